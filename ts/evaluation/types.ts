@@ -1,4 +1,7 @@
-/** What evaluation takes and gives: plain arrays, no tensors. */
+/**
+ * What evaluation takes and gives: plain arrays, no tensors. A quantity that the sample does not define (AUROC
+ * without a severe disc, recall of a grade that does not occur) is null, here and in JSON, never NaN.
+ */
 
 /** Test-set predictions of one arm; all arrays have one entry a disc. */
 export interface Predictions {
@@ -11,23 +14,56 @@ export interface Predictions {
   probabilities: number[][];
 }
 
-export interface Interval {
-  value: number;
+/** Bounds of a 95 % interval. */
+export interface Bounds {
   low: number;
   high: number;
 }
 
+export interface Interval extends Bounds {
+  value: number;
+}
+
+export interface Recall {
+  normal: number | null;
+  moderate: number | null;
+  severe: number | null;
+}
+
+/** k of n with the Wilson interval of the rate; the rate and its bounds are null when n is 0. */
+export interface Proportion {
+  k: number;
+  n: number;
+  rate: number | null;
+  low: number | null;
+  high: number | null;
+}
+
 export interface Metrics {
   balancedAccuracy: Interval;
-  recall: { normal: number; moderate: number; severe: number };
-  severeToNormal: { k: number; n: number; rate: number; low: number; high: number };
-  quadraticKappa: number;
-  auroc: number;
-  auprc: number;
+  recall: Recall;
+  /** Severe discs that were called normal, of all severe discs. */
+  severeToNormal: Proportion;
+  quadraticKappa: number | null;
+  /** Severe against the rest, by the probability of severe. */
+  auroc: number | null;
+  auprc: number | null;
   ece: number;
   rsnaLogLoss: number;
   /** Rows: truth; columns: prediction. */
   confusion: number[][];
+  /** 95 % bootstrap intervals of the numbers above; null where the number itself is. */
+  intervals: Record<
+    | 'recallNormal'
+    | 'recallModerate'
+    | 'recallSevere'
+    | 'quadraticKappa'
+    | 'auroc'
+    | 'auprc'
+    | 'ece'
+    | 'rsnaLogLoss',
+    Bounds | null
+  >;
 }
 
 export interface ArmSummary {
@@ -35,6 +71,31 @@ export interface ArmSummary {
   bestEpoch: number;
   annotated: Metrics;
   predicted: Metrics;
+}
+
+/** Distances between predicted and annotated disc centres; null where no centre could be compared. */
+export interface LocalizationError {
+  /** Root of the mean squared Euclidean distance, in pixels of the original image. */
+  rmsePx: number | null;
+  rmseMm: number | null;
+  /** Discs compared. */
+  n: number;
+  /** Share of discs within 5 and within 10 mm of the annotation. */
+  within5Mm: number | null;
+  within10Mm: number | null;
+}
+
+export interface LocalizationSummary extends LocalizationError {
+  perLevel: Record<string, LocalizationError>;
+}
+
+/** Balanced accuracy of arm `a` minus that of arm `b`, on the same discs, with a paired bootstrap. */
+export interface Comparison {
+  a: string;
+  b: string;
+  difference: Interval;
+  /** Two-sided. */
+  p: number;
 }
 
 /** runs/<name>/summary.json. */
@@ -52,10 +113,10 @@ export interface Summary {
     classCounts: Record<'train' | 'validation' | 'test', Record<'normal' | 'moderate' | 'severe', number>>;
   };
   pretraining: { epochs: number; trainLoss: number[]; validationLoss: number[]; learningRate: number[] };
-  localization: { rmsePx: number; rmseMm: number; perLevel: Record<string, { rmsePx: number; rmseMm: number; n: number }> };
+  localization: LocalizationSummary;
   arms: ArmSummary[];
   /** Paired bootstrap of balanced accuracy between arms, on annotated crops. */
-  comparisons: { a: string; b: string; difference: Interval; p: number }[];
+  comparisons: Comparison[];
   /** Seconds per stage. */
   timing: Record<string, number>;
 }

@@ -1,0 +1,214 @@
+import { SpinegradError } from '../error.js';
+import type { Proportion } from './types.js';
+
+/**
+ * The metrics, each a function of plain arrays. Discs may carry weights: a bootstrap resample is the same sample
+ * with integer weights (how often each disc was drawn), so that a point estimate and its interval come from the
+ * same few lines. Without weights every disc counts once.
+ */
+
+/** 0.975 quantile of the normal distribution. */
+const Z95 = 1.959963984540054;
+
+/** Weights of the RSNA 2024 competition metric for normal, moderate and severe. */
+export const RSNA_WEIGHTS = [1, 2, 4] as const;
+
+/** Bins of the expected calibration error. */
+export const CALIBRATION_BINS = 15;
+
+/** Index of the largest probability; of equal ones the first. */
+export function argmax(row: readonly number[]): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if (row[i]! > row[best]!) best = i;
+  return best;
+}
+
+/** Counts of (truth, prediction) pairs. Rows: truth; columns: prediction. */
+export function confusionMatrix(
+  truth: ArrayLike<number>,
+  predicted: ArrayLike<number>,
+  classes: number,
+  weights?: ArrayLike<number>,
+): number[][] {
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let i = 0; i < truth.length; i++) counts[truth[i]!]![predicted[i]!]! += weights?.[i] ?? 1;
+  return counts;
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** Share of each class that was called by its name (sensitivity); null for a class without members. */
+export function recallPerClass(confusion: readonly number[][]): (number | null)[] {
+  return confusion.map((row, k) => {
+    const members = sum(row);
+    return members > 0 ? row[k]! / members : null;
+  });
+}
+
+/**
+ * Mean recall over the classes that occur in the truth, as in scikit-learn's `balanced_accuracy_score`
+ * (Brodersen et al., ICPR 2010). Chance is 1 / classes.
+ */
+export function balancedAccuracy(confusion: readonly number[][]): number {
+  const recalls = recallPerClass(confusion).filter((recall) => recall !== null);
+  return sum(recalls) / recalls.length;
+}
+
+/**
+ * Cohen's kappa with quadratic weights (Cohen, Psychol. Bull. 1968): 1 - sum(w O) / sum(w E), w = (i - j)^2, O the
+ * observed counts and E those expected from the margins. Null when truth and prediction are one and the same
+ * constant, where it is 0 / 0.
+ */
+export function quadraticKappa(confusion: readonly number[][]): number | null {
+  const rows = confusion.map(sum);
+  const columns = confusion.map((_, j) => sum(confusion.map((row) => row[j]!)));
+  const total = sum(rows);
+  let observed = 0;
+  let expected = 0;
+  for (let i = 0; i < rows.length; i++) {
+    for (let j = 0; j < columns.length; j++) {
+      const weight = (i - j) ** 2;
+      observed += weight * confusion[i]![j]!;
+      expected += (weight * rows[i]! * columns[j]!) / total;
+    }
+  }
+  return expected > 0 ? 1 - observed / expected : null;
+}
+
+/**
+ * Share k / n with the Wilson score interval at 95 % (Wilson, JASA 1927), which keeps its coverage for few events
+ * and never leaves [0, 1].
+ */
+export function wilsonInterval(k: number, n: number): Proportion {
+  if (!(Number.isInteger(k) && Number.isInteger(n) && k >= 0 && n >= k)) {
+    throw new SpinegradError(
+      'ERR_EVALUATION',
+      `wilsonInterval: found k = ${k}, n = ${n}, expected 0 <= k <= n`,
+    );
+  }
+  if (n === 0) return { k, n, rate: null, low: null, high: null };
+  const rate = k / n;
+  const centre = (rate + Z95 ** 2 / (2 * n)) / (1 + Z95 ** 2 / n);
+  const half = (Z95 / (1 + Z95 ** 2 / n)) * Math.sqrt((rate * (1 - rate)) / n + Z95 ** 2 / (4 * n * n));
+  return {
+    k,
+    n,
+    rate,
+    low: k === 0 ? 0 : Math.max(0, centre - half),
+    high: k === n ? 1 : Math.min(1, centre + half),
+  };
+}
+
+/** Indices by falling score: computed once, it serves `auroc` and `averagePrecision` for every resample. */
+export function descendingOrder(scores: ArrayLike<number>): Uint32Array {
+  return Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
+}
+
+/** Calls `visit(positives, negatives)` for each group of equal scores, from the highest score down. */
+function forEachTie(
+  scores: ArrayLike<number>,
+  positive: ArrayLike<boolean>,
+  weights: ArrayLike<number> | undefined,
+  order: Uint32Array,
+  visit: (positives: number, negatives: number) => void,
+): void {
+  for (let i = 0; i < order.length; ) {
+    const score = scores[order[i]!]!;
+    let positives = 0;
+    let negatives = 0;
+    for (; i < order.length && scores[order[i]!] === score; i++) {
+      const weight = weights?.[order[i]!] ?? 1;
+      if (positive[order[i]!]) positives += weight;
+      else negatives += weight;
+    }
+    visit(positives, negatives);
+  }
+}
+
+/**
+ * Area under the ROC curve: the probability that a positive outscores a negative, ties counting one half
+ * (Hanley & McNeil, Radiology 1982). Null unless both occur.
+ */
+export function auroc(
+  scores: ArrayLike<number>,
+  positive: ArrayLike<boolean>,
+  weights?: ArrayLike<number>,
+  order = descendingOrder(scores),
+): number | null {
+  let above = 0;
+  let negativesTotal = 0;
+  let pairs = 0;
+  forEachTie(scores, positive, weights, order, (positives, negatives) => {
+    pairs += negatives * (above + positives / 2);
+    above += positives;
+    negativesTotal += negatives;
+  });
+  return above > 0 && negativesTotal > 0 ? pairs / (above * negativesTotal) : null;
+}
+
+/**
+ * Area under the precision-recall curve as average precision, sum of (R_n - R_{n-1}) P_n over the distinct scores,
+ * without interpolation (scikit-learn's `average_precision_score`). Chance is the share of positives. Null without
+ * a positive.
+ */
+export function averagePrecision(
+  scores: ArrayLike<number>,
+  positive: ArrayLike<boolean>,
+  weights?: ArrayLike<number>,
+  order = descendingOrder(scores),
+): number | null {
+  let hits = 0;
+  let called = 0;
+  let area = 0;
+  forEachTie(scores, positive, weights, order, (positives, negatives) => {
+    hits += positives;
+    called += positives + negatives;
+    if (positives > 0) area += (positives * hits) / called;
+  });
+  return hits > 0 ? area / hits : null;
+}
+
+/**
+ * Expected calibration error (Guo et al., ICML 2017): the mean gap between confidence and accuracy over 15 bins of
+ * equal width, (lower, upper], weighted by their size. Confidence is the largest of the three probabilities.
+ */
+export function expectedCalibrationError(
+  probabilities: readonly (readonly number[])[],
+  truth: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
+  const gaps = new Float64Array(CALIBRATION_BINS);
+  let total = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    const row = probabilities[i]!;
+    const weight = weights?.[i] ?? 1;
+    const called = argmax(row);
+    const confidence = row[called]!;
+    const bin = Math.min(CALIBRATION_BINS, Math.max(1, Math.ceil(confidence * CALIBRATION_BINS))) - 1;
+    gaps[bin]! += weight * ((called === truth[i] ? 1 : 0) - confidence);
+    total += weight;
+  }
+  return gaps.reduce((error, gap) => error + Math.abs(gap), 0) / total;
+}
+
+/**
+ * Log loss with sample weights 1, 2, 4 by true grade, the metric of the RSNA 2024 Lumbar Spine Degenerative
+ * Classification challenge for one condition: -sum(w log p) / sum(w), p clipped to [eps, 1 - eps] with the eps of
+ * float64, as scikit-learn's `log_loss` does. Natural logarithm; lower is better.
+ */
+export function rsnaLogLoss(
+  probabilities: readonly (readonly number[])[],
+  truth: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): number {
+  let loss = 0;
+  let total = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    const grade = truth[i]!;
+    const weight = RSNA_WEIGHTS[grade]! * (weights?.[i] ?? 1);
+    const p = Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, probabilities[i]![grade]!));
+    loss -= weight * Math.log(p);
+    total += weight;
+  }
+  return loss / total;
+}
