@@ -1,0 +1,120 @@
+/**
+ * What the pipeline passes on: the levels and grades of the RSNA 2024 layout, and the manifest of a ROI bank.
+ * A bank is a folder of `bank.safetensors` (uint16 pixels) and `manifest.json` (this file's `BankManifest`), so
+ * that every pixel can be traced to the DICOM file, the level and the coordinates it was cut from.
+ */
+
+export const LEVELS = ['L1/L2', 'L2/L3', 'L3/L4', 'L4/L5', 'L5/S1'] as const;
+export type Level = (typeof LEVELS)[number];
+
+export const GRADES = ['normal', 'moderate', 'severe'] as const;
+export type Grade = (typeof GRADES)[number];
+
+/** `Normal/Mild`, `Moderate`, `Severe` in train.csv. */
+export type GradeIndex = 0 | 1 | 2;
+
+export const CONDITIONS = [
+  'spinal_canal_stenosis',
+  'left_neural_foraminal_narrowing',
+  'right_neural_foraminal_narrowing',
+  'left_subarticular_stenosis',
+  'right_subarticular_stenosis',
+] as const;
+export type Condition = (typeof CONDITIONS)[number];
+
+export type Split = 'train' | 'validation' | 'test';
+
+/** Column (x) and row (y) in pixels; the centre of the first pixel is (0, 0). */
+export type Point = readonly [x: number, y: number];
+
+/**
+ * Maps a crop's pixel (u, v) to the source image: x = a*u + b*v + c, y = d*u + e*v + f. Crops are always
+ * canonical (anterior left, superior up), so the map also holds the flip or rotation that made them so.
+ */
+export type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
+
+/** A file, series, disc or row that was left out, and why; nothing is skipped without one. */
+export interface Skipped {
+  path: string;
+  code: string;
+  message: string;
+}
+
+/** Where a crop's uint16 pixels come from: 0..65535 spans `low`..`high` of the rescaled source values. */
+export interface IntensityWindow {
+  low: number;
+  high: number;
+}
+
+/** One row of the tensor `rois` (uint16, [rows, size, size]). */
+export interface RoiRecord {
+  row: number;
+  /** Index of the disc: rows with the same number show the same disc (neighbouring slices). */
+  disc: number;
+  studyId: string;
+  seriesId: string;
+  instanceNumber: number;
+  /** Path relative to the data folder. */
+  file: string;
+  level: Level;
+  grade: GradeIndex | null;
+  /** 0 for the annotated slice, -1 and 1 for its neighbours along the slice axis, and so on. */
+  sliceOffset: number;
+  /** Disc centre in pixels of the source image. */
+  centrePx: Point;
+  /** Disc centre in patient coordinates (LPS, mm; PS3.3 C.7.6.2), or null where the file has no geometry. */
+  centreMm: readonly [number, number, number] | null;
+  /** (row spacing, column spacing) in mm, (0028,0030). */
+  pixelSpacing: readonly [number, number];
+  toImage: Affine;
+  window: IntensityWindow;
+  split: Split;
+}
+
+/** One row of the tensor `slices` (uint16, [rows, size, size]): a whole slice, letterboxed, for the localizer. */
+export interface SliceRecord {
+  row: number;
+  studyId: string;
+  seriesId: string;
+  instanceNumber: number;
+  file: string;
+  /** Columns and rows of the source image. */
+  imageSize: readonly [width: number, height: number];
+  pixelSpacing: readonly [number, number];
+  toImage: Affine;
+  window: IntensityWindow;
+  /** Disc centres in pixels of this row (the letterboxed slice); null where the level has no annotation. */
+  centres: Record<Level, Point | null>;
+  split: Split;
+}
+
+export interface RoiSpec {
+  /** Side of the square crop in pixels. */
+  size: number;
+  /** `pixels`: native pixels (the paper's 96x96); `mm`: the crop spans `extentMm` whatever the spacing. */
+  mode: 'pixels' | 'mm';
+  extentMm: number;
+  /** Neighbouring slices on each side of the annotated one that are cut too. */
+  neighbours: number;
+}
+
+export interface BankManifest {
+  version: 1;
+  source: 'phantom' | 'rsna';
+  synthetic: boolean;
+  /** Absolute path of the data folder the bank was cut from. */
+  dataDir: string;
+  condition: Condition;
+  roi: RoiSpec;
+  sliceSize: number;
+  split: { seed: number; fractions: Record<Split, number>; folds: number | null; fold: number | null };
+  studies: number;
+  /** Graded discs (not rows). */
+  discs: number;
+  classCounts: Record<Split, Record<Grade, number>>;
+  rois: RoiRecord[];
+  slices: SliceRecord[];
+  skipped: Skipped[];
+  /** sha256 of the pixels and of the records; checkpoints carry it. */
+  fingerprint: string;
+}
