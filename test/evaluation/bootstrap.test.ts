@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  percentileInterval,
+  resampleStudies,
+  xoshiro128,
+  xoshiro128From,
+} from '#spinegrad/evaluation/bootstrap.js';
+import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
+import type { Predictions } from '#spinegrad/evaluation/types.js';
+
+/** Predictions of `studies` studies with five discs each; `skill` 0 is chance, 1 is nearly always right. */
+function simulate(studies: number, skill: number, seed: number): Predictions {
+  const random = xoshiro128(seed);
+  const uniform = () => random() / 2 ** 32;
+  const truths = xoshiro128(7);
+  const predictions: Predictions = { studyId: [], level: [], truth: [], probabilities: [] };
+  for (let i = 0; i < studies * 5; i++) {
+    const truth = [0, 0, 0, 1, 2][truths() % 5]!;
+    const scores = [0, 1, 2].map((grade) => uniform() + (grade === truth ? skill : 0));
+    const total = scores.reduce((sum, score) => sum + score, 0);
+    predictions.studyId.push(`study ${Math.floor(i / 5)}`);
+    predictions.level.push(`L${(i % 5) + 1}`);
+    predictions.truth.push(truth);
+    predictions.probabilities.push(scores.map((score) => score / total));
+  }
+  return predictions;
+}
+
+const pick = (p: Predictions, order: number[]): Predictions => ({
+  studyId: order.map((i) => p.studyId[i]!),
+  level: order.map((i) => p.level[i]!),
+  truth: order.map((i) => p.truth[i]!),
+  probabilities: order.map((i) => p.probabilities[i]!),
+});
+
+describe('resamples', () => {
+  it('the generator is xoshiro128**: its first numbers from the state 1, 2, 3, 4', () => {
+    const random = xoshiro128From(1, 2, 3, 4);
+    const drawn = Array.from({ length: 6 }, random);
+    expect(drawn).toEqual([11520, 0, 5927040, 70819200, 2031721883, 1637235492]);
+  });
+
+  it('draw whole studies, as many as there are, with every grade of the sample', () => {
+    const { studyId, truth } = simulate(12, 0.5, 1);
+    truth.fill(0);
+    truth[3] = 2;
+    let resamples = 0;
+    for (const weights of resampleStudies(studyId, truth, { seed: 3, resamples: 50 })) {
+      resamples++;
+      for (let i = 0; i < weights.length; i++) expect(weights[i]).toBe(weights[i - (i % 5)]);
+      expect(weights.reduce((sum, weight) => sum + weight, 0)).toBe(60);
+      expect(weights[3]).toBeGreaterThan(0);
+    }
+    expect(resamples).toBe(50);
+  });
+
+  it('percentiles lie between order statistics', () => {
+    const { low, high } = percentileInterval(Array.from({ length: 101 }, (_, i) => 100 - i));
+    expect([low, high]).toEqual([2.5, 97.5]);
+  });
+});
+
+describe('intervals', () => {
+  it('are the same for the same seed and in any order of the discs', () => {
+    const predictions = simulate(15, 0.4, 2);
+    const reference = evaluate(predictions, { seed: 5, resamples: 60 });
+    expect(evaluate(predictions, { seed: 5, resamples: 60 })).toEqual(reference);
+    expect(evaluate(predictions, { seed: 6, resamples: 60 })).not.toEqual(reference);
+    const indices = predictions.truth.map((_, i) => i);
+    const order = fc.shuffledSubarray(indices, { minLength: indices.length });
+    fc.assert(
+      fc.property(order, (shuffled) => {
+        const found = evaluate(pick(predictions, shuffled), { seed: 5, resamples: 60 });
+        expect(found.confusion).toEqual(reference.confusion);
+        expect(found.balancedAccuracy).toEqual(reference.balancedAccuracy);
+        for (const [name, bounds] of Object.entries(found.intervals)) {
+          const expected = reference.intervals[name as keyof typeof found.intervals]!;
+          expect(bounds!.low).toBeCloseTo(expected.low, 12);
+          expect(bounds!.high).toBeCloseTo(expected.high, 12);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('hold their point estimate and are null where it is', () => {
+    const predictions = simulate(15, 0.4, 2);
+    const metrics = evaluate(predictions);
+    expect(metrics.balancedAccuracy.low).toBeLessThan(metrics.balancedAccuracy.value);
+    expect(metrics.balancedAccuracy.high).toBeGreaterThan(metrics.balancedAccuracy.value);
+    predictions.truth = predictions.truth.map((grade) => Math.min(grade, 1));
+    const without = evaluate(predictions, { resamples: 50 });
+    expect([without.auroc, without.auprc, without.recall.severe]).toEqual([null, null, null]);
+    expect([without.intervals.auroc, without.intervals.recallSevere]).toEqual([null, null]);
+    expect(without.severeToNormal).toEqual({ k: 0, n: 0, rate: null, low: null, high: null });
+    expect(JSON.parse(JSON.stringify(without))).toEqual(without);
+  });
+
+  it('a sample of one study has no spread', () => {
+    const { value, low, high } = evaluate(simulate(1, 0.4, 2), { resamples: 20 }).balancedAccuracy;
+    expect([low, high]).toEqual([value, value]);
+  });
+});
+
+describe('comparison of arms', () => {
+  it('an arm does not differ from itself', () => {
+    const arm = simulate(20, 0.4, 2);
+    expect(compareArms(arm, arm)).toEqual({ difference: { value: 0, low: 0, high: 0 }, p: 1 });
+  });
+
+  it('finds a clear difference, and the same one from the other side', () => {
+    const good = simulate(40, 1, 2);
+    const poor = simulate(40, 0.1, 3);
+    const forward = compareArms(good, poor, { seed: 4 });
+    const backward = compareArms(poor, good, { seed: 4 });
+    expect(forward.difference.low).toBeGreaterThan(0);
+    expect(forward.p).toBeLessThan(0.01);
+    expect(backward.difference.value).toBe(-forward.difference.value);
+    expect(backward.difference.low).toBeCloseTo(-forward.difference.high, 12);
+    expect(backward.p).toBe(forward.p);
+  });
+
+  it('under the null p is rarely small', () => {
+    const rejected = Array.from({ length: 40 }, (_, i) => i).filter((i) => {
+      return compareArms(simulate(30, 0.3, 100 + i), simulate(30, 0.3, 200 + i), { resamples: 400 }).p < 0.05;
+    });
+    expect(rejected.length).toBeLessThanOrEqual(6);
+  });
+});
+
+describe('bad input is refused with one line', () => {
+  const arm = simulate(3, 0.5, 1);
+  it.each([
+    ['no discs', { studyId: [], level: [], truth: [], probabilities: [] }, /no discs/],
+    ['unequal lengths', { ...arm, level: arm.level.slice(1) }, /14 level/],
+    ['an unknown grade', { ...arm, truth: arm.truth.with(2, 3) }, /truth\[2\] = 3/],
+    [
+      'a probability that is no number',
+      { ...arm, probabilities: arm.probabilities.with(1, [1, 0, Number.NaN]) },
+      /\[1\]/,
+    ],
+    ['rows that do not sum to 1', { ...arm, probabilities: arm.probabilities.with(0, [1, 1, 0]) }, /sum 1/],
+  ])('%s', (_, predictions, message) => {
+    expect(() => evaluate(predictions)).toThrow(message);
+    expect(() => evaluate(predictions)).toThrow(expect.objectContaining({ code: 'ERR_EVALUATION' }));
+  });
+
+  it('arms on different discs, and no resamples', () => {
+    expect(() => compareArms(arm, { ...arm, truth: arm.truth.with(0, (arm.truth[0]! + 1) % 3) })).toThrow(
+      /differ in truth/,
+    );
+    expect(() => evaluate(arm, { resamples: 0 })).toThrow(/whole number above 0/);
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { type Centres, localizationErrors } from '#spinegrad/evaluation/localization.js';
+
+const none: Centres = { 'L1/L2': null, 'L2/L3': null, 'L3/L4': null, 'L4/L5': null, 'L5/S1': null };
+
+describe('localization errors', () => {
+  it('are Euclidean, per level and overall, in px and with the spacing of each slice in mm', () => {
+    const truth: Centres[] = [
+      { ...none, 'L1/L2': [10, 10], 'L2/L3': [20, 20] },
+      { ...none, 'L1/L2': [0, 0] },
+    ];
+    const predicted: Centres[] = [
+      { ...none, 'L1/L2': [13, 14], 'L2/L3': [20, 20], 'L3/L4': [1, 1] },
+      { ...none, 'L1/L2': [12, 0] },
+    ];
+    const found = localizationErrors(predicted, truth, [
+      [2, 1],
+      [1, 0.5],
+    ]);
+    expect(found.n).toBe(3);
+    expect(found.rmsePx).toBeCloseTo(Math.sqrt((25 + 0 + 144) / 3), 12);
+    expect(found.rmseMm).toBeCloseTo(Math.sqrt((9 + 64 + 0 + 36) / 3), 12);
+    expect(found.within5Mm).toBeCloseTo(1 / 3, 12);
+    expect(found.within10Mm).toBe(1);
+    expect(found.perLevel['L1/L2']).toMatchObject({ n: 2, rmsePx: Math.sqrt(169 / 2), within5Mm: 0 });
+    expect(found.perLevel['L3/L4']).toEqual({
+      n: 0,
+      rmsePx: null,
+      rmseMm: null,
+      within5Mm: null,
+      within10Mm: null,
+    });
+  });
+
+  it('of nothing are null; unequal lengths are refused', () => {
+    expect(localizationErrors([none], [none], [[1, 1]])).toMatchObject({ n: 0, rmsePx: null, rmseMm: null });
+    expect(() => localizationErrors([none], [], [])).toThrow(/1 predicted, 0 truth/);
+  });
+});

@@ -1,0 +1,143 @@
+"""Golden values of the evaluation metrics, from scikit-learn and SciPy.
+
+    python -m venv venv && venv/bin/pip install scikit-learn==1.9.1
+    venv/bin/python test/oracles/evaluation.py > test/evaluation/golden/sklearn.json
+
+The expected calibration error is written out here (scikit-learn has none); the bootstrap interval comes from NumPy's
+own generator, so the test compares it with a tolerance.
+"""
+
+import json
+import sys
+import warnings
+
+import numpy
+import scipy
+import sklearn
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    confusion_matrix,
+    log_loss,
+    recall_score,
+    roc_auc_score,
+)
+
+warnings.filterwarnings("ignore")
+LABELS = [0, 1, 2]
+LEVELS = ["L1/L2", "L2/L3", "L3/L4", "L4/L5", "L5/S1"]
+
+
+def ece(probabilities, truth, bins=15):
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == truth
+    edges = numpy.linspace(0, 1, bins + 1)
+    error = 0.0
+    for low, high in zip(edges[:-1], edges[1:]):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            error += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
+    return error
+
+
+def number(value):
+    return None if value is None or numpy.isnan(value) else float(value)
+
+
+def metrics(truth, probabilities):
+    called = probabilities.argmax(axis=1)
+    severe = truth == 2
+    recall = recall_score(truth, called, labels=LABELS, average=None, zero_division=numpy.nan)
+    return {
+        "balancedAccuracy": number(balanced_accuracy_score(truth, called)),
+        "recall": [number(value) for value in recall],
+        "quadraticKappa": number(cohen_kappa_score(truth, called, labels=LABELS, weights="quadratic")),
+        "auroc": number(roc_auc_score(severe, probabilities[:, 2])) if severe.any() and not severe.all() else None,
+        "auprc": number(average_precision_score(severe, probabilities[:, 2])) if severe.any() else None,
+        "ece": number(ece(probabilities, truth)),
+        "rsnaLogLoss": number(
+            log_loss(truth, probabilities, labels=LABELS, sample_weight=numpy.array([1, 2, 4])[truth])
+        ),
+        "confusion": confusion_matrix(truth, called, labels=LABELS).tolist(),
+    }
+
+
+def bootstrap(study, truth, called, resamples=20000):
+    generator = numpy.random.default_rng(0)
+    studies = numpy.unique(study)
+    counts = numpy.zeros((len(studies), 3, 3))
+    for s, t, c in zip(study, truth, called):
+        counts[numpy.searchsorted(studies, s), t, c] += 1
+    drawn = generator.multinomial(len(studies), numpy.full(len(studies), 1 / len(studies)), size=resamples)
+    tables = numpy.einsum("bs,sij->bij", drawn, counts)
+    rows = tables.sum(axis=2)
+    tables, rows = tables[(rows > 0).all(axis=1)], rows[(rows > 0).all(axis=1)]
+    values = (numpy.einsum("bii->bi", tables) / rows).mean(axis=1)
+    return [float(value) for value in numpy.percentile(values, [2.5, 97.5])]
+
+
+def case(name, truth, probabilities, interval=False):
+    truth = numpy.asarray(truth)
+    probabilities = numpy.asarray(probabilities, dtype=float)
+    study = [f"s{i // 5:03d}" for i in range(len(truth))]
+    golden = metrics(truth, probabilities)
+    if interval:
+        golden["interval"] = bootstrap(study, truth, probabilities.argmax(axis=1))
+    return {
+        "name": name,
+        "predictions": {
+            "studyId": study,
+            "level": [LEVELS[i % 5] for i in range(len(truth))],
+            "truth": truth.tolist(),
+            "probabilities": probabilities.tolist(),
+        },
+        "expected": golden,
+    }
+
+
+def noisy(generator, discs, prevalence, skill, digits):
+    truth = generator.choice(3, size=discs, p=prevalence)
+    logits = generator.normal(size=(discs, 3)) + skill * numpy.eye(3)[truth]
+    probabilities = numpy.exp(logits) / numpy.exp(logits).sum(axis=1, keepdims=True)
+    probabilities = numpy.round(probabilities, digits)
+    probabilities[:, 0] = numpy.round(1 - probabilities[:, 1] - probabilities[:, 2], digits)
+    return truth, numpy.clip(probabilities, 0, 1)
+
+
+def cases():
+    generator = numpy.random.default_rng(2602)
+    yield case("random", *noisy(generator, 200, [0.6, 0.25, 0.15], 1.5, 6), interval=True)
+    yield case("rare severe", *noisy(generator, 100, [0.85, 0.11, 0.04], 1.0, 6))
+    yield case("ties in scores", *noisy(generator, 120, [0.5, 0.3, 0.2], 1.0, 1))
+    yield case("no skill", *noisy(generator, 90, [1 / 3, 1 / 3, 1 / 3], 0.0, 6))
+    yield case("perfect", [0, 1, 2, 0, 1, 2, 0, 0], numpy.eye(3)[[0, 1, 2, 0, 1, 2, 0, 0]])
+    yield case("all wrong", [0, 1, 2, 0, 1], numpy.eye(3)[[1, 2, 0, 2, 0]])
+    yield case("constant predictor", [0, 1, 2, 0, 0, 2, 1], [[0.5, 0.3, 0.2]] * 7)
+    yield case("no moderate in truth", [0, 2, 0, 2, 0], [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
+    yield case("no severe in truth", [0, 1, 0, 1], [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.7, 0.2, 0.1]])
+    yield case("one grade, called by its name", [0, 0, 0], [[0.8, 0.1, 0.1], [0.9, 0.05, 0.05], [0.7, 0.2, 0.1]])
+    yield case("one severe disc", [2], [[0.2, 0.3, 0.5]])
+
+
+def wilson(k, n):
+    interval = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    return {"k": k, "n": n, "low": float(interval.low), "high": float(interval.high)}
+
+
+json.dump(
+    {
+        "versions": {
+            "python": sys.version.split()[0],
+            "scikit-learn": sklearn.__version__,
+            "scipy": scipy.__version__,
+            "numpy": numpy.__version__,
+        },
+        "cases": list(cases()),
+        "wilson": [wilson(k, n) for k, n in [(0, 5), (5, 5), (1, 3), (2, 94), (5, 94), (37, 120), (0, 1), (999, 1000)]],
+    },
+    sys.stdout,
+    separators=(",", ":"),
+)
+print()
