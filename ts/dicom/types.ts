@@ -40,3 +40,40 @@ export interface DicomImage {
   sliceSpacing: number | null;
   frames: DicomFrame[];
 }
+
+/** The tags of interest of a file, read without its pixels. Numbers in the units of DICOM (mm, ms). */
+export interface DicomHeader {
+  path: string;
+  transferSyntax: string;
+  sopClassUid: string | null;
+  studyInstanceUid: string | null;
+  seriesInstanceUid: string | null;
+  instanceNumber: number | null;
+  modality: string | null;
+  seriesDescription: string | null;
+  bodyPart: string | null;
+  manufacturer: string | null;
+  patientPosition: string | null;
+  echoTime: number | null;
+  repetitionTime: number | null;
+  inversionTime: number | null;
+  hasPixelData: boolean;
+  rows: number | null;
+  columns: number | null;
+  frames: number;
+  photometricInterpretation: string | null;
+  samplesPerPixel: number;
+  bitsAllocated: number | null;
+  bitsStored: number | null;
+  highBit: number | null;
+  signed: boolean;
+  pixelSpacing: readonly [number, number] | null;
+  sliceSpacing: number | null;
+  /** Of the first frame. */
+  geometry: Geometry | null;
+}
+
+export interface ReadOptions {
+  /** False keeps the values of MONOCHROME1 as they are stored (larger is darker). Default true. */
+  invertMonochrome1?: boolean;
+}

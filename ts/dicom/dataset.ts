@@ -1,0 +1,172 @@
+/**
+ * From the bytes of a file to a parsed data set. dicom-parser does the parsing; this file adds what real files
+ * need: no preamble, no meta header, a meta header without transfer syntax, deflated bodies, and one kind of
+ * error, whatever the parser throws (it throws strings, objects and errors).
+ */
+import { inflateRawSync } from 'node:zlib';
+import dicomParser, { type DataSet, type Element } from 'dicom-parser';
+import { SpinegradError } from '../error.js';
+
+export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
+export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
+export const DEFLATED_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
+export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
+
+export const PIXEL_DATA = 'x7fe00010';
+
+/** A deflated body may not grow beyond this; a bomb of a few kilobytes could otherwise ask for gigabytes. */
+const MAX_INFLATED_BYTES = 2 ** 30;
+
+export interface ParsedDataSet {
+  dataSet: DataSet;
+  transferSyntax: string;
+}
+
+/**
+ * Parses `bytes`; with `untilPixelData` it stops at (7FE0,0010), whose value is then not looked at.
+ *
+ * @throws SpinegradError ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED
+ */
+export function parseDataSet(bytes: Uint8Array, path: string, untilPixelData = false): ParsedDataSet {
+  const { start, transferSyntax } = locateBody(bytes, path);
+  let body = bytes.subarray(start);
+  if (transferSyntax === DEFLATED_LITTLE_ENDIAN) body = inflate(body, path);
+  if (body.length === 0) throw truncated(path, 'nothing follows the meta header');
+  try {
+    const dataSet = dicomParser.parseDicom(body, {
+      TransferSyntaxUID: transferSyntax,
+      inflater: (inflated: Uint8Array) => inflated,
+      ...(untilPixelData && { untilTag: PIXEL_DATA }),
+    });
+    return { dataSet, transferSyntax };
+  } catch (error) {
+    throw truncated(path, describe(error), error);
+  }
+}
+
+/** Where the data set begins, and in which transfer syntax. */
+function locateBody(bytes: Uint8Array, path: string): { start: number; transferSyntax: string } {
+  if (bytes.length === 0) throw new SpinegradError('ERR_DICOM_NOT_DICOM', `${path}: the file is empty`);
+  const hasPrefix = bytes.length >= 132 && latin1(bytes, 128, 132) === 'DICM';
+  if (!hasPrefix && !isTag(bytes, 0, 0x0002)) {
+    const transferSyntax = guessTransferSyntax(bytes, 0);
+    if (transferSyntax === null) {
+      const found =
+        bytes.length < 132 ? `${bytes.length} bytes` : 'no DICM at byte 128 and no DICOM tag at 0';
+      throw new SpinegradError('ERR_DICOM_NOT_DICOM', `${path}: not a DICOM file (${found})`);
+    }
+    return { start: 0, transferSyntax };
+  }
+  const offset = hasPrefix ? 132 : 0;
+  const meta = readMetaHeader(bytes, offset, path);
+  const transferSyntax = meta.transferSyntax ?? guessTransferSyntax(bytes, meta.end);
+  if (transferSyntax !== null) return { start: meta.end, transferSyntax };
+  if (meta.end >= bytes.length) throw truncated(path, 'nothing follows the meta header');
+  throw new SpinegradError(
+    'ERR_DICOM_NOT_DICOM',
+    `${path}: the meta header names no transfer syntax (0002,0010) and none can be guessed from the data set`,
+  );
+}
+
+/**
+ * Group 0002 is always explicit little endian (PS3.10 section 7.1). It ends at the first tag of another group;
+ * its stored length (0002,0000) is not trusted.
+ */
+function readMetaHeader(bytes: Uint8Array, start: number, path: string) {
+  const view = viewOf(bytes);
+  let transferSyntax: string | null = null;
+  let position = start;
+  while (position + 8 <= bytes.length && view.getUint16(position, true) === 0x0002) {
+    const long = LONG_VRS.has(latin1(bytes, position + 4, position + 6));
+    const value = position + (long ? 12 : 8);
+    if (value > bytes.length) throw truncated(path, 'it ends inside the meta header');
+    const end = value + (long ? view.getUint32(position + 8, true) : view.getUint16(position + 6, true));
+    if (end > bytes.length) throw truncated(path, 'it ends inside the meta header');
+    if (view.getUint16(position + 2, true) === 0x0010) {
+      transferSyntax = trimValue(latin1(bytes, value, end)) || null;
+    }
+    position = end;
+  }
+  return { transferSyntax, end: position };
+}
+
+const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
+const SHORT_VRS = new Set('AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US'.split(' '));
+
+/** The rules of pydicom's `force=True`: a first tag of a low group, then a VR or, implicit, a plausible length. */
+function guessTransferSyntax(bytes: Uint8Array, at: number): string | null {
+  if (at + 8 > bytes.length) return null;
+  const vr = latin1(bytes, at + 4, at + 6);
+  const explicit = LONG_VRS.has(vr) || SHORT_VRS.has(vr);
+  const view = viewOf(bytes);
+  if (isTag(bytes, at, 0x0008) || isTag(bytes, at, 0x0010) || isTag(bytes, at, 0x0004)) {
+    if (explicit) return EXPLICIT_LITTLE_ENDIAN;
+    const length = view.getUint32(at + 4, true);
+    return length === 0xffffffff || at + 8 + length <= bytes.length ? IMPLICIT_LITTLE_ENDIAN : null;
+  }
+  const bigEndianGroup = view.getUint16(at, false);
+  return explicit && (bigEndianGroup === 0x0008 || bigEndianGroup === 0x0010) ? EXPLICIT_BIG_ENDIAN : null;
+}
+
+function inflate(body: Uint8Array, path: string): Uint8Array {
+  try {
+    return inflateRawSync(body, { maxOutputLength: MAX_INFLATED_BYTES });
+  } catch (error) {
+    throw truncated(path, `the deflated data set cannot be inflated (${describe(error)})`, error);
+  }
+}
+
+/** Value of a text element, without padding; null where it is absent or empty. */
+export function textOf(dataSet: DataSet, tag: string): string | null {
+  return trimValue(dataSet.string(tag) ?? '') || null;
+}
+
+/** Values of a decimal or integer string (DS, IS); null where absent or where one of them is no number. */
+export function numbersOf(dataSet: DataSet, tag: string): number[] | null {
+  const text = textOf(dataSet, tag);
+  if (text === null) return null;
+  const values = text.split('\\').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  return values.every(Number.isFinite) ? values : null;
+}
+
+export function numberOf(dataSet: DataSet, tag: string): number | null {
+  return numbersOf(dataSet, tag)?.[0] ?? null;
+}
+
+/** First item of a sequence, as a data set. */
+export function firstItem(dataSet: DataSet, tag: string): DataSet | null {
+  return itemsOf(dataSet, tag)[0]?.dataSet ?? null;
+}
+
+export function itemsOf(dataSet: DataSet, tag: string): Element[] {
+  return dataSet.elements[tag]?.items ?? [];
+}
+
+/** What somebody else's library threw, in one line. */
+export function describe(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  if (typeof error === 'object' && error !== null && 'exception' in error) return describe(error.exception);
+  return String(error);
+}
+
+export function truncated(path: string, found: string, cause?: unknown): SpinegradError {
+  const message = `${path}: the DICOM data set is truncated or damaged: ${found.replace(/^dicomParser[.:]\s*/, '')}`;
+  return new SpinegradError('ERR_DICOM_TRUNCATED', message, { cause });
+}
+
+/** Text is padded with a space, UIDs with NUL (PS3.5 section 6.2). */
+function trimValue(value: string): string {
+  return value.replace(/[\0 ]+$/, '').trimStart();
+}
+
+function isTag(bytes: Uint8Array, at: number, group: number): boolean {
+  return at + 4 <= bytes.length && viewOf(bytes).getUint16(at, true) === group;
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, Math.min(end, start + 256)));
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,96 @@
+/**
+ * From stored values to modality values. A stored value is the BitsStored bits below HighBit of a pixel cell,
+ * sign-extended where PixelRepresentation says so (PS3.5 section 8.1); the modality value is
+ * slope * stored + intercept, or an entry of the modality LUT (PS3.3 C.11.1).
+ */
+import type { DataSet } from 'dicom-parser';
+import { SpinegradError } from '../error.js';
+import { firstItem, numberOf } from './dataset.js';
+import { macroOf } from './header.js';
+
+/** How pixel cells are laid out; checked by `pixelLayout`. */
+export interface PixelLayout {
+  rows: number;
+  columns: number;
+  frames: number;
+  bitsAllocated: 8 | 16;
+  bitsStored: number;
+  highBit: number;
+  signed: boolean;
+  monochrome1: boolean;
+}
+
+const PIXEL_VALUE_TRANSFORMATION = 'x00289145';
+const MODALITY_LUT = 'x00283000';
+
+/**
+ * Stored values of one frame.
+ *
+ * @param cells the frame's pixel cells, 1 or 2 bytes each; `littleEndian` tells how the latter are ordered
+ */
+export function storedValues(cells: Uint8Array, layout: PixelLayout, littleEndian: boolean): Int32Array {
+  const { bitsAllocated, bitsStored, highBit, signed } = layout;
+  const values = new Int32Array(layout.rows * layout.columns);
+  const view = new DataView(cells.buffer, cells.byteOffset, cells.byteLength);
+  const left = 31 - highBit;
+  const right = 32 - bitsStored;
+  for (let i = 0; i < values.length; i++) {
+    const cell = (bitsAllocated === 8 ? cells[i]! : view.getUint16(2 * i, littleEndian)) << left;
+    values[i] = signed ? cell >> right : cell >>> right;
+  }
+  return values;
+}
+
+/** Smallest and largest stored value that the layout can hold. */
+export function storedRange({ bitsStored, signed }: PixelLayout): readonly [low: number, high: number] {
+  return signed ? [-(2 ** (bitsStored - 1)), 2 ** (bitsStored - 1) - 1] : [0, 2 ** bitsStored - 1];
+}
+
+/** Maps a stored value of one frame to its modality value. */
+export type ModalityTransform = (stored: number) => number;
+
+/** The modality transform of one frame, from its LUT, its functional group, or the top of the file. */
+export function modalityTransform(dataSet: DataSet, frame: number, path: string): ModalityTransform {
+  const lut = firstItem(dataSet, MODALITY_LUT);
+  if (lut !== null) return lookupTable(lut, path);
+  const group = macroOf(dataSet, frame, PIXEL_VALUE_TRANSFORMATION);
+  const slope = numberOf(group, 'x00281053') ?? 1;
+  const intercept = numberOf(group, 'x00281052') ?? 0;
+  return (stored) => slope * stored + intercept;
+}
+
+/** LUT Descriptor (0028,3002): number of entries (0 means 65536), first stored value mapped, bits per entry. */
+function lookupTable(lut: DataSet, path: string): ModalityTransform {
+  const entries = lut.uint16('x00283002', 0) || 65536;
+  const descriptor = lut.elements.x00283002;
+  const first = (descriptor?.vr === 'SS' ? lut.int16('x00283002', 1) : lut.uint16('x00283002', 1)) ?? 0;
+  const data = lut.elements.x00283006;
+  if (data === undefined || data.length < 2 * entries) {
+    throw new SpinegradError(
+      'ERR_DICOM_UNSUPPORTED',
+      `${path}: the modality LUT holds ${data?.length ?? 0} bytes, expected ${entries} entries of 16 bits`,
+    );
+  }
+  const table = Array.from({ length: entries }, (_, index) => lut.uint16('x00283006', index)!);
+  return (stored) => table[Math.min(Math.max(stored - first, 0), entries - 1)]!;
+}
+
+/**
+ * Modality values of one frame as float32. With `invert` (MONOCHROME1) the range of possible values is reversed,
+ * so that larger is brighter and the range stays the same.
+ */
+export function modalityValues(
+  stored: Int32Array,
+  transform: ModalityTransform,
+  layout: PixelLayout,
+  invert: boolean,
+): Float32Array {
+  const pixels = new Float32Array(stored.length);
+  const [low, high] = storedRange(layout);
+  const ends = transform(low) + transform(high);
+  for (let i = 0; i < pixels.length; i++) {
+    const value = transform(stored[i]!);
+    pixels[i] = invert ? ends - value : value;
+  }
+  return pixels;
+}
