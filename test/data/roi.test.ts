@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { applyAffine, invertAffine } from '#spinegrad/data/affine.js';
+import { intensityWindow, resample } from '#spinegrad/data/resample.js';
+import { cropRoi, letterboxSlice, pointInPatient } from '#spinegrad/data/roi.js';
+import type { SourceSlice } from '#spinegrad/data/series.js';
+import type { Affine } from '#spinegrad/data/types.js';
+import type { Geometry, Vector3 } from '#spinegrad/dicom/types.js';
+
+const AXES: Record<string, Vector3> = {
+  '+y': [0, 1, 0],
+  '-y': [0, -1, 0],
+  '+z': [0, 0, 1],
+  '-z': [0, 0, -1],
+};
+const ORIENTATIONS = ['+y -z', '-y -z', '+y +z', '-y +z', '-z +y', '+z +y', '-z -y', '+z -y'];
+
+function geometry(orientation: string): Geometry {
+  const [row, column] = orientation.split(' ') as [string, string];
+  return { rowDirection: AXES[row]!, columnDirection: AXES[column]!, position: [3, 20, -40] };
+}
+
+/** A slice whose value at a point is a function of where that point lies in the patient. */
+function slice(
+  orientation: string | null,
+  rows: number,
+  columns: number,
+  spacing: [number, number],
+): SourceSlice {
+  const empty: SourceSlice = {
+    path: 'test',
+    instanceNumber: 1,
+    rows,
+    columns,
+    pixels: new Float32Array(rows * columns),
+    pixelSpacing: spacing,
+    geometry: orientation === null ? null : geometry(orientation),
+  };
+  const pixels = empty.pixels.map((_, i) => {
+    const [, y, z] = pointInPatient(empty, [i % columns, Math.floor(i / columns)]) ?? [0, i % columns, 0];
+    return 1000 + 3 * y - 2 * z;
+  });
+  return { ...empty, pixels };
+}
+
+describe('affine maps', () => {
+  test('there and back again', () => {
+    const number = fc.double({ min: -50, max: 50, noNaN: true });
+    fc.assert(
+      fc.property(fc.tuple(number, number, number, number, number, number), number, number, (map, u, v) => {
+        fc.pre(Math.abs(map[0] * map[4] - map[1] * map[3]) > 1e-2);
+        const [x, y] = applyAffine(invertAffine(map), applyAffine(map, [u, v]));
+        expect(x).toBeCloseTo(u, 4);
+        expect(y).toBeCloseTo(v, 4);
+      }),
+    );
+  });
+
+  test('a map without an inverse is an error', () => {
+    expect(() => invertAffine([1, 2, 0, 2, 4, 0])).toThrow(expect.objectContaining({ code: 'ERR_AFFINE' }));
+  });
+});
+
+describe('crops', () => {
+  test.each(ORIENTATIONS)('rows %s: anterior comes out left, superior up, distances in mm', (orientation) => {
+    const source = slice(orientation, 90, 120, [0.9, 0.6]);
+    const crop = cropRoi(source, [61.25, 43.5], { size: 32, mode: 'mm', extentMm: 24 });
+    const place = (u: number, v: number) => pointInPatient(source, applyAffine(crop.toImage, [u, v]))!;
+    const [middle, right, down] = [place(15.5, 15.5), place(16.5, 15.5), place(15.5, 16.5)];
+    expect(applyAffine(crop.toImage, [15.5, 15.5])).toEqual([61.25, 43.5]);
+    expect(right[1] - middle[1]).toBeCloseTo(0.75);
+    expect(down[2] - middle[2]).toBeCloseTo(-0.75);
+    const { low, high } = crop.window;
+    for (const [u, v] of [
+      [16, 15],
+      [5, 20],
+      [29, 9],
+    ] as const) {
+      const [, y, z] = place(u, v);
+      const value = low + (crop.pixels[v * 32 + u]! / 65535) * (high - low);
+      expect(Math.abs(value - (1000 + 3 * y - 2 * z))).toBeLessThan(0.15);
+    }
+  });
+
+  test('in pixels, the crop holds the very pixels of the source', () => {
+    const source = slice('-z +y', 40, 50, [0.5, 0.7]);
+    const crop = cropRoi(source, [24.4, 21.6], { size: 8, mode: 'pixels', extentMm: 60 });
+    const { low, high } = crop.window;
+    for (let v = 0; v < 8; v++) {
+      for (let u = 0; u < 8; u++) {
+        const [x, y] = applyAffine(crop.toImage, [u, v]);
+        expect([x, y].every(Number.isInteger)).toBe(true);
+        const scaled = (source.pixels[y * 50 + x]! - low) / (high - low);
+        const expected = Math.round(Math.min(1, Math.max(0, scaled)) * 65535);
+        expect(Math.abs(crop.pixels[v * 8 + u]! - expected)).toBeLessThanOrEqual(1);
+      }
+    }
+    expect(applyAffine(crop.toImage, [4, 4])).toEqual([24, 22]);
+  });
+
+  test('the border is repeated beyond the image', () => {
+    const source = slice(null, 20, 20, [1, 1]);
+    const crop = cropRoi(source, [0, 10], { size: 16, mode: 'pixels', extentMm: 0 });
+    expect(crop.pixels.slice(0, 8)).toEqual(new Uint16Array(8).fill(crop.pixels[0]!));
+  });
+
+  test('a centre outside the image and a missing spacing are errors', () => {
+    const source = slice(null, 20, 30, [1, 1]);
+    for (const centre of [
+      [30, 5],
+      [5, 20],
+      [-1, 5],
+      [Number.NaN, 5],
+    ] as const) {
+      expect(() => cropRoi(source, centre, { size: 8, mode: 'mm', extentMm: 8 })).toThrow(
+        expect.objectContaining({ code: 'ERR_COORDINATE_OUTSIDE' }),
+      );
+    }
+    expect(() =>
+      cropRoi({ ...source, pixelSpacing: null }, [5, 5], { size: 8, mode: 'mm', extentMm: 8 }),
+    ).toThrow(expect.objectContaining({ code: 'ERR_PIXEL_SPACING' }));
+  });
+
+  test.each(ORIENTATIONS)('rows %s: the letterbox shows the whole slice, isotropic', (orientation) => {
+    const source = slice(orientation, 60, 90, [1.2, 0.5]);
+    const { toImage, pixels } = letterboxSlice(source, 36);
+    const corners = [
+      [-0.5, -0.5],
+      [89.5, 59.5],
+    ] as const;
+    const found = corners.flatMap((corner) => applyAffine(invertAffine(toImage), corner));
+    expect(Math.min(...found)).toBeCloseTo(-0.5);
+    expect(Math.max(...found)).toBeCloseTo(35.5);
+    expect(pixels[0] === 0 || pixels[35] === 0).toBe(true);
+    const a = pointInPatient(source, applyAffine(toImage, [3, 4]))!;
+    const b = pointInPatient(source, applyAffine(toImage, [4, 5]))!;
+    expect(b[1] - a[1]).toBeCloseTo(2);
+    expect(b[2] - a[2]).toBeCloseTo(-2);
+  });
+});
+
+describe('resampling', () => {
+  test('shrinking averages: a checkerboard becomes grey', () => {
+    const pixels = Float32Array.from({ length: 64 * 64 }, (_, i) => ((i % 64) + Math.floor(i / 64)) % 2);
+    const toImage: Affine = [8, 0, 3.5, 0, 8, 3.5];
+    const small = resample({ pixels, rows: 64, columns: 64 }, toImage, 8, { low: 0, high: 1 }, 'replicate');
+    for (const value of small) expect(Math.abs(value / 65535 - 0.5)).toBeLessThan(0.02);
+  });
+
+  test('the window ignores outliers and survives constant images', () => {
+    const pixels = Float32Array.from({ length: 1000 }, (_, i) => i % 100);
+    pixels[17] = 1e9;
+    pixels[400] = Number.NaN;
+    expect(intensityWindow(pixels)).toEqual({ low: 0, high: 99 });
+    expect(intensityWindow(new Float32Array(9).fill(7))).toEqual({ low: 7, high: 8 });
+    expect(intensityWindow(new Float32Array(0))).toEqual({ low: 0, high: 1 });
+  });
+
+  test('a rotation by other than quarter turns is refused', () => {
+    const image = { pixels: new Float32Array(4), rows: 2, columns: 2 };
+    expect(() => resample(image, [1, 0.1, 0, -0.1, 1, 0], 2, { low: 0, high: 1 }, 'low')).toThrow(
+      expect.objectContaining({ code: 'ERR_AFFINE' }),
+    );
+  });
+});
