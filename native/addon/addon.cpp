@@ -1,0 +1,331 @@
+// The Node-API boundary. It translates handles, numbers and promises, and computes nothing.
+//
+// A device lives in one environment (the main thread or a worker). Reads come back through one thread-safe function
+// a device, which keeps the event loop alive only while a read is pending. A device ends by close(), at process exit
+// (shutdown()), or with its environment, whichever is first; each joins the queue's thread.
+
+#include <napi.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "native/addon/handle.h"
+#include "native/cpu/device.h"
+#include "native/engine/device.h"
+
+namespace spinegrad::addon {
+namespace {
+
+struct TensorHandle {
+  TensorRef tensor;
+  int64_t bytes;
+};
+
+struct Read {
+  Napi::Promise::Deferred deferred;
+  Napi::Reference<Napi::ArrayBuffer> values;
+  std::exception_ptr error;
+};
+
+struct DeviceHandle {
+  std::unique_ptr<Device> device;
+  std::vector<Operation> operations;
+  Napi::ThreadSafeFunction settle;
+  int pendingReads = 0;
+  bool open = true;
+};
+
+using DeviceRef = std::shared_ptr<DeviceHandle>;
+
+/// Everything that belongs to one environment.
+struct Environment {
+  std::set<DeviceRef> devices;
+};
+
+}  // namespace
+
+template <>
+struct HandleType<TensorHandle> {
+  static constexpr napi_type_tag tag{0x5350494e45475241, 0x5400000000000001};
+  static constexpr const char* name = "tensor";
+};
+
+template <>
+struct HandleType<DeviceRef> {
+  static constexpr napi_type_tag tag{0x5350494e45475241, 0x4400000000000002};
+  static constexpr const char* name = "device";
+};
+
+namespace {
+
+Napi::Error toJavaScript(Napi::Env env, const std::string& code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", code);
+  return error;
+}
+
+Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& known) {
+    return toJavaScript(env, known.code(), known.what());
+  } catch (const std::exception& unknown) {
+    return toJavaScript(env, "ERR_INTERNAL", unknown.what());
+  }
+}
+
+/// A function exported to JavaScript: native errors become JavaScript errors with a code.
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception&) {
+    throw toJavaScript(info.Env(), std::current_exception());
+  }
+}
+
+DeviceHandle& deviceOf(const Napi::CallbackInfo& info, size_t index) {
+  DeviceHandle& handle = *unwrap<DeviceRef>(info.Env(), info[index]);
+  if (!handle.open) throw Error("ERR_DEVICE_CLOSED", "the device was closed; open it again with openDevice()");
+  return handle;
+}
+
+TensorHandle& tensorOf(Napi::Env env, napi_value value) {
+  TensorHandle& handle = unwrap<TensorHandle>(env, value);
+  if (handle.tensor == nullptr) throw Error("ERR_DISPOSED", "the tensor was disposed");
+  return handle;
+}
+
+double numberOf(Napi::Env env, napi_value value) {
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) throw Error("ERR_ARGUMENT", "expected a number");
+  return number;
+}
+
+template <class Visit>
+void forEach(Napi::Env env, napi_value array, Visit visit) {
+  uint32_t length;
+  if (napi_get_array_length(env, array, &length) != napi_ok) throw Error("ERR_ARGUMENT", "expected an array");
+  for (uint32_t index = 0; index < length; ++index) {
+    napi_value element;
+    napi_get_element(env, array, index, &element);
+    visit(element);
+  }
+}
+
+std::vector<TensorRef> tensorsOf(Napi::Env env, napi_value array) {
+  std::vector<TensorRef> tensors;
+  forEach(env, array, [&](napi_value element) {
+    napi_valuetype type;
+    napi_typeof(env, element, &type);
+    const bool absent = type == napi_undefined || type == napi_null;
+    tensors.push_back(absent ? nullptr : tensorOf(env, element).tensor);
+  });
+  return tensors;
+}
+
+void close(DeviceHandle& handle) {
+  if (!handle.open) return;
+  handle.open = false;
+  handle.device->queue().shutdown();
+  handle.settle.Release();
+}
+
+void closeAll(void* environment) {
+  for (const DeviceRef& device : static_cast<Environment*>(environment)->devices) close(*device);
+  static_cast<Environment*>(environment)->devices.clear();
+}
+
+/// open(kind, threads) -> device
+Napi::Value open(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const std::string kind = info[0].As<Napi::String>();
+  if (kind != "cpu") throw Error("ERR_DEVICE_UNAVAILABLE", "this build has no backend '" + kind + "'");
+  auto handle = std::make_shared<DeviceHandle>();
+  handle->device = cpu::openDevice(static_cast<int>(numberOf(env, info[1])));
+  handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
+  handle->settle.Unref(env);
+  env.GetInstanceData<Environment>()->devices.insert(handle);
+  return wrap(env, new DeviceRef(handle), [](napi_env, void* native, void*) {
+    // The environment keeps the device: a collected handle must not end a queue that tensors still wait for.
+    delete static_cast<DeviceRef*>(native);
+  });
+}
+
+/// close(device)
+Napi::Value closeDevice(const Napi::CallbackInfo& info) {
+  const DeviceRef device = unwrap<DeviceRef>(info.Env(), info[0]);
+  close(*device);
+  info.Env().GetInstanceData<Environment>()->devices.erase(device);
+  return info.Env().Undefined();
+}
+
+/// shutdown(): for process.on('exit'), where no cleanup hook runs.
+Napi::Value shutdown(const Napi::CallbackInfo& info) {
+  closeAll(info.Env().GetInstanceData<Environment>());
+  return info.Env().Undefined();
+}
+
+/// describe(device) -> string
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), deviceOf(info, 0).device->description());
+}
+
+/// memory(device) -> [bytes in use, peak bytes, cached bytes]
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const MemoryStatistics statistics = deviceOf(info, 0).device->memory();
+  Napi::Array array = Napi::Array::New(info.Env(), 3);
+  array[0u] = static_cast<double>(statistics.inUse);
+  array[1u] = static_cast<double>(statistics.peak);
+  array[2u] = static_cast<double>(statistics.cached);
+  return array;
+}
+
+/// operation(device, name) -> number, by which enqueue() finds it
+Napi::Value operation(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  const std::string name = info[1].As<Napi::String>();
+  Operation found = handle.device->find(name);
+  if (found == nullptr) throw Error("ERR_UNKNOWN_OPERATION", "the device has no operation '" + name + "'");
+  handle.operations.push_back(found);
+  return Napi::Number::New(info.Env(), static_cast<double>(handle.operations.size() - 1));
+}
+
+/// tensor(dtype, shape) -> tensor handle, nothing written to it yet
+Napi::Value tensor(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const auto dtype = static_cast<DType>(static_cast<int32_t>(numberOf(env, info[0])));
+  if (dtype < DType::float32 || dtype > DType::uint8) throw Error("ERR_DTYPE", "unknown dtype");
+  Shape shape;
+  forEach(env, info[1], [&](napi_value element) {
+    if (shape.rank() == Shape::maxRank) throw Error("ERR_SHAPE", "a tensor has at most 6 axes");
+    shape.push(static_cast<int64_t>(numberOf(env, element)));
+  });
+  auto ref = std::make_shared<Tensor>(dtype, shape);
+  auto* handle = new TensorHandle{ref, static_cast<int64_t>(ref->bytes())};
+  Napi::MemoryManagement::AdjustExternalMemory(env, handle->bytes);
+  return wrap(env, handle, [](napi_env finalizerEnv, void* native, void*) {
+    auto* collected = static_cast<TensorHandle*>(native);
+    if (collected->tensor) Napi::MemoryManagement::AdjustExternalMemory(finalizerEnv, -collected->bytes);
+    delete collected;
+  });
+}
+
+/// release(tensor): the bytes go when the operations already enqueued have used them
+Napi::Value release(const Napi::CallbackInfo& info) {
+  TensorHandle& handle = unwrap<TensorHandle>(info.Env(), info[0]);
+  if (handle.tensor) {
+    handle.tensor.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -handle.bytes);
+  }
+  return info.Env().Undefined();
+}
+
+/// write(device, tensor, typedArray): copies now, lands in queue order
+Napi::Value write(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  TensorRef target = tensorOf(info.Env(), info[1]).tensor;
+  const auto source = info[2].As<Napi::TypedArray>();
+  if (source.ByteLength() != target->bytes()) throw Error("ERR_SHAPE", "the array and the tensor differ in size");
+  auto staged = std::make_shared<std::vector<std::byte>>(source.ByteLength());
+  const auto* first = static_cast<const std::byte*>(source.ArrayBuffer().Data()) + source.ByteOffset();
+  std::memcpy(staged->data(), first, staged->size());
+  Device* device = handle.device.get();
+  device->queue().enqueue([device, target, staged] { device->upload(*target, staged->data()); });
+  return info.Env().Undefined();
+}
+
+/// enqueue(device, operation, inputs, outputs, attributes)
+Napi::Value enqueue(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  DeviceHandle& handle = deviceOf(info, 0);
+  const auto index = static_cast<size_t>(numberOf(env, info[1]));
+  if (index >= handle.operations.size()) throw Error("ERR_UNKNOWN_OPERATION", "no such operation");
+  Call call{tensorsOf(env, info[2]), tensorsOf(env, info[3]), {}};
+  forEach(env, info[4], [&](napi_value element) { call.attributes.push_back(numberOf(env, element)); });
+  handle.device->queue().enqueue([run = handle.operations[index], call = std::move(call)] { run(call); });
+  return env.Undefined();
+}
+
+/// read(device, tensor) -> Promise<ArrayBuffer>
+Napi::Value read(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  deviceOf(info, 0);
+  const DeviceRef handle = unwrap<DeviceRef>(env, info[0]);
+  TensorRef source = tensorOf(env, info[1]).tensor;
+  Napi::ArrayBuffer values = Napi::ArrayBuffer::New(env, source->bytes());
+  auto* pending = new Read{Napi::Promise::Deferred::New(env), Napi::Persistent(values), nullptr};
+  const Napi::Promise promise = pending->deferred.Promise();
+  if (handle->pendingReads++ == 0) handle->settle.Ref(env);
+  handle->device->queue().enqueueFence(
+      [device = handle->device.get(), source, target = values.Data()] { device->download(*source, target); },
+      [handle, pending](std::exception_ptr error) {
+        pending->error = error;
+        handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Read* done) {
+          if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
+          if (done->error) {
+            done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
+          } else {
+            done->deferred.Resolve(done->values.Value());
+          }
+          delete done;
+        });
+      });
+  return promise;
+}
+
+/// readSync(device, tensor) -> ArrayBuffer; blocks the JS thread until the queue has come this far
+Napi::Value readSync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  DeviceHandle& handle = deviceOf(info, 0);
+  TensorRef source = tensorOf(env, info[1]).tensor;
+  Napi::ArrayBuffer values = Napi::ArrayBuffer::New(env, source->bytes());
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool done = false;
+  std::exception_ptr error;
+  handle.device->queue().enqueueFence(
+      [device = handle.device.get(), source, target = values.Data()] { device->download(*source, target); },
+      [&](std::exception_ptr pending) {
+        std::lock_guard lock(mutex);
+        error = pending;
+        done = true;
+        wake.notify_one();
+      });
+  std::unique_lock lock(mutex);
+  wake.wait(lock, [&] { return done; });
+  if (error) throw toJavaScript(env, error);
+  return values;
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment();
+  env.SetInstanceData(environment);
+  napi_add_env_cleanup_hook(env, closeAll, environment);
+  exports["open"] = Napi::Function::New<guarded<open>>(env);
+  exports["close"] = Napi::Function::New<guarded<closeDevice>>(env);
+  exports["shutdown"] = Napi::Function::New<guarded<shutdown>>(env);
+  exports["describe"] = Napi::Function::New<guarded<describe>>(env);
+  exports["memory"] = Napi::Function::New<guarded<memory>>(env);
+  exports["operation"] = Napi::Function::New<guarded<operation>>(env);
+  exports["tensor"] = Napi::Function::New<guarded<tensor>>(env);
+  exports["release"] = Napi::Function::New<guarded<release>>(env);
+  exports["write"] = Napi::Function::New<guarded<write>>(env);
+  exports["enqueue"] = Napi::Function::New<guarded<enqueue>>(env);
+  exports["read"] = Napi::Function::New<guarded<read>>(env);
+  exports["readSync"] = Napi::Function::New<guarded<readSync>>(env);
+  return exports;
+}
+
+NODE_API_MODULE(spinegrad, initialise)
+
+}  // namespace
+}  // namespace spinegrad::addon

@@ -1,0 +1,40 @@
+// relu: y = max(x, 0). NaN stays NaN. Backward needs only y: dx = dy where y > 0.
+
+#include "native/cpu/device.h"
+#include "native/cpu/memory.h"
+#include "native/cpu/pointwise.h"
+#include "native/cpu/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD void reluRow(const float* x, float* y, size_t count) {
+  for (size_t i = 0; i < count; ++i) y[i] = x[i] < 0 ? 0 : x[i];
+}
+
+SPINEGRAD_SIMD void reluGradientRow(const float* y, const float* dy, float* dx, size_t count) {
+  for (size_t i = 0; i < count; ++i) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+void forward(const Call& call) {
+  const auto desc = layout(call.in(0));
+  const float* x = read(call.in(0), desc);
+  float* y = write(call.out(0), desc);
+  parallelPieces(storedElements(call.out(0)),
+                 [=](size_t first, size_t count) { reluRow(x + first, y + first, count); });
+}
+
+void backward(const Call& call) {
+  const auto desc = layout(call.in(0));
+  const float* y = read(call.in(0), desc);
+  const float* dy = read(call.in(1), desc);
+  float* dx = write(call.out(0), desc);
+  parallelPieces(storedElements(call.out(0)),
+                 [=](size_t first, size_t count) { reluGradientRow(y + first, dy + first, dx + first, count); });
+}
+
+const Register registerForward("relu.forward", forward);
+const Register registerBackward("relu.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

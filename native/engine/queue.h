@@ -1,0 +1,49 @@
+// The ordered queue of a device: one native thread that runs tasks in the order in which they came.
+//
+// An error sticks: tasks behind it are skipped until the next fence (a read), which reports it and clears it. So
+// JavaScript may enqueue freely and learns of a failure where it looks at a value.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace spinegrad {
+
+class Queue {
+ public:
+  using Task = std::function<void()>;
+  /// Called on the queue thread with the sticky error, or null.
+  using Fence = std::function<void(std::exception_ptr)>;
+
+  /// `start` runs first, on the queue's own thread.
+  explicit Queue(Task start);
+  ~Queue() { shutdown(); }
+
+  void enqueue(Task task);
+  /// Runs `task` and then `fence`; where an error is pending, only `fence`, which takes the error over.
+  void enqueueFence(Task task, Fence fence);
+  /// Drops what has not begun, waits for what has, ends the thread. Dropped fences are called with an error.
+  void shutdown();
+
+ private:
+  struct Entry {
+    Task task;
+    Fence fence;
+  };
+
+  void push(Entry entry);
+  void loop();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Entry> entries_;
+  bool stopping_ = false;
+  std::exception_ptr error_;
+  std::thread thread_;
+};
+
+}  // namespace spinegrad

@@ -1,0 +1,106 @@
+/**
+ * Reverse-mode differentiation on a tape of closures.
+ *
+ * An operation whose inputs want gradients calls `record()` with what it must keep and how its gradient is taken.
+ * `backward(loss)` walks the recorded nodes from the latest to the earliest. Once a node is done nothing will ask for
+ * its saved tensors or its output again, so both are freed on the way: activations give their memory to gradients.
+ */
+import { SpinegradError } from '../error.js';
+import type { GradientNode, Tensor } from './tensor.js';
+
+let order = 0;
+let enabled = true;
+
+/** Runs `body` without recording: for evaluation. */
+export function noGrad<T>(body: () => T): T {
+  const before = enabled;
+  enabled = false;
+  try {
+    return body();
+  } finally {
+    enabled = before;
+  }
+}
+
+const wanted = (tensor: Tensor): boolean => tensor.requiresGrad || tensor.node !== undefined;
+
+/** @internal Whether an operation on these inputs will be recorded. */
+export const recording = (...inputs: (Tensor | undefined)[]): boolean =>
+  enabled && inputs.some((input) => input !== undefined && wanted(input));
+
+/**
+ * @internal Ties `output` to its inputs. `backward` gets the output's gradient and `needs[i]`, whether input i wants
+ * one; it returns new tensors, of which one may be the output's gradient itself. Tensors of `saved` are freed at once
+ * when nothing is recorded.
+ */
+export function record(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  saved: readonly Tensor[],
+  backward: (gradient: Tensor, needs: readonly boolean[]) => readonly (Tensor | undefined)[],
+): Tensor {
+  if (!recording(...inputs)) {
+    for (const tensor of saved) tensor.dispose();
+    return output;
+  }
+  const needs = inputs.map(wanted);
+  output.node = { order: order++, inputs, saved, backward: (gradient) => backward(gradient, needs) };
+  return output;
+}
+
+function reachable(root: Tensor): Tensor[] {
+  const seen = new Set<Tensor>();
+  const stack = [root];
+  for (let tensor = stack.pop(); tensor; tensor = stack.pop()) {
+    if (seen.has(tensor) || !tensor.node) continue;
+    seen.add(tensor);
+    stack.push(...tensor.node.inputs);
+  }
+  return [...seen].sort((a, b) => (b.node as GradientNode).order - (a.node as GradientNode).order);
+}
+
+function sum(a: Tensor, b: Tensor): Tensor {
+  const total = a.device.empty(a.shape);
+  a.device.run('add.forward', [a, b], [total]);
+  a.dispose();
+  b.dispose();
+  return total;
+}
+
+/**
+ * Adds d loss / d tensor to `tensor.grad` for every tensor with `requiresGrad` that the scalar `loss` was computed
+ * from. Frees the recorded intermediate tensors, except `loss` and those on which `keep()` was called.
+ */
+export function backward(loss: Tensor): void {
+  if (loss.size !== 1 || !loss.node) {
+    throw new SpinegradError(
+      'ERR_BACKWARD',
+      loss.node
+        ? `backward(): expected a scalar loss, found shape [${loss.shape}]`
+        : 'backward(): the loss does not depend on a tensor with requiresGrad, or was computed under noGrad()',
+    );
+  }
+  const gradients = new Map<Tensor, Tensor>([[loss, loss.device.full(loss.shape, 1)]]);
+  for (const output of reachable(loss)) {
+    const node = output.node as GradientNode;
+    const gradient = gradients.get(output);
+    gradients.delete(output);
+    output.node = undefined;
+    if (gradient) {
+      const partials = node.backward(gradient);
+      partials.forEach((partial, index) => {
+        const input = node.inputs[index]!;
+        if (!partial) return;
+        if (input.node) {
+          const before = gradients.get(input);
+          gradients.set(input, before ? sum(before, partial) : partial);
+        } else if (input.requiresGrad) {
+          input.grad = (input.grad ? sum(input.grad, partial) : partial).keep();
+        } else partial.dispose();
+      });
+      if (!partials.includes(gradient)) gradient.dispose();
+    }
+    for (const tensor of node.saved) tensor.dispose();
+    if (output !== loss && !output.kept) output.dispose();
+  }
+}

@@ -1,0 +1,112 @@
+/** Argument checks of the operations. A failure names the operation, the argument, what was found and expected. */
+import { SpinegradError } from '../error.js';
+import type { Device } from './device.js';
+import { type DType, Tensor } from './tensor.js';
+
+export interface Expectation {
+  dtype?: DType;
+  /** One entry an axis; null where any size will do. */
+  shape?: readonly (number | null)[];
+  /** The tensor must live there. */
+  device?: Device;
+}
+
+const show = (shape: readonly (number | null)[]): string =>
+  `[${shape.map((size) => size ?? '*').join(', ')}]`;
+
+/** Checks a tensor argument (float32 unless told otherwise) and returns its shape. */
+export function expectTensor(
+  operation: string,
+  argument: string,
+  value: Tensor,
+  { dtype = 'float32', shape, device }: Expectation = {},
+): readonly number[] {
+  const fail = (code: `ERR_${string}`, found: string, expected: string): never => {
+    throw new SpinegradError(code, `${operation}(): ${argument}: expected ${expected}, found ${found}`);
+  };
+  if (!(value instanceof Tensor)) fail('ERR_ARGUMENT', value === null ? 'null' : typeof value, 'a tensor');
+  if (value.disposed) fail('ERR_DISPOSED', 'a disposed one', 'a live tensor');
+  if (value.dtype !== dtype) fail('ERR_DTYPE', value.dtype, dtype);
+  if (device && value.device !== device) {
+    fail(
+      'ERR_DEVICE',
+      `one on ${value.device.name}`,
+      `a tensor on the same device as the first (${device.name})`,
+    );
+  }
+  const fits =
+    !shape ||
+    (shape.length === value.shape.length &&
+      shape.every((size, axis) => size === null || size === value.shape[axis]));
+  if (!fits) fail('ERR_SHAPE', `shape ${show(value.shape)}`, `shape ${show(shape!)}`);
+  return value.shape;
+}
+
+/** Checks a numeric option against a range. */
+export function expectNumber(
+  operation: string,
+  argument: string,
+  value: number,
+  range: { min?: number; max?: number; above?: number; below?: number; integer?: boolean } = {},
+): number {
+  const { min, max, above, below, integer } = range;
+  const fits =
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    (min === undefined || value >= min) &&
+    (max === undefined || value <= max) &&
+    (above === undefined || value > above) &&
+    (below === undefined || value < below) &&
+    (!integer || Number.isSafeInteger(value));
+  if (!fits) {
+    const bounds = [
+      min !== undefined && `>= ${min}`,
+      above !== undefined && `> ${above}`,
+      max !== undefined && `<= ${max}`,
+      below !== undefined && `< ${below}`,
+    ].filter(Boolean);
+    const kind = integer ? 'an integer' : 'a finite number';
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `${operation}(): ${argument}: expected ${[kind, ...bounds].join(' ')}, found ${String(value)}`,
+    );
+  }
+  return value;
+}
+
+/** Checks that an option is one of the words it may be. */
+export function expectOneOf<T extends string>(
+  operation: string,
+  argument: string,
+  value: T,
+  words: readonly T[],
+): T {
+  if (!words.includes(value)) {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `${operation}(): ${argument}: expected one of ${words.join(', ')}, found ${JSON.stringify(value)}`,
+    );
+  }
+  return value;
+}
+
+/** A number for both axes, or one for each. */
+export type Pair = number | readonly [number, number];
+
+/** Checks a `Pair` option of integers. */
+export function expectPair(
+  operation: string,
+  argument: string,
+  value: Pair,
+  min: number,
+): readonly [number, number] {
+  const pair = typeof value === 'number' ? ([value, value] as const) : value;
+  if (!Array.isArray(pair) || pair.length !== 2) {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `${operation}(): ${argument}: expected an integer or a pair of integers, found ${JSON.stringify(value)}`,
+    );
+  }
+  for (const number of pair) expectNumber(operation, argument, number, { min, integer: true });
+  return pair as readonly [number, number];
+}

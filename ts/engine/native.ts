@@ -1,0 +1,78 @@
+/**
+ * Loads the native addon: a local build first, else the prebuilt binary of this platform. Types the flat functions
+ * of native/addon/addon.cpp; nothing outside ts/engine calls them.
+ */
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SpinegradError } from '../error.js';
+
+declare const handle: unique symbol;
+export type DeviceHandle = { readonly [handle]: 'device' };
+export type TensorHandle = { readonly [handle]: 'tensor' };
+
+export interface Native {
+  open(kind: string, threads: number): DeviceHandle;
+  close(device: DeviceHandle): void;
+  shutdown(): void;
+  describe(device: DeviceHandle): string;
+  memory(device: DeviceHandle): [inUse: number, peak: number, cached: number];
+  operation(device: DeviceHandle, name: string): number;
+  tensor(dtype: number, shape: readonly number[]): TensorHandle;
+  release(tensor: TensorHandle): void;
+  write(device: DeviceHandle, tensor: TensorHandle, values: ArrayBufferView): void;
+  enqueue(
+    device: DeviceHandle,
+    operation: number,
+    inputs: readonly (TensorHandle | undefined)[],
+    outputs: readonly (TensorHandle | undefined)[],
+    attributes: readonly number[],
+  ): void;
+  read(device: DeviceHandle, tensor: TensorHandle): Promise<ArrayBuffer>;
+  readSync(device: DeviceHandle, tensor: TensorHandle): ArrayBuffer;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function load(): Native {
+  // A waiting OpenMP thread must not burn the core that decodes DICOM. libgomp reads this when it is loaded.
+  process.env.OMP_WAIT_POLICY ??= 'passive';
+  const bindings = createRequire(import.meta.url)('bindings') as (options: object) => Native;
+  const prebuild = path.join('prebuilds', `${process.platform}-${process.arch}`, 'spinegrad.node');
+  try {
+    const native = bindings({
+      bindings: 'spinegrad.node',
+      module_root: root,
+      try: [
+        ['module_root', 'build', 'Release', 'bindings'],
+        ['module_root', prebuild],
+      ],
+    });
+    process.on('exit', () => native.shutdown());
+    return native;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.replaceAll('\n', ' ') : String(cause);
+    throw new SpinegradError(
+      'ERR_ADDON',
+      `The native addon did not load (${reason}). It needs Linux on x86-64 with glibc 2.34 and libdnnl; ` +
+        `build it with: ./scripts/setup.sh`,
+      { cause },
+    );
+  }
+}
+
+export const native = load();
+
+/** Runs a native call and turns its coded error into a SpinegradError. */
+export function rethrow<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+export function fromNative(error: unknown): unknown {
+  if (error instanceof SpinegradError || !(error instanceof Error) || !('code' in error)) return error;
+  return new SpinegradError(error.code as `ERR_${string}`, error.message, { cause: error });
+}

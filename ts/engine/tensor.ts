@@ -1,0 +1,199 @@
+/**
+ * A tensor: shape (logical NCHW for images), dtype and a handle to memory of one device. The layout of that memory is
+ * the backend's affair. Every tensor owns its bytes; there are no views.
+ *
+ * Memory is given back by `dispose()`, by `using`, by the end of a `tidy()` scope, or, for what an operation only
+ * needed for its gradient, by `backward()`. The collector is the backstop.
+ */
+import { SpinegradError } from '../error.js';
+import type { Device } from './device.js';
+import { fromNative, native, rethrow, type TensorHandle } from './native.js';
+
+export const DTYPES = ['float32', 'int32', 'uint16', 'uint8'] as const;
+export type DType = (typeof DTYPES)[number];
+
+export interface TypedArrays {
+  float32: Float32Array;
+  int32: Int32Array;
+  uint16: Uint16Array;
+  uint8: Uint8Array;
+}
+export type TypedArray = TypedArrays[DType];
+
+export type Shape = readonly number[];
+
+const ARRAYS = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, uint8: Uint8Array };
+
+export function dtypeOf(values: unknown): DType | undefined {
+  return DTYPES.find((dtype) => values instanceof ARRAYS[dtype]);
+}
+
+export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+
+/** How a tensor came to be: what `backward()` walks. See autograd.ts. */
+export interface GradientNode {
+  /** Grows with every recorded operation: descending order is a valid order for backward. */
+  readonly order: number;
+  readonly inputs: readonly Tensor[];
+  /** Tensors only kept for the gradient; freed once it has been taken. */
+  readonly saved: readonly Tensor[];
+  /** Gradients of the inputs, in their order; undefined where none is wanted. */
+  readonly backward: (gradient: Tensor) => readonly (Tensor | undefined)[];
+}
+
+const scopes: Set<Tensor>[] = [];
+let alive = 0;
+
+/** Tensors not yet disposed (or collected), over all devices. */
+export const tensorsAlive = (): number => alive;
+
+const collected = new FinalizationRegistry<undefined>(() => {
+  alive--;
+});
+
+export class Tensor implements Disposable {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly device: Device;
+  /** Whether `backward()` leaves the gradient of a scalar with respect to this tensor in `grad`. */
+  requiresGrad = false;
+  /** Sum of the gradients since the last `zeroGrad()`; same shape; owned by this tensor. */
+  grad: Tensor | undefined;
+  /** @internal */
+  node: GradientNode | undefined;
+  #handle: TensorHandle | undefined;
+  #kept = false;
+
+  /** @internal Use `device.tensor()`, `device.zeros()` and the operations. */
+  constructor(device: Device, shape: Shape, dtype: DType) {
+    this.device = device;
+    this.shape = Object.freeze([...shape]);
+    this.dtype = dtype;
+    this.#handle = rethrow(() => native.tensor(DTYPES.indexOf(dtype), shape));
+    alive++;
+    collected.register(this, undefined, this);
+    scopes.at(-1)?.add(this);
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get disposed(): boolean {
+    return this.#handle === undefined;
+  }
+
+  /** @internal */
+  get kept(): boolean {
+    return this.#kept;
+  }
+
+  /** @internal Throws `ERR_DISPOSED` after `dispose()`. */
+  get handle(): TensorHandle {
+    if (!this.#handle) {
+      throw new SpinegradError(
+        'ERR_DISPOSED',
+        `A ${this.dtype} tensor of shape [${this.shape}] was used after it was disposed; call keep() on it to let it ` +
+          `outlive tidy() and backward()`,
+      );
+    }
+    return this.#handle;
+  }
+
+  /** The values, row-major, once the queue has computed them. Rejects with the first error of the queue. */
+  async data<D extends DType = 'float32'>(): Promise<TypedArrays[D]> {
+    try {
+      return this.#array(await native.read(this.device.handle, this.handle));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** As `data()`, but blocks the event loop until the value is there. */
+  dataSync<D extends DType = 'float32'>(): TypedArrays[D] {
+    return this.#array(rethrow(() => native.readSync(this.device.handle, this.handle)));
+  }
+
+  #array<D extends DType>(buffer: ArrayBuffer): TypedArrays[D] {
+    return new ARRAYS[this.dtype](buffer) as TypedArrays[D];
+  }
+
+  /** The only value of a tensor of one element. */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new SpinegradError('ERR_SHAPE', `item(): expected one element, found shape [${this.shape}]`);
+    }
+    return (await this.data<DType>())[0] as number;
+  }
+
+  /** Replaces the values, in queue order. */
+  write(values: TypedArray): this {
+    if (dtypeOf(values) !== this.dtype || values.length !== this.size) {
+      throw new SpinegradError(
+        'ERR_SHAPE',
+        `write(): expected ${this.size} ${this.dtype} values for shape [${this.shape}], found ` +
+          `${values?.length} ${dtypeOf(values) ?? typeof values}`,
+      );
+    }
+    rethrow(() => native.write(this.device.handle, this.handle, values));
+    return this;
+  }
+
+  /** Takes the tensor out of the enclosing `tidy()` and protects it from `backward()`: the caller disposes it. */
+  keep(): this {
+    this.#kept = true;
+    for (const scope of scopes) scope.delete(this);
+    return this;
+  }
+
+  dispose(): void {
+    if (!this.#handle) return;
+    native.release(this.#handle);
+    this.#handle = undefined;
+    this.node = undefined;
+    this.grad?.dispose();
+    this.grad = undefined;
+    collected.unregister(this);
+    alive--;
+    for (const scope of scopes) scope.delete(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+type Tidied = Tensor | undefined | number | readonly Tidied[] | { readonly [key: string]: Tidied };
+
+function release(value: Tidied, scope: Set<Tensor>): void {
+  if (value instanceof Tensor) {
+    scope.delete(value);
+    scopes.at(-1)?.add(value);
+  } else if (value && typeof value === 'object') {
+    for (const inner of Object.values(value)) release(inner, scope);
+  }
+}
+
+/**
+ * Disposes every tensor that `body` created, except those it returns (alone, in an array or in a plain object) and
+ * those that were kept. `body` must be synchronous.
+ */
+export function tidy<T extends Tidied | void>(body: () => T): T {
+  const scope = new Set<Tensor>();
+  scopes.push(scope);
+  let result: T | undefined;
+  try {
+    result = body();
+    if ((result as unknown) instanceof Promise) {
+      throw new SpinegradError(
+        'ERR_ASYNC_TIDY',
+        'tidy(): the body returned a promise; await outside of tidy()',
+      );
+    }
+    return result;
+  } finally {
+    scopes.pop();
+    release(result as Tidied, scope);
+    for (const tensor of [...scope]) tensor.dispose();
+  }
+}
