@@ -1,0 +1,42 @@
+import type { Summary } from '../evaluation/types.js';
+import { decimal, duration, kOfN, pValue, range, signed } from './format.js';
+
+/** Columns of text, as wide as their widest cell; the first two to the left, the others to the right. */
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, j) => Math.max(...rows.map((row) => row[j]!.length)));
+  const pad = (cell: string, j: number) => (j < 2 ? cell.padEnd(widths[j]!) : cell.padStart(widths[j]!));
+  return rows.map((row) => `  ${row.map(pad).join('  ').trimEnd()}`);
+}
+
+/** The end of a run on the terminal: arms, comparisons and localization in under 20 lines of plain text. */
+export function formatSummary(summary: Summary): string {
+  const { data, arms, comparisons, localization, timing } = summary;
+  const severe = data.classCounts.test.severe;
+  const seconds = Object.values(timing).reduce((total, stage) => total + stage, 0);
+  const rows = arms.flatMap(({ name, ...arm }) =>
+    (['annotated', 'predicted'] as const).map((crops) => {
+      const m = arm[crops];
+      const accuracy = `${decimal(m.balancedAccuracy.value)} (${range(m.balancedAccuracy)})`;
+      return [
+        name,
+        crops,
+        accuracy,
+        kOfN(m.severeToNormal),
+        decimal(m.quadraticKappa),
+        decimal(m.auprc),
+        decimal(m.rsnaLogLoss),
+      ];
+    }),
+  );
+  const head = ['arm', 'crops', 'balanced accuracy', 'severe→normal', 'kappa', 'AUPRC', 'log loss'];
+  return [
+    `${data.synthetic ? 'SYNTHETIC DATA: these numbers say nothing about patients. ' : ''}Test set: ${data.split.test} studies, ${severe} severe discs.`,
+    ...columns([head, ...rows]),
+    ...comparisons.map(
+      ({ a, b, difference, p }) =>
+        `${a} − ${b}: ${signed(difference.value)} (${range(difference, 3, signed)}), ${pValue(p)}`,
+    ),
+    `localization: RMSE ${decimal(localization.rmsePx, 2)} px, ${decimal(localization.rmseMm, 2)} mm over ${localization.n} discs`,
+    `time: ${duration(seconds)} on ${summary.device}`,
+  ].join('\n');
+}

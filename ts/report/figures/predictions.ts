@@ -1,0 +1,65 @@
+import { GRADES } from '../../data/types.js';
+import { argmax } from '../../evaluation/metrics.js';
+import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
+import { type Markup, markup } from '../markup.js';
+import { PANEL_WIDTH, type Panel } from '../svg.js';
+import type { PredictionExample } from '../types.js';
+import { placeSlice, toPanel } from './rois.js';
+
+/** Figure 4: what the model finds on a series of the test set, beside what the readers marked. */
+
+const ROW = 22;
+const BAR = 96;
+const COLUMNS = { level: 0, truth: 54, predicted: 142, bar: PANEL_WIDTH - BAR };
+
+type Disc = PredictionExample['discs'][number];
+
+function marks({ level, truth, predicted, truthGrade, probabilities }: Disc, scale: number): Markup {
+  const at = (point: readonly [number, number]) =>
+    [toPanel(point[0], scale), toPanel(point[1], scale)] as const;
+  const [px, py] = at(predicted);
+  const cross = `M${px - 5} ${py - 5}l10 10m0 -10l-10 10`;
+  const [tx, ty] = at(truth ?? predicted);
+  return markup`${
+    truth &&
+    markup`<circle class="under" cx="${tx}" cy="${ty}" r="8" /><circle class="ring ${gradeClass(truthGrade)}" cx="${tx}" cy="${ty}" r="8" />`
+  }
+<path class="under" d="${cross}" /><path class="cross ${gradeClass(argmax(probabilities))}" d="${cross}" />
+<text x="${Math.max(tx, px) + 14}" y="${ty + 4}">${level}</text>`;
+}
+
+/** The three probabilities as one bar. */
+function probabilityBar(probabilities: readonly number[]): Markup {
+  let x = 0;
+  return markup`${probabilities.map((p, grade) => {
+    const at = x;
+    x += p * BAR;
+    return markup`<rect class="segment ${gradeClass(grade)}" x="${at}" y="-9" width="${Math.max(0, p * BAR - 1)}" height="11" />`;
+  })}`;
+}
+
+function row({ level, truthGrade, probabilities }: Disc, y: number): Markup {
+  const called = argmax(probabilities);
+  const wrong = truthGrade !== null && truthGrade !== called;
+  return markup`<g transform="translate(0 ${y})"><text class="bold" x="${COLUMNS.level}">${level}</text>
+${gradeSymbol(truthGrade, COLUMNS.truth + 4, -4)}<text x="${COLUMNS.truth + 14}">${gradeName(truthGrade)}</text>
+${gradeSymbol(called, COLUMNS.predicted + 4, -4)}<text class="${wrong && 'bold'}" x="${COLUMNS.predicted + 14}">${gradeName(called)}${wrong && ' ≠'}</text>
+<g transform="translate(${COLUMNS.bar} 0)">${probabilityBar(probabilities)}</g></g>`;
+}
+
+export function predictionPanel({ studyId, slice, discs }: PredictionExample): Panel {
+  const { image, scale, height } = placeSlice(slice);
+  const top = height + 20;
+  const spoken = discs.map(({ level, truthGrade, probabilities }) => {
+    const called = argmax(probabilities);
+    return `${level}: readers ${gradeName(truthGrade)}, model ${GRADES[called]} ${probabilities[called]!.toFixed(2)}`;
+  });
+  return {
+    title: `Study ${studyId}`,
+    description: `${spoken.join('; ')}.`,
+    height: top + ROW * (discs.length + 1),
+    body: markup`<svg width="${PANEL_WIDTH}" height="${height}" class="on-image">${image}${discs.map((disc) => marks(disc, scale))}</svg>
+<g transform="translate(0 ${top})"><text class="note" x="${COLUMNS.truth}">readers</text><text class="note" x="${COLUMNS.predicted}">model</text>
+<text class="note" x="${COLUMNS.bar}">probability</text></g>${discs.map((disc, i) => row(disc, top + ROW * (i + 1)))}`,
+  };
+}

@@ -1,0 +1,44 @@
+import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
+import { pngDataUri } from '../image.js';
+import { type Markup, markup } from '../markup.js';
+import { PANEL_WIDTH, type Panel } from '../svg.js';
+import type { ReportImage, RoiExample } from '../types.js';
+
+/** Figure 1: sagittal slices with the five disc centres, and the crops the networks see. */
+
+const GAP = 7;
+
+/** A slice over the whole width of a panel, and the factor from its pixels to the panel's units. */
+export function placeSlice(slice: ReportImage): { image: Markup; scale: number; height: number } {
+  const scale = PANEL_WIDTH / slice.width;
+  const height = slice.height * scale;
+  const image = markup`<image href="${pngDataUri(slice)}" width="${PANEL_WIDTH}" height="${height}" />`;
+  return { image, scale, height };
+}
+
+/** From pixel centres (the first pixel's is 0) to the units of the panel. */
+export const toPanel = (pixel: number, scale: number) => (pixel + 0.5) * scale;
+
+export function roiPanel({ studyId, grade, slice, roiSide, discs }: RoiExample): Panel {
+  const { image, scale, height } = placeSlice(slice);
+  const side = (PANEL_WIDTH - GAP * (discs.length - 1)) / discs.length;
+  const marks = discs.map((disc) => {
+    const [x, y] = [toPanel(disc.centre[0], scale), toPanel(disc.centre[1], scale)];
+    const half = ((roiSide ?? 0) * scale) / 2;
+    return markup`<g class="${gradeClass(disc.grade)}">
+${roiSide && markup`<rect class="outline" x="${x - half}" y="${y - half}" width="${2 * half}" height="${2 * half}" />`}
+${gradeSymbol(disc.grade, x, y, 60)}<text x="${x + 9}" y="${y + 4}">${disc.level}</text></g>`;
+  });
+  const crops = discs.map(
+    (disc, i) => markup`<g transform="translate(${i * (side + GAP)} ${height + 10})">
+<image href="${pngDataUri(disc.roi)}" width="${side}" height="${side}" preserveAspectRatio="none" />
+<text class="middle" x="${side / 2}" y="${side + 15}">${disc.level}</text>
+${gradeSymbol(disc.grade, side / 2, side + 26)}</g>`,
+  );
+  return {
+    title: `${gradeName(grade)[0]!.toUpperCase()}${gradeName(grade).slice(1)}, study ${studyId}`,
+    description: `A sagittal slice; ${discs.map((disc) => `${disc.level} ${gradeName(disc.grade)}`).join(', ')}.`,
+    height: height + side + 46,
+    body: markup`<svg width="${PANEL_WIDTH}" height="${height}" class="on-image">${image}${marks}</svg>${crops}`,
+  };
+}

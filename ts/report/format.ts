@@ -1,0 +1,32 @@
+import type { Bounds, Proportion } from '../evaluation/types.js';
+
+/** Numbers as the page and the terminal print them; a quantity that is not defined is a dash. */
+
+export const UNDEFINED = '—';
+
+export const decimal = (value: number | null, digits = 3) => value?.toFixed(digits) ?? UNDEFINED;
+
+/** With a sign, and a true minus. */
+export const signed = (value: number, digits = 3) =>
+  `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
+
+export const range = (bounds: Bounds | null, digits = 2, print: typeof signed = (v, d) => v.toFixed(d)) =>
+  bounds ? `${print(bounds.low, digits)} to ${print(bounds.high, digits)}` : UNDEFINED;
+
+export const percent = (rate: number | null, digits = 1) =>
+  rate === null ? UNDEFINED : `${(rate * 100).toFixed(digits)} %`;
+
+export const kOfN = ({ k, n }: Proportion) => `${k} of ${n}`;
+
+export const percentRange = ({ low, high }: Proportion) =>
+  low === null || high === null ? UNDEFINED : `${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)} %`;
+
+export const pValue = (p: number) => (p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`);
+
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${String(whole % 60).padStart(2, '0')} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}

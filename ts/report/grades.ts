@@ -1,0 +1,18 @@
+import { symbol, symbolCircle, symbolSquare, symbolTriangle } from 'd3-shape';
+import { GRADES } from '../data/types.js';
+import { type Markup, markup } from './markup.js';
+
+/** A grade is told by colour and by shape, so that it is read in print and by the colour-blind. */
+
+const SHAPES = [symbolCircle, symbolTriangle, symbolSquare];
+
+export const gradeName = (grade: number | null) => (grade === null ? 'not graded' : GRADES[grade]!);
+
+/** Class that sets `--grade` to the colour of the grade (style.ts). */
+export const gradeClass = (grade: number | null) => (grade === null ? 'ungraded' : GRADES[grade]!);
+
+/** The filled symbol of a grade at (x, y); `area` in square units. */
+export function gradeSymbol(grade: number | null, x: number, y: number, area = 42): Markup {
+  const path = symbol(grade === null ? symbolCircle : SHAPES[grade]!, area)();
+  return markup`<path class="symbol ${gradeClass(grade)}" transform="translate(${x} ${y})" d="${path}" />`;
+}
