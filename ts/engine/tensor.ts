@@ -163,9 +163,7 @@ export class Tensor implements Disposable {
   }
 }
 
-type Tidied = Tensor | undefined | number | readonly Tidied[] | { readonly [key: string]: Tidied };
-
-function release(value: Tidied, scope: Set<Tensor>): void {
+function release(value: unknown, scope: Set<Tensor>): void {
   if (value instanceof Tensor) {
     scope.delete(value);
     scopes.at(-1)?.add(value);
@@ -178,13 +176,13 @@ function release(value: Tidied, scope: Set<Tensor>): void {
  * Disposes every tensor that `body` created, except those it returns (alone, in an array or in a plain object) and
  * those that were kept. `body` must be synchronous.
  */
-export function tidy<T extends Tidied | void>(body: () => T): T {
+export function tidy<T>(body: () => T): T {
   const scope = new Set<Tensor>();
   scopes.push(scope);
   let result: T | undefined;
   try {
     result = body();
-    if ((result as unknown) instanceof Promise) {
+    if (result instanceof Promise) {
       throw new SpinegradError(
         'ERR_ASYNC_TIDY',
         'tidy(): the body returned a promise; await outside of tidy()',
@@ -193,7 +191,7 @@ export function tidy<T extends Tidied | void>(body: () => T): T {
     return result;
   } finally {
     scopes.pop();
-    release(result as Tidied, scope);
+    release(result, scope);
     for (const tensor of [...scope]) tensor.dispose();
   }
 }
