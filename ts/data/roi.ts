@@ -21,8 +21,6 @@ export interface Crop {
   window: IntensityWindow;
 }
 
-export const DEFAULT_ROI: RoiSpec = { size: 96, mode: 'mm', extentMm: 60, neighbours: 1 };
-
 /**
  * The ROI of `spec.size` pixels a side around a disc centre. Mode `mm`: spans `extentMm`, bilinear (antialiased
  * where it shrinks), centred to a fraction of a pixel. Mode `pixels`: the source's own pixels, not resampled (where

@@ -1,0 +1,270 @@
+/**
+ * The ROI bank: a folder of `bank.safetensors` (uint16 `rois` [rows, size, size] and `slices` [rows, size, size]),
+ * `manifest.json` (where each row comes from) and `contact-sheet.png`. Studies are read a few at a time and in
+ * any order, but enter the bank in the order of their ids, so that the same data give the same bank however
+ * many workers decode. The manifest is written last: a folder with a manifest is a whole bank.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { readDicom } from '../dicom/read.js';
+import type { DicomImage } from '../dicom/types.js';
+import { SpinegradError } from '../error.js';
+import { makeFolder, writeFileAtomic } from './atomic.js';
+import { contactSheet } from './contact-sheet.js';
+import { type CutStudy, cutStudy } from './cut.js';
+import { manifestSchema } from './manifest.js';
+import { type RsnaData, readRsna } from './rsna.js';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
+import { type BankManifest, type Condition, GRADES, type RoiSpec, type Skipped } from './types.js';
+
+export interface Bank {
+  manifest: BankManifest;
+  /** [rows of manifest.rois, roi.size, roi.size] */
+  rois: Uint16Array;
+  /** [rows of manifest.slices, sliceSize, sliceSize] */
+  slices: Uint16Array;
+}
+
+export interface PrepareOptions {
+  /** Folder in the RSNA layout. */
+  data: string;
+  /** Folder of the bank; made if it is not there. */
+  out: string;
+  condition?: Condition;
+  roi?: Partial<RoiSpec>;
+  /** Side of the localizer's slices in pixels. */
+  sliceSize?: number;
+  split?: Partial<SplitSpec>;
+  /** Decodes a file: `readDicom` in this thread unless worker threads are given. */
+  read?: (path: string) => Promise<DicomImage>;
+  onProgress?: (progress: { done: number; total: number; skipped: number }) => void;
+  signal?: AbortSignal;
+}
+
+export const DEFAULT_ROI: RoiSpec = { size: 96, mode: 'mm', extentMm: 60, neighbours: 1 };
+export const DEFAULT_SLICE_SIZE = 192;
+
+/** Studies in work at a time: enough to keep the workers busy, few enough to keep memory small. */
+const STUDIES_AHEAD = 8;
+
+const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: 'contact-sheet.png' };
+
+/**
+ * Cuts the bank of a data folder. What is wrong with single rows, files or studies is in the manifest's `skipped`.
+ *
+ * @throws SpinegradError what `readRsna` throws; ERR_BANK_EMPTY if no disc is left; ERR_ROI, ERR_SPLIT for
+ *   settings that make no sense; ERR_WRITE, ERR_DISK_FULL
+ * @throws the signal's reason when it is aborted; nothing is written then
+ */
+export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
+  const { condition = 'spinal_canal_stenosis', sliceSize = DEFAULT_SLICE_SIZE, read = readDicom } = options;
+  const roi = { ...DEFAULT_ROI, ...options.roi };
+  const split = { ...DEFAULT_SPLIT, ...options.split };
+  checkSpec(roi, sliceSize);
+  checkSplit(split);
+  const data = await readRsna(options.data, condition);
+  await makeFolder(options.out);
+  const builder = new BankBuilder(data, roi, sliceSize, split);
+  const cuts = inOrder(data.studies, (study) => cutStudy(data, study, { roi, sliceSize, read }));
+  let done = 0;
+  for await (const cut of cuts) {
+    options.signal?.throwIfAborted();
+    builder.add(cut);
+    options.onProgress?.({ done: ++done, total: data.studies.length, skipped: builder.skipped.length });
+  }
+  const bank = builder.finish();
+  await writeBank(options.out, bank);
+  return bank.manifest;
+}
+
+/**
+ * Reads a bank, and checks that manifest and pixels are whole and belong together.
+ *
+ * @throws SpinegradError ERR_BANK_MISSING, ERR_BANK_MANIFEST, ERR_BANK_SHAPE, ERR_BANK_FINGERPRINT,
+ *   ERR_SAFETENSORS_*
+ */
+export async function readBank(folder: string): Promise<Bank> {
+  const path = join(folder, FILES.manifest);
+  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+    const advice = 'make a bank by `spinegrad prepare --data DIR --out BANK`';
+    throw new SpinegradError('ERR_BANK_MISSING', `${path}: cannot be read (${cause.message}); ${advice}`, {
+      cause,
+    });
+  });
+  const manifest = parseManifest(path, text);
+  const tensors = await readSafetensors(join(folder, FILES.tensors));
+  const pixels = (name: 'rois' | 'slices', size: number) => {
+    const [tensor, shape] = [tensors.get(name), [manifest[name].length, size, size]];
+    if (tensor?.dtype !== 'U16' || `${tensor.shape}` !== `${shape}`) {
+      const found = tensor === undefined ? 'no such tensor' : `${tensor.dtype} [${tensor.shape}]`;
+      throw new SpinegradError(
+        'ERR_BANK_SHAPE',
+        `${join(folder, FILES.tensors)}: ${name}: found ${found}, expected U16 [${shape}]; prepare the bank again`,
+      );
+    }
+    return tensor.data;
+  };
+  const bank = {
+    manifest,
+    rois: pixels('rois', manifest.roi.size),
+    slices: pixels('slices', manifest.sliceSize),
+  };
+  if (fingerprint(bank) !== manifest.fingerprint) {
+    throw new SpinegradError(
+      'ERR_BANK_FINGERPRINT',
+      `${folder}: pixels and manifest do not belong together; prepare the bank again`,
+    );
+  }
+  return bank;
+}
+
+function parseManifest(path: string, text: string): BankManifest {
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(text);
+  } catch (cause) {
+    throw new SpinegradError('ERR_BANK_MANIFEST', `${path}: is not JSON; prepare the bank again`, { cause });
+  }
+  const { error } = manifestSchema.safeParse(manifest);
+  if (error !== undefined) {
+    const { path: where, message } = error.issues[0]!;
+    throw new SpinegradError(
+      'ERR_BANK_MANIFEST',
+      `${path}: at ${where.join('.') || 'the top'}: ${message}; prepare the bank again`,
+    );
+  }
+  return manifest as BankManifest;
+}
+
+class BankBuilder {
+  readonly skipped: Skipped[];
+  private readonly manifest: BankManifest;
+  private readonly rois: Uint16Array;
+  private readonly slices: Uint16Array;
+
+  constructor(data: RsnaData, roi: RoiSpec, sliceSize: number, split: SplitSpec) {
+    const discs = data.studies.reduce((sum, study) => sum + study.discs.length, 0);
+    // Room for every row that there may be; pages that stay empty cost no memory.
+    this.rois = new Uint16Array(discs * (2 * roi.neighbours + 1) * roi.size ** 2);
+    this.slices = new Uint16Array(data.studies.length * sliceSize ** 2);
+    this.skipped = [...data.skipped];
+    const none = () =>
+      Object.fromEntries(GRADES.map((grade) => [grade, 0])) as Record<(typeof GRADES)[number], number>;
+    this.manifest = {
+      version: 1,
+      source: data.synthetic ? 'phantom' : 'rsna',
+      synthetic: data.synthetic,
+      dataDir: resolve(data.dataDir),
+      condition: data.condition,
+      roi,
+      sliceSize,
+      split,
+      studies: 0,
+      discs: 0,
+      classCounts: { train: none(), validation: none(), test: none() },
+      rois: [],
+      slices: [],
+      skipped: this.skipped,
+      fingerprint: '',
+    };
+  }
+
+  private discs = 0;
+
+  add({ studyId, discs, slice, skipped }: CutStudy): void {
+    const { manifest } = this;
+    this.skipped.push(...skipped);
+    if (discs.length === 0) return;
+    const split = splitOf(studyId, manifest.split);
+    manifest.studies++;
+    for (const rois of discs) {
+      const { grade } = rois[0]!;
+      if (grade !== null) {
+        manifest.discs++;
+        manifest.classCounts[split][GRADES[grade]]++;
+      }
+      for (const { pixels, ...record } of rois) {
+        const row = manifest.rois.length;
+        this.rois.set(pixels, row * pixels.length);
+        manifest.rois.push({ row, disc: this.discs, ...record, split });
+      }
+      this.discs++;
+    }
+    if (slice === null) return;
+    const { pixels, ...record } = slice;
+    const row = manifest.slices.length;
+    this.slices.set(pixels, row * pixels.length);
+    manifest.slices.push({ row, ...record, split });
+  }
+
+  finish(): Bank {
+    const { manifest } = this;
+    if (manifest.rois.length === 0) {
+      const reasons = countReasons(this.skipped).map(([code, n]) => `${code} x ${n}`);
+      throw new SpinegradError(
+        'ERR_BANK_EMPTY',
+        `${manifest.dataDir}: no disc could be cut (${reasons.join(', ') || 'the CSVs name none'}); ` +
+          `${this.skipped[0] ? `first: ${this.skipped[0].path}: ${this.skipped[0].message}` : 'check the folder'}`,
+      );
+    }
+    const bank = {
+      manifest,
+      rois: this.rois.subarray(0, manifest.rois.length * manifest.roi.size ** 2),
+      slices: this.slices.subarray(0, manifest.slices.length * manifest.sliceSize ** 2),
+    };
+    manifest.fingerprint = fingerprint(bank);
+    return bank;
+  }
+}
+
+/** How often each code occurs in `skipped`, most frequent first. */
+export function countReasons(skipped: readonly Skipped[]): [code: string, count: number][] {
+  const counts = new Map<string, number>();
+  for (const { code } of skipped) counts.set(code, (counts.get(code) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}
+
+async function writeBank(folder: string, bank: Bank): Promise<void> {
+  const { manifest, rois, slices } = bank;
+  const { size } = manifest.roi;
+  await writeSafetensors(join(folder, FILES.tensors), {
+    rois: { shape: [manifest.rois.length, size, size], data: rois },
+    slices: { shape: [manifest.slices.length, manifest.sliceSize, manifest.sliceSize], data: slices },
+  });
+  await writeFileAtomic(join(folder, FILES.sheet), contactSheet(bank));
+  await writeFileAtomic(join(folder, FILES.manifest), `${JSON.stringify(manifest)}\n`);
+}
+
+/** sha256 of the pixels, the records and what they were made with; neither the folder nor the skipped count. */
+function fingerprint({ manifest, rois, slices }: Bank): string {
+  const { condition, roi, sliceSize, split } = manifest;
+  const records = JSON.stringify([condition, roi, sliceSize, split, manifest.rois, manifest.slices]);
+  return createHash('sha256').update(bytes(rois)).update(bytes(slices)).update(records).digest('hex');
+}
+
+const bytes = (data: Uint16Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+function checkSpec(roi: RoiSpec, sliceSize: number): void {
+  const fail = (name: string, found: unknown, expected: string) => {
+    throw new SpinegradError('ERR_ROI', `${name}: found ${found}, expected ${expected}`);
+  };
+  const isSize = (n: number) => Number.isInteger(n) && n >= 8 && n <= 1024;
+  if (!isSize(roi.size)) fail('ROI size', roi.size, 'a whole number from 8 to 1024');
+  if (!isSize(sliceSize)) fail('slice size', sliceSize, 'a whole number from 8 to 1024');
+  if (!(roi.extentMm > 0)) fail('ROI extent', roi.extentMm, 'a number of mm above 0');
+  if (!Number.isInteger(roi.neighbours) || roi.neighbours < 0 || roi.neighbours > 16) {
+    fail('neighbours', roi.neighbours, 'a whole number from 0 to 16');
+  }
+}
+
+/** The results in the order of the items, a few of them in work at a time. */
+async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  for (const item of items) {
+    running.push(work(item));
+    if (running.length === STUDIES_AHEAD) yield await running.shift()!;
+  }
+  while (running.length > 0) yield await running.shift()!;
+}

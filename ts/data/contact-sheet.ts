@@ -1,0 +1,54 @@
+/** The contact sheet of a bank: a few ROIs of each level (row) and grade (column), with a dot on the disc centre. */
+import { applyAffine, invertAffine } from './affine.js';
+import type { Bank } from './bank.js';
+import { Canvas, GRADE_COLOURS, GREY, WHITE } from './drawing.js';
+import { GRADES, LEVELS, type RoiRecord } from './types.js';
+
+const PER_CELL = 4;
+const GAP = 4;
+const LEFT = 76;
+const TOP = 48;
+
+/** A PNG; discs are taken at even distances from the bank, so that the sheet does not show neighbours only. */
+export function contactSheet({ manifest, rois }: Pick<Bank, 'manifest' | 'rois'>): Uint8Array {
+  const { size } = manifest.roi;
+  const cell = PER_CELL * (size + GAP) + 2 * GAP;
+  const canvas = new Canvas(LEFT + GRADES.length * cell, TOP + LEVELS.length * (size + GAP));
+  const discs = manifest.rois.filter((record) => record.sliceOffset === 0);
+  const { mode, extentMm } = manifest.roi;
+  const scale = mode === 'mm' ? `${extentMm} mm` : 'native pixels';
+  const title = `${manifest.condition.replaceAll('_', ' ')}: ${manifest.discs} discs, ${scale}`;
+  canvas.text(`${title}${manifest.synthetic ? ', SYNTHETIC' : ''}`, GAP, GAP, GREY, 2);
+  for (const [column, grade] of GRADES.entries()) {
+    const left = LEFT + column * cell;
+    const count = discs.filter((record) => record.grade === column).length;
+    canvas.text(`${grade} (${count})`, left, TOP - 20, GRADE_COLOURS[column]!, 2);
+    for (const [row, level] of LEVELS.entries()) {
+      const top = TOP + row * (size + GAP);
+      if (column === 0) canvas.text(level, GAP, top + size / 2 - 7, WHITE, 2);
+      const shown = discs.filter((record) => record.grade === column && record.level === level);
+      for (const [i, record] of evenly(shown, PER_CELL).entries()) {
+        draw(canvas, record, rois, size, left + i * (size + GAP), top);
+      }
+    }
+  }
+  return canvas.png();
+}
+
+function draw(
+  canvas: Canvas,
+  record: RoiRecord,
+  rois: Uint16Array,
+  size: number,
+  left: number,
+  top: number,
+): void {
+  canvas.image(rois.subarray(record.row * size * size, (record.row + 1) * size * size), size, left, top);
+  const [u, v] = applyAffine(invertAffine(record.toImage), record.centrePx);
+  canvas.dot([left + u, top + v], 1.5, GRADE_COLOURS[record.grade ?? 0]);
+}
+
+function evenly<T>(values: readonly T[], count: number): T[] {
+  if (values.length <= count) return [...values];
+  return Array.from({ length: count }, (_, i) => values[Math.floor((i * values.length) / count)]!);
+}

@@ -1,0 +1,62 @@
+/** The manifest of a bank, as it is checked when it is read; the meaning of each field stands in types.ts. */
+import { z } from 'zod';
+import { type BankManifest, CONDITIONS, GRADES, LEVELS } from './types.js';
+
+const count = z.int().min(0);
+const point = z.tuple([z.number(), z.number()]);
+const affine = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
+const window = z.object({ low: z.number(), high: z.number() });
+const side = z.enum(['train', 'validation', 'test']);
+const level = z.enum(LEVELS);
+
+const place = {
+  row: count,
+  studyId: z.string(),
+  seriesId: z.string(),
+  instanceNumber: z.int(),
+  file: z.string(),
+  pixelSpacing: point,
+  toImage: affine,
+  window,
+  split: side,
+};
+
+const roi = z.object({
+  ...place,
+  disc: count,
+  level,
+  grade: z.union([z.literal(0), z.literal(1), z.literal(2), z.null()]),
+  sliceOffset: z.int(),
+  centrePx: point,
+  centreMm: z.tuple([z.number(), z.number(), z.number()]).nullable(),
+});
+
+const slice = z.object({ ...place, imageSize: point, centres: z.record(level, point.nullable()) });
+
+export const manifestSchema: z.ZodType<BankManifest> = z.object({
+  version: z.literal(1),
+  source: z.enum(['phantom', 'rsna']),
+  synthetic: z.boolean(),
+  dataDir: z.string(),
+  condition: z.enum(CONDITIONS),
+  roi: z.object({
+    size: z.int().positive(),
+    mode: z.enum(['pixels', 'mm']),
+    extentMm: z.number().positive(),
+    neighbours: count,
+  }),
+  sliceSize: z.int().positive(),
+  split: z.object({
+    seed: z.int(),
+    fractions: z.record(side, z.number()),
+    folds: count.nullable(),
+    fold: count.nullable(),
+  }),
+  studies: count,
+  discs: count,
+  classCounts: z.record(side, z.record(z.enum(GRADES), count)),
+  rois: z.array(roi),
+  slices: z.array(slice),
+  skipped: z.array(z.object({ path: z.string(), code: z.string(), message: z.string() })),
+  fingerprint: z.string(),
+});
