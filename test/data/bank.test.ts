@@ -1,0 +1,198 @@
+import { copyFile, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { applyAffine } from '#spinegrad/data/affine.js';
+import { countReasons, prepareBank, readBank } from '#spinegrad/data/bank.js';
+import { LEVELS } from '#spinegrad/data/types.js';
+import { readDicom } from '#spinegrad/dicom/read.js';
+import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
+
+let data: string;
+let out: string;
+const roi = { size: 16, mode: 'mm', extentMm: 8, neighbours: 1 } as const;
+const studies = ['11', '12', '13', '14', '15', '16'].map((studyId) => ({ studyId }));
+
+beforeAll(async () => {
+  data = await tinyLayout(studies);
+  out = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+});
+afterAll(async () => {
+  await rm(data, { recursive: true });
+  await rm(out, { recursive: true });
+});
+
+describe('the bank', () => {
+  test('holds each disc on its slice and the neighbouring ones, with its origin', async () => {
+    const progress: number[] = [];
+    const written = await prepareBank({
+      data,
+      out,
+      roi,
+      sliceSize: 32,
+      onProgress: ({ done }) => progress.push(done),
+    });
+    expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
+    const { manifest, rois, slices } = await readBank(out);
+    expect(manifest).toEqual(JSON.parse(JSON.stringify(written)));
+    expect(manifest).toMatchObject({ studies: 6, discs: 30, source: 'rsna', synthetic: false, skipped: [] });
+    expect(rois).toHaveLength(6 * 5 * 3 * 16 * 16);
+    expect(slices).toHaveLength(6 * 32 * 32);
+    const first = manifest.rois.slice(0, 3);
+    expect(first.map(({ disc, sliceOffset, instanceNumber }) => [disc, sliceOffset, instanceNumber])).toEqual(
+      [
+        [0, 0, 2],
+        [0, -1, 3],
+        [0, 1, 1],
+      ],
+    );
+    expect(first[0]).toMatchObject({ level: 'L1/L2', grade: 0, centrePx: [20, 6], centreMm: [0, 10, -3] });
+    expect(applyAffine(first[0]!.toImage, [7.5, 7.5])).toEqual([20, 6]);
+    const counted = Object.values(manifest.classCounts).flatMap((counts) => Object.values(counts));
+    expect(counted.reduce((a, b) => a + b)).toBe(30);
+  });
+
+  test("the pixels are those of the file, and the slice's centres lie where the discs are", async () => {
+    const { manifest, rois, slices } = await readBank(out);
+    const record = manifest.rois.find(({ studyId, level }) => studyId === '13' && level === 'L3/L4')!;
+    const source = await readDicom(join(data, record.file));
+    const { low, high } = record.window;
+    const [x, y] = applyAffine(record.toImage, [8, 8]);
+    const value = low + ((high - low) * rois[record.row * 256 + 8 * 16 + 8]!) / 65535;
+    expect(value).toBeCloseTo(100 + 7 * x + 3 * y + 2, 1);
+    expect(source.frames[0]!.pixels[0]).toBe(102);
+
+    const slice = manifest.slices.find(({ studyId }) => studyId === '13')!;
+    expect(slice).toMatchObject({ instanceNumber: 2, imageSize: [COLUMNS, 48], split: record.split });
+    for (const [i, level] of LEVELS.entries()) {
+      const [px, py] = applyAffine(slice.toImage, slice.centres[level]!);
+      expect([px, py]).toEqual(centreOf(i).map((n) => expect.closeTo(n, 6)));
+    }
+    expect(slices.subarray(slice.row * 1024, (slice.row + 1) * 1024).some((pixel) => pixel > 60_000)).toBe(
+      true,
+    );
+  });
+
+  test('is the same, bit for bit, however the decoding is timed', async () => {
+    const slow = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+    let wait = 0;
+    const read = async (path: string) => {
+      wait = (wait + 7) % 11;
+      await new Promise((done) => setTimeout(done, wait));
+      return readDicom(path);
+    };
+    const manifest = await prepareBank({ data, out: slow, roi, sliceSize: 32, read });
+    expect(manifest.fingerprint).toBe((await readBank(out)).manifest.fingerprint);
+    expect(await readFile(join(slow, 'bank.safetensors'))).toEqual(
+      await readFile(join(out, 'bank.safetensors')),
+    );
+    await rm(slow, { recursive: true });
+  });
+
+  test('has a contact sheet', async () => {
+    const sheet = decode(await readFile(join(out, 'contact-sheet.png')));
+    expect(sheet.channels).toBe(3);
+    expect(sheet.data.some((value) => value === 255)).toBe(true);
+  });
+
+  test('settings that make no sense, and an aborted run', async () => {
+    await expect(prepareBank({ data, out, roi: { size: 1.5 } })).rejects.toMatchObject({ code: 'ERR_ROI' });
+    await expect(prepareBank({ data, out, roi: { neighbours: -1 } })).rejects.toMatchObject({
+      code: 'ERR_ROI',
+    });
+    const fractions = { train: 1, validation: 1, test: 1 };
+    await expect(prepareBank({ data, out, split: { fractions } })).rejects.toMatchObject({
+      code: 'ERR_SPLIT',
+    });
+    const signal = AbortSignal.abort();
+    await expect(prepareBank({ data, out, roi, signal })).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+describe('a damaged bank is refused', () => {
+  let copy: string;
+  const damage = async (change: () => Promise<void>) => {
+    copy = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+    for (const file of ['bank.safetensors', 'manifest.json'])
+      await copyFile(join(out, file), join(copy, file));
+    await change();
+    const error = await readBank(copy).catch((caught: unknown) => caught);
+    await rm(copy, { recursive: true });
+    return error;
+  };
+  const manifestWith = (change: (text: string) => string) => async () => {
+    const path = join(copy, 'manifest.json');
+    await writeFile(path, change(await readFile(path, 'utf8')));
+  };
+
+  test.each<[string, string, () => Promise<void>]>([
+    ['no manifest', 'ERR_BANK_MISSING', () => unlink(join(copy, 'manifest.json'))],
+    ['half a manifest', 'ERR_BANK_MANIFEST', manifestWith((text) => text.slice(0, 500))],
+    ['an unknown level', 'ERR_BANK_MANIFEST', manifestWith((text) => text.replace('"L3/L4"', '"L9/L9"'))],
+    [
+      'a changed grade',
+      'ERR_BANK_FINGERPRINT',
+      manifestWith((text) => text.replace('"grade":1', '"grade":2')),
+    ],
+    ['another size', 'ERR_BANK_SHAPE', manifestWith((text) => text.replace('"size":16', '"size":24'))],
+    ['cut pixels', 'ERR_SAFETENSORS_TRUNCATED', () => truncate(join(copy, 'bank.safetensors'), 5000)],
+  ])('%s', async (_, code, change) => {
+    expect(await damage(change)).toMatchObject({ code, message: expect.stringContaining('spinegrad-bank-') });
+  });
+});
+
+describe('bad files cost only the discs that need them', () => {
+  test('each is reported with path, code and message; the others enter the bank', async () => {
+    const broken = await tinyLayout(studies);
+    const at = (study: string, instance: number) =>
+      join(broken, 'train_images', study, SERIES, `${instance}.dcm`);
+    await truncate(at('11', 2), 1500);
+    await unlink(at('12', 2));
+    for (const n of [1, 2, 3]) await unlink(at('13', n));
+    await writeFile(at('14', 1), 'not DICOM');
+    await writeFile(at('15', 2), tinyDicom({ instanceNumber: 2, x: 0, axial: true }));
+    const csv = join(broken, 'train_label_coordinates.csv');
+    const outside = (await readFile(csv, 'utf8')).replace(/^(16,.*L1\/L2),.*$/m, '$1,400,6');
+    await writeFile(csv, outside);
+    const target = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+    const manifest = await prepareBank({ data: broken, out: target, roi, sliceSize: 32 });
+    expect(manifest.studies).toBe(2);
+    expect(manifest.discs).toBe(9);
+    const codeOf = (path: string) => manifest.skipped.find((entry) => entry.path.includes(path))?.code;
+    expect(codeOf('/11/')).toBe('ERR_DICOM_TRUNCATED');
+    expect(codeOf('/12/')).toBe('ERR_INSTANCE_MISSING');
+    expect(codeOf('/13/')).toBe('ERR_SERIES_EMPTY');
+    expect(codeOf('/14/')).toBe('ERR_DICOM_NOT_DICOM');
+    expect(codeOf('/15/')).toBe('ERR_PLANE');
+    expect(codeOf('/16/')).toBe('ERR_COORDINATE_OUTSIDE');
+    expect(manifest.rois.filter(({ studyId }) => studyId === '14')).toHaveLength(10);
+    expect(manifest.slices.find(({ studyId }) => studyId === '16')!.centres['L1/L2']).toBeNull();
+    expect(countReasons(manifest.skipped).length).toBe(6);
+    await rm(broken, { recursive: true });
+    await rm(target, { recursive: true });
+  });
+
+  test('a folder in which nothing can be used says so', async () => {
+    const empty = await tinyLayout([{ studyId: '1', images: [] }]);
+    const target = join(empty, 'bank');
+    await expect(prepareBank({ data: empty, out: target, roi })).rejects.toMatchObject({
+      code: 'ERR_BANK_EMPTY',
+      message: expect.stringContaining('ERR_SERIES_EMPTY'),
+    });
+    await rm(empty, { recursive: true });
+  });
+
+  test('a mirrored series comes out with anterior left all the same', async () => {
+    const mirrored = await tinyLayout([
+      { studyId: '1', images: [1, 2, 3].map((n) => ({ instanceNumber: n, x: 4 * n, mirrored: true })) },
+    ]);
+    const target = join(mirrored, 'bank');
+    await prepareBank({ data: mirrored, out: target, roi, sliceSize: 32 });
+    const { manifest, rois } = await readBank(target);
+    const { row } = manifest.rois[0]!;
+    expect(rois[row * 256 + 15]! - rois[row * 256]!).toBeGreaterThan(0);
+    expect(manifest.rois[0]!.toImage[0]).toBeLessThan(0);
+    await rm(mirrored, { recursive: true });
+  });
+});

@@ -1,0 +1,150 @@
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { readRsna } from '#spinegrad/data/rsna.js';
+import type { Condition } from '#spinegrad/data/types.js';
+import { centreOf, SERIES, tinyLayout } from './layout.js';
+
+const folders: string[] = [];
+const make = async (...args: Parameters<typeof tinyLayout>) => {
+  folders.push(await tinyLayout(...args));
+  return folders.at(-1)!;
+};
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+const COORDINATES = 'train_label_coordinates.csv';
+const codes = ({ skipped }: { skipped: { code: string }[] }) => skipped.map(({ code }) => code);
+
+async function edit(folder: string, file: string, change: (text: string) => string): Promise<void> {
+  const path = join(folder, file);
+  await writeFile(path, change(await readFile(path, 'utf8')));
+}
+
+describe('the RSNA layout', () => {
+  test('a sound folder: studies by id, discs by level, nothing skipped', async () => {
+    const folder = await make([{ studyId: '100' }, { studyId: '20' }]);
+    const data = await readRsna(folder);
+    expect(data.skipped).toEqual([]);
+    expect(data.synthetic).toBe(false);
+    expect(data.studies.map(({ studyId }) => studyId)).toEqual(['20', '100']);
+    expect(data.studies[1]!.discs.map(({ grade }) => grade)).toEqual([0, 1, 2, 0, 1]);
+    const [x, y] = centreOf(3);
+    expect(data.studies[0]!.discs[3]).toEqual({
+      level: 'L4/L5',
+      grade: 1,
+      seriesId: SERIES,
+      instanceNumber: 2,
+      x,
+      y,
+    });
+  });
+
+  test('other conditions are read from their own rows', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Left Neural Foraminal Narrowing,L3/L4,5,6\n`);
+    const data = await readRsna(folder, 'left_neural_foraminal_narrowing');
+    expect(data.studies[0]!.discs).toMatchObject([{ level: 'L3/L4', grade: 1, x: 5, y: 6 }]);
+    expect(codes(data).every((code) => code === 'ERR_COORDINATE_MISSING')).toBe(true);
+  });
+
+  test("the phantom's marker", async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await writeFile(join(folder, 'phantom.json'), '{"synthetic": true}');
+    expect((await readRsna(folder)).synthetic).toBe(true);
+  });
+
+  test('a folder without the layout names what is missing', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await rm(join(folder, 'train.csv'));
+    await expect(readRsna(folder)).rejects.toMatchObject({
+      code: 'ERR_DATA_LAYOUT',
+      message: expect.stringContaining('train.csv'),
+    });
+    await expect(readRsna(join(folder, 'none'))).rejects.toMatchObject({ code: 'ERR_DATA_LAYOUT' });
+  });
+
+  test.each<[string, Condition]>([
+    ['train.csv', 'spinal_canal_stenosis'],
+    [COORDINATES, 'spinal_canal_stenosis'],
+    ['train_series_descriptions.csv', 'spinal_canal_stenosis'],
+  ])('%s with a wrong header names file, found and expected', async (file, condition) => {
+    const folder = await make([{ studyId: '1' }]);
+    await edit(folder, file, (text) => text.replace('study_id', 'patient'));
+    await expect(readRsna(folder, condition)).rejects.toMatchObject({
+      code: 'ERR_CSV_HEADER',
+      message: expect.stringMatching(new RegExp(`${file}.*found.*patient.*expected.*study_id`)),
+    });
+    await writeFile(join(folder, file), '');
+    await expect(readRsna(folder, condition)).rejects.toMatchObject({ code: 'ERR_CSV_HEADER' });
+  });
+
+  test('a CSV that cannot be parsed', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await appendFile(join(folder, COORDINATES), '1,2,3\n');
+    await expect(readRsna(folder)).rejects.toMatchObject({ code: 'ERR_CSV' });
+  });
+
+  test('missing and unknown labels leave a disc ungraded', async () => {
+    const folder = await make([{ studyId: '1', labels: { 0: '', 1: 'Terrible', 2: 'NaN' } }]);
+    const data = await readRsna(folder);
+    expect(data.studies[0]!.discs.map(({ grade }) => grade)).toEqual([null, null, null, 0, 1]);
+    expect(codes(data)).toEqual(['ERR_LABEL_MISSING', 'ERR_LABEL_UNKNOWN', 'ERR_LABEL_MISSING']);
+    expect(data.skipped[1]).toMatchObject({
+      path: 'train.csv:2',
+      message: expect.stringContaining('Terrible'),
+    });
+  });
+
+  test.each<[string, string, string]>([
+    ['a missing coordinate', '', 'ERR_COORDINATE_MISSING'],
+    [
+      'a coordinate that is no number',
+      `1,${SERIES},2,Spinal Canal Stenosis,L2/L3,left,9`,
+      'ERR_COORDINATE_INVALID',
+    ],
+    ['an empty instance number', `1,${SERIES},,Spinal Canal Stenosis,L2/L3,7,9`, 'ERR_COORDINATE_INVALID'],
+    ['an unknown level', `1,${SERIES},2,Spinal Canal Stenosis,L6/S1,7,9`, 'ERR_LEVEL_UNKNOWN'],
+    ['an unknown condition', `1,${SERIES},2,Scoliosis,L2/L3,7,9`, 'ERR_CONDITION_UNKNOWN'],
+    ['a series that is not there', '1,555,2,Spinal Canal Stenosis,L2/L3,7,9', 'ERR_SERIES_MISSING'],
+  ])('%s costs its disc only', async (_, row, code) => {
+    const folder = await make([{ studyId: '1' }]);
+    await edit(folder, COORDINATES, (text) => text.replace(/^.*L2\/L3.*\n/m, row && `${row}\n`));
+    const data = await readRsna(folder);
+    expect(codes(data)).toContain(code);
+    expect(data.studies[0]!.discs.map(({ level }) => level)).toEqual(['L1/L2', 'L3/L4', 'L4/L5', 'L5/S1']);
+  });
+
+  test('of duplicate rows the first counts', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Spinal Canal Stenosis,L1/L2,0,0\n`);
+    await edit(folder, 'train.csv', (text) => text + text.split('\n')[1]!.replace('Normal/Mild', 'Severe'));
+    await appendFile(join(folder, 'train_series_descriptions.csv'), `1,${SERIES},Axial T2\n`);
+    const data = await readRsna(folder);
+    expect(codes(data)).toEqual(['ERR_DUPLICATE_ROW', 'ERR_DUPLICATE_ROW', 'ERR_DUPLICATE_ROW']);
+    expect(data.studies[0]!.discs[0]).toMatchObject({ x: 20, y: 6, grade: 0 });
+  });
+
+  test('a study without labels stays, ungraded; one without coordinates or folder goes', async () => {
+    const folder = await make([{ studyId: '1' }, { studyId: '2' }, { studyId: '3' }]);
+    await edit(folder, 'train.csv', (text) => text.replace(/^1,.*\n/m, ''));
+    await edit(folder, COORDINATES, (text) => text.replaceAll(/^2,.*\n/gm, ''));
+    await rm(join(folder, 'train_images', '3'), { recursive: true });
+    const data = await readRsna(folder);
+    expect(data.studies.map(({ studyId }) => studyId)).toEqual(['1']);
+    expect(data.studies[0]!.discs.every(({ grade }) => grade === null)).toBe(true);
+    expect(new Set(codes(data))).toEqual(
+      new Set(['ERR_LABEL_MISSING', 'ERR_COORDINATE_MISSING', 'ERR_SERIES_MISSING']),
+    );
+  });
+
+  test('several series of one kind: the annotated one is used, the other is reported', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await appendFile(join(folder, 'train_series_descriptions.csv'), '1,88,Sagittal T2/STIR\n1,99,Axial T2\n');
+    await mkdir(join(folder, 'train_images/1/88'));
+    const data = await readRsna(folder);
+    expect(data.skipped).toMatchObject([{ code: 'ERR_SERIES_EXTRA', path: 'train_images/1/88' }]);
+    expect(data.studies[0]!.discs).toHaveLength(5);
+  });
+});
