@@ -123,6 +123,11 @@ float* write(Tensor& tensor, const memory::desc& desc) {
   return storageOf(tensor).block.as<float>();
 }
 
+uint8_t* writePadded(Tensor& tensor, size_t bytes) {
+  tensor.storage = std::make_unique<CpuStorage>(bytes, std::nullopt);
+  return storageOf(tensor).block.as<uint8_t>();
+}
+
 template float* read<float>(Tensor&);
 template int32_t* read<int32_t>(Tensor&);
 template uint16_t* read<uint16_t>(Tensor&);

@@ -76,6 +76,8 @@ template <class T>
 T* write(Tensor& tensor);
 /// Room for new values in the layout `desc`.
 float* write(Tensor& tensor, const dnnl::memory::desc& desc);
+/// Room for `bytes` bytes under a uint8 tensor that only its operation reads, laid out as that operation likes.
+uint8_t* writePadded(Tensor& tensor, size_t bytes);
 /// The layout that the tensor has now.
 dnnl::memory::desc layout(const Tensor& tensor);
 /// Floats that the tensor holds in its present layout, padding included.

@@ -1,0 +1,202 @@
+// conv2d by oneDNN: fprop, dgrad and wgrad, and the bias gradient.
+//
+// For each shape and pass a plan is made once: the algorithm and the layouts. Candidates are tried in order and the
+// first that oneDNN has a real kernel for (not its slow reference) is taken:
+//   1. channel-blocked images, Winograd F(4x4, 3x3) where it pays (see winogradPays)
+//   2. channel-blocked images, direct
+//   3. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
+//   4. row-major images, through a matrix product: any shape
+// The choice depends on shapes and the processor only, never on a clock, so equal runs take equal paths. Weights stay
+// in fprop's layout, the optimizer works in it, and dgrad reorders a copy where it wants another.
+
+#include <array>
+#include <map>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "native/cpu/device.h"
+#include "native/cpu/memory.h"
+#include "native/cpu/simd.h"
+#include "native/engine/contracts.h"
+#include "native/engine/error.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+using Fprop = dnnl::convolution_forward;
+using Dgrad = dnnl::convolution_backward_data;
+using Wgrad = dnnl::convolution_backward_weights;
+
+struct Problem {
+  Shape x, w, y;
+  Conv2dAttributes attributes;
+  bool bias;
+
+  std::vector<int64_t> key() const {
+    std::vector<int64_t> numbers(x.begin(), x.end());
+    numbers.insert(numbers.end(), w.begin(), w.end());
+    numbers.insert(numbers.end(),
+                   {attributes.strideH, attributes.strideW, attributes.padH, attributes.padW, int64_t{bias}});
+    return numbers;
+  }
+
+  memory::dims strides() const { return {attributes.strideH, attributes.strideW}; }
+  memory::dims padBefore() const { return {attributes.padH, attributes.padW}; }
+  /// oneDNN wants the padding behind that is really used: a stride may leave some of it out, or beyond.
+  memory::dims padBehind() const {
+    return {(y[2] - 1) * attributes.strideH + w[2] - x[2] - attributes.padH,
+            (y[3] - 1) * attributes.strideW + w[3] - x[3] - attributes.padW};
+  }
+};
+
+struct Candidate {
+  algorithm algo;
+  memory::desc x, y;
+};
+
+/// Winograd F(4x4, 3x3) does 4 times fewer multiplications on outputs that fill its 4x4 tiles, and moves transformed
+/// data for it. On ResNet-18's shapes it wins at 24x24 and 12x12 and gives nothing at 6x6 and 3x3, whose tiles are
+/// half empty, nor in wgrad.
+bool winogradPays(const Problem& problem) {
+  const Conv2dAttributes& a = problem.attributes;
+  const bool takes = problem.w[2] == 3 && problem.w[3] == 3 && a.strideH == 1 && a.strideW == 1 && a.padH <= 1 &&
+                     a.padW <= 1 && problem.w[0] >= 64 && problem.w[1] >= 64;
+  const auto tiled = [](int64_t size) { return (size + 3) / 4 * 4; };
+  const int64_t p = problem.y[2], q = problem.y[3];
+  return takes && 4 * p * q >= 3 * tiled(p) * tiled(q);
+}
+
+std::vector<Candidate> candidates(const Problem& problem, bool allowWinograd) {
+  const memory::desc plainX = rowMajor(problem.x), plainY = rowMajor(problem.y);
+  const memory::desc blockedX = channelBlocked(problem.x), blockedY = channelBlocked(problem.y);
+  std::vector<Candidate> list;
+  if (problem.x[1] <= 4) {
+    list.push_back({algorithm::convolution_direct, plainX, blockedY});
+  } else {
+    if (allowWinograd && winogradPays(problem)) list.push_back({algorithm::convolution_winograd, blockedX, blockedY});
+    list.push_back({algorithm::convolution_direct, blockedX, blockedY});
+  }
+  list.push_back({algorithm::convolution_direct, plainX, plainY});
+  return list;
+}
+
+memory::desc anyWeights(const Problem& problem) {
+  return {dims(problem.w), memory::data_type::f32, memory::format_tag::any};
+}
+
+memory::desc biasDesc(const Problem& problem) { return problem.bias ? rowMajor(Shape{problem.w[0]}) : memory::desc(); }
+
+Fprop::primitive_desc describeFprop(const Problem& problem, const Candidate& candidate) {
+  const Fprop::desc desc(dnnl::prop_kind::forward_training, candidate.algo, candidate.x, anyWeights(problem),
+                         biasDesc(problem), candidate.y, problem.strides(), problem.padBefore(), problem.padBehind());
+  return {desc, dnnlEngine()};
+}
+
+Dgrad::primitive_desc describeDgrad(const Problem& problem, const Candidate& candidate) {
+  const Dgrad::desc desc(candidate.algo, candidate.x, anyWeights(problem), candidate.y, problem.strides(),
+                         problem.padBefore(), problem.padBehind());
+  return {desc, dnnlEngine(), describeFprop(problem, candidate)};
+}
+
+Wgrad::primitive_desc describeWgrad(const Problem& problem, const Candidate& candidate) {
+  const Wgrad::desc desc(candidate.algo, candidate.x, anyWeights(problem), candidate.y, problem.strides(),
+                         problem.padBefore(), problem.padBehind());
+  return {desc, dnnlEngine(), describeFprop(problem, candidate)};
+}
+
+template <class Pass>
+struct Plan {
+  typename Pass::primitive_desc description;
+  Pass primitive;
+};
+
+/// The plan of a problem, made at first use. Plans belong to the queue's thread.
+template <class Pass>
+const Plan<Pass>& planFor(const Problem& problem,
+                          typename Pass::primitive_desc (*describe)(const Problem&, const Candidate&)) {
+  thread_local std::map<std::vector<int64_t>, Plan<Pass>> plans;
+  const auto key = problem.key();
+  if (const auto found = plans.find(key); found != plans.end()) return found->second;
+  const auto list = candidates(problem, !std::is_same_v<Pass, Wgrad>);
+  for (const Candidate& candidate : list) {
+    const bool last = &candidate == &list.back();
+    try {
+      auto description = describe(problem, candidate);
+      const bool reference = std::string(description.impl_info_str()).find("ref") != std::string::npos;
+      if (!reference || last) return plans.emplace(key, Plan<Pass>{description, Pass(description)}).first->second;
+    } catch (const dnnl::error&) {
+      if (last) throw;
+    }
+  }
+  throw Error("ERR_INTERNAL", "conv2d: no candidate");
+}
+
+memory at(const memory::desc& desc, float* values) { return {desc, dnnlEngine(), values}; }
+
+void fprop(const Call& call) {
+  const Problem problem{call.in(0).shape, call.in(1).shape, call.out(0).shape, Conv2dAttributes(call), call.hasIn(2)};
+  const auto& [description, primitive] = planFor<Fprop>(problem, describeFprop);
+  std::unordered_map<int, memory> arguments{
+      {DNNL_ARG_SRC, at(description.src_desc(), read(call.in(0), description.src_desc()))},
+      {DNNL_ARG_WEIGHTS, at(description.weights_desc(), read(call.in(1), description.weights_desc()))},
+      {DNNL_ARG_DST, at(description.dst_desc(), write(call.out(0), description.dst_desc()))}};
+  if (problem.bias) {
+    arguments.emplace(DNNL_ARG_BIAS, at(description.bias_desc(), read(call.in(2), description.bias_desc())));
+  }
+  primitive.execute(dnnlStream(), arguments);
+}
+
+void dgrad(const Call& call) {
+  const Problem problem{call.out(0).shape, call.in(1).shape, call.in(0).shape, Conv2dAttributes(call), false};
+  const auto& [description, primitive] = planFor<Dgrad>(problem, describeDgrad);
+  std::optional<Workspace<float>> reordered;
+  float* weights = peek(call.in(1), description.weights_desc(), reordered);
+  primitive.execute(
+      dnnlStream(),
+      {{DNNL_ARG_DIFF_DST, at(description.diff_dst_desc(), read(call.in(0), description.diff_dst_desc()))},
+       {DNNL_ARG_WEIGHTS, at(description.weights_desc(), weights)},
+       {DNNL_ARG_DIFF_SRC, at(description.diff_src_desc(), write(call.out(0), description.diff_src_desc()))}});
+}
+
+void wgrad(const Call& call) {
+  const Problem problem{call.in(0).shape, call.out(0).shape, call.in(1).shape, Conv2dAttributes(call), false};
+  const auto& [description, primitive] = planFor<Wgrad>(problem, describeWgrad);
+  primitive.execute(
+      dnnlStream(),
+      {{DNNL_ARG_SRC, at(description.src_desc(), read(call.in(0), description.src_desc()))},
+       {DNNL_ARG_DIFF_DST, at(description.diff_dst_desc(), read(call.in(1), description.diff_dst_desc()))},
+       {DNNL_ARG_DIFF_WEIGHTS,
+        at(description.diff_weights_desc(), write(call.out(0), description.diff_weights_desc()))}});
+}
+
+SPINEGRAD_SIMD double sumRow(const float* values, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) sum += values[i];
+  return sum;
+}
+
+/// db[k] = sum over n, p, q of dy[n, k, p, q].
+void biasGrad(const Call& call) {
+  const Shape& shape = call.in(0).shape;
+  const float* dy = read<float>(call.in(0));
+  float* db = write<float>(call.out(0));
+  const int64_t plane = shape[2] * shape[3];
+#pragma omp parallel for schedule(static)
+  for (int64_t k = 0; k < shape[1]; ++k) {
+    double sum = 0;
+    for (int64_t n = 0; n < shape[0]; ++n) sum += sumRow(dy + (n * shape[1] + k) * plane, plane);
+    db[k] = static_cast<float>(sum);
+  }
+}
+
+const Register registerFprop("conv2d.fprop", fprop);
+const Register registerDgrad("conv2d.dgrad", dgrad);
+const Register registerWgrad("conv2d.wgrad", wgrad);
+const Register registerBiasGrad("conv2d.biasGrad", biasGrad);
+
+}  // namespace
+}  // namespace spinegrad::cpu

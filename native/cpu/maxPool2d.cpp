@@ -1,0 +1,130 @@
+// maxPool2d over channel-blocked images. Forward notes which value of the window won (one byte); backward sends the
+// gradient there. Windows overlap only within one plane, and one thread does a whole plane, so sums are ordered.
+
+#include <algorithm>
+
+#include "native/cpu/device.h"
+#include "native/cpu/planes.h"
+#include "native/cpu/simd.h"
+#include "native/engine/contracts.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+/// The part of a window that lies inside the image: rows [top, bottom) and columns [left, right), and the place of its
+/// first value in the whole window.
+struct Window {
+  int64_t top, bottom, left, right, firstRow, firstColumn;
+
+  Window(const Planes& x, const MaxPool2dAttributes& a, int64_t p, int64_t q)
+      : top(std::max<int64_t>(p * a.strideH - a.padH, 0)),
+        bottom(std::min(p * a.strideH - a.padH + a.kernelH, x.height)),
+        left(std::max<int64_t>(q * a.strideW - a.padW, 0)),
+        right(std::min(q * a.strideW - a.padW + a.kernelW, x.width)),
+        firstRow(top - (p * a.strideH - a.padH)),
+        firstColumn(left - (q * a.strideW - a.padW)) {}
+
+  template <int64_t block, class Visit>
+  inline __attribute__((always_inline)) void each(const Planes& x, const MaxPool2dAttributes& a, Visit visit) const {
+    for (int64_t row = top; row < bottom; ++row) {
+      const int64_t place = (firstRow + row - top) * a.kernelW + firstColumn;
+      for (int64_t column = left; column < right; ++column) {
+        visit((row * x.width + column) * block, static_cast<int32_t>(place + column - left));
+      }
+    }
+  }
+};
+
+template <int64_t block>
+inline __attribute__((always_inline)) void poolPlane(const Planes& x, const Planes& y, const MaxPool2dAttributes& a,
+                                                     const float* from, float* to, uint8_t* won) {
+  for (int64_t p = 0; p < y.height; ++p) {
+    for (int64_t q = 0; q < y.width; ++q, to += block, won += block) {
+      const Window window(x, a, p, q);
+      float best[block];
+      int32_t winner[block];
+      for (int64_t lane = 0; lane < block; ++lane) {
+        best[lane] = from[(window.top * x.width + window.left) * block + lane];
+        winner[lane] = static_cast<int32_t>(window.firstRow * a.kernelW + window.firstColumn);
+      }
+      window.each<block>(x, a, [&](int64_t offset, int32_t place) {
+        for (int64_t lane = 0; lane < block; ++lane) {
+          const float value = from[offset + lane];
+          // Written so that NaN wins over everything.
+          const bool larger = !(value <= best[lane]);
+          best[lane] = larger ? value : best[lane];
+          winner[lane] = larger ? place : winner[lane];
+        }
+      });
+      for (int64_t lane = 0; lane < block; ++lane) {
+        to[lane] = best[lane];
+        won[lane] = static_cast<uint8_t>(winner[lane]);
+      }
+    }
+  }
+}
+
+template <int64_t block>
+inline __attribute__((always_inline)) void poolGradientPlane(const Planes& x, const Planes& y,
+                                                             const MaxPool2dAttributes& a, const float* from,
+                                                             const uint8_t* won, float* to) {
+  for (int64_t p = 0; p < y.height; ++p) {
+    for (int64_t q = 0; q < y.width; ++q, from += block, won += block) {
+      int32_t winner[block];
+      for (int64_t lane = 0; lane < block; ++lane) winner[lane] = won[lane];
+      Window(x, a, p, q).each<block>(x, a, [&](int64_t offset, int32_t place) {
+        for (int64_t lane = 0; lane < block; ++lane) to[offset + lane] += winner[lane] == place ? from[lane] : 0.0f;
+      });
+    }
+  }
+}
+
+SPINEGRAD_SIMD void pool(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from, float* to,
+                         uint8_t* won) {
+  x.block == 16 ? poolPlane<16>(x, y, a, from, to, won) : poolPlane<8>(x, y, a, from, to, won);
+}
+
+SPINEGRAD_SIMD void poolGradient(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from,
+                                 const uint8_t* won, float* to) {
+  x.block == 16 ? poolGradientPlane<16>(x, y, a, from, won, to) : poolGradientPlane<8>(x, y, a, from, won, to);
+}
+
+/// Bytes of the winners: as many as y has values in its blocks, padding included.
+size_t winnerBytes(const Planes& y) { return static_cast<size_t>(y.images * y.groups * y.size()); }
+
+void forward(const Call& call) {
+  const Planes x(call.in(0).shape), y(call.out(0).shape);
+  const MaxPool2dAttributes attributes(call);
+  const float* source = read(call.in(0), channelBlocked(call.in(0).shape));
+  float* target = write(call.out(0), channelBlocked(call.out(0).shape));
+  uint8_t* winner = writePadded(call.out(1), winnerBytes(y));
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t image = 0; image < x.images; ++image) {
+    for (int64_t group = 0; group < x.groups; ++group) {
+      pool(x, y, attributes, source + x.offset(image, group), target + y.offset(image, group),
+           winner + y.offset(image, group));
+    }
+  }
+}
+
+void backward(const Call& call) {
+  const Planes x(call.out(0).shape), y(call.in(0).shape);
+  const MaxPool2dAttributes attributes(call);
+  const float* dy = read(call.in(0), channelBlocked(call.in(0).shape));
+  const uint8_t* winner = read<uint8_t>(call.in(1));
+  float* dx = write(call.out(0), channelBlocked(call.out(0).shape));
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t image = 0; image < x.images; ++image) {
+    for (int64_t group = 0; group < x.groups; ++group) {
+      float* to = dx + x.offset(image, group);
+      std::fill_n(to, x.size(), 0.0f);
+      poolGradient(x, y, attributes, dy + y.offset(image, group), winner + y.offset(image, group), to);
+    }
+  }
+}
+
+const Register registerForward("maxPool2d.forward", forward);
+const Register registerBackward("maxPool2d.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu
