@@ -1,0 +1,211 @@
+/**
+ * Shapes of the vertebrae and discs in one sagittal plane, `u` mm beside the midline: bodies with a waist, a
+ * cortical rim, textured marrow and the basivertebral vein; discs with nucleus, cleft and annulus; spinous processes,
+ * laminae, pedicles and articular processes, each between the offsets where anatomy has it.
+ */
+import { type Bounds, bell, ellipseDepth, roundedBoxDepth, type Shape, smoothStep } from './canvas.js';
+import type { Disc, Spine, Vertebra } from './spine.js';
+import type { Texture } from './texture.js';
+import { nucleusTissue, type Signals, spinEcho } from './tissue.js';
+
+/** How one patient's bone looks. */
+export interface BoneLook {
+  readonly signals: Signals;
+  readonly repetitionTime: number;
+  readonly echoTime: number;
+  readonly texture: Texture;
+  /** 0 red to 1 fatty marrow. */
+  readonly marrowFat: number;
+  /** Strength of the marrow's unevenness. */
+  readonly mottle: number;
+}
+
+export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
+  const lateral = lateralPart(u, disc.halfWidth);
+  if (lateral <= 0) return null;
+  const { signals, texture } = look;
+  const cos = Math.cos(disc.angle);
+  const sin = Math.sin(disc.angle);
+  const nucleus = spinEcho(nucleusTissue(disc.degeneration), look.repetitionTime, look.echoTime);
+  const front = disc.halfDepth * lateral + 0.8 + disc.degeneration * 1.5;
+  const back = disc.halfDepth * Math.sqrt(lateral) + 0.6;
+  const mid = (back - front) / 2;
+  const half = (back + front) / 2;
+  const slack = disc.halfHeight + 3;
+  const cleft = 1 - smoothStep(0.35, 0.8, disc.degeneration);
+  let p = 0;
+  let q = 0;
+  return {
+    bounds: around(disc.y, disc.z, Math.hypot(half + 3, slack)),
+    depth(y, z) {
+      p = (y - disc.y) * cos + (z - disc.z) * sin - mid;
+      q = (z - disc.z) * cos - (y - disc.y) * sin;
+      return roundedBoxDepth(p, q, half, slack, Math.min(4, disc.halfHeight));
+    },
+    signal() {
+      const height = disc.halfHeight + disc.wedge * p + 1;
+      const core = Math.hypot((p - 1) / (half - 4.5), q / (height * 0.95));
+      const inCore = 1 - smoothStep(0.5, 1.15, core + 0.08 * texture.at(p * 0.5, q + disc.index * 20));
+      const band = 1 - 0.45 * cleft * bell(q / 0.9) * (1 - smoothStep(0.5, 0.9, Math.abs(p) / half));
+      const value = signals.annulus + inCore * Math.max(0, nucleus - signals.annulus) * band;
+      return value * (1 + 0.12 * texture.at(p * 0.6 + 9, q * 1.2 + disc.index * 31));
+    },
+  };
+}
+
+export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLook): Shape | null {
+  const lateral = lateralPart(u, body.halfWidth);
+  if (lateral <= 0) return null;
+  const { signals, texture } = look;
+  const cos = Math.cos(body.angle);
+  const sin = Math.sin(body.angle);
+  const front = body.halfDepth * lateral;
+  const back = body.halfDepth * Math.sqrt(lateral);
+  const mid = (back - front) / 2;
+  const half = (back + front) / 2;
+  const lumbar = body.name.startsWith('L') || body.name.startsWith('T');
+  const waist = lumbar ? 2 : 0.6;
+  const marrow = signals.marrow * (0.78 + 0.45 * look.marrowFat);
+  const wearAbove = spine.discs[body.index - 1]?.degeneration ?? 0;
+  const wearBelow = spine.discs[body.index]!.degeneration;
+  const shift = body.index * 37 + Math.round(u / 3) * 11;
+  const vein = lumbar ? 1 - smoothStep(3, 8, Math.abs(u)) : 0;
+  let p = 0;
+  let q = 0;
+  let height = 0;
+  return {
+    bounds: around(body.y, body.z, Math.hypot(half + 3, body.halfHeight + 3)),
+    depth(y, z) {
+      p = (y - body.y) * cos + (z - body.z) * sin - mid;
+      q = (z - body.z) * cos - (y - body.y) * sin;
+      const across = p / half;
+      const along = q / body.halfHeight;
+      height = body.halfHeight + body.wedge * p + (lumbar ? 0.9 : 0.2) * (across * across - 0.55);
+      const lip = across < 0 ? 1 + 0.5 * (along > 0 ? wearAbove : wearBelow) : 0.55;
+      const depth = half - waist * lip * (0.7 - along * along);
+      return roundedBoxDepth(p, q, depth, height, 2.2) + 0.15 * texture.at(p * 0.4 + shift, q * 0.4);
+    },
+    signal(_y, _z, depth) {
+      const rim = smoothStep(0.35, 1.35, depth);
+      const plate = smoothStep(0.5, 1.5, height - Math.abs(q));
+      const fine = texture.at(p * 1.1 + shift, q * 0.9 + shift);
+      const coarse = texture.at(p * 0.22 + shift, q * 0.22);
+      let bone = marrow * (1 + look.mottle * (0.09 * fine + 0.1 * coarse));
+      const wear = q > 0 ? wearAbove : wearBelow;
+      const modic =
+        wear * wear * bell((height - Math.abs(q)) / 4) * (0.5 + 0.5 * texture.at(p * 0.15, shift + 3));
+      bone *= 1 + 0.3 * modic;
+      const reach = (half - p) / (half * 0.85);
+      const inVein =
+        vein * bell(q / (0.8 + 0.05 * (p + half * 0.2))) * (p > -half * 0.1 ? 1 - 0.6 * reach : 0);
+      bone += inVein * (signals.csf * 0.75 - bone) * 0.8;
+      return signals.cortex + (bone - signals.cortex) * Math.min(rim, plate);
+    },
+  };
+}
+
+/** Pieces of the neural arch that cross this plane, from the front to the back. */
+export function archShapes(body: Vertebra, u: number, look: BoneLook): Shape[] {
+  const side = Math.abs(u);
+  const kind = body.name[0]!;
+  const back = body.halfDepth;
+  const shapes: Shape[] = [];
+  const size = body.halfDepth / 16.5;
+  const piece = (p: number, q: number, a: number, b: number, lean: number, opacity: number, rim = 1) => {
+    if (opacity > 0)
+      shapes.push(boneShape(body, look, back + p * size, q, a * size, b * size, lean, opacity, rim));
+  };
+  const between = (low: number, high: number) =>
+    smoothStep(low - 1, low + 1, side) * (1 - smoothStep(high - 1, high + 1, side));
+
+  if (kind === 'L') {
+    const last = body.name === 'L5';
+    const spinous = 1 - smoothStep(2.5, 4.5, side);
+    piece(last ? 27 : 33, -body.halfHeight + (last ? 3 : 0), last ? 8 : 13.5, last ? 5.5 : 8.5, 0.2, spinous);
+    piece(24, -body.halfHeight * 0.6, 5.5, 5.5, -0.2, spinous);
+    piece(21.5 - side * 0.25, -body.halfHeight * 0.5, 4, 9, -0.28, between(3.5, 12), 1.2);
+    piece(5, body.halfHeight * 0.4, 11, 6.2, 0, between(10, 18));
+    piece(17, -body.halfHeight * 0.05, 4.2, 9, -0.35, between(10.5, 19), 1.2);
+    piece(12.5, body.halfHeight * 1.05, 3.4, 7.5, -0.25, between(12, 22), 1.2);
+    piece(19, -body.halfHeight * 1.05, 4.2, 8, -0.2, between(9.5, 17), 1.2);
+  } else if (kind === 'T') {
+    const spinous = 1 - smoothStep(2, 4, side);
+    piece(29, -body.halfHeight - 3, 13, 4.6, 0.55, spinous);
+    piece(20, -body.halfHeight * 0.4, 3.5, 9, -0.2, between(2.5, 11), 1.2);
+    piece(5, body.halfHeight * 0.5, 10, 5.2, 0, between(9, 15));
+    piece(15.5, 0, 3.5, 14, -0.15, between(9, 16), 1.2);
+  } else {
+    const crest = 1 - smoothStep(3, 7, side);
+    const number = Number(body.name[1]);
+    const room = 17 - 3 * number;
+    piece(room, -2, 3.2, body.halfHeight, -0.1, 1 - smoothStep(16, 20, side), 0.6);
+    piece(room + 5, -2, 6 - number, body.halfHeight * 0.7, 0.1, crest, 0.6);
+  }
+  return shapes;
+}
+
+/** A rounded piece of bone at (p, q) from the body's centre in its frame, leaning by `lean` radians. */
+function boneShape(
+  body: Vertebra,
+  look: BoneLook,
+  p0: number,
+  q0: number,
+  a: number,
+  b: number,
+  lean: number,
+  opacity: number,
+  rimWidth: number,
+): Shape {
+  const { signals, texture } = look;
+  const y0 = body.y + p0 * Math.cos(body.angle) - q0 * Math.sin(body.angle);
+  const z0 = body.z + p0 * Math.sin(body.angle) + q0 * Math.cos(body.angle);
+  const cos = Math.cos(body.angle - lean);
+  const sin = Math.sin(body.angle - lean);
+  const marrow = signals.marrow * (0.72 + 0.55 * look.marrowFat);
+  const shift = body.index * 53 + p0 * 7;
+  let p = 0;
+  let q = 0;
+  return {
+    opacity,
+    bounds: around(y0, z0, Math.hypot(a, b) + 2),
+    depth(y, z) {
+      p = (y - y0) * cos + (z - z0) * sin;
+      q = (z - z0) * cos - (y - y0) * sin;
+      const ragged =
+        0.9 * texture.at(p * 0.22 + shift, q * 0.22) + 0.35 * texture.at(p * 0.6, q * 0.6 + shift);
+      return roundedBoxDepth(p, q, a, b, Math.min(a, b) * 0.75) + ragged;
+    },
+    signal(_y, _z, depth) {
+      const rim = smoothStep(0.1, 0.1 + 1.1 * rimWidth, depth);
+      const bone =
+        marrow *
+        (1 + look.mottle * (0.12 * texture.at(p + shift, q) + 0.14 * texture.at(p * 0.3, q * 0.3 + shift)));
+      return signals.cortex + (bone - signals.cortex) * rim;
+    },
+  };
+}
+
+/** Nerve root in the foramen below a lumbar pedicle. */
+export function foramenRoot(body: Vertebra, u: number, look: BoneLook): Shape {
+  const p0 = body.halfDepth + 4.5;
+  const q0 = -body.halfHeight * 0.35;
+  const y0 = body.y + p0 * Math.cos(body.angle) - q0 * Math.sin(body.angle);
+  const z0 = body.z + p0 * Math.sin(body.angle) + q0 * Math.cos(body.angle);
+  const side = Math.abs(u);
+  return {
+    opacity: smoothStep(10, 13, side) * (1 - smoothStep(24, 27, side)),
+    bounds: around(y0, z0, 6),
+    depth: (y, z) => ellipseDepth(y - y0, z - z0, 2.8, 3.4),
+    signal: () => look.signals.root * 0.8,
+  };
+}
+
+/** How much of the midline depth is left at `u` of an oval body of this half width. */
+function lateralPart(u: number, halfWidth: number): number {
+  const part = 1 - (u / halfWidth) ** 2;
+  return part > 0 ? Math.sqrt(part) : 0;
+}
+
+function around(y: number, z: number, radius: number): Bounds {
+  return { yMin: y - radius, yMax: y + radius, zMin: z - radius, zMax: z + radius };
+}

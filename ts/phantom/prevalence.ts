@@ -1,0 +1,47 @@
+/**
+ * How often, and together with which neighbours, a level is narrow. A chain of Gaussians (a copula: level i leans on
+ * level i-1) gives each level a rank; a piecewise linear map turns rank into occlusion of the canal, with its bends at
+ * the ranks where moderate and severe grades begin. The constants are fitted (test/phantom/calibrate.js) so that the
+ * grades a noisy reader sees, not the latents, have the published frequencies.
+ */
+import type { RandomStream } from './random.js';
+
+export const PREVALENCES = ['rsna', 'enriched'] as const;
+export type Prevalence = (typeof PREVALENCES)[number];
+
+/** Correlation of each level's rank with that of the level above. */
+const CHAIN = [0, 0.7, 0.8, 0.72, 0.42];
+
+/** Per level, the ranks (standard deviations) where moderate and severe narrowing begin. */
+const BENDS: Readonly<Record<Prevalence, readonly (readonly [moderate: number, severe: number])[]>> = {
+  rsna: [
+    [1.69, 2.29],
+    [1.22, 1.9],
+    [0.8, 1.5],
+    [0.62, 1.1],
+    [1.8, 2.3],
+  ],
+  enriched: [
+    [0, 0.674],
+    [0, 0.674],
+    [0, 0.674],
+    [0, 0.674],
+    [0, 0.674],
+  ],
+};
+
+/** Occlusion at which a reader begins to see moderate and severe stenosis, on average. */
+const MODERATE = 0.5;
+const SEVERE = 0.78;
+
+/** Latent narrowing of L1/L2 to L5/S1: 0 none, 1 and more no room left. */
+export function drawOcclusion(random: RandomStream, prevalence: Prevalence): number[] {
+  let rank = 0;
+  return CHAIN.map((correlation, level) => {
+    rank = correlation * rank + Math.sqrt(1 - correlation * correlation) * random.normal();
+    const [moderate, severe] = BENDS[prevalence][level]!;
+    if (rank > severe) return Math.min(1.15, SEVERE + 0.3 * (rank - severe));
+    if (rank > moderate) return MODERATE + ((SEVERE - MODERATE) * (rank - moderate)) / (severe - moderate);
+    return Math.max(0, MODERATE - 0.24 * (moderate - rank));
+  });
+}

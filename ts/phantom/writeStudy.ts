@@ -1,0 +1,58 @@
+/** Writes one study's DICOM files and says what belongs into the three CSVs. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CONDITIONS, LEVELS } from '../data/types.js';
+import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
+import type { PhantomOptions } from './generate.js';
+import { type LevelReading, readStudy } from './reader.js';
+import { drawStudy, Painter, type PhantomStudy } from './study.js';
+
+/** A study's lines of the three CSVs. */
+export interface StudyRows {
+  labels: string;
+  coordinates: string[];
+  series: string;
+}
+
+const LABELS = ['Normal/Mild', 'Moderate', 'Severe'] as const;
+
+const snake = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '_');
+
+export const HEADERS: StudyRows = {
+  labels: [
+    'study_id',
+    ...CONDITIONS.flatMap((name) => LEVELS.map((level) => `${name}_${snake(level)}`)),
+  ].join(','),
+  coordinates: ['study_id,series_id,instance_number,condition,level,x,y'],
+  series: 'study_id,series_id,series_description',
+};
+
+export async function writeStudy(options: PhantomOptions, index: number): Promise<StudyRows> {
+  const { seed, prevalence, slices = 7 } = options;
+  const study = drawStudy(seed, index, prevalence, slices);
+  const readings = readStudy(study);
+  const { studyId, seriesId } = identityOf(seed, index);
+  const folder = join(options.out, 'train_images', studyId, seriesId);
+  await mkdir(folder, { recursive: true });
+  const painter = new Painter(study);
+  for (let slice = 0; slice < slices; slice++) {
+    const bytes = encodeSlice(study, slice, painter.pixels(slice));
+    await writeFile(join(folder, `${slice + 1}.dcm`), bytes);
+  }
+  return studyRows(study, readings);
+}
+
+/** Only the canal is graded: the cells of the other four conditions stay empty, as missing labels do. */
+export function studyRows(study: PhantomStudy, readings: readonly LevelReading[]): StudyRows {
+  const { studyId, seriesId } = identityOf(study.seed, study.index);
+  const grades = readings.map((reading) => LABELS[reading.readGrade]);
+  const others = new Array<string>((CONDITIONS.length - 1) * LEVELS.length).fill('');
+  return {
+    labels: [studyId, ...grades, ...others].join(','),
+    coordinates: readings.map((reading, level) => {
+      const [x, y] = toPixel(study, ...reading.point).map((value) => value.toFixed(3));
+      return [studyId, seriesId, reading.slice + 1, 'Spinal Canal Stenosis', LEVELS[level], x, y].join(',');
+    }),
+    series: [studyId, seriesId, SERIES_DESCRIPTION].join(','),
+  };
+}
