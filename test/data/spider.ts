@@ -1,0 +1,79 @@
+/**
+ * Disc centres of the SPIDER slices from their vertebra masks: the centre of a vertebral body is where its mask
+ * is thickest (processes and pedicles are thin), a disc's centre lies half-way between two neighbouring bodies.
+ * The slices are stored upside down (sacrum at the top); what is returned is turned to superior up.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { readPng } from '#spinegrad/data/png.js';
+import type { SourceSlice } from '#spinegrad/data/series.js';
+import type { Level, Point } from '#spinegrad/data/types.js';
+
+export interface SpiderSlice {
+  slice: SourceSlice;
+  /** Discs between two labelled vertebrae, in pixels of `slice`. The sacrum has no mask, so there is no L5/S1. */
+  centres: Map<Level, Point>;
+}
+
+/** The masks' colours (r, g, b), from L5 upwards. */
+const VERTEBRAE = { L5: 'ff0000', L4: '00ff00', L3: '0000ff', L2: 'ffff00', L1: 'ff00ff' };
+
+const DISCS: [Level, keyof typeof VERTEBRAE, keyof typeof VERTEBRAE][] = [
+  ['L1/L2', 'L1', 'L2'],
+  ['L2/L3', 'L2', 'L3'],
+  ['L3/L4', 'L3', 'L4'],
+  ['L4/L5', 'L4', 'L5'],
+];
+
+/** Half the least thickness of a body in pixels: thinner masks show a process, or a slice beside the bodies. */
+const LEAST_DEPTH = 8;
+
+/**
+ * @param testData the folder that SPINEGRAD_TEST_DATA names
+ * @param name such as `10009_11.png`
+ * @param spacing assumed, in mm: the files have none
+ */
+export async function readSpider(testData: string, name: string, spacing = 0.7): Promise<SpiderSlice> {
+  const slice = await readPng(join(testData, 'spider-slices/images', name), [spacing, spacing]);
+  const mask = decode(await readFile(join(testData, 'spider-slices/masks', name)));
+  const { width, height, channels } = mask;
+  const colour = (i: number) =>
+    [0, 1, 2].map((c) => mask.data[i * channels + c]!.toString(16).padStart(2, '0')).join('');
+  const colours = Array.from({ length: width * height }, (_, i) => colour(i));
+  const body = (name: keyof typeof VERTEBRAE) =>
+    thickest(
+      colours.map((each) => each === VERTEBRAE[name]),
+      width,
+    );
+  const centres = new Map<Level, Point>();
+  for (const [level, above, below] of DISCS) {
+    const [a, b] = [body(above), body(below)];
+    if (a && b) centres.set(level, [(a[0] + b[0]) / 2, height - 1 - (a[1] + b[1]) / 2]);
+  }
+  const { columns, rows, pixels } = slice;
+  const upright = pixels.map(
+    (_, i) => pixels[(rows - 1 - Math.floor(i / columns)) * columns + (i % columns)]!,
+  );
+  return { slice: { ...slice, pixels: upright }, centres };
+}
+
+/** Mean place of the pixels whose distance to the outside is at least 0.7 of the greatest. */
+function thickest(inside: boolean[], width: number): Point | null {
+  const depth = inside.map(Number);
+  for (let changed = true, d = 1; changed; d++) {
+    changed = false;
+    for (let i = 0; i < depth.length; i++) {
+      const around = [i - 1, i + 1, i - width, i + width].map((n) => depth[n] ?? 0);
+      if (depth[i] === d && around.every((n) => n >= d)) {
+        depth[i] = d + 1;
+        changed = true;
+      }
+    }
+  }
+  const greatest = depth.reduce((a, b) => Math.max(a, b), 0);
+  if (greatest < LEAST_DEPTH) return null;
+  const core = depth.flatMap((d, i) => (d >= 0.7 * greatest ? [i] : []));
+  const mean = (f: (i: number) => number) => core.reduce((sum, i) => sum + f(i), 0) / core.length;
+  return [mean((i) => i % width), mean((i) => Math.floor(i / width))];
+}

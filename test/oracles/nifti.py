@@ -1,0 +1,32 @@
+"""What nibabel reads from the lumbar volume: pip install nibabel numpy, then
+
+    SPINEGRAD_TEST_DATA=DIR python test/oracles/nifti.py > test/data/golden/nifti.json
+
+Writes the voxel size, and for a few voxels their place in the patient (LPS, mm) and value.
+"""
+
+import json
+import os
+import sys
+
+import nibabel
+import numpy as np
+
+volume = nibabel.load(os.path.join(os.environ["SPINEGRAD_TEST_DATA"], "lumbar-volume", "t2_lumbar.nii.gz"))
+values = volume.get_fdata()
+generator = np.random.default_rng(0)
+voxels = []
+for _ in range(40):
+    index = [int(generator.integers(n)) for n in values.shape]
+    x, y, z = nibabel.affines.apply_affine(volume.affine, index)
+    voxels.append({"lps": [round(float(v), 6) for v in (-x, -y, z)], "value": float(values[tuple(index)])})
+json.dump(
+    {
+        "versions": {"nibabel": nibabel.__version__, "numpy": np.__version__},
+        "shape": list(values.shape),
+        "voxels": voxels,
+    },
+    sys.stdout,
+    indent=1,
+)
+print()

@@ -1,0 +1,129 @@
+/**
+ * NIfTI volumes (.nii, .nii.gz) as stacks of sagittal slices. The voxel axis nearest to left-right becomes the
+ * slice axis, whatever plane the scanner used; directions and spacing come from the sform or qform, whichever has
+ * the greater code, else from the voxel sizes, with axes taken as right, anterior, superior. RAS is turned to LPS.
+ */
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { type NIFTI1, type NIFTI2, readHeader, readImage } from 'nifti-reader-js';
+import type { Vector3 } from '../dicom/types.js';
+import { SpinegradError } from '../error.js';
+import { readError } from './files.js';
+import { type SourceSlice, sortSeries } from './series.js';
+
+type Header = NIFTI1 | NIFTI2;
+
+/** Reads one number of a datatype code (NIfTI-1 `datatype`) at a byte offset. */
+const READERS: Record<
+  number,
+  [bytes: number, read: (view: DataView, at: number, little: boolean) => number]
+> = {
+  2: [1, (view, at) => view.getUint8(at)],
+  4: [2, (view, at, little) => view.getInt16(at, little)],
+  8: [4, (view, at, little) => view.getInt32(at, little)],
+  16: [4, (view, at, little) => view.getFloat32(at, little)],
+  64: [8, (view, at, little) => view.getFloat64(at, little)],
+  256: [1, (view, at) => view.getInt8(at)],
+  512: [2, (view, at, little) => view.getUint16(at, little)],
+  768: [4, (view, at, little) => view.getUint32(at, little)],
+};
+
+/**
+ * The sagittal slices of a 3-D volume, from the patient's right to the left; values are scaled by scl_slope and
+ * scl_inter, and what is not finite becomes 0. `instanceNumber` counts from 1 along the voxel axis.
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_NIFTI
+ */
+export async function readNifti(path: string): Promise<SourceSlice[]> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw readError(path, cause);
+  });
+  try {
+    const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    const { buffer, byteOffset, byteLength } = gzipped ? await promisify(gunzip)(bytes) : bytes;
+    const file = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+    return sagittalSlices(path, readHeader(file), file);
+  } catch (cause) {
+    if (cause instanceof SpinegradError) throw cause;
+    throw niftiError(
+      path,
+      `cannot be read (${(cause as Error).message})`,
+      'a NIfTI-1 or NIfTI-2 volume',
+      cause,
+    );
+  }
+}
+
+function sagittalSlices(path: string, header: Header | null, file: ArrayBuffer): SourceSlice[] {
+  if (header === null) throw niftiError(path, 'no NIfTI header', 'a .nii or .nii.gz file');
+  const [dimensions = 0, ...extent] = header.dims;
+  const size = extent.slice(0, 3) as [number, number, number];
+  if (dimensions < 3 || extent.slice(3, dimensions).some((n) => n > 1) || size.some((n) => n < 1)) {
+    throw niftiError(path, `an image of [${extent.slice(0, dimensions)}]`, 'a 3-D volume');
+  }
+  const values = voxels(path, header, file, size);
+  const axes = voxelAxes(header);
+  const sagittal = axes.map(([x, y, z]) => Math.abs(x) / Math.hypot(x, y, z));
+  const slice = sagittal.indexOf(Math.max(...sagittal)) as 0 | 1 | 2;
+  const [column, row] = ([0, 1, 2] as const).filter((axis) => axis !== slice) as [0 | 1 | 2, 0 | 1 | 2];
+  const stride = [1, size[0], size[0] * size[1]] as const;
+  const origin = [0, 1, 2].map((i) => lps(i) * header.affine[i]![3]!) as unknown as Vector3;
+  const slices = Array.from({ length: size[slice] }, (_, k): SourceSlice => {
+    const pixels = new Float32Array(size[row] * size[column]);
+    for (let i = 0; i < pixels.length; i++) {
+      const [y, x] = [Math.floor(i / size[column]), i % size[column]];
+      pixels[i] = values(k * stride[slice] + y * stride[row] + x * stride[column]);
+    }
+    return {
+      path,
+      instanceNumber: k + 1,
+      rows: size[row],
+      columns: size[column],
+      pixels,
+      pixelSpacing: [Math.hypot(...axes[row]!), Math.hypot(...axes[column]!)],
+      geometry: {
+        rowDirection: unit(axes[column]!),
+        columnDirection: unit(axes[row]!),
+        position: origin.map((o, i) => o + k * axes[slice]![i]!) as unknown as Vector3,
+      },
+    };
+  });
+  return sortSeries(slices);
+}
+
+/** The voxel values by linear index, rescaled. */
+function voxels(path: string, header: Header, file: ArrayBuffer, size: readonly number[]) {
+  const reader = READERS[header.datatypeCode];
+  if (reader === undefined) {
+    throw niftiError(path, `voxels of datatype ${header.datatypeCode}`, 'integers up to 32 bits, or floats');
+  }
+  const [bytes, read] = reader;
+  const count = size.reduce((a, b) => a * b, 1);
+  const view = new DataView(readImage(header, file));
+  if (view.byteLength < count * bytes) {
+    throw niftiError(path, `${view.byteLength} bytes of voxels`, `${count * bytes}; the file is truncated`);
+  }
+  const [slope, intercept] = header.scl_slope ? [header.scl_slope, header.scl_inter] : [1, 0];
+  return (index: number) => {
+    const value = read(view, index * bytes, header.littleEndian) * slope + intercept;
+    return Number.isFinite(value) ? value : 0;
+  };
+}
+
+/** For each voxel axis, the step to the next voxel in LPS mm. */
+function voxelAxes({ affine }: Header): Vector3[] {
+  const step = (axis: number) => (i: number) => lps(i) * affine[i]![axis]!;
+  return [0, 1, 2].map((axis) => [0, 1, 2].map(step(axis)) as unknown as Vector3);
+}
+
+const lps = (i: number) => (i < 2 ? -1 : 1);
+
+const unit = ([x, y, z]: Vector3): Vector3 => {
+  const length = Math.hypot(x, y, z);
+  return [x / length, y / length, z / length];
+};
+
+function niftiError(path: string, found: string, expected: string, cause?: unknown): SpinegradError {
+  return new SpinegradError('ERR_NIFTI', `${path}: found ${found}; expected ${expected}`, { cause });
+}
