@@ -22,10 +22,12 @@ const TITLES: Record<keyof Figures, string> = {
 const rowsOf = (panels: Panel[]) => (panels.length > 0 ? [panels] : []);
 
 function drawFigures({ summary, finetuning, roiExamples, predictionExamples }: ReportInput): Figures {
-  const columns = summary.arms.map((arm) => {
-    const curve = finetuning.find((entry) => entry.arm === arm.name);
-    return [...curvePanels(arm, curve?.epochs ?? []), confusionPanel(arm)];
-  });
+  const curves = summary.arms.map((arm) => finetuning.find((curve) => curve.arm === arm.name)?.epochs ?? []);
+  const complete = curves.every((epochs) => epochs.length > 0);
+  const columns = summary.arms.map((arm, i) => [
+    ...(complete ? curvePanels(arm, curves[i]!) : []),
+    confusionPanel(arm),
+  ]);
   return {
     rois: rowsOf(roiExamples.map(roiPanel)),
     pretraining: rowsOf(

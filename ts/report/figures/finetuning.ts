@@ -31,7 +31,9 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
   return [
     lineChart({
       title: `${name}: balanced accuracy`,
-      description: `On validation; at the best epoch ${best?.validationBalancedAccuracy.toFixed(3)}.`,
+      description: best
+        ? `On validation; at the best epoch ${best.validationBalancedAccuracy.toFixed(3)}.`
+        : 'On validation.',
       x,
       xLabel: 'epoch',
       yDomain: UNIT,

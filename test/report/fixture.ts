@@ -1,0 +1,190 @@
+import { LEVELS } from '#spinegrad/data/types.js';
+import { xoshiro128 } from '#spinegrad/evaluation/bootstrap.js';
+import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
+import { localizationErrors } from '#spinegrad/evaluation/localization.js';
+import type { ArmSummary, Predictions, Summary } from '#spinegrad/evaluation/types.js';
+import type {
+  FineTuningCurve,
+  PredictionExample,
+  ReportImage,
+  ReportInput,
+  RoiExample,
+} from '#spinegrad/report/types.js';
+
+/** An invented run: a drawing of a spine, simulated predictions, curves that fall and rise as curves do. */
+
+const random = xoshiro128(1);
+const uniform = () => random() / 2 ** 32;
+const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
+
+const SIDE = 256;
+const centreOf = (level: number): [number, number] => [
+  118 + 14 * Math.sin((level - 1) / 1.6),
+  40 + level * 42,
+];
+
+function slice(): ReportImage {
+  const pixels = new Uint16Array(SIDE * SIDE);
+  for (let y = 0; y < SIDE; y++) {
+    const level = (y - 40) / 42;
+    const axis = 118 + 14 * Math.sin((level - 1) / 1.6);
+    const inDisc = Math.abs(level - Math.round(level)) < 0.14;
+    for (let x = 0; x < SIDE; x++) {
+      const along = x - axis;
+      let value = 0.25 + 0.1 * Math.sin(x / 9) * Math.sin(y / 13);
+      if (Math.abs(along) < 28) value = inDisc ? 0.22 + 0.3 * Math.exp(-((along / 12) ** 2)) : 0.42;
+      if (along > 32 && along < 48) value = 0.85;
+      if (x < 12 || x > 240) value = 0.02;
+      pixels[y * SIDE + x] = 65535 * Math.min(1, Math.max(0, value + 0.06 * (uniform() - 0.5)));
+    }
+  }
+  return { pixels, width: SIDE, height: SIDE };
+}
+
+function crop({ pixels }: ReportImage, [cx, cy]: readonly [number, number], side: number): ReportImage {
+  const out = new Uint16Array(side * side);
+  for (let v = 0; v < side; v++) {
+    for (let u = 0; u < side; u++) {
+      out[v * side + u] = pixels[Math.round(cy - side / 2 + v) * SIDE + Math.round(cx - side / 2 + u)] ?? 0;
+    }
+  }
+  return { pixels: out, width: side, height: side };
+}
+
+function roiExample(grade: 0 | 1 | 2): RoiExample {
+  const image = slice();
+  const discs = LEVELS.map((level, i) => {
+    const centre = centreOf(i);
+    return {
+      level,
+      centre,
+      grade: (i === 3 ? grade : i === 0 ? null : 0) as 0 | 1 | 2 | null,
+      roi: crop(image, centre, 56),
+    };
+  });
+  return { studyId: `10007${grade}`, grade, slice: image, roiSide: 56, discs };
+}
+
+function predictionExample(studyId: string): PredictionExample {
+  const discs = LEVELS.map((level, i) => {
+    const truth = centreOf(i);
+    const truthGrade = Math.floor(uniform() * 3) as 0 | 1 | 2;
+    const scores = [0, 1, 2].map((grade) => uniform() + (grade === truthGrade ? 0.8 : 0));
+    const total = scores.reduce((sum, score) => sum + score, 0);
+    const predicted: [number, number] = [
+      truth[0] + 12 * (uniform() - 0.5),
+      truth[1] + 12 * (uniform() - 0.5),
+    ];
+    return { level, truth, predicted, truthGrade, probabilities: scores.map((score) => score / total) };
+  });
+  return { studyId, slice: slice(), discs };
+}
+
+function simulate(skill: number): Predictions {
+  const truths = xoshiro128(5);
+  const predictions: Predictions = { studyId: [], level: [], truth: [], probabilities: [] };
+  for (let i = 0; i < 200; i++) {
+    const truth = [0, 0, 0, 0, 1, 2][truths() % 6]!;
+    const scores = [0, 1, 2].map((grade) => Math.exp(2 * uniform() + (grade === truth ? skill : 0)));
+    const total = scores.reduce((sum, score) => sum + score, 0);
+    predictions.studyId.push(String(1000 + Math.floor(i / 5)));
+    predictions.level.push(LEVELS[i % 5]!);
+    predictions.truth.push(truth);
+    predictions.probabilities.push(scores.map((score) => score / total));
+  }
+  return predictions;
+}
+
+function curve(arm: (typeof ARMS)[number], top: number): FineTuningCurve {
+  const epochs = Array.from({ length: 37 }, (_, i) => {
+    const rise = 1 - Math.exp(-(i + 1) / 8);
+    const at = (level: number) => Math.min(1, Math.max(0, level * rise + 0.12 * (uniform() - 0.5)));
+    const recall = { normal: at(top + 0.12), moderate: at(top - 0.15), severe: at(top + 0.05) };
+    return {
+      epoch: i + 1,
+      trainLoss: 0.7 * Math.exp(-i / 12) + 0.05 * uniform(),
+      validationBalancedAccuracy: (recall.normal + recall.moderate + recall.severe) / 3,
+      validationRecall: recall,
+    };
+  });
+  return { arm, epochs };
+}
+
+/** A whole run; `synthetic` as told. */
+export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInput {
+  const skill = { scratch: 0.7, frozen: 1.1, contrastive: 1.7 };
+  const predictions = ARMS.map((arm) => simulate(skill[arm]));
+  const arms: ArmSummary[] = ARMS.map((arm, i) => ({
+    name: arm,
+    bestEpoch: [14, 33, 21][i]!,
+    annotated: evaluate(predictions[i]!, { resamples: 200 }),
+    predicted: evaluate(simulate(skill[arm] - 0.2), { resamples: 200 }),
+  }));
+  const compare = (a: number, b: number) => ({
+    a: ARMS[a]!,
+    b: ARMS[b]!,
+    ...compareArms(predictions[a]!, predictions[b]!, { resamples: 200 }),
+  });
+  const centres = (noise: number) =>
+    Array.from({ length: 20 }, () => {
+      const entries = LEVELS.map((level, i) => {
+        const [x, y] = centreOf(i);
+        return [level, [x + noise * (uniform() - 0.5), y + noise * (uniform() - 0.5)]];
+      });
+      return Object.fromEntries(entries);
+    });
+  const counts = (n: number) => ({ normal: 6 * n, moderate: n, severe: n });
+  const loss = (end: number) =>
+    Array.from({ length: 60 }, (_, i) => end + 2.6 * Math.exp(-i / 14) + 0.08 * uniform());
+  const summary: Summary = {
+    preset: 'demo',
+    seed: 7,
+    device: 'cpu (2 threads)',
+    data: {
+      source: synthetic ? 'phantom' : 'rsna',
+      synthetic,
+      studies: 200,
+      discs: 980,
+      skipped: [
+        {
+          path: 'train_images/1014/2',
+          code: 'ERR_DICOM_TRUNCATED',
+          message: 'pixel data ends early: found 4096 bytes',
+        },
+        { path: 'train_images/1015/1', code: 'ERR_SERIES_EMPTY', message: 'no slices' },
+        { path: 'train_images/1016/1', code: 'ERR_SERIES_EMPTY', message: 'no slices' },
+      ],
+      split: { train: 140, validation: 20, test: 40 },
+      classCounts: { train: counts(84), validation: counts(12), test: counts(25) },
+    },
+    pretraining: {
+      epochs: 60,
+      trainLoss: loss(1.1),
+      validationLoss: loss(1.35),
+      learningRate: Array.from(
+        { length: 60 },
+        (_, i) => (i < 5 ? (i + 1) / 5 : (1 + Math.cos((Math.PI * (i - 5)) / 55)) / 2) * 1e-3,
+      ),
+    },
+    localization: localizationErrors(
+      centres(9),
+      centres(0),
+      Array.from({ length: 20 }, () => [0.58, 0.58] as const),
+    ),
+    arms,
+    comparisons: [compare(2, 0), compare(2, 1), compare(1, 0)],
+    timing: { phantom: 48.2, prepare: 12.7, pretrain: 221.4, localize: 61.3, finetune: 143.9, evaluate: 2.1 },
+  };
+  return {
+    name,
+    summary,
+    finetuning: [curve('scratch', 0.6), curve('frozen', 0.68), curve('contrastive', 0.8)],
+    roiExamples: [roiExample(0), roiExample(1), roiExample(2)],
+    predictionExamples: [predictionExample('1003'), predictionExample('1011'), predictionExample('1027')],
+    config: {
+      seed: 7,
+      pretrain: { epochs: 60, temperature: 0.1, augment: { flip: false, blur: [0, 1.2] } },
+      finetune: { gamma: 2 },
+    },
+  };
+}
