@@ -6,6 +6,7 @@
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { firstItem, numberOf } from './dataset.js';
+import type { Cells } from './frames.js';
 import { macroOf } from './header.js';
 
 /** How pixel cells are laid out; checked by `pixelLayout`. */
@@ -23,19 +24,16 @@ export interface PixelLayout {
 const PIXEL_VALUE_TRANSFORMATION = 'x00289145';
 const MODALITY_LUT = 'x00283000';
 
-/**
- * Stored values of one frame.
- *
- * @param cells the frame's pixel cells, 1 or 2 bytes each; `littleEndian` tells how the latter are ordered
- */
-export function storedValues(cells: Uint8Array, layout: PixelLayout, littleEndian: boolean): Int32Array {
-  const { bitsAllocated, bitsStored, highBit, signed } = layout;
+/** Stored values of one frame. */
+export function storedValues(cells: Cells, layout: PixelLayout): Int32Array {
+  const { bytes, littleEndian } = cells;
+  const { bitsStored, highBit, signed } = layout;
   const values = new Int32Array(layout.rows * layout.columns);
-  const view = new DataView(cells.buffer, cells.byteOffset, cells.byteLength);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const left = 31 - highBit;
   const right = 32 - bitsStored;
   for (let i = 0; i < values.length; i++) {
-    const cell = (bitsAllocated === 8 ? cells[i]! : view.getUint16(2 * i, littleEndian)) << left;
+    const cell = (cells.bitsAllocated === 8 ? bytes[i]! : view.getUint16(2 * i, littleEndian)) << left;
     values[i] = signed ? cell >> right : cell >>> right;
   }
   return values;

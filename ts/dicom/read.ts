@@ -6,7 +6,7 @@ import { open, readFile } from 'node:fs/promises';
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { describe, PIXEL_DATA, parseDataSet, truncated } from './dataset.js';
-import { nativeFrames } from './frames.js';
+import { frameCells } from './frames.js';
 import { frameGeometry, headerOf } from './header.js';
 import { pixelLayout } from './layout.js';
 import { modalityTransform, modalityValues, storedValues } from './pixels.js';
@@ -71,9 +71,15 @@ async function decodeFrames(
   const layout = pixelLayout(header);
   const invert = layout.monochrome1 && options.invertMonochrome1 !== false;
   const frames: DicomFrame[] = [];
-  for (const cells of nativeFrames(dataSet, dataSet.elements[PIXEL_DATA]!, layout, transferSyntax, path)) {
+  for await (const cells of frameCells(
+    dataSet,
+    dataSet.elements[PIXEL_DATA]!,
+    layout,
+    transferSyntax,
+    path,
+  )) {
     const frame = frames.length;
-    const stored = storedValues(cells.bytes, layout, cells.littleEndian);
+    const stored = storedValues(cells, layout);
     const transform = modalityTransform(dataSet, frame, path);
     frames.push({
       pixels: modalityValues(stored, transform, layout, invert),
