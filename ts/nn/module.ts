@@ -1,0 +1,113 @@
+/**
+ * A module: named tensors and modules within modules, with PyTorch's names, so that state_dicts travel both ways.
+ * Parameters are learned (`requiresGrad`); buffers, such as running statistics, are only carried along.
+ */
+
+import type { StoredTensor } from '../data/safetensors.js';
+import type { Tensor } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
+
+export abstract class Module {
+  readonly #children = new Map<string, Module>();
+  readonly #parameters = new Map<string, Tensor>();
+  readonly #buffers = new Map<string, Tensor>();
+  #training = true;
+
+  protected child<T extends Module>(name: string, module: T): T {
+    this.#children.set(name, module);
+    return module;
+  }
+
+  protected parameter(name: string, tensor: Tensor): Tensor {
+    tensor.requiresGrad = true;
+    this.#parameters.set(name, tensor.keep());
+    return tensor;
+  }
+
+  protected buffer(name: string, tensor: Tensor): Tensor {
+    this.#buffers.set(name, tensor.keep());
+    return tensor;
+  }
+
+  /** Whether batch statistics and dropout are on. */
+  get training(): boolean {
+    return this.#training;
+  }
+
+  train(on = true): this {
+    this.#training = on;
+    for (const child of this.#children.values()) child.train(on);
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** All parameters below this module by their dotted names. */
+  parameters(): Map<string, Tensor> {
+    return this.#collect((module) => [module.#parameters]);
+  }
+
+  /** Parameters and buffers by their dotted names: what a state_dict holds. */
+  state(): Map<string, Tensor> {
+    return this.#collect((module) => [module.#parameters, module.#buffers]);
+  }
+
+  #collect(own: (module: Module) => Map<string, Tensor>[]): Map<string, Tensor> {
+    const found = new Map(own(this).flatMap((map) => [...map]));
+    for (const [name, child] of this.#children) {
+      for (const [key, tensor] of child.#collect(own)) found.set(`${name}.${key}`, tensor);
+    }
+    return found;
+  }
+
+  /** The values of `state()`, ready to be written as safetensors. */
+  async stateDict(): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
+    const entries = [...this.state()].map(
+      async ([name, tensor]) => [name, { shape: tensor.shape, data: await tensor.data() }] as const,
+    );
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /**
+   * Takes over the values of a state_dict. Every tensor of this module must be there in its shape; PyTorch's
+   * `num_batches_tracked` and names that `ignore` matches may be there too, other names may not.
+   *
+   * @param source where the values come from, for messages
+   * @throws SpinegradError ERR_WEIGHTS
+   */
+  load(
+    tensors: ReadonlyMap<string, Pick<StoredTensor, 'shape' | 'data'>>,
+    source: string,
+    { ignore }: { ignore?: RegExp } = {},
+  ): this {
+    const fail = (found: string, expected: string) => {
+      throw new SpinegradError('ERR_WEIGHTS', `${source}: found ${found}, expected ${expected}`);
+    };
+    const state = this.state();
+    for (const name of tensors.keys()) {
+      if (!state.has(name) && !name.endsWith('num_batches_tracked') && !ignore?.test(name)) {
+        fail(`the tensor '${name}'`, 'only names that this network has; is it another network?');
+      }
+    }
+    for (const [name, tensor] of state) {
+      const stored = tensors.get(name);
+      if (!stored)
+        return fail(`no tensor '${name}'`, `one of shape [${tensor.shape}]; is it another network?`);
+      if (`${stored.shape}` !== `${tensor.shape}` || !(stored.data instanceof Float32Array)) {
+        fail(`'${name}' with shape [${stored.shape}]`, `float32 of shape [${tensor.shape}]`);
+      }
+    }
+    for (const [name, tensor] of state) tensor.write(tensors.get(name)!.data as Float32Array);
+    return this;
+  }
+
+  dispose(): void {
+    for (const tensor of this.state().values()) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * ResNet (He et al., "Deep residual learning for image recognition", 2016) as an encoder: torchvision's network and
+ * names without the last `fc`. Every batch norm is fused with what follows it, so a basic block is four kernels:
+ * conv, BN + ReLU, conv, BN + residual + ReLU.
+ */
+import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
+import { maxPool2d } from '../engine/ops/maxPool2d.js';
+import type { Tensor } from '../engine/tensor.js';
+import { BatchNorm2d, type Build, Conv2d } from './layers.js';
+import { Module } from './module.js';
+
+export type Depth = 18 | 34 | 50;
+
+export interface ResNetOptions {
+  depth: Depth;
+  /** Channels of the image; 1 for MRI. */
+  inputChannels?: number;
+  /** Channels of the first stage; 64 in the paper. Smaller makes a narrower, cheaper network. */
+  width?: number;
+  /** Start every residual branch at zero, so that the network starts as the identity (Goyal et al. 2017). */
+  zeroInitResidual?: boolean;
+  /** Stride of each stage's first block; fewer than four stages make a shorter network. Default [1, 2, 2, 2]. */
+  strides?: readonly number[];
+}
+
+const BLOCKS: Record<Depth, readonly number[]> = { 18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3] };
+
+/** 1x1 projection of the shortcut where shape changes; torchvision calls its parts 0 and 1. */
+class Downsample extends Module {
+  readonly #conv: Conv2d;
+  readonly #norm: BatchNorm2d;
+
+  constructor(build: Build, inputs: number, outputs: number, stride: number) {
+    super();
+    this.#conv = this.child('0', new Conv2d(build, inputs, outputs, 1, { stride }));
+    this.#norm = this.child('1', new BatchNorm2d(build, outputs));
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#norm.forward(this.#conv.forward(x));
+  }
+}
+
+interface Branch {
+  conv: Conv2d;
+  norm: BatchNorm2d;
+}
+
+/** Two 3x3 convolutions (basic), or 1x1, 3x3, 1x1 (bottleneck), around a shortcut. */
+class Block extends Module {
+  readonly #branches: Branch[];
+  readonly #downsample: Downsample | undefined;
+
+  constructor(build: Build, inputs: number, width: number, stride: number, depth: Depth, zeroInit: boolean) {
+    super();
+    const outputs = depth === 50 ? width * 4 : width;
+    const plan =
+      depth === 50
+        ? [
+            { from: inputs, to: width, kernel: 1, stride: 1 },
+            { from: width, to: width, kernel: 3, stride },
+            { from: width, to: outputs, kernel: 1, stride: 1 },
+          ]
+        : [
+            { from: inputs, to: width, kernel: 3, stride },
+            { from: width, to: width, kernel: 3, stride: 1 },
+          ];
+    this.#branches = plan.map(({ from, to, kernel, stride: step }, index) => {
+      const last = index === plan.length - 1;
+      const padding = (kernel - 1) / 2;
+      return {
+        conv: this.child(`conv${index + 1}`, new Conv2d(build, from, to, kernel, { stride: step, padding })),
+        norm: this.child(`bn${index + 1}`, new BatchNorm2d(build, to, last && zeroInit ? 0 : 1)),
+      };
+    });
+    if (stride !== 1 || inputs !== outputs) {
+      this.#downsample = this.child('downsample', new Downsample(build, inputs, outputs, stride));
+    }
+  }
+
+  forward(x: Tensor): Tensor {
+    const residual = this.#downsample?.forward(x) ?? x;
+    return this.#branches.reduce((y, { conv, norm }, index) => {
+      const last = index === this.#branches.length - 1;
+      return norm.forward(conv.forward(y), last ? { relu: true, residual } : { relu: true });
+    }, x);
+  }
+}
+
+class Stage extends Module {
+  readonly #blocks: Block[];
+
+  constructor(
+    build: Build,
+    inputs: number,
+    width: number,
+    stride: number,
+    count: number,
+    options: ResNetOptions,
+  ) {
+    super();
+    const { depth, zeroInitResidual = false } = options;
+    const outputs = depth === 50 ? width * 4 : width;
+    this.#blocks = Array.from({ length: count }, (_, index) => {
+      const from = index === 0 ? inputs : outputs;
+      return this.child(
+        `${index}`,
+        new Block(build, from, width, index === 0 ? stride : 1, depth, zeroInitResidual),
+      );
+    });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#blocks.reduce((y, block) => block.forward(y), x);
+  }
+}
+
+export class ResNet extends Module {
+  /** Channels of the last stage: the length of an embedding. */
+  readonly features: number;
+  /** Pixels of the input for each cell of the feature map. */
+  readonly stride: number;
+  readonly #conv1: Conv2d;
+  readonly #bn1: BatchNorm2d;
+  readonly #stages: Stage[];
+
+  constructor(build: Build, options: ResNetOptions) {
+    super();
+    const { depth, inputChannels = 1, width = 64, strides = [1, 2, 2, 2] } = options;
+    this.#conv1 = this.child('conv1', new Conv2d(build, inputChannels, width, 7, { stride: 2, padding: 3 }));
+    this.#bn1 = this.child('bn1', new BatchNorm2d(build, width));
+    let channels = width;
+    this.#stages = strides.map((stride, index) => {
+      const stage = new Stage(build, channels, width * 2 ** index, stride, BLOCKS[depth][index]!, options);
+      channels = width * 2 ** index * (depth === 50 ? 4 : 1);
+      return this.child(`layer${index + 1}`, stage);
+    });
+    this.features = channels;
+    this.stride = strides.reduce((product, stride) => product * stride, 4);
+  }
+
+  /** [N, C, H, W] -> feature map [N, features, H / stride, W / stride] */
+  featureMap(x: Tensor): Tensor {
+    const stem = maxPool2d(this.#bn1.forward(this.#conv1.forward(x), { relu: true }), 3, {
+      stride: 2,
+      padding: 1,
+    });
+    return this.#stages.reduce((y, stage) => stage.forward(y), stem);
+  }
+
+  /** [N, C, H, W] -> embeddings [N, features] */
+  forward(x: Tensor): Tensor {
+    return globalAvgPool2d(this.featureMap(x));
+  }
+}
+
+export const resnet18 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
+  new ResNet(build, { ...options, depth: 18 });
+export const resnet34 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
+  new ResNet(build, { ...options, depth: 34 });
+export const resnet50 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
+  new ResNet(build, { ...options, depth: 50 });
+
+/** The learning-rate group of a parameter: the stem and the four stages, from the input on. */
+export function depthOf(name: string): number {
+  const stage = /^layer(\d)\./.exec(name)?.[1];
+  return stage ? Number(stage) : 0;
+}
