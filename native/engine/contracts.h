@@ -32,4 +32,67 @@ struct BatchNorm2dAttributes {
   explicit BatchNorm2dAttributes(const Call& call) : eps(call.real(0)), momentum(call.real(1)), relu(call.flag(2)) {}
 };
 
+struct DropoutAttributes {
+  double probability;
+  uint32_t seed, step;
+
+  explicit DropoutAttributes(const Call& call)
+      : probability(call.real(0)),
+        seed(static_cast<uint32_t>(call.integer(1))),
+        step(static_cast<uint32_t>(call.integer(2))) {}
+};
+
+struct AdamWAttributes {
+  double learningRate, beta1, beta2, eps, weightDecay;
+  int64_t step;
+
+  explicit AdamWAttributes(const Call& call)
+      : learningRate(call.real(0)),
+        beta1(call.real(1)),
+        beta2(call.real(2)),
+        eps(call.real(3)),
+        weightDecay(call.real(4)),
+        step(call.integer(5)) {}
+};
+
+struct SgdAttributes {
+  double learningRate, momentum, weightDecay;
+  bool nesterov, decoupled;
+
+  explicit SgdAttributes(const Call& call)
+      : learningRate(call.real(0)),
+        momentum(call.real(1)),
+        weightDecay(call.real(2)),
+        nesterov(call.flag(3)),
+        decoupled(call.flag(4)) {}
+};
+
+/// Units and order of application: ts/engine/ops/augment.ts.
+struct AugmentAttributes {
+  uint32_t seed, step;
+  double pitch, rotation, scale, shear, translation, flip, blur, gamma, contrast, brightness, noise, cutout, cutoutSize;
+  bool cutoutMean;
+  double mean, deviation;
+
+  explicit AugmentAttributes(const Call& call)
+      : seed(static_cast<uint32_t>(call.integer(0))),
+        step(static_cast<uint32_t>(call.integer(1))),
+        pitch(call.real(2)),
+        rotation(call.real(3)),
+        scale(call.real(4)),
+        shear(call.real(5)),
+        translation(call.real(6)),
+        flip(call.real(7)),
+        blur(call.real(8)),
+        gamma(call.real(9)),
+        contrast(call.real(10)),
+        brightness(call.real(11)),
+        noise(call.real(12)),
+        cutout(call.real(13)),
+        cutoutSize(call.real(14)),
+        cutoutMean(call.flag(15)),
+        mean(call.real(16)),
+        deviation(call.real(17)) {}
+};
+
 }  // namespace spinegrad

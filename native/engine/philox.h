@@ -1,5 +1,5 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): random numbers as a pure
-// function of a counter and a key. spinegrad keys a stream by (seed, purpose) and counts by (step, sample, index),
+// function of a counter and a key. spinegrad keys a stream by (seed, purpose) and counts by (index, sample, step, 0),
 // so any thread of any backend can make any number of the stream, and all agree bit for bit.
 #pragma once
 
@@ -40,5 +40,8 @@ struct Philox {
     return static_cast<float>(word >> 8) * (1.0f / 16777216.0f);
   }
 };
+
+/// What a stream is for: the second word of its key. Numbers are part of the format of a run, never reused.
+enum class Purpose : uint32_t { dropout = 1, augmentView = 2, augmentNoise = 3 };
 
 }  // namespace spinegrad

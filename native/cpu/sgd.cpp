@@ -1,0 +1,53 @@
+// sgd: one step of stochastic gradient descent with momentum for many parameters at once, as PyTorch defines it
+// (dampening 0); inputs are tuples (parameter, gradient, velocity), all but the gradient updated in place.
+//   g += decay * p, or decoupled: p -= lr * decay * p
+//   b = momentum * b + g;  p -= lr * (nesterov ? g + momentum * b : b)
+
+#include "native/cpu/device.h"
+#include "native/cpu/multitensor.h"
+#include "native/cpu/simd.h"
+#include "native/engine/contracts.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+struct Factors {
+  /// Weight decay inside the gradient, and what is left of the parameter by the decoupled one.
+  float coupledDecay, decay, momentum, learningRate;
+  /// The velocity's and the gradient's share of the step.
+  float velocityShare, gradientShare;
+};
+
+SPINEGRAD_SIMD void updateRow(const Factors& factors, float* p, const float* g, float* b, size_t count) {
+  const auto [coupledDecay, decay, momentum, learningRate, velocityShare, gradientShare] = factors;
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) {
+    const float gradient = g[i] + coupledDecay * p[i];
+    b[i] = momentum * b[i] + gradient;
+    p[i] = p[i] * decay - learningRate * (velocityShare * b[i] + gradientShare * gradient);
+  }
+}
+
+void step(const Call& call) {
+  const SgdAttributes attributes(call);
+  const auto momentum = static_cast<float>(attributes.momentum);
+  const double shrink = attributes.learningRate * attributes.weightDecay;
+  const Factors factors{
+      .coupledDecay = attributes.decoupled ? 0 : static_cast<float>(attributes.weightDecay),
+      .decay = attributes.decoupled ? static_cast<float>(1 - shrink) : 1,
+      .momentum = momentum,
+      .learningRate = static_cast<float>(attributes.learningRate),
+      .velocityShare = attributes.nesterov ? momentum : 1,
+      .gradientShare = attributes.nesterov ? 1.0f : 0.0f,
+  };
+  const Tuples<3> tuples(call);
+  parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
+    const auto& [p, g, b] = tuples.values[piece.tensor];
+    updateRow(factors, p + piece.first, g + piece.first, b + piece.first, piece.count);
+  });
+}
+
+const Register registerStep("sgd.step", step);
+
+}  // namespace
+}  // namespace spinegrad::cpu

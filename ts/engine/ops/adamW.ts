@@ -1,0 +1,44 @@
+import { expectNumber } from '../check.js';
+import type { Tensor } from '../tensor.js';
+import { expectTuples } from './multitensor.js';
+
+export interface AdamWTensors {
+  parameter: Tensor;
+  gradient: Tensor;
+  /** Moving averages of the gradient and of its square; zeros before the first step. */
+  firstMoment: Tensor;
+  secondMoment: Tensor;
+}
+
+export interface AdamWStepOptions {
+  learningRate: number;
+  /** Default 0.9. */
+  beta1?: number;
+  /** Default 0.999. */
+  beta2?: number;
+  /** Default 1e-8. */
+  eps?: number;
+  /** Decoupled: a step multiplies the parameter by 1 - learningRate * weightDecay. Default 0.01. */
+  weightDecay?: number;
+  /** Number of this step, from 1: corrects the bias of the moments. */
+  step: number;
+}
+
+const NAMES = ['parameter', 'gradient', 'firstMoment', 'secondMoment'] as const;
+
+/** One step of AdamW (Loshchilov and Hutter 2019) for many parameters at once, in place, as PyTorch computes it. */
+export function adamW(tensors: readonly AdamWTensors[], options: AdamWStepOptions): void {
+  const { learningRate, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, step } = options ?? {};
+  const attributes = [
+    expectNumber('adamW', 'learningRate', learningRate, { min: 0 }),
+    expectNumber('adamW', 'beta1', beta1, { min: 0, below: 1 }),
+    expectNumber('adamW', 'beta2', beta2, { min: 0, below: 1 }),
+    expectNumber('adamW', 'eps', eps, { min: 0 }),
+    expectNumber('adamW', 'weightDecay', weightDecay, { min: 0 }),
+    expectNumber('adamW', 'step', step, { min: 1, integer: true }),
+  ];
+  const checked = expectTuples('adamW', tensors, NAMES);
+  if (!checked) return;
+  const written = tensors.flatMap((one) => [one.parameter, one.firstMoment, one.secondMoment]);
+  checked.device.run('adamW.step', checked.tensors, written, attributes);
+}

@@ -1,0 +1,32 @@
+import { SpinegradError } from '../../error.js';
+import { expectNumber } from '../check.js';
+import type { Tensor } from '../tensor.js';
+import { expectTuples } from './multitensor.js';
+
+/**
+ * Scales the gradients of `parameters` in place so that their Euclidean norm, taken over all of them together, is at
+ * most `maxNorm`, and returns the norm before that as a tensor of one value; nothing is read back to the host.
+ * Parameters without a gradient are left out. A norm that is not finite makes the gradients NaN, as in PyTorch.
+ */
+export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
+  expectNumber('clipGradNorm', 'maxNorm', maxNorm, { above: 0 });
+  if (typeof parameters?.[Symbol.iterator] !== 'function') {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `clipGradNorm(): parameters: expected an iterable of tensors, found ${typeof parameters}`,
+    );
+  }
+  const gradients = [...parameters].flatMap((parameter) =>
+    parameter?.grad ? [{ gradient: parameter.grad }] : [],
+  );
+  const checked = expectTuples('clipGradNorm', gradients, ['gradient']);
+  if (!checked) {
+    throw new SpinegradError(
+      'ERR_NO_GRADIENT',
+      'clipGradNorm(): parameters: expected at least one with a gradient, found none; call backward() first',
+    );
+  }
+  const norm = checked.device.empty([]);
+  checked.device.run('clipGradNorm.forward', checked.tensors, [...checked.tensors, norm], [maxNorm]);
+  return norm;
+}

@@ -1,0 +1,32 @@
+import { record } from '../autograd.js';
+import { expectNumber, expectTensor } from '../check.js';
+import type { Tensor } from '../tensor.js';
+
+export interface DropoutOptions {
+  /** Probability that an element becomes 0, from 0 to below 1. */
+  p: number;
+  /** 32-bit seed; layers that must not share a mask take different ones. */
+  seed: number;
+  /** Step of the training, 32 bits. */
+  step: number;
+}
+
+/**
+ * Inverted dropout: an element is 0 with probability p, else x / (1 - p). The mask is a pure function of
+ * (seed, step, row-major element) and is made again for the gradient; nothing is kept.
+ */
+export function dropout(x: Tensor, options: DropoutOptions): Tensor {
+  expectTensor('dropout', 'x', x);
+  const word = { min: 0, max: 2 ** 32 - 1, integer: true };
+  const attributes = [
+    expectNumber('dropout', 'p', options?.p, { min: 0, below: 1 }),
+    expectNumber('dropout', 'seed', options.seed, word),
+    expectNumber('dropout', 'step', options.step, word),
+  ];
+  const masked = (tensor: Tensor): Tensor => {
+    const y = x.device.empty(x.shape);
+    x.device.run('dropout.forward', [tensor], [y], attributes);
+    return y;
+  };
+  return record(masked(x), [x], [], (gradient) => [masked(gradient)]);
+}

@@ -1,0 +1,24 @@
+import { SpinegradError } from '../../error.js';
+import { record } from '../autograd.js';
+import { expectTensor } from '../check.js';
+import type { Tensor } from '../tensor.js';
+
+/**
+ * Rows of x [M, ...] by `indices` (int32 [N]): y [N, ...] with y[n] = x[indices[n]]. An index outside 0..M-1 is found
+ * by the queue: the next read rejects with `ERR_INDEX`. The gradient adds rows that were taken more than once.
+ */
+export function gather(x: Tensor, indices: Tensor): Tensor {
+  const shape = expectTensor('gather', 'x', x);
+  const { device } = x;
+  const [n] = expectTensor('gather', 'indices', indices, { dtype: 'int32', shape: [null], device });
+  if (shape.length === 0) {
+    throw new SpinegradError('ERR_SHAPE', 'gather(): x: expected at least one axis, found a scalar');
+  }
+  const y = device.empty([n!, ...shape.slice(1)]);
+  device.run('gather.forward', [x, indices], [y]);
+  return record(y, [x], [], (gradient) => {
+    const dx = device.empty(shape);
+    device.run('gather.backward', [gradient, indices], [dx]);
+    return [dx];
+  });
+}

@@ -1,0 +1,40 @@
+/** What the operations on lists of tensors (optimizers, clipping, averages) check. */
+import { SpinegradError } from '../../error.js';
+import { expectTensor } from '../check.js';
+import type { Device } from '../device.js';
+import type { Tensor } from '../tensor.js';
+
+/**
+ * Checks a list of tuples: the tensors of a tuple share one shape, all live on one device, and none comes twice (it
+ * would be written by two threads). Returns that device and the tensors in the given order, or undefined for an
+ * empty list.
+ */
+export function expectTuples<Name extends string>(
+  operation: string,
+  tuples: readonly Readonly<Record<Name, Tensor>>[],
+  names: readonly Name[],
+): { device: Device; tensors: Tensor[] } | undefined {
+  if (!Array.isArray(tuples)) {
+    throw new SpinegradError('ERR_ARGUMENT', `${operation}(): expected an array, found ${typeof tuples}`);
+  }
+  const tensors: Tensor[] = [];
+  const seen = new Set<Tensor>();
+  for (const [index, tuple] of tuples.entries()) {
+    const first = tuple?.[names[0]!];
+    for (const name of names) {
+      const tensor = tuple?.[name];
+      const argument = `[${index}].${name}`;
+      const device = tensors[0]?.device ?? first?.device;
+      expectTensor(operation, argument, tensor, { shape: first?.shape, device });
+      if (seen.has(tensor)) {
+        throw new SpinegradError(
+          'ERR_ARGUMENT',
+          `${operation}(): ${argument}: expected each tensor once, found one that is listed before`,
+        );
+      }
+      seen.add(tensor);
+      tensors.push(tensor);
+    }
+  }
+  return tensors[0] && { device: tensors[0].device, tensors };
+}
