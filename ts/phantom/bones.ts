@@ -27,7 +27,7 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
   const cos = Math.cos(disc.angle);
   const sin = Math.sin(disc.angle);
   const nucleus = spinEcho(nucleusTissue(disc.degeneration), look.repetitionTime, look.echoTime);
-  const front = disc.halfDepth * lateral + 0.8 + disc.degeneration * 1.5;
+  const front = disc.halfDepth * lateral + 1.2 + disc.degeneration * 2;
   const back = disc.halfDepth * Math.sqrt(lateral) + 0.6;
   const mid = (back - front) / 2;
   const half = (back + front) / 2;
@@ -86,11 +86,11 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
       return roundedBoxDepth(p, q, depth, height, 2.2) + 0.15 * texture.at(p * 0.4 + shift, q * 0.4);
     },
     signal(_y, _z, depth) {
-      const rim = smoothStep(0.35, 1.35, depth);
+      const rim = smoothStep(0.1, 1.2, depth);
       const plate = smoothStep(0.5, 1.5, height - Math.abs(q));
       const fine = texture.at(p * 1.1 + shift, q * 0.9 + shift);
       const coarse = texture.at(p * 0.22 + shift, q * 0.22);
-      let bone = marrow * (1 + look.mottle * (0.09 * fine + 0.1 * coarse));
+      let bone = marrow * (1 + look.mottle * (0.13 * fine + 0.1 * coarse));
       const wear = q > 0 ? wearAbove : wearBelow;
       const modic =
         wear * wear * bell((height - Math.abs(q)) / 4) * (0.5 + 0.5 * texture.at(p * 0.15, shift + 3));
@@ -104,85 +104,94 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
   };
 }
 
-/** Pieces of the neural arch that cross this plane, from the front to the back. */
-export function archShapes(body: Vertebra, u: number, look: BoneLook): Shape[] {
-  const side = Math.abs(u);
-  const kind = body.name[0]!;
-  const back = body.halfDepth;
-  const shapes: Shape[] = [];
-  const size = body.halfDepth / 16.5;
-  const piece = (p: number, q: number, a: number, b: number, lean: number, opacity: number, rim = 1) => {
-    if (opacity > 0)
-      shapes.push(boneShape(body, look, back + p * size, q, a * size, b * size, lean, opacity, rim));
-  };
-  const between = (low: number, high: number) =>
-    smoothStep(low - 1, low + 1, side) * (1 - smoothStep(high - 1, high + 1, side));
-
-  if (kind === 'L') {
-    const last = body.name === 'L5';
-    const spinous = 1 - smoothStep(2.5, 4.5, side);
-    piece(last ? 27 : 33, -body.halfHeight + (last ? 3 : 0), last ? 8 : 13.5, last ? 5.5 : 8.5, 0.2, spinous);
-    piece(24, -body.halfHeight * 0.6, 5.5, 5.5, -0.2, spinous);
-    piece(21.5 - side * 0.25, -body.halfHeight * 0.5, 4, 9, -0.28, between(3.5, 12), 1.2);
-    piece(5, body.halfHeight * 0.4, 11, 6.2, 0, between(10, 18));
-    piece(17, -body.halfHeight * 0.05, 4.2, 9, -0.35, between(10.5, 19), 1.2);
-    piece(12.5, body.halfHeight * 1.05, 3.4, 7.5, -0.25, between(12, 22), 1.2);
-    piece(19, -body.halfHeight * 1.05, 4.2, 8, -0.2, between(9.5, 17), 1.2);
-  } else if (kind === 'T') {
-    const spinous = 1 - smoothStep(2, 4, side);
-    piece(29, -body.halfHeight - 3, 13, 4.6, 0.55, spinous);
-    piece(20, -body.halfHeight * 0.4, 3.5, 9, -0.2, between(2.5, 11), 1.2);
-    piece(5, body.halfHeight * 0.5, 10, 5.2, 0, between(9, 15));
-    piece(15.5, 0, 3.5, 14, -0.15, between(9, 16), 1.2);
-  } else {
-    const crest = 1 - smoothStep(3, 7, side);
-    const number = Number(body.name[1]);
-    const room = 17 - 3 * number;
-    piece(room, -2, 3.2, body.halfHeight, -0.1, 1 - smoothStep(16, 20, side), 0.6);
-    piece(room + 5, -2, 6 - number, body.halfHeight * 0.7, 0.1, crest, 0.6);
-  }
-  return shapes;
+/** A rounded piece of bone in a body's frame: centre (p, q) from the body's, half sides a and b, lean in radians. */
+interface Piece {
+  readonly p: number;
+  readonly q: number;
+  readonly a: number;
+  readonly b: number;
+  readonly cos: number;
+  readonly sin: number;
+  /** mm by which the piece has shrunk because this plane leaves it. */
+  readonly lost: number;
 }
 
-/** A rounded piece of bone at (p, q) from the body's centre in its frame, leaning by `lean` radians. */
-function boneShape(
-  body: Vertebra,
-  look: BoneLook,
-  p0: number,
-  q0: number,
-  a: number,
-  b: number,
-  lean: number,
-  opacity: number,
-  rimWidth: number,
-): Shape {
+/** The neural arch of a vertebra where this plane crosses it: all its pieces as one bone. */
+export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | null {
+  const pieces = archPieces(body, Math.abs(u));
+  if (pieces.length === 0) return null;
   const { signals, texture } = look;
-  const y0 = body.y + p0 * Math.cos(body.angle) - q0 * Math.sin(body.angle);
-  const z0 = body.z + p0 * Math.sin(body.angle) + q0 * Math.cos(body.angle);
-  const cos = Math.cos(body.angle - lean);
-  const sin = Math.sin(body.angle - lean);
   const marrow = signals.marrow * (0.72 + 0.55 * look.marrowFat);
-  const shift = body.index * 53 + p0 * 7;
+  const shift = body.index * 53 + Math.round(u / 3) * 11;
+  const cos = Math.cos(body.angle);
+  const sin = Math.sin(body.angle);
   let p = 0;
   let q = 0;
   return {
-    opacity,
-    bounds: around(y0, z0, Math.hypot(a, b) + 2),
+    bounds: around(body.y + 24, body.z - 6, 46),
     depth(y, z) {
-      p = (y - y0) * cos + (z - z0) * sin;
-      q = (z - z0) * cos - (y - y0) * sin;
-      const ragged =
-        0.9 * texture.at(p * 0.22 + shift, q * 0.22) + 0.35 * texture.at(p * 0.6, q * 0.6 + shift);
-      return roundedBoxDepth(p, q, a, b, Math.min(a, b) * 0.75) + ragged;
+      p = (y - body.y) * cos + (z - body.z) * sin;
+      q = (z - body.z) * cos - (y - body.y) * sin;
+      let inverse = 0;
+      for (const piece of pieces) {
+        const dp = p - piece.p;
+        const dq = q - piece.q;
+        const across = dp * piece.cos + dq * piece.sin;
+        const along = dq * piece.cos - dp * piece.sin;
+        const corner = Math.min(piece.a, piece.b) * 0.8;
+        inverse += Math.exp(1.1 * (roundedBoxDepth(across, along, piece.a, piece.b, corner) - piece.lost));
+      }
+      const union = Math.log(inverse) / 1.1;
+      if (union < -4) return union;
+      return (
+        union + 0.8 * texture.at(p * 0.22 + shift, q * 0.22) + 0.3 * texture.at(p * 0.6, q * 0.6 + shift)
+      );
     },
     signal(_y, _z, depth) {
-      const rim = smoothStep(0.1, 0.1 + 1.1 * rimWidth, depth);
-      const bone =
-        marrow *
-        (1 + look.mottle * (0.12 * texture.at(p + shift, q) + 0.14 * texture.at(p * 0.3, q * 0.3 + shift)));
-      return signals.cortex + (bone - signals.cortex) * rim;
+      const fine = texture.at(p + shift, q);
+      const coarse = texture.at(p * 0.3, q * 0.3 + shift);
+      const bone = marrow * (1 + look.mottle * (0.12 * fine + 0.14 * coarse));
+      return signals.cortex + (bone - signals.cortex) * smoothStep(0, 1.3, depth);
     },
   };
+}
+
+function archPieces(body: Vertebra, side: number): Piece[] {
+  const { halfDepth, halfHeight } = body;
+  const size = halfDepth / 16.5;
+  const pieces: Piece[] = [];
+  const add = (p: number, q: number, a: number, b: number, lean: number, share: number) => {
+    if (share <= 0) return;
+    const lost = 5 * (1 - share);
+    const [cos, sin] = [Math.cos(lean), -Math.sin(lean)];
+    pieces.push({ p: halfDepth + p * size, q, a: a * size, b: b * size, cos, sin, lost });
+  };
+  const between = (low: number, high: number) =>
+    smoothStep(low - 1.2, low + 1.2, side) * (1 - smoothStep(high - 1.2, high + 1.2, side));
+
+  const kind = body.name[0];
+  if (kind === 'L') {
+    const last = body.name === 'L5';
+    const spinous = 1 - smoothStep(2.5, 5, side);
+    add(last ? 27 : 33, -halfHeight + (last ? 3 : 0), last ? 8 : 13.5, last ? 5 : 8, 0.2, spinous);
+    add(24, -halfHeight * 0.6, 5, 5, -0.2, spinous);
+    add(21.5 - side * 0.25, -halfHeight * 0.5, 3.8, 9, -0.28, between(3.5, 12));
+    add(5, halfHeight * 0.4, 11, 6, 0, between(10, 18));
+    add(17, 0, 4, 9, -0.35, between(10.5, 19));
+    add(12.5, halfHeight * 1.05, 3.2, 7.5, -0.25, between(12, 22));
+    add(19, -halfHeight * 1.05, 4, 8, -0.2, between(9.5, 17));
+  } else if (kind === 'T') {
+    add(29, -halfHeight - 3, 13, 4.6, 0.55, 1 - smoothStep(2.5, 4.5, side));
+    add(20, -halfHeight * 0.4, 3.5, 9, -0.2, between(2.5, 11));
+    add(5, halfHeight * 0.5, 10, 5.2, 0, between(9, 15));
+    add(15.5, 0, 3.5, 14, -0.15, between(9, 16));
+  } else {
+    const segment = Number(body.name[1]);
+    const room = 17 - 3 * segment;
+    add(room, -2, 3, halfHeight, -0.1, 1 - smoothStep(16, 20, side));
+    add(room + 5, -2, Math.max(2, 6 - segment), halfHeight * 0.7, 0.1, 1 - smoothStep(3, 7, side));
+  }
+  return pieces;
 }
 
 /** Nerve root in the foramen below a lumbar pedicle. */

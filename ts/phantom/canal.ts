@@ -131,8 +131,8 @@ export class Canal {
 
     const fat = signals.fat * (0.82 + 0.1 * this.texture.at(t * 0.9 + 31, s * 0.7));
     if (t < sacFront) {
-      const bulge = this.#bulge[i]! * (side < 8 ? 1 : 0.7) + 0.9;
-      const veins = 0.45 * fat + 0.55 * signals.ligament;
+      const bulge = this.#bulge[i]! * (side < 8 ? 1 : 0.7) + 0.4;
+      const veins = 0.5 * fat + 0.5 * signals.ligament;
       point.signal = t < bulge ? signals.annulus * (t > bulge - 0.8 ? 0.5 : 0.95) : veins;
       return;
     }
@@ -153,14 +153,13 @@ export class Canal {
     signals: Signals,
     point: CanalPoint,
   ): void {
-    const dura = smoothStep(0, 0.7, Math.min(into, depth - into));
+    const dura = smoothStep(-0.1, 0.7, Math.min(into, depth - into));
     const wave = this.#waviness * 1.6 * this.texture.at(s * 0.09, u * 0.2 + 60);
     const strand = this.texture.at((into + wave) * 1.25 + u * 0.6, s * 0.028 + 17);
     const share = this.#rootShare[i]!;
     const fill = depth > 0 ? into / depth : 0;
     const crowd = smoothStep(0.55, 1.05, share);
-    const ramp =
-      (fill - (1 - Math.min(1.1, share * 1.25))) / 0.22 + strand * (1.1 - crowd * 0.6) + crowd * 2.2;
+    const ramp = (fill - (1 - Math.min(1.1, share * 1.25))) / 0.3 + strand * (1.5 - crowd) + crowd * 2.2;
     const below = s - this.#conus;
     const free = 0.55 + 0.45 * smoothStep(-20, 25, below);
     const roots = smoothStep(-0.9, 1.1, ramp) * (0.72 + 0.28 * crowd) * free;

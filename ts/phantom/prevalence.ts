@@ -10,10 +10,10 @@ export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
 
 /** Correlation of each level's rank with that of the level above. */
-const CHAIN = [0, 0.7, 0.8, 0.72, 0.42];
+export const CHAIN = [0, 0.7, 0.8, 0.72, 0.42];
 
 /** Per level, the ranks (standard deviations) where moderate and severe narrowing begin. */
-const BENDS: Readonly<Record<Prevalence, readonly (readonly [moderate: number, severe: number])[]>> = {
+export const BENDS: Record<Prevalence, [moderate: number, severe: number][]> = {
   rsna: [
     [1.69, 2.29],
     [1.22, 1.9],

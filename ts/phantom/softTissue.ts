@@ -117,15 +117,16 @@ export function softTissue(
     const deep = (y - back) / Math.max(1, fascia - back);
     const low = smoothStep(20, -70, z);
     const lean = 0.35 * deep;
-    const fibre = texture.at((y + lean * z) * 0.5 + shift, (z - lean * y) * 0.06);
-    const clump = texture.at((y + lean * z) * 0.2 + shift + 40, z * 0.045);
+    const bent = y + lean * z + 2.5 * texture.at(y * 0.06 + 9, z * 0.04 + shift);
+    const fibre = texture.at(bent * 0.6 + shift, (z - lean * y) * 0.1);
+    const clump = texture.at(bent * 0.18 + shift + 40, z * 0.07);
     const fat = smoothStep(
-      1.4,
-      3.2,
-      fibre * 0.9 + 0.8 * clump + 2.2 * streaked + 0.8 * low * (1.2 - deep) + 0.2,
+      1.1,
+      3.5,
+      fibre * 0.9 + 0.6 * clump + 2.2 * streaked + 0.8 * low * (1.2 - deep) + 0.2,
     );
     const fine = 1 + 0.3 * texture.at((y + lean * z) * 0.8, z * 0.15 + shift);
-    return signals.muscle * 1.25 * fine * (1 - fat) + signals.fat * 0.85 * fat;
+    return signals.muscle * 1.25 * fine * (1 - fat) + signals.fat * Math.max(0.3, 0.66 + 0.14 * clump) * fat;
   }
 }
 
@@ -144,9 +145,9 @@ function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift
     const folds =
       1 + 0.22 * texture.at(warpY * 0.3, warpZ * 0.22 + shift) + 0.18 * texture.at(y * 0.7, z * 0.5);
     const strands = bell(texture.at(warpY * 0.14 + 20, warpZ * 0.1) / 0.16);
-    let value = signals.fat * (0.8 + 0.1 * texture.at(y * 0.25, z * 0.25 + 7)) * (1 - 0.35 * strands);
+    let value = signals.fat * (0.8 + 0.1 * texture.at(y * 0.25, z * 0.25 + 7)) * (1 - 0.2 * strands);
     value += bowel * (signals.bowel * 1.3 * folds - value);
-    value *= 1 - 0.35 * wall;
+    value *= 1 - 0.2 * wall;
     value *= 1 - 0.88 * gas;
     const abdominalWall = y - belly;
     if (abdominalWall < 34) {

@@ -1,5 +1,5 @@
 /** One synthetic patient: anatomy, scanner and look, drawn from (seed, index); and its slices, painted. */
-import { archShapes, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
+import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
 import { Canal, type CanalPoint } from './canal.js';
 import { Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
 import { drawOcclusion, type Prevalence } from './prevalence.js';
@@ -70,7 +70,7 @@ export class Painter {
       echoTime: study.acquisition.echoTime,
       texture: study.texture,
       marrowFat: random.uniform(),
-      mottle: random.uniform(0.4, 1.2),
+      mottle: random.uniform(0.6, 1.5),
     };
     this.#grid = acquiredGrid(study.acquisition);
     const count = this.#grid.columns * this.#grid.rows;
@@ -98,7 +98,7 @@ export class Painter {
       layer.values.set(base.values);
       const offset = x + part * acquisition.sliceThickness;
       for (const shape of this.#shapes(offset)) layer.paint(shape);
-      this.#paintCanal(layer, offset);
+      this.#paintCanal(layer, offset, part * this.#grid.step);
       for (const shape of this.#archAndRoots(offset)) layer.paint(shape);
       for (let i = 0; i < sum.values.length; i++) sum.values[i]! += layer.values[i]! / THROUGH_PLANE.length;
     }
@@ -124,8 +124,8 @@ export class Painter {
     const roots = vertebrae
       .filter((body) => body.name.startsWith('L'))
       .map((body) => foramenRoot(body, this.#beside(body.y, body.z, x), this.#look));
-    const arches = vertebrae.flatMap((body) => archShapes(body, this.#beside(body.y, body.z, x), this.#look));
-    return [...roots, ...arches];
+    const arches = vertebrae.map((body) => archShape(body, this.#beside(body.y, body.z, x), this.#look));
+    return [...roots, ...arches].filter((shape) => shape !== null);
   }
 
   #locateCanal(): void {
@@ -146,7 +146,8 @@ export class Painter {
     }
   }
 
-  #paintCanal(layer: Canvas, x: number): void {
+  /** `dither` shifts the samples along t a little, so that averaging the layers also smooths thin edges. */
+  #paintCanal(layer: Canvas, x: number, dither: number): void {
     const { canal, signals, texture } = this.#study;
     const { columns, rows, y0, z0, step } = this.#grid;
     const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
@@ -154,14 +155,17 @@ export class Painter {
       const z = z0 - row * step;
       for (let column = 0; column < columns; column++) {
         const i = row * columns + column;
-        const t = this.#t[i]!;
+        const t = this.#t[i]! + dither;
         if (Number.isNaN(t)) continue;
         const u = this.#beside(y0 + column * step, z, x);
         canal.look(this.#s[i]!, t, u, signals, point);
         if (point.inside) layer.values[i]! += smoothStep(-1, 0.3, t) * (point.signal - layer.values[i]!);
-        else if (Math.abs(u) > 10 && t > 0 && t < 15) {
-          const fat = signals.fat * (0.8 + 0.14 * texture.at(y0 + column * step, z));
-          const cover = smoothStep(10, 12, Math.abs(u)) * smoothStep(0, 1.2, Math.min(t, 15 - t));
+        else if (Math.abs(u) > 10 && Math.abs(u) < 22 && t > 0 && t < 15) {
+          const fat = signals.fat * (0.62 + 0.1 * texture.at((y0 + column * step) * 0.5, z * 0.4));
+          const cover =
+            smoothStep(10, 12, Math.abs(u)) *
+            smoothStep(22, 18, Math.abs(u)) *
+            smoothStep(0, 1.2, Math.min(t, 15 - t));
           layer.values[i]! += cover * (fat - layer.values[i]!);
         }
       }
