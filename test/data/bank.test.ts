@@ -106,7 +106,7 @@ describe('the bank', () => {
       code: 'ERR_SPLIT',
     });
     const signal = AbortSignal.abort();
-    await expect(prepareBank({ data, out, roi, signal })).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(prepareBank({ data, out, roi, signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 });
 

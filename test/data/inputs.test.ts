@@ -10,6 +10,7 @@ import { letterboxSlice } from '#spinegrad/data/roi.js';
 import { canalSlice } from '#spinegrad/data/series.js';
 import { planeOf, toPixel } from '#spinegrad/dicom/geometry.js';
 import golden from './golden/nifti.json' with { type: 'json' };
+import { readSpider, SPIDER_MIDDLE_SLICES } from './spider.js';
 
 const testData = process.env.SPINEGRAD_TEST_DATA;
 let folder: string;
@@ -106,5 +107,16 @@ describe('a PNG slice', () => {
     await expect(readPng(join(folder, 'none.png'), null)).rejects.toMatchObject({
       code: 'ERR_FILE_NOT_FOUND',
     });
+  });
+});
+
+describe.skipIf(testData === undefined)('the SPIDER slices', () => {
+  test.each(SPIDER_MIDDLE_SLICES)('%s: disc centres go down the spine', async (name) => {
+    const { slice, centres } = await readSpider(testData!, name);
+    const places = [...centres.values()];
+    expect(places.length).toBeGreaterThanOrEqual(3);
+    for (const [i, [x, y]] of places.entries()) {
+      expect(x > 0 && x < slice.columns && y > (places[i - 1]?.[1] ?? 0)).toBe(true);
+    }
   });
 });

@@ -16,6 +16,11 @@ export interface SpiderSlice {
   centres: Map<Level, Point>;
 }
 
+/** The slices near the middle, on which the centres were checked by eye. */
+export const SPIDER_MIDDLE_SLICES = [
+  ...['10008_12', '10009_4', '10009_7', '10009_11', '10016_12', '10019_9', '10019_10', '10025_11', '10030_2'],
+].map((name) => `${name}.png`);
+
 /** The masks' colours (r, g, b), from L5 upwards. */
 const VERTEBRAE = { L5: 'ff0000', L4: '00ff00', L3: '0000ff', L2: 'ffff00', L1: 'ff00ff' };
 
@@ -60,17 +65,13 @@ export async function readSpider(testData: string, name: string, spacing = 0.7):
 
 /** Mean place of the pixels whose distance to the outside is at least 0.7 of the greatest. */
 function thickest(inside: boolean[], width: number): Point | null {
-  const depth = inside.map(Number);
-  for (let changed = true, d = 1; changed; d++) {
-    changed = false;
-    for (let i = 0; i < depth.length; i++) {
-      const around = [i - 1, i + 1, i - width, i + width].map((n) => depth[n] ?? 0);
-      if (depth[i] === d && around.every((n) => n >= d)) {
-        depth[i] = d + 1;
-        changed = true;
-      }
-    }
-  }
+  // City-block distance to the outside in two passes.
+  const depth = inside.map((is) => (is ? Number.POSITIVE_INFINITY : 0));
+  const relax = (i: number, a: number, b: number) => {
+    depth[i] = Math.min(depth[i]!, 1 + Math.min(depth[a] ?? 0, depth[b] ?? 0));
+  };
+  for (let i = 0; i < depth.length; i++) relax(i, i - 1, i - width);
+  for (let i = depth.length - 1; i >= 0; i--) relax(i, i + 1, i + width);
   const greatest = depth.reduce((a, b) => Math.max(a, b), 0);
   if (greatest < LEAST_DEPTH) return null;
   const core = depth.flatMap((d, i) => (d >= 0.7 * greatest ? [i] : []));

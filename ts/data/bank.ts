@@ -55,8 +55,7 @@ const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: '
  * Cuts the bank of a data folder. What is wrong with single rows, files or studies is in the manifest's `skipped`.
  *
  * @throws SpinegradError what `readRsna` throws; ERR_BANK_EMPTY if no disc is left; ERR_ROI, ERR_SPLIT for
- *   settings that make no sense; ERR_WRITE, ERR_DISK_FULL
- * @throws the signal's reason when it is aborted; nothing is written then
+ *   settings that make no sense; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal: nothing is written then
  */
 export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
   const { condition = 'spinal_canal_stenosis', sliceSize = DEFAULT_SLICE_SIZE, read = readDicom } = options;
@@ -70,7 +69,12 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   const cuts = inOrder(data.studies, (study) => cutStudy(data, study, { roi, sliceSize, read }));
   let done = 0;
   for await (const cut of cuts) {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) {
+      throw new SpinegradError(
+        'ERR_ABORTED',
+        `prepare: stopped after ${done} of ${data.studies.length} studies`,
+      );
+    }
     builder.add(cut);
     options.onProgress?.({ done: ++done, total: data.studies.length, skipped: builder.skipped.length });
   }

@@ -1,0 +1,96 @@
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { countReasons, DEFAULT_ROI, DEFAULT_SLICE_SIZE, prepareBank } from '../data/bank.js';
+import { DEFAULT_SPLIT } from '../data/split.js';
+import { type BankManifest, CONDITIONS, type Condition, GRADES, type RoiSpec } from '../data/types.js';
+import { progressLine } from './progress.js';
+
+interface Flags {
+  data: string;
+  out: string;
+  condition: Condition;
+  roiMode: RoiSpec['mode'];
+  extentMm: number;
+  size: number;
+  neighbours: number;
+  sliceSize: number;
+  folds?: number;
+  fold?: number;
+  seed: number;
+}
+
+/** `spinegrad prepare`: cuts the ROI bank of a folder in the RSNA 2024 layout. */
+export function prepareCommand(): Command {
+  return new Command('prepare')
+    .description(
+      'cut the ROI bank (pixels, manifest, contact sheet) of a data folder in the RSNA 2024 layout',
+    )
+    .requiredOption('--data <folder>', 'folder with the three CSVs and train_images')
+    .requiredOption('--out <folder>', 'folder of the bank')
+    .addOption(
+      new Option('--condition <name>', 'which of the five conditions')
+        .choices(CONDITIONS)
+        .default(CONDITIONS[0]),
+    )
+    .addOption(
+      new Option('--roi-mode <mode>', 'ROI of a fixed extent in mm, or of native pixels as in the paper')
+        .choices(['mm', 'pixels'])
+        .default(DEFAULT_ROI.mode),
+    )
+    .option('--extent-mm <mm>', 'extent of a ROI in mode mm', number, DEFAULT_ROI.extentMm)
+    .option('--size <px>', 'side of a ROI in pixels', number, DEFAULT_ROI.size)
+    .option('--neighbours <n>', 'neighbouring slices on each side', number, DEFAULT_ROI.neighbours)
+    .option('--slice-size <px>', "side of the localizer's slices in pixels", number, DEFAULT_SLICE_SIZE)
+    .option('--folds <k>', 'split into k folds instead of 70/15/15 %', number)
+    .option('--fold <f>', 'with --folds: the test fold, from 0', number)
+    .option('--seed <n>', 'seed of the split by patient', number, DEFAULT_SPLIT.seed)
+    .action(prepare);
+}
+
+async function prepare(flags: Flags): Promise<void> {
+  const { data, out, condition, sliceSize, seed, folds = null, fold = null } = flags;
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  process.once('SIGINT', stop);
+  try {
+    const show = progressLine('prepare');
+    const manifest = await prepareBank({
+      data,
+      out,
+      condition,
+      sliceSize,
+      roi: { size: flags.size, mode: flags.roiMode, extentMm: flags.extentMm, neighbours: flags.neighbours },
+      split: { seed, folds, fold },
+      onProgress: ({ done, total, skipped }) => show(done, total, skipped > 0 ? `${skipped} skipped` : ''),
+      signal: abort.signal,
+    });
+    for (const line of summary(manifest)) console.log(line);
+    console.log(`${resolve(out)}: bank.safetensors, manifest.json, contact-sheet.png`);
+  } finally {
+    process.removeListener('SIGINT', stop);
+  }
+}
+
+/** Counts by split and grade, then the reasons for what was skipped, with one example each. */
+function summary(manifest: BankManifest): string[] {
+  const { studies, discs, rois, slices, classCounts, skipped, source } = manifest;
+  const lines = [
+    `${studies} studies (${source}), ${discs} graded discs, ${rois.length} ROIs, ${slices.length} slices`,
+    ['split'.padEnd(12), ...GRADES.map((grade) => grade.padStart(10))].join(''),
+  ];
+  for (const [split, counts] of Object.entries(classCounts)) {
+    lines.push([split.padEnd(12), ...GRADES.map((grade) => String(counts[grade]).padStart(10))].join(''));
+  }
+  if (skipped.length > 0) lines.push(`skipped, ${skipped.length} in all (each stands in manifest.json):`);
+  for (const [code, count] of countReasons(skipped)) {
+    const { path, message } = skipped.find((entry) => entry.code === code)!;
+    lines.push(`  ${String(count).padStart(6)}  ${code}, such as ${path}: ${message}`);
+  }
+  return lines;
+}
+
+function number(text: string): number {
+  if (text.trim() === '' || !Number.isFinite(Number(text)))
+    throw new InvalidArgumentError('expected a number.');
+  return Number(text);
+}
