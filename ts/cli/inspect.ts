@@ -1,0 +1,62 @@
+/** `spinegrad inspect FILE`: what a DICOM file says of itself, and what its pixels are. */
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { canonicalOrientation, planeOf } from '../dicom/geometry.js';
+import { npyBytes } from '../dicom/npy.js';
+import { readDicom, readHeader } from '../dicom/read.js';
+import type { DicomFrame, DicomHeader } from '../dicom/types.js';
+import { SpinegradError } from '../error.js';
+
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description('print the tags of interest, geometry and range of values of a DICOM file as JSON')
+    .argument('<file>', 'DICOM file')
+    .option('--npy <out>', 'write the modality values (after rescale) as float32 .npy')
+    .action(async (file: string, options: { npy?: string }) => {
+      const header = await readHeader(file);
+      const { pixels, shape, frames } = await decode(file, header);
+      if (options.npy !== undefined) await writeNpy(options.npy, shape, frames);
+      process.stdout.write(`${JSON.stringify({ ...header, ...orientationOf(header), pixels }, null, 2)}\n`);
+    });
+}
+
+/** A file without an image is described by its tags alone; any other failure is the command's. */
+async function decode(file: string, header: DicomHeader) {
+  if (!header.hasPixelData) return { pixels: null, shape: [], frames: [] };
+  // Values as pydicom's apply_modality_lut gives them, so that they can be compared.
+  const { frames, rows, columns } = await readDicom(file, { invertMonochrome1: false });
+  const shape = frames.length === 1 ? [rows, columns] : [frames.length, rows, columns];
+  return { pixels: { shape, ...rangeOf(frames) }, shape, frames };
+}
+
+function orientationOf({ geometry, rows, columns }: DicomHeader) {
+  if (geometry === null || rows === null || columns === null) return { plane: null, canonical: null };
+  return { plane: planeOf(geometry), canonical: canonicalOrientation(geometry, columns, rows) };
+}
+
+function rangeOf(frames: readonly DicomFrame[]): { min: number; max: number } {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const { pixels } of frames) {
+    for (const value of pixels) {
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+  }
+  return { min, max };
+}
+
+async function writeNpy(path: string, shape: number[], frames: readonly DicomFrame[]): Promise<void> {
+  if (frames.length === 0) {
+    throw new SpinegradError('ERR_DICOM_NO_PIXELS', `${path}: not written, since the file holds no image`);
+  }
+  const bytes = npyBytes(
+    shape,
+    frames.map(({ pixels }) => pixels),
+  );
+  await writeFile(path, bytes).catch((error: Error) => {
+    throw new SpinegradError('ERR_FILE_WRITE', `${path}: cannot be written: ${error.message}`, {
+      cause: error,
+    });
+  });
+}
