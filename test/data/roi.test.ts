@@ -156,6 +156,21 @@ describe('resampling', () => {
     expect(intensityWindow(new Float32Array(0))).toEqual({ low: 0, high: 1 });
   });
 
+  test('the window holds the percentiles of a full sort', () => {
+    fc.assert(
+      fc.property(
+        fc.float32Array({ noNaN: true, noDefaultInfinity: true, minLength: 1, maxLength: 900 }),
+        (pixels) => {
+          const sorted = pixels.slice().sort();
+          const { low, high } = intensityWindow(pixels);
+          const rank = (p: number) => sorted[Math.round(p * (sorted.length - 1))]! + 0;
+          expect(low + 0).toBe(rank(0.005));
+          expect(high + 0).toBe(rank(0.995) > rank(0.005) ? rank(0.995) : rank(0.005) + 1);
+        },
+      ),
+    );
+  });
+
   test('a rotation by other than quarter turns is refused', () => {
     const image = { pixels: new Float32Array(4), rows: 2, columns: 2 };
     expect(() => resample(image, [1, 0.1, 0, -0.1, 1, 0], 2, { low: 0, high: 1 }, 'low')).toThrow(

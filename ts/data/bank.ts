@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { readDicom } from '../dicom/read.js';
+import { DicomPool } from '../dicom/pool.js';
 import type { DicomImage } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from './atomic.js';
@@ -37,7 +37,7 @@ export interface PrepareOptions {
   /** Side of the localizer's slices in pixels. */
   sliceSize?: number;
   split?: Partial<SplitSpec>;
-  /** Decodes a file: `readDicom` in this thread unless worker threads are given. */
+  /** Decodes a file; by default a DicomPool of as many worker threads as there are cores. */
   read?: (path: string) => Promise<DicomImage>;
   onProgress?: (progress: { done: number; total: number; skipped: number }) => void;
   signal?: AbortSignal;
@@ -58,13 +58,15 @@ const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: '
  *   settings that make no sense; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal: nothing is written then
  */
 export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
-  const { condition = 'spinal_canal_stenosis', sliceSize = DEFAULT_SLICE_SIZE, read = readDicom } = options;
+  const { condition = 'spinal_canal_stenosis', sliceSize = DEFAULT_SLICE_SIZE } = options;
   const roi = { ...DEFAULT_ROI, ...options.roi };
   const split = { ...DEFAULT_SPLIT, ...options.split };
   checkSpec(roi, sliceSize);
   checkSplit(split);
   const data = await readRsna(options.data, condition);
   await makeFolder(options.out);
+  await using pool = new DicomPool();
+  const read = options.read ?? ((path: string) => pool.read(path));
   const builder = new BankBuilder(data, roi, sliceSize, split);
   const cuts = inOrder(data.studies, (study) => cutStudy(data, study, { roi, sliceSize, read }));
   let done = 0;

@@ -45,7 +45,7 @@ function draw(
 ): void {
   canvas.image(rois.subarray(record.row * size * size, (record.row + 1) * size * size), size, left, top);
   const [u, v] = applyAffine(invertAffine(record.toImage), record.centrePx);
-  canvas.dot([left + u, top + v], 1.5, GRADE_COLOURS[record.grade ?? 0]);
+  canvas.dot([left + u, top + v], 2, GRADE_COLOURS[record.grade ?? 0]);
 }
 
 function evenly<T>(values: readonly T[], count: number): T[] {
