@@ -33,8 +33,10 @@ for (const prevalence of ['rsna', 'enriched']) {
         const found = read.filter((row) => row[level] >= grade).length / studies;
         const step =
           quantile(1 - WANTED[prevalence][level][grade - 1]) - quantile(1 - Math.max(found, 0.5 / studies));
-        BENDS[prevalence][level][grade - 1] += (round === 0 ? 1 : 1 / (1 + round / 2)) * step;
+        BENDS[prevalence][level][grade - 1] += step / (1 + round / 2);
       }
+      const [moderate, severe] = BENDS[prevalence][level];
+      BENDS[prevalence][level][1] = Math.max(severe, moderate + 0.05);
       if (level > 0 && prevalence === 'rsna') {
         const found = spearman(
           read.map((row) => row[level - 1]),

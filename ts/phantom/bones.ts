@@ -44,7 +44,7 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
     },
     signal() {
       const height = disc.halfHeight + disc.wedge * p + 1;
-      const core = Math.hypot((p - 1) / (half - 4.5), q / (height * 0.95));
+      const core = Math.sqrt(((p - 1) / (half - 4.5)) ** 2 + (q / (height * 0.95)) ** 2);
       const inCore = 1 - smoothStep(0.5, 1.15, core + 0.08 * texture.at(p * 0.5, q + disc.index * 20));
       const band = 1 - 0.45 * cleft * bell(q / 0.9) * (1 - smoothStep(0.5, 0.9, Math.abs(p) / half));
       const value = signals.annulus + inCore * Math.max(0, nucleus - signals.annulus) * band;
@@ -132,17 +132,18 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
     depth(y, z) {
       p = (y - body.y) * cos + (z - body.z) * sin;
       q = (z - body.z) * cos - (y - body.y) * sin;
-      let inverse = 0;
+      let sum = 0;
       for (const piece of pieces) {
         const dp = p - piece.p;
         const dq = q - piece.q;
         const across = dp * piece.cos + dq * piece.sin;
         const along = dq * piece.cos - dp * piece.sin;
         const corner = Math.min(piece.a, piece.b) * 0.8;
-        inverse += Math.exp(1.1 * (roundedBoxDepth(across, along, piece.a, piece.b, corner) - piece.lost));
+        const depth = roundedBoxDepth(across, along, piece.a, piece.b, corner) - piece.lost;
+        if (depth > -5) sum += Math.exp(1.1 * depth);
       }
-      const union = Math.log(inverse) / 1.1;
-      if (union < -4) return union;
+      if (sum < 0.02) return -4;
+      const union = Math.log(sum) / 1.1;
       return (
         union + 0.8 * texture.at(p * 0.22 + shift, q * 0.22) + 0.3 * texture.at(p * 0.6, q * 0.6 + shift)
       );
@@ -173,8 +174,8 @@ function archPieces(body: Vertebra, side: number): Piece[] {
   if (kind === 'L') {
     const last = body.name === 'L5';
     const spinous = 1 - smoothStep(2.5, 5, side);
-    add(last ? 27 : 33, -halfHeight + (last ? 3 : 0), last ? 8 : 13.5, last ? 5 : 8, 0.2, spinous);
-    add(24, -halfHeight * 0.6, 5, 5, -0.2, spinous);
+    add(last ? 27 : 33, -halfHeight + (last ? 3 : 0), last ? 9 : 14.5, last ? 6 : 9.8, 0.2, spinous);
+    add(24, -halfHeight * 0.6, 5.5, 7, -0.2, spinous);
     add(21.5 - side * 0.25, -halfHeight * 0.5, 3.8, 9, -0.28, between(3.5, 12));
     add(5, halfHeight * 0.4, 11, 6, 0, between(10, 18));
     add(17, 0, 4, 9, -0.35, between(10.5, 19));

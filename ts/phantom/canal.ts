@@ -165,7 +165,8 @@ export class Canal {
     const roots = smoothStep(-0.9, 1.1, ramp) * (0.72 + 0.28 * crowd) * free;
     const radius = below < 0 ? 4.1 * Math.sqrt(Math.min(1, -below / 26)) : 0;
     const cord =
-      smoothStep(-0.5, 0.5, radius - Math.hypot(into - depth * 0.52, u * 0.85)) * smoothStep(0, 2, -below);
+      smoothStep(-0.5, 0.5, radius - Math.sqrt((into - depth * 0.52) ** 2 + (u * 0.85) ** 2)) *
+      smoothStep(0, 2, -below);
     point.csf = (1 - cord) * (1 - roots) * dura;
     point.signal =
       dura * (cord * signals.cord + (1 - cord) * roots * signals.root) +

@@ -78,12 +78,12 @@ export function bell(x: number): number {
 export function roundedBoxDepth(p: number, q: number, a: number, b: number, r: number): number {
   const dp = Math.abs(p) - a + r;
   const dq = Math.abs(q) - b + r;
-  if (dp <= 0 && dq <= 0) return r - Math.max(dp, dq);
-  return r - Math.hypot(Math.max(dp, 0), Math.max(dq, 0));
+  if (dp <= 0 || dq <= 0) return r - Math.max(dp, dq);
+  return r - Math.sqrt(dp * dp + dq * dq);
 }
 
 /** Depth (approximate, exact at the surface's normal) below an ellipse of half axes a and b. */
 export function ellipseDepth(p: number, q: number, a: number, b: number): number {
-  const scaled = Math.hypot(p / a, q / b);
+  const scaled = Math.sqrt((p / a) ** 2 + (q / b) ** 2);
   return (1 - scaled) * Math.min(a, b);
 }

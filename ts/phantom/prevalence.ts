@@ -42,6 +42,7 @@ export function drawOcclusion(random: RandomStream, prevalence: Prevalence): num
     const [moderate, severe] = BENDS[prevalence][level]!;
     if (rank > severe) return Math.min(1.15, SEVERE + 0.3 * (rank - severe));
     if (rank > moderate) return MODERATE + ((SEVERE - MODERATE) * (rank - moderate)) / (severe - moderate);
-    return Math.max(0, MODERATE - 0.24 * (moderate - rank));
+    const below = moderate - rank;
+    return Math.max(0, MODERATE - 0.2 * (1 - Math.exp(-4 * below)) - 0.12 * below);
   });
 }

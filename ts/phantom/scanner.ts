@@ -87,8 +87,8 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
       shift: random.uniform(14, 45),
       strength: random.uniform(0.01, 0.06),
     },
-    noise: random.uniform(0.018, 0.05) * (1.5 / fieldStrength) ** 0.5,
-    blur: [random.uniform(0.38, 0.55), random.uniform(0.45, 0.75)],
+    noise: random.uniform(0.016, 0.042) * (1.5 / fieldStrength) ** 0.5,
+    blur: [random.uniform(0.32, 0.48), random.uniform(0.38, 0.65)],
     gain: random.uniform(350, 1600),
   };
 }

@@ -38,7 +38,7 @@ export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
   const frontWall = walls(-1);
   const backWall = walls(1);
   const size = spine.size;
-  const fat = 9 * Math.exp(random.bounded(0, 0.55));
+  const fat = 12 * Math.exp(random.bounded(0, 0.55));
   const buttock = fat * random.uniform(1.3, 2.2);
   const heights = [-130, -95, -55, 0, 60, 130];
   const muscle = [12, 22, 46, 56, 52, 48].map((mm) => mm * size * random.bounded(1, 0.04));
@@ -120,13 +120,9 @@ export function softTissue(
     const bent = y + lean * z + 2.5 * texture.at(y * 0.06 + 9, z * 0.04 + shift);
     const fibre = texture.at(bent * 0.6 + shift, (z - lean * y) * 0.1);
     const clump = texture.at(bent * 0.18 + shift + 40, z * 0.07);
-    const fat = smoothStep(
-      1.1,
-      3.5,
-      fibre * 0.9 + 0.6 * clump + 2.2 * streaked + 0.8 * low * (1.2 - deep) + 0.2,
-    );
+    const fat = smoothStep(1.1, 3.5, fibre * 0.9 + 0.6 * clump + 2.2 * streaked + 0.8 * low * (1.2 - deep));
     const fine = 1 + 0.3 * texture.at((y + lean * z) * 0.8, z * 0.15 + shift);
-    return signals.muscle * 1.25 * fine * (1 - fat) + signals.fat * Math.max(0.3, 0.66 + 0.14 * clump) * fat;
+    return signals.muscle * 1.6 * fine * (1 - fat) + signals.fat * Math.max(0.3, 0.66 + 0.14 * clump) * fat;
   }
 }
 
@@ -170,6 +166,10 @@ export function vesselShapes(
   grid: Grid,
 ): Shape[] {
   const end = spine.vertebrae.find((body) => body.name === 'L4')!.z - 8;
+  const front = Array.from({ length: grid.rows }, (_, row) => {
+    const z = grid.z0 - row * grid.step;
+    return (habitus.frontWall(z - 14) + habitus.frontWall(z) + habitus.frontWall(z + 14)) / 3;
+  });
   return habitus.vessels.flatMap((vessel): Shape[] => {
     const chord = 1 - ((x - vessel.x) / vessel.radius) ** 2;
     if (chord <= 0.02) return [];
@@ -179,9 +179,8 @@ export function vesselShapes(
       {
         bounds: { ...everything(grid), zMin: end - 30 },
         depth(y, z) {
-          const smoothFront =
-            (habitus.frontWall(z - 14) + habitus.frontWall(z) + habitus.frontWall(z + 14)) / 3;
-          const centre = smoothFront - vessel.gap - vessel.radius - 0.6 * texture.at(z * 0.06, vessel.x);
+          const row = Math.max(0, Math.min(grid.rows - 1, Math.round((grid.z0 - z) / grid.step)));
+          const centre = front[row]! - vessel.gap - vessel.radius - 0.6 * texture.at(z * 0.06, vessel.x);
           across = Math.abs(y - centre);
           return half * smoothStep(end - 26, end, z) - across;
         },

@@ -161,7 +161,7 @@ export class Painter {
         canal.look(this.#s[i]!, t, u, signals, point);
         if (point.inside) layer.values[i]! += smoothStep(-1, 0.3, t) * (point.signal - layer.values[i]!);
         else if (Math.abs(u) > 10 && Math.abs(u) < 22 && t > 0 && t < 15) {
-          const fat = signals.fat * (0.62 + 0.1 * texture.at((y0 + column * step) * 0.5, z * 0.4));
+          const fat = signals.fat * (0.78 + 0.12 * texture.at((y0 + column * step) * 0.5, z * 0.4));
           const cover =
             smoothStep(10, 12, Math.abs(u)) *
             smoothStep(22, 18, Math.abs(u)) *
