@@ -1,0 +1,105 @@
+/**
+ * A checkpoint is one safetensors file a stage: the weights of its modules, the best weights so far, the optimizer's
+ * state, and in the metadata where the stage stands and what it was trained from. It is written atomically, so a run
+ * killed at any moment resumes from a whole one. All randomness follows from (seed, stage, epoch, step): the position
+ * is the state of every generator.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { makeFolder } from '../data/atomic.js';
+import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../data/safetensors.js';
+import { SpinegradError } from '../error.js';
+
+const positionSchema = z.object({
+  version: z.literal(1),
+  /** Hash of the configuration, and the bank's fingerprint. */
+  config: z.string(),
+  data: z.string(),
+  /** The step that comes next: in epoch `epoch` (from 1), `step` steps have been done. */
+  epoch: z.number().int(),
+  step: z.number().int(),
+  /** Sum of the losses of the epoch's steps so far. */
+  lossSum: z.number(),
+  optimizerSteps: z.number().int(),
+  bestEpoch: z.number().int(),
+  done: z.boolean(),
+});
+
+export type Position = z.output<typeof positionSchema>;
+
+export type Values = Record<string, { shape: readonly number[]; data: Float32Array }>;
+
+export interface Checkpoint {
+  position: Position;
+  /** By group ('weights', 'best', 'optimizer'), then by name. */
+  groups: Record<'weights' | 'best' | 'optimizer', Map<string, StoredTensor>>;
+}
+
+export class CheckpointStore {
+  readonly #dir: string;
+
+  constructor(
+    runDir: string,
+    private readonly origin: { config: string; data: string },
+  ) {
+    this.#dir = join(runDir, 'checkpoints');
+  }
+
+  path(stage: string): string {
+    return join(this.#dir, `${stage}.safetensors`);
+  }
+
+  async write(
+    stage: string,
+    position: Omit<Position, 'version' | 'config' | 'data'>,
+    groups: Record<'weights' | 'best' | 'optimizer', Values>,
+  ): Promise<void> {
+    await makeFolder(this.#dir);
+    const tensors = Object.entries(groups).flatMap(([group, values]) =>
+      Object.entries(values).map(([name, value]) => [`${group}/${name}`, value] as const),
+    );
+    await writeSafetensors(this.path(stage), new Map(tensors), {
+      position: JSON.stringify({ version: 1, ...this.origin, ...position }),
+    });
+  }
+
+  /**
+   * The checkpoint of a stage, or undefined where there is none.
+   *
+   * @throws SpinegradError ERR_SAFETENSORS_*, ERR_CHECKPOINT where the file is damaged or of another run
+   */
+  async read(stage: string): Promise<Checkpoint | undefined> {
+    const path = this.path(stage);
+    if (!existsSync(path)) return undefined;
+    const { tensors, metadata } = await readSafetensorsFile(path);
+    const position = parsePosition(path, metadata.position);
+    for (const key of ['config', 'data'] as const) {
+      if (position[key] !== this.origin[key]) {
+        throw new SpinegradError(
+          'ERR_CHECKPOINT',
+          `${path}: was made with other ${key === 'config' ? 'settings' : 'data'} (${position[key].slice(0, 12)}, now ` +
+            `${this.origin[key].slice(0, 12)}); resume with the same, or start anew in another --out folder`,
+        );
+      }
+    }
+    const groups: Checkpoint['groups'] = { weights: new Map(), best: new Map(), optimizer: new Map() };
+    for (const [name, tensor] of tensors) {
+      const [group, ...rest] = name.split('/');
+      groups[group as keyof typeof groups]?.set(rest.join('/'), tensor);
+    }
+    return { position, groups };
+  }
+}
+
+function parsePosition(path: string, text: string | undefined): Position {
+  try {
+    return positionSchema.parse(JSON.parse(text ?? ''));
+  } catch (cause) {
+    throw new SpinegradError(
+      'ERR_CHECKPOINT',
+      `${path}: is not a checkpoint of this version; delete it to train this stage again`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Every hyperparameter of a run, in one schema, each with its reason. The paper (arXiv 2602.05738) publishes the ROI
+ * (96x96 per disc), the epochs (60 of pretraining, 37 of fine-tuning), cosine annealing, multi-positive InfoNCE,
+ * coordinate regression and weighted focal loss with differential rates; everything else here is our choice.
+ * A preset is a set of differences from the defaults; `--set a.b=value` changes single ones.
+ */
+import { z } from 'zod';
+import { SpinegradError } from '../error.js';
+
+const positive = z.number().positive();
+const fraction = z.number().min(0).max(1);
+const count = z.number().int().positive();
+const why = <T extends z.ZodType>(schema: T, value: z.output<T>, reason: string) =>
+  (schema as unknown as z.ZodType<z.output<T>>).default(value as never).describe(reason);
+
+const data = z.strictObject({
+  studies: why(count, 160, 'Phantom studies to make where no --data is given: five discs each.'),
+  slices: why(count, 5, 'Sagittal slices of a phantom study; the canal shows on the middle one.'),
+  prevalence: why(
+    z.enum(['rsna', 'enriched']),
+    'enriched',
+    'Share of the grades: as in RSNA (88/7/5 %), or enriched so that a small run sees every grade.',
+  ),
+  roiSize: why(count, 96, 'Side of a ROI in pixels; published.'),
+  roiMode: why(
+    z.enum(['pixels', 'mm']),
+    'mm',
+    'Native pixels (the paper) or a fixed extent: spacing varies fourfold between scanners, anatomy does not.',
+  ),
+  roiExtentMm: why(positive, 60, 'Extent of a ROI in mm: the disc, the canal and half of each neighbour.'),
+  neighbours: why(
+    z.number().int().min(0).max(8),
+    1,
+    'Slices on each side of the annotated one that are cut too.',
+  ),
+  sliceSize: why(count, 192, 'Side of the letterboxed slice that the localizer sees.'),
+  folds: why(
+    z.number().int().min(3).nullable(),
+    null,
+    'Cross-validation folds; null: 70/15/15 by hash of the study.',
+  ),
+  fold: why(z.number().int().min(0).nullable(), null, 'Which fold is the test side.'),
+});
+
+const encoder = z.strictObject({
+  depth: why(z.union([z.literal(18), z.literal(34), z.literal(50)]), 18, 'ResNet depth; not published.'),
+  width: why(count, 64, 'Channels of the first stage: 64 is ResNet as published.'),
+  zeroInitResidual: why(z.boolean(), true, 'Start each block as the identity: steadier first epochs.'),
+});
+
+const augmentation = z.strictObject({
+  rotation: why(
+    z.number().min(0).max(180),
+    10,
+    'Largest rotation in degrees: the tilt of a lumbar level varies so much.',
+  ),
+  scale: why(fraction, 0.1, 'Largest relative change of scale: body size.'),
+  translation: why(
+    fraction,
+    0.06,
+    'Largest shift as a share of the side: how far readers differ on a disc centre.',
+  ),
+  brightness: why(fraction, 0.1, 'Largest additive change of intensity: coil sensitivity.'),
+  contrast: why(fraction, 0.2, 'Largest relative change of contrast: TE and windowing.'),
+  gamma: why(fraction, 0.2, 'Largest change of the exponent, in log scale.'),
+  blur: why(z.number().min(0), 0.8, 'Largest sigma of Gaussian blur in pixels: in-plane resolution.'),
+  noise: why(fraction, 0.04, 'Largest sigma of Rician noise on a 0..1 scale.'),
+  cutout: why(
+    fraction,
+    0.2,
+    'Largest side of the erased square, as a share of the ROI: no single edge decides.',
+  ),
+  flip: why(fraction, 0, 'Probability of an anterior-posterior flip: off, a spine is never seen mirrored.'),
+});
+
+const optimizer = (learningRate: number, weightDecay: number) => ({
+  learningRate: why(positive, learningRate, 'Peak rate of AdamW.'),
+  weightDecay: why(z.number().min(0), weightDecay, 'Decoupled decay of weights (not of biases and norms).'),
+  warmupEpochs: why(z.number().min(0), 1, 'Epochs of linear warm-up before the cosine.'),
+  floor: why(fraction, 0.01, 'Share of the peak rate that is left at the end of the cosine.'),
+  clipNorm: why(positive, 5, 'Largest global norm of the gradient.'),
+});
+
+const pretraining = z.strictObject({
+  epochs: why(z.number().int().min(0), 20, 'Passes over the training discs; the paper takes 60.'),
+  discs: why(
+    z.number().int().min(2),
+    32,
+    'Discs a batch, two views each; the negatives are the other discs.',
+  ),
+  positives: why(
+    z.enum(['disc', 'level', 'grade']),
+    'disc',
+    'Rows that are positives of each other: of one disc, of one patient and level, or of one grade (supervised).',
+  ),
+  mean: why(
+    z.enum(['outside', 'inside']),
+    'outside',
+    'Mean over positives outside the logarithm (SupCon L_out).',
+  ),
+  temperature: why(positive, 0.1, 'Temperature of InfoNCE.'),
+  learnTemperature: why(z.boolean(), false, 'Learn the temperature as CLIP does.'),
+  projection: why(count, 128, 'Length of the projected embedding.'),
+  ...optimizer(1e-3, 1e-4),
+});
+
+const localization = z.strictObject({
+  mode: why(
+    z.enum(['beside', 'joint']),
+    'beside',
+    'A network of its own for slices, or heads on the encoder trained together with pretraining.',
+  ),
+  head: why(
+    z.enum(['heatmap', 'regression']),
+    'heatmap',
+    'Soft-argmax over one heatmap a level, or plain coordinates from the pooled embedding (the paper).',
+  ),
+  epochs: why(z.number().int().min(0), 30, 'Passes over the training slices.'),
+  batch: why(count, 16, 'Slices a batch.'),
+  width: why(count, 32, 'Channels of the first stage of the localizer.'),
+  loss: why(
+    z.enum(['smoothL1', 'mse']),
+    'smoothL1',
+    'Distance on normalised coordinates; smooth L1 forgives mislabels.',
+  ),
+  weight: why(positive, 1, 'Weight of the coordinate loss beside InfoNCE in joint mode.'),
+  ...optimizer(2e-3, 1e-4),
+});
+
+const rates = (encoderFactor: number, layerDecay: number) =>
+  z
+    .strictObject({
+      encoder: why(
+        z.number().min(0),
+        encoderFactor,
+        "Rate of the encoder's last stage as a share of the head's.",
+      ),
+      layerDecay: why(fraction, layerDecay, 'Further factor for each stage towards the input.'),
+    })
+    .prefault({});
+
+const finetuning = z.strictObject({
+  epochs: why(count, 15, 'Passes over the training discs; the paper takes 37.'),
+  batch: why(z.number().int().min(2), 64, 'Discs a batch.'),
+  gamma: why(z.number().min(0), 2, "Focal loss's focus on hard discs; 0 is cross entropy."),
+  alpha: why(
+    z.enum(['inverse', 'sqrt', 'none']),
+    'sqrt',
+    'Class weights from training frequencies: inverse, its square root, or none.',
+  ),
+  labelSmoothing: why(z.number().min(0).max(0.5), 0, 'Share of the target spread over all grades.'),
+  sampling: why(
+    z.enum(['natural', 'balanced']),
+    'natural',
+    'Draw discs as they come, or every grade equally often (then alpha should be none).',
+  ),
+  neighbours: why(z.boolean(), true, 'Train on neighbouring slices too: the grade belongs to the disc.'),
+  dropout: why(z.number().min(0).max(0.9), 0.2, 'Dropout before the grading layer.'),
+  rates: z
+    .strictObject({ scratch: rates(1, 1), contrastive: rates(0.3, 0.7) })
+    .prefault({})
+    .describe('Layer-wise rates; the frozen arm trains its head only. The arms share everything else.'),
+  ...optimizer(1e-3, 1e-2),
+});
+
+export const configSchema = z.strictObject({
+  preset: z.string(),
+  seed: why(
+    z
+      .number()
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1),
+    1,
+    'Everything random follows from it.',
+  ),
+  threads: why(z.number().int().min(0), 0, 'Threads of the CPU device; 0: all cores. Results depend on it.'),
+  data: data.prefault({}),
+  encoder: encoder.prefault({}),
+  augmentation: augmentation.prefault({}),
+  pretraining: pretraining.prefault({}),
+  localization: localization.prefault({}),
+  finetuning: finetuning.prefault({}),
+  evaluation: z
+    .strictObject({ resamples: why(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.') })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+
+export const PRESETS = {
+  smoke: {
+    data: { studies: 24, slices: 3, roiSize: 32, sliceSize: 64 },
+    encoder: { width: 8 },
+    pretraining: { epochs: 2, discs: 16, projection: 32 },
+    localization: { epochs: 2, batch: 8, width: 8 },
+    finetuning: { epochs: 2, batch: 16 },
+    evaluation: { resamples: 200 },
+  },
+  demo: {},
+  paper: {
+    data: { studies: 1975, slices: 17, prevalence: 'rsna', roiMode: 'pixels' },
+    pretraining: { epochs: 60, discs: 64, warmupEpochs: 5 },
+    localization: { epochs: 60, width: 64 },
+    finetuning: { epochs: 37 },
+  },
+} as const;
+
+export type Preset = keyof typeof PRESETS;
+
+type Settings = Record<string, unknown>;
+
+function merge(base: Settings, change: Settings): Settings {
+  const merged: Settings = { ...base };
+  for (const [key, value] of Object.entries(change)) {
+    const before = merged[key];
+    const nested = isSettings(value) && (before === undefined || isSettings(before));
+    merged[key] = nested ? merge((before ?? {}) as Settings, value) : value;
+  }
+  return merged;
+}
+
+const isSettings = (value: unknown): value is Settings =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `a.b=value` as `{ a: { b: value } }`; the value is JSON, or else a word. */
+export function parseSetting(setting: string): Settings {
+  const [, path, text] = /^([\w.]+)=(.*)$/s.exec(setting) ?? [];
+  if (path === undefined || text === undefined) {
+    throw new SpinegradError(
+      'ERR_CONFIG',
+      `--set ${setting}: expected key=value, for example pretraining.epochs=5`,
+    );
+  }
+  let value: unknown = text;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // A word such as `joint`.
+  }
+  return path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Settings;
+}
+
+/**
+ * The configuration of a preset with changes on top.
+ *
+ * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected
+ */
+export function resolveConfig(preset: string, ...changes: Settings[]): Config {
+  if (!(preset in PRESETS)) {
+    throw new SpinegradError(
+      'ERR_CONFIG',
+      `--preset ${preset}: expected one of ${Object.keys(PRESETS).join(', ')}`,
+    );
+  }
+  return parseConfig(changes.reduce(merge, { preset, ...PRESETS[preset as Preset] }), `preset ${preset}`);
+}
+
+/** Checks a whole configuration, such as a stored one. */
+export function parseConfig(settings: unknown, source: string): Config {
+  const result = configSchema.safeParse(settings);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys : undefined;
+  const path = [...(issue?.path ?? []), ...(unknown ?? [])].join('.');
+  throw new SpinegradError(
+    'ERR_CONFIG',
+    `${source}: ${path}: ${unknown ? `no such key; \`node train.js --help\` tells where the keys are listed` : issue?.message}`,
+  );
+}

@@ -1,0 +1,204 @@
+/**
+ * The loop that all stages of a run share: epochs of steps, a line in the log, a checkpoint, and the weights of the
+ * best epoch in the end. A stage says what a step and a validation are; everything that makes a run robust
+ * (resuming at any step with the same bits, ending cleanly on Ctrl-C, refusing a loss that is not a number) is here.
+ */
+import type { Device } from '../engine/device.js';
+import type { Tensor } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
+import type { Module } from '../nn/module.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import type { CheckpointStore, Values } from './checkpoint.js';
+import type { Config } from './config.js';
+import type { Progress } from './progress.js';
+import type { LogRow, RunLog } from './runLog.js';
+
+/** What every stage works with. */
+export interface Run {
+  dir: string;
+  config: Config;
+  device: Device;
+  checkpoints: CheckpointStore;
+  log: RunLog;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+export interface Stage {
+  name: string;
+  epochs: number;
+  modules: Record<string, Module>;
+  optimizer: Optimizer;
+  /** Called before the first step of each epoch (from 1); returns the number of steps. */
+  begin(epoch: number): number;
+  /** Enqueues step `step` (from 0) of the epoch: forward, backward, update. Returns the loss, which the loop frees. */
+  step(epoch: number, step: number): Tensor;
+  /** Runs after each epoch with the modules in eval mode; its metrics go into the log. */
+  validate(epoch: number): Promise<Record<string, unknown>>;
+  /** Whether an epoch's metrics beat the best so far; without it the last epoch is the best. */
+  better?(row: LogRow, best: LogRow): boolean;
+}
+
+export interface StageResult {
+  rows: LogRow[];
+  bestEpoch: number;
+}
+
+/** Trains a stage from its checkpoint, or from its start, to its end; leaves the best epoch's weights in its modules. */
+export async function runStage(run: Run, stage: Stage): Promise<StageResult> {
+  const loop = new StageLoop(run, stage);
+  await loop.resume();
+  await loop.run();
+  return loop.finish();
+}
+
+class StageLoop {
+  #epoch = 1;
+  #step = 0;
+  #lossSum = 0;
+  #bestEpoch = 0;
+  #done = false;
+  #best: Values = {};
+
+  constructor(
+    private readonly context: Run,
+    private readonly stage: Stage,
+  ) {}
+
+  async resume(): Promise<void> {
+    const { checkpoints, log } = this.context;
+    const { name, modules, optimizer } = this.stage;
+    const checkpoint = await checkpoints.read(name);
+    await log.rewind(name, checkpoint ? checkpoint.position.epoch - 1 : 0);
+    if (!checkpoint) return;
+    const { position, groups } = checkpoint;
+    const source = checkpoints.path(name);
+    for (const [key, module] of Object.entries(modules)) module.load(within(groups.weights, key), source);
+    optimizer.load(groups.optimizer, position.optimizerSteps, source);
+    this.#best = Object.fromEntries(groups.best) as Values;
+    this.#epoch = position.epoch;
+    this.#step = position.step;
+    this.#lossSum = position.lossSum;
+    this.#bestEpoch = position.bestEpoch;
+    this.#done = position.done;
+  }
+
+  async run(): Promise<void> {
+    while (!this.#done) {
+      const steps = this.stage.begin(this.#epoch);
+      this.#mode(true);
+      await this.#train(steps);
+      await this.#endEpoch(steps);
+      await this.#save();
+    }
+  }
+
+  /** Each step is enqueued before the loss of the one before is awaited, so the device never waits for JavaScript. */
+  async #train(steps: number): Promise<void> {
+    const { progress, signal } = this.context;
+    const { name, epochs } = this.stage;
+    let pending: Promise<number> | undefined;
+    const settle = async () => {
+      if (pending === undefined) return;
+      const loss = await pending;
+      pending = undefined;
+      if (!Number.isFinite(loss)) {
+        throw new SpinegradError(
+          'ERR_DIVERGED',
+          `${name}: the loss of epoch ${this.#epoch} is ${loss}; lower ${name.split('-')[0]}.learningRate and start again`,
+        );
+      }
+      this.#lossSum += loss;
+    };
+    while (this.#step < steps) {
+      const loss = this.stage.step(this.#epoch, this.#step++);
+      const value = loss.item().finally(() => loss.dispose());
+      value.catch(() => {});
+      await settle();
+      pending = value;
+      progress.update(
+        name,
+        (this.#epoch - 1) * steps + this.#step,
+        epochs * steps,
+        `epoch ${this.#epoch}/${epochs}`,
+      );
+      if (signal.aborted) {
+        await settle();
+        await this.#save();
+        signal.throwIfAborted();
+      }
+    }
+    await settle();
+  }
+
+  async #endEpoch(steps: number): Promise<void> {
+    const { stage, context } = this;
+    this.#mode(false);
+    const metrics = await stage.validate(this.#epoch);
+    const row: LogRow = {
+      stage: stage.name,
+      epoch: this.#epoch,
+      trainLoss: this.#lossSum / steps,
+      ...metrics,
+    };
+    const best = context.log.rows(stage.name).find(({ epoch }) => epoch === this.#bestEpoch);
+    if (!best || !stage.better || stage.better(row, best)) {
+      this.#bestEpoch = this.#epoch;
+      this.#best = stage.better ? await this.#weights() : {};
+    }
+    context.log.append(row);
+    this.#done = this.#epoch >= stage.epochs;
+    this.#epoch++;
+    this.#step = 0;
+    this.#lossSum = 0;
+  }
+
+  async #save(): Promise<void> {
+    const { stage, context } = this;
+    await context.checkpoints.write(
+      stage.name,
+      {
+        epoch: this.#epoch,
+        step: this.#step,
+        lossSum: this.#lossSum,
+        optimizerSteps: stage.optimizer.steps,
+        bestEpoch: this.#bestEpoch,
+        done: this.#done,
+      },
+      { weights: await this.#weights(), best: this.#best, optimizer: await stage.optimizer.stateDict() },
+    );
+  }
+
+  async #weights(): Promise<Values> {
+    const dicts = Object.entries(this.stage.modules).map(async ([key, module]) =>
+      Object.entries(await module.stateDict()).map(([name, value]) => [`${key}/${name}`, value] as const),
+    );
+    return Object.fromEntries((await Promise.all(dicts)).flat());
+  }
+
+  finish(): StageResult {
+    const { modules, name } = this.stage;
+    const best = new Map(Object.entries(this.#best));
+    if (best.size > 0) {
+      for (const [key, module] of Object.entries(modules)) {
+        module.load(within(best, key), `best epoch of ${name}`);
+      }
+    }
+    this.#mode(false);
+    return { rows: this.context.log.rows(name), bestEpoch: this.#bestEpoch };
+  }
+
+  #mode(training: boolean): void {
+    for (const module of Object.values(this.stage.modules)) module.train(training);
+  }
+}
+
+/** The entries of a module in a group of tensors, without the module's own prefix. */
+function within<T>(tensors: ReadonlyMap<string, T>, key: string): Map<string, T> {
+  const prefix = `${key}/`;
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  );
+}
