@@ -1,0 +1,172 @@
+import { expectNumber, expectOneOf, expectPair, expectTensor, type Pair } from '../check.js';
+import { PURPOSE, philox, uniform } from '../philox.js';
+import type { Tensor } from '../tensor.js';
+
+/** What the views of one call are a pure function of, beside their row: two rows of one image are two views. */
+export interface AugmentKeys {
+  /** 32 bits. */
+  seed: number;
+  /** Step of the training, 32 bits. */
+  step: number;
+}
+
+/**
+ * Strengths of the augmentation, in the order in which they are applied. All default to none: the view is then the
+ * central crop, normalised, which is what evaluation uses. Intensities are those of the bank from 0 to 1 (65535).
+ */
+export interface AugmentOptions {
+  /** Height and width of the views in pixels. Default: those of the bank. */
+  outSize?: Pair;
+  /** Pixels of the bank that one pixel of the view spans. Default 1: the views are crops. */
+  pitch?: number;
+  /** Largest angle in degrees, uniform in both directions. */
+  rotation?: number;
+  /** Largest magnification less one: the factor is log-uniform from 1 / (1 + scale) to 1 + scale. */
+  scale?: number;
+  /** Largest horizontal shear (tangent of its angle), uniform in both directions. */
+  shear?: number;
+  /** Largest shift in pixels of the bank, uniform in both directions, along each axis. */
+  translation?: number;
+  /** Probability of the anterior-posterior flip (columns mirrored). */
+  flip?: number;
+  /** Largest standard deviation of the Gaussian blur in pixels of the view; uniform from 0. */
+  blur?: number;
+  /** x^g with g log-uniform from 1 / (1 + gamma) to 1 + gamma. */
+  gamma?: number;
+  /** (x - mean) c + mean about the view's mean, c log-uniform from 1 / (1 + contrast) to 1 + contrast; then clipped at 0. */
+  contrast?: number;
+  /** Largest intensity added, uniform in both signs; then clipped at 0. */
+  brightness?: number;
+  /** Largest standard deviation of the Rician noise (of each of its two Gaussians) in intensity; uniform from 0. */
+  noise?: number;
+  /** Probability that one rectangle is blanked. */
+  cutout?: number;
+  /** Largest side of that rectangle as a part of the view's; each side is uniform from half of it. Default 0.3. */
+  cutoutSize?: number;
+  /** What it is filled with: the view's mean, or 0 intensity. Default mean. */
+  cutoutFill?: 'mean' | 'zero';
+  /** The result is (x - mean) / std. Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+}
+
+export const NO_AUGMENTATION = {
+  pitch: 1,
+  rotation: 0,
+  scale: 0,
+  shear: 0,
+  translation: 0,
+  flip: 0,
+  blur: 0,
+  gamma: 0,
+  contrast: 0,
+  brightness: 0,
+  noise: 0,
+  cutout: 0,
+  cutoutSize: 0.3,
+  cutoutFill: 'mean',
+  mean: 0,
+  std: 1,
+} as const satisfies Required<Omit<AugmentOptions, 'outSize'>>;
+
+const WORD = { min: 0, max: 2 ** 32 - 1, integer: true };
+
+const RANGES = {
+  pitch: { above: 0, max: 64 },
+  rotation: { min: 0, max: 180 },
+  scale: { min: 0, max: 7 },
+  shear: { min: 0, max: 2 },
+  translation: { min: 0, max: 4096 },
+  flip: { min: 0, max: 1 },
+  blur: { min: 0, max: 16 },
+  gamma: { min: 0, max: 7 },
+  contrast: { min: 0, max: 7 },
+  brightness: { min: 0, max: 1 },
+  noise: { min: 0, max: 1 },
+  cutout: { min: 0, max: 1 },
+  cutoutSize: { above: 0, max: 1 },
+} as const;
+
+const checkedSize = (
+  option: Pair | undefined,
+  bank: readonly [number, number],
+): readonly [number, number] => {
+  const size = expectPair('augment', 'outSize', option ?? bank, 1);
+  for (const side of size) expectNumber('augment', 'outSize', side, { max: 4096 });
+  return size;
+};
+
+/**
+ * Views of 16-bit images, made in one pass each: random affine map by bilinear resampling (beyond the border its
+ * nearest pixel is repeated), anterior-posterior flip, Gaussian blur, gamma, contrast and brightness, Rician noise,
+ * cutout, normalisation. A view is a pure function of (image, seed, step, row), the same on every device and for any
+ * number of threads; a choice that is turned off changes none of the others. There is no gradient.
+ *
+ * @param bank uint16 [M, H, W], sides at most 4096, anterior on the left
+ * @param indices int32 [N]: the image of each row; outside 0..M-1 the next read rejects with `ERR_INDEX`
+ * @returns float32 [N, 1, outH, outW]
+ */
+export function augment(
+  bank: Tensor,
+  indices: Tensor,
+  keys: AugmentKeys,
+  options: AugmentOptions = {},
+): Tensor {
+  const [, height, width] = expectTensor('augment', 'bank', bank, {
+    dtype: 'uint16',
+    shape: [null, null, null],
+  }) as [number, number, number];
+  for (const side of [height, width]) expectNumber('augment', 'bank: side', side, { max: 4096 });
+  const { device } = bank;
+  const [n] = expectTensor('augment', 'indices', indices, { dtype: 'int32', shape: [null], device });
+  const size = checkedSize(options?.outSize, [height, width]);
+  const strengths = { ...NO_AUGMENTATION, ...definedOnly(options) };
+  const attributes = [
+    expectNumber('augment', 'seed', keys?.seed, WORD),
+    expectNumber('augment', 'step', keys.step, WORD),
+    ...Object.entries(RANGES).map(([name, range]) =>
+      expectNumber('augment', name, strengths[name as keyof typeof RANGES], range),
+    ),
+    Number(expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, ['mean', 'zero']) === 'mean'),
+    expectNumber('augment', 'mean', strengths.mean),
+    expectNumber('augment', 'std', strengths.std, { above: 0 }),
+  ];
+  const y = device.empty([n!, 1, ...size]);
+  device.run('augment.forward', [bank, indices], [y], attributes);
+  return y;
+}
+
+const definedOnly = (options: AugmentOptions): AugmentOptions =>
+  Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
+
+/**
+ * Where the view of a row was cut: its pixel (u, v) shows the bank's point x = a u + b v + c, y = d u + e v + f.
+ * For targets that must move with the pixels, such as the coordinates of disc centres.
+ */
+export function augmentGeometry(
+  [height, width]: readonly [height: number, width: number],
+  row: number,
+  keys: AugmentKeys,
+  options: AugmentOptions = {},
+): [a: number, b: number, c: number, d: number, e: number, f: number] {
+  const [outHeight, outWidth] = checkedSize(options.outSize, [height, width]);
+  const strength = { ...NO_AUGMENTATION, ...definedOnly(options) };
+  const numbers = [0, 1].flatMap((block) =>
+    philox([keys.seed, PURPOSE.augmentView], [block, row, keys.step, 0]).map(uniform),
+  );
+  const symmetric = (index: number, most: number): number => (2 * numbers[index]! - 1) * most;
+  const angle = (symmetric(0, strength.rotation) * Math.PI) / 180;
+  const pitch = strength.pitch / Math.exp(symmetric(1, Math.log1p(strength.scale)));
+  const shear = symmetric(4, strength.shear);
+  const mirror = numbers[5]! < strength.flip ? -1 : 1;
+  const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+  const a = pitch * cosine * mirror;
+  const b = pitch * (cosine * shear - sine);
+  const d = pitch * sine * mirror;
+  const e = pitch * (sine * shear + cosine);
+  const [u, v] = [(outWidth - 1) / 2, (outHeight - 1) / 2];
+  const c = (width - 1) / 2 + symmetric(2, strength.translation) - (a * u + b * v);
+  const f = (height - 1) / 2 + symmetric(3, strength.translation) - (d * u + e * v);
+  return [a, b, c, d, e, f];
+}
