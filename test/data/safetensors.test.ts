@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeFolder, writeError, writeFileAtomic } from '#spinegrad/data/atomic.js';
 import { readSafetensors, readSafetensorsFile, writeSafetensors } from '#spinegrad/data/safetensors.js';
+import golden from './golden/safetensors.json' with { type: 'json' };
 
 let folder: string;
 beforeAll(async () => {
@@ -53,6 +54,19 @@ describe('safetensors', () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  test('a file of the safetensors library is read', async () => {
+    const path = join(folder, 'golden.safetensors');
+    await writeFile(path, Buffer.from(golden.file, 'base64'));
+    const { tensors, metadata } = await readSafetensorsFile(path);
+    expect(metadata).toEqual({ format: 'np' });
+    expect(tensors.size).toBe(Object.keys(golden.tensors).length);
+    for (const [name, { shape, data }] of Object.entries(golden.tensors)) {
+      const found = tensors.get(name)!;
+      expect(found.shape).toEqual(shape);
+      expect([...found.data]).toEqual(found.dtype === 'F32' ? data.map(Math.fround) : data);
+    }
   });
 
   test('tensors are views of one buffer, and data begin at a multiple of 8 bytes', async () => {
@@ -131,6 +145,11 @@ describe('atomic writing', () => {
     await expect(writeFileAtomic(none, 'x')).rejects.toThrow(none);
     await writeFile(join(folder, 'file'), '');
     await expect(makeFolder(join(folder, 'file/below'))).rejects.toThrow(code('ERR_WRITE'));
+  });
+
+  test('a file system that takes no files is named', async () => {
+    await expect(writeFileAtomic('/sys/spinegrad', 'x')).rejects.toThrow(code('ERR_WRITE'));
+    await expect(makeFolder('/sys/spinegrad')).rejects.toThrow(code('ERR_WRITE'));
   });
 
   test.skipIf(process.getuid?.() === 0)('a read-only folder keeps its old file', async () => {
