@@ -1,0 +1,34 @@
+import { adamW } from '../engine/ops/adamW.js';
+import type { Tensor } from '../engine/tensor.js';
+import { type Change, Optimizer, type ParameterGroup } from './optimizer.js';
+
+export interface AdamWSettings {
+  learningRate: number;
+  /** Decay of the moving averages of the gradient and of its square. Default 0.9, 0.999. */
+  beta1: number;
+  beta2: number;
+  /** Default 1e-8. */
+  eps: number;
+  /** Decoupled weight decay. Default 0.01. */
+  weightDecay: number;
+}
+
+const DEFAULTS = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
+
+/** AdamW (Loshchilov and Hutter, ICLR 2019) with PyTorch's formula and defaults. */
+export class AdamW extends Optimizer<AdamWSettings> {
+  constructor(
+    parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<AdamWSettings>[],
+    settings: Partial<AdamWSettings> = {},
+  ) {
+    super(parameters, { ...DEFAULTS, ...settings }, ['firstMoment', 'secondMoment']);
+  }
+
+  protected override update(changes: readonly Change[], settings: AdamWSettings, step: number): void {
+    const tensors = changes.map(({ parameter, gradient, moments }) => {
+      const [firstMoment, secondMoment] = moments as [Tensor, Tensor];
+      return { parameter, gradient, firstMoment, secondMoment };
+    });
+    adamW(tensors, { ...settings, step });
+  }
+}

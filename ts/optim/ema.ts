@@ -1,0 +1,37 @@
+import { noGrad } from '../engine/autograd.js';
+import { expectNumber } from '../engine/check.js';
+import { copy } from '../engine/ops/copy.js';
+import { ema } from '../engine/ops/ema.js';
+import type { Tensor } from '../engine/tensor.js';
+
+/**
+ * An exponential moving average of weights (Polyak and Juditsky 1992): after each step of the optimizer `update()`
+ * moves the averages by 1 - decay towards the weights. Starts as a copy. Give it the running statistics of batch
+ * norm too, else they do not fit the averaged weights.
+ */
+export class Ema implements Disposable {
+  /** The averages, by the names of their sources. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly #pairs: { source: Tensor; target: Tensor }[];
+
+  constructor(
+    sources: ReadonlyMap<string, Tensor>,
+    readonly decay: number,
+  ) {
+    expectNumber('Ema', 'decay', decay, { min: 0, max: 1 });
+    this.tensors = noGrad(() => new Map([...sources].map(([name, source]) => [name, copy(source).keep()])));
+    this.#pairs = [...sources].map(([name, source]) => ({ source, target: this.tensors.get(name)! }));
+  }
+
+  update(): void {
+    ema(this.#pairs, this.decay);
+  }
+
+  dispose(): void {
+    for (const tensor of this.tensors.values()) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
