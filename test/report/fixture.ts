@@ -155,7 +155,11 @@ export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInp
         { path: 'train_images/1016/1', code: 'ERR_SERIES_EMPTY', message: 'no slices' },
       ],
       split: { train: 140, validation: 20, test: 40 },
-      classCounts: { train: counts(84), validation: counts(12), test: counts(25) },
+      classCounts: {
+        train: counts(84),
+        validation: counts(12),
+        test: { normal: 134, moderate: 34, severe: 32 },
+      },
     },
     pretraining: {
       epochs: 60,

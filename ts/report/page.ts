@@ -11,6 +11,7 @@ import {
   comparisonsTable,
   configTable,
   dataTable,
+  furtherMetricsTable,
   localizationTable,
   skippedList,
   timingTable,
@@ -83,8 +84,15 @@ ${armsTable(summary)}
 print: 95 % intervals, by bootstrap over patients; for severe called normal, by Wilson. In the plot the dot is balanced accuracy (open:
 predicted crops), the bar its interval, the tick chance. The rows in italics are published (${PUBLISHED.citation}). ${incomparable}
 The two published rates are what 2 and 5 of 94 discs come to.</p>
-${summary.comparisons.length > 0 && comparisonsTable(summary)}
-<p class="caption">Annotated crops, paired bootstrap: both arms see the same resampled patients.</p>
+${
+  summary.comparisons.length > 0 &&
+  markup`<h3>Differences between arms</h3>${comparisonsTable(summary)}
+<p class="caption">Annotated crops, paired bootstrap: both arms see the same resampled patients.</p>`
+}
+<h3>Agreement, ranking and calibration</h3>
+${furtherMetricsTable(summary)}
+<p class="caption">κ: Cohen's kappa with quadratic weights. AUROC and AUPRC: severe against the rest; chance is 0.5 and the share of
+severe discs. Calibration error: expected, 15 bins, confidence of the called grade. RSNA log loss: weights 1, 2, 4 by grade.</p>
 
 <h2>What the networks see</h2>
 ${figure(
@@ -119,7 +127,7 @@ crop around it. The bar splits into the probabilities of normal, moderate and se
 <h3>Localization</h3>
 ${localizationTable(summary)}
 <p class="caption">Euclidean distance between predicted and annotated disc centres on the test patients, in pixels of the original image and in mm.
-The row in italics is published (${PUBLISHED.citation}); whether it is a distance or an error per coordinate is not said there. ${incomparable}</p>
+The row in italics is published (${PUBLISHED.citation}). ${incomparable}</p>
 
 <h2>Data, time and settings</h2>
 <div class="columns"><section><h3>Discs by split and grade</h3>${dataTable(summary)}

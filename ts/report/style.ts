@@ -23,11 +23,12 @@ svg .paper { fill: var(--paper); }
 svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--muted); }
 svg .reference { stroke: var(--muted); stroke-dasharray: 2 3; } svg .mark { stroke: var(--ink); stroke-dasharray: 4 3; }
 svg .line { fill: none; stroke: var(--grade, var(--blue)); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-svg .faint { stroke-width: 1; opacity: .4; } svg .dot { fill: var(--grade, var(--blue)); }
+svg .dot { fill: var(--grade, var(--blue)); }
 svg .second { --grade: var(--vermillion); stroke-dasharray: 6 3; }
 .normal { --grade: var(--blue); } .moderate { --grade: var(--orange); } .severe { --grade: var(--vermillion); }
 .ungraded { --grade: var(--muted); }
 svg .line.moderate { stroke-dasharray: 6 3; } svg .line.severe { stroke-dasharray: 2 3; }
+svg .line.faint { stroke-width: 1; stroke-dasharray: none; opacity: .4; }
 svg .symbol { fill: var(--grade); }
 svg .cell { fill: var(--soft); } svg .heat { fill: var(--heat); }
 svg .count { font-size: 13px; font-weight: 600; } svg .share { font-size: 10px; } svg .on-heat { fill: var(--on-heat); }
@@ -56,7 +57,7 @@ p { max-width: 74ch; margin: 0 0 12px; }
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .banner strong { display: block; font-size: 21px; letter-spacing: .01em; }
 .banner p { margin: 2px 0 0; max-width: 90ch; font-size: 15px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(220px, 1fr)); gap: 1px; margin: 28px 0 8px;
+.tiles { display: grid; gap: 1px; margin: 28px 0 8px;
   background: var(--rule); border: 1px solid var(--rule); border-radius: 6px; overflow: hidden; }
 .tiles > div { background: var(--paper); padding: 16px 18px; }
 .tiles dt { font-size: 13px; color: var(--muted); } .tiles dd { margin: 0; }
@@ -66,15 +67,16 @@ figure { margin: 22px 0 36px; } figcaption { font-size: 14px; color: var(--muted
 figcaption b { color: var(--ink); }
 .panels { display: grid; gap: 30px 36px; grid-template-columns: minmax(0, 1fr); }
 .panel { display: block; width: 100%; max-width: 400px; height: auto; }
+@media (min-width: 560px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (min-width: 720px) { .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@media (min-width: 1040px) { .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+@media (min-width: 1040px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .panels.by-arm { grid-auto-flow: column; grid-template-rows: repeat(4, auto); } }
 .scroll { overflow-x: auto; margin: 14px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; line-height: 1.4; }
 th, td { text-align: left; padding: 7px 18px 7px 0; vertical-align: top; border-bottom: 1px solid var(--grid); }
 thead th { color: var(--muted); font-weight: 500; font-size: 13px; vertical-align: bottom; border-bottom: 1px solid var(--rule); }
 tbody th { font-weight: 600; white-space: nowrap; } tr.group > * { border-top: 1px solid var(--rule); }
-td.number, th.number { text-align: right; white-space: nowrap; } td .sub { display: block; font-size: 12px; color: var(--muted); white-space: nowrap; }
+td.number, th.number { text-align: right; } td.number { white-space: nowrap; } .sub { display: block; font-weight: 400; font-size: 12px; color: var(--muted); white-space: nowrap; }
 tr.published > * { background: var(--soft); font-style: italic; } tr.published > :first-child { padding-left: 10px; }
 .arms { width: 100%; } .arms th, .arms td { padding-right: 14px; } .arms :is(th, td):last-child { padding-right: 0; }
 .whisker { width: 110px; height: 18px; display: block; } .whisker .bar { stroke: var(--blue); stroke-width: 2; }
@@ -83,12 +85,14 @@ tr.published > * { background: var(--soft); font-style: italic; } tr.published >
 @media (min-width: 860px) { .columns { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
 code { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .config td, .config th { font-weight: 400; padding-top: 3px; padding-bottom: 3px; }
-.config { break-inside: auto; columns: 1; }
 details summary { cursor: pointer; color: var(--muted); font-size: 14px; margin: 8px 0; }
 footer { margin: 64px 0 40px; padding-top: 14px; border-top: 1px solid var(--rule); color: var(--muted); font-size: 13px; }
 @media (max-width: 560px) { main, .banner > div { padding: 0 18px; } h1 { font-size: 25px; margin-top: 30px; } }
 @media print { :root { --paper: #fff; --ink: #000; --muted: #444; --rule: #bbb; --grid: #e5e5e5; --soft: #f4f4f4; --blue: #0072b2;
   --vermillion: #d55e00; --heat: #0072b2; }
   body { font-size: 11pt; } h2 { break-after: avoid; } .panel, tr, .tiles { break-inside: avoid; } main { padding: 0; max-width: none; }
-  .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px; } .scroll { overflow: visible; } table { font-size: 9pt; } }
+  .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px; }
+  .panels.by-arm { grid-auto-flow: column; grid-template-rows: repeat(4, auto); }
+  .scroll { overflow: visible; } table { font-size: 8.5pt; } .arms :is(th, td) { padding-right: 9px; } thead th { font-size: 8pt; }
+  .sub { font-size: 7pt; } .whisker { width: 64px; } }
 `);

@@ -67,8 +67,8 @@ export interface LineChart {
   series: readonly Series[];
   /** Default: the range of the values. */
   yDomain?: readonly [number, number];
-  /** A vertical line with its label. */
-  mark?: { x: number; label: string } | undefined;
+  /** A vertical line with its label, at the end that the curves leave free. */
+  mark?: { x: number; label: string; at: 'top' | 'bottom' } | undefined;
   /** A horizontal line with its label. */
   reference?: { y: number; label: string } | undefined;
 }
@@ -127,7 +127,7 @@ ${
   markup`<path class="reference" d="M0 ${yScale(reference.y)}H${PLOT.width}" />
 <text class="tick end halo" x="${PLOT.width}" y="${yScale(reference.y) - 5}">${reference.label}</text>`
 }
-${mark && marker(mark.label, xScale(mark.x))}
+${mark && marker(mark.label, xScale(mark.x), mark.at === 'top' ? 10 : PLOT.height - 6)}
 ${series.map((entry) => {
   const only = entry.values.length === 1 && entry.values[0] != null;
   return markup`<path class="line ${entry.style} ${entry.faint ? 'faint' : ''}" d="${path(entry.values)}" />
@@ -136,13 +136,13 @@ ${only && markup`<circle class="dot ${entry.style}" cx="${xScale(first)}" cy="${
   return { title, description, height: MARGIN.top + PLOT.height + MARGIN.bottom, body };
 }
 
-function marker(label: string, x: number): Markup {
+function marker(label: string, x: number, y: number): Markup {
   const leftwards = x + textWidth(label) + 6 > PLOT.width;
   return markup`<path class="mark" d="M${x} 0V${PLOT.height}" />
-<text class="tick halo ${leftwards ? 'end' : ''}" x="${x + (leftwards ? -5 : 5)}" y="${PLOT.height - 6}">${label}</text>`;
+<text class="tick halo ${leftwards ? 'end' : ''}" x="${x + (leftwards ? -5 : 5)}" y="${y}">${label}</text>`;
 }
 
-/** A confusion matrix: counts, and shares of the row that shade the cell. Height: `HEATMAP_HEIGHT`. */
+/** A confusion matrix: counts, and shares of the row that shade the cell. */
 export function heatmap(
   counts: readonly (readonly number[])[],
   labels: readonly string[],
@@ -154,8 +154,8 @@ export function heatmap(
       const share = total > 0 ? count / total : 0;
       return markup`<g transform="translate(${j * cell} ${i * cell})"><rect class="cell" width="${cell - 2}" height="${cell - 2}" rx="2" />
 <rect class="heat" width="${cell - 2}" height="${cell - 2}" rx="2" fill-opacity="${share}" />
-<text class="middle count ${share > 0.55 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 - 1}">${count}</text>
-<text class="middle share ${share > 0.55 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 + 12}">${total > 0 ? `${Math.round(share * 100)} %` : '—'}</text></g>`;
+<text class="middle count ${share > 0.85 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 - 1}">${count}</text>
+<text class="middle share ${share > 0.85 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 + 12}">${total > 0 ? `${Math.round(share * 100)} %` : '—'}</text></g>`;
     });
   })}
 ${labels.map((label, j) => markup`<text class="tick middle" x="${(j + 0.5) * cell - 1}" y="${counts.length * cell + 12}">${label}</text>`)}`;

@@ -30,50 +30,71 @@ function whisker({ value, low, high }: Interval, open: boolean): Markup {
 <path class="bar" d="M${x(low)} ${middle}H${x(high)}" /><circle class="${open ? 'open' : 'point'}" cx="${x(value)}" cy="${middle}" r="4" /></svg>`;
 }
 
-function armRow(arm: ArmSummary, crops: 'annotated' | 'predicted'): Markup {
-  const m: Metrics = arm[crops];
-  const first = crops === 'annotated';
-  return markup`<tr class="${first && 'group'}">${first && markup`<th rowspan="2" scope="rowgroup">${arm.name}<span class="sub"></span></th>`}
-<td>${crops}</td>${number(decimal(m.balancedAccuracy.value), range(m.balancedAccuracy))}
-<td>${whisker(m.balancedAccuracy, !first)}</td>
-${GRADES.map((grade) => number(decimal(m.recall[grade], 2)))}
-${number(kOfN(m.severeToNormal), m.severeToNormal.n > 0 && [percent(m.severeToNormal.rate), ' (', percentRange(m.severeToNormal), ')'])}
-${number(decimal(m.quadraticKappa), range(m.intervals.quadraticKappa))}${number(decimal(m.auroc), range(m.intervals.auroc))}
-${number(decimal(m.auprc), range(m.intervals.auprc))}${number(decimal(m.ece), range(m.intervals.ece))}
-${number(decimal(m.rsnaLogLoss), range(m.intervals.rsnaLogLoss))}</tr>`;
+const CROPS = ['annotated', 'predicted'] as const;
+
+/** Two rows an arm, annotated and predicted crops, with `cells` after the names. */
+function armRows(
+  arms: readonly ArmSummary[],
+  cells: (metrics: Metrics, first: boolean) => Content,
+): Markup[] {
+  return arms.flatMap((arm) =>
+    CROPS.map((crops) => {
+      const first = crops === 'annotated';
+      return markup`<tr class="${first && 'group'}">${
+        first &&
+        markup`<th rowspan="2" scope="rowgroup">${arm.name}<span class="sub">epoch ${arm.bestEpoch}</span></th>`
+      }<td>${crops}</td>${cells(arm[crops], first)}</tr>`;
+    }),
+  );
 }
 
 function publishedRow(name: string, accuracy: string, rate: number): Markup {
   return markup`<tr class="published"><th scope="row">${name}</th><td>published</td>${number(accuracy)}<td></td>
-${GRADES.map(() => number(UNDEFINED))}${number(percent(rate, 2))}${[0, 1, 2, 3, 4].map(() => number(UNDEFINED))}</tr>`;
+${number(percent(rate, 2))}${GRADES.map(() => number(UNDEFINED))}</tr>`;
 }
+
+const heads = (names: readonly string[]) =>
+  names.map((name) => markup`<th class="number" scope="col">${name}</th>`);
 
 /** Every arm with annotated and predicted crops, and below it what the paper reports on its own data. */
 export function armsTable({ arms }: Summary): Markup {
-  const head = ['normal', 'moderate', 'severe'].map(
-    (grade) => markup`<th class="number" scope="col">recall ${grade}</th>`,
-  );
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="Table of arms"><table class="arms"><thead><tr>
-<th scope="col">arm</th><th scope="col">crops</th><th class="number" scope="col">balanced accuracy</th><th scope="col">0 to 1</th>${head}
-<th class="number" scope="col">severe called normal</th><th class="number" scope="col">quadratic κ</th>
-<th class="number" scope="col">AUROC severe</th><th class="number" scope="col">AUPRC severe</th>
-<th class="number" scope="col">ECE</th><th class="number" scope="col">RSNA log loss</th></tr></thead>
-<tbody>${arms.map((arm) => [armRow(arm, 'annotated'), armRow(arm, 'predicted')])}
-${publishedRow('contrastive', decimal(PUBLISHED.contrastive.balancedAccuracy), PUBLISHED.contrastive.severeToNormalRate)}
-${publishedRow('scratch', UNDEFINED, PUBLISHED.scratch.severeToNormalRate)}</tbody></table></div>`;
+  const { contrastive, scratch } = PUBLISHED;
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="Arms"><table class="arms"><thead><tr>
+<th scope="col">arm</th><th scope="col">crops</th>${heads(['balanced accuracy'])}<th scope="col">from 0 to 1</th>
+${heads(['severe called normal', ...GRADES.map((grade) => `recall ${grade}`)])}</tr></thead><tbody>${armRows(
+    arms,
+    (m, first) => [
+      number(decimal(m.balancedAccuracy.value), range(m.balancedAccuracy)),
+      markup`<td>${whisker(m.balancedAccuracy, !first)}</td>`,
+      number(
+        kOfN(m.severeToNormal),
+        m.severeToNormal.n > 0 && `${percent(m.severeToNormal.rate)} (${percentRange(m.severeToNormal)})`,
+      ),
+      number(decimal(m.recall.normal), range(m.intervals.recallNormal)),
+      number(decimal(m.recall.moderate), range(m.intervals.recallModerate)),
+      number(decimal(m.recall.severe), range(m.intervals.recallSevere)),
+    ],
+  )}${publishedRow('contrastive', decimal(contrastive.balancedAccuracy), contrastive.severeToNormalRate)}
+${publishedRow('scratch', UNDEFINED, scratch.severeToNormalRate)}</tbody></table></div>`;
+}
+
+/** What else is known of the arms: agreement, ranking and calibration. */
+export function furtherMetricsTable({ arms }: Summary): Markup {
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="Further metrics"><table class="arms"><thead><tr>
+<th scope="col">arm</th><th scope="col">crops</th>${heads(['quadratic κ', 'AUROC severe', 'AUPRC severe', 'calibration error', 'RSNA log loss'])}
+</tr></thead><tbody>${armRows(arms, (m) =>
+    (['quadraticKappa', 'auroc', 'auprc', 'ece', 'rsnaLogLoss'] as const).map((name) =>
+      number(decimal(m[name]), range(m.intervals[name])),
+    ),
+  )}</tbody></table></div>`;
 }
 
 export function comparisonsTable({ comparisons }: Summary): Markup {
-  return markup`<div class="scroll"><table><thead><tr><th scope="col">difference of balanced accuracy</th>
-<th class="number" scope="col">estimate</th><th class="number" scope="col">95 % interval</th><th class="number" scope="col">two-sided</th></tr></thead>
+  return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">balanced accuracy</th>
+<th class="number" scope="col">estimate</th><th class="number" scope="col">two-sided</th></tr></thead>
 <tbody>${comparisons.map(
-    ({
-      a,
-      b,
-      difference,
-      p,
-    }) => markup`<tr><th scope="row">${a} − ${b}</th>${number(signed(difference.value))}
-${number(range(difference, 3, signed))}${number(pValue(p))}</tr>`,
+    ({ a, b, difference, p }) =>
+      markup`<tr><th scope="row">${a} − ${b}</th>${number(signed(difference.value), range(difference, 2, signed))}${number(pValue(p))}</tr>`,
   )}</tbody></table></div>`;
 }
 
@@ -84,7 +105,7 @@ export function localizationTable({ localization }: Summary): Markup {
     ...[...known, ...others].map((level) => [level, localization.perLevel[level]!] as const),
     ['all levels', localization] as const,
   ];
-  return markup`<div class="scroll"><table><thead><tr><th scope="col">level</th><th class="number" scope="col">RMSE px</th>
+  return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">level</th><th class="number" scope="col">RMSE px</th>
 <th class="number" scope="col">RMSE mm</th><th class="number" scope="col">within 5 mm</th><th class="number" scope="col">within 10 mm</th>
 <th class="number" scope="col">discs</th></tr></thead><tbody>${rows.map(
     ([name, error]) => markup`<tr><th scope="row">${name}</th>${number(decimal(error.rmsePx, 2))}
@@ -95,7 +116,7 @@ ${[0, 1, 2, 3].map(() => number(UNDEFINED))}</tr></tbody></table></div>`;
 
 export function dataTable({ data }: Summary): Markup {
   const splits = ['train', 'validation', 'test'] as const;
-  return markup`<div class="scroll"><table><thead><tr><th scope="col">split</th><th class="number" scope="col">studies</th>
+  return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">split</th><th class="number" scope="col">studies</th>
 ${GRADES.map((grade) => markup`<th class="number" scope="col">${grade}</th>`)}<th class="number" scope="col">discs</th></tr></thead>
 <tbody>${splits.map((split) => {
     const counts = GRADES.map((grade) => data.classCounts[split][grade]);
@@ -122,7 +143,7 @@ export function skippedList({ data: { skipped } }: Summary): Markup {
 
 export function timingTable({ timing }: Summary): Markup {
   const total = Object.values(timing).reduce((sum, seconds) => sum + seconds, 0);
-  return markup`<div class="scroll"><table><thead><tr><th scope="col">stage</th><th class="number" scope="col">time</th></tr></thead>
+  return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">stage</th><th class="number" scope="col">time</th></tr></thead>
 <tbody>${[...Object.entries(timing), ['together', total] as const].map(
     ([stage, seconds]) => markup`<tr><th scope="row">${stage}</th>${number(duration(seconds))}</tr>`,
   )}</tbody></table></div>`;
@@ -136,7 +157,7 @@ function flatten(value: unknown, path: string): [string, string][] {
 }
 
 export function configTable(config: Record<string, unknown>): Markup {
-  return markup`<div class="scroll"><table class="config"><tbody>${flatten(config, '').map(
+  return markup`<div class="scroll" tabindex="0"><table class="config"><tbody>${flatten(config, '').map(
     ([key, value]) => markup`<tr><th scope="row"><code>${key}</code></th><td><code>${value}</code></td></tr>`,
   )}</tbody></table></div>`;
 }

@@ -42,7 +42,7 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
         { name: 'validation, smoothed', values: exponentialMovingAverage(accuracy), style: 'first' },
       ],
       reference: { y: 1 / GRADES.length, label: 'chance' },
-      mark: best && { x: bestEpoch, label: `best: epoch ${bestEpoch}` },
+      mark: best && { x: bestEpoch, label: `best: epoch ${bestEpoch}`, at: 'bottom' },
     }),
     lineChart({
       title: `${name}: recall per grade`,
@@ -57,7 +57,7 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
           { name: grade, values: exponentialMovingAverage(values), style: grade },
         ];
       }),
-      mark: best && { x: bestEpoch, label: '' },
+      mark: best && { x: bestEpoch, label: '', at: 'bottom' },
     }),
     lineChart({
       title: `${name}: focal loss`,
@@ -65,19 +65,20 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
       x,
       xLabel: 'epoch',
       series: [{ name: 'training', values: epochs.map((epoch) => epoch.trainLoss), style: 'first' }],
-      mark: best && { x: bestEpoch, label: '' },
+      mark: best && { x: bestEpoch, label: '', at: 'bottom' },
     }),
   ];
 }
 
 const CELL = 45;
 const GUTTER = 62;
+const SHORT = ['normal', 'mod.', 'severe'];
 
 /** Confusion matrices of one arm on the test set, for annotated and predicted crops. */
 export function confusionPanel({ name, annotated, predicted }: ArmSummary): Panel {
   const side = GRADES.length * CELL;
   const matrix = (x: number, label: string, counts: number[][]) => markup`<g transform="translate(${x} 20)">
-<text class="note" x="0" y="-7">${label}</text>${heatmap(counts, GRADES, CELL)}</g>`;
+<text class="note" x="0" y="-7">${label}</text>${heatmap(counts, SHORT, CELL)}</g>`;
   return {
     title: `${name}: confusion on the test set`,
     description: `Rows are truth, columns prediction, annotated crops: ${annotated.confusion.map((row) => row.join(' ')).join('; ')}.`,

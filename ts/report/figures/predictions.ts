@@ -4,7 +4,7 @@ import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
 import { type Markup, markup } from '../markup.js';
 import { PANEL_WIDTH, type Panel } from '../svg.js';
 import type { PredictionExample } from '../types.js';
-import { placeSlice, toPanel } from './rois.js';
+import { levelLabel, placeSlice, toPanel } from './rois.js';
 
 /** Figure 4: what the model finds on a series of the test set, beside what the readers marked. */
 
@@ -25,7 +25,7 @@ function marks({ level, truth, predicted, truthGrade, probabilities }: Disc, sca
     markup`<circle class="under" cx="${tx}" cy="${ty}" r="8" /><circle class="ring ${gradeClass(truthGrade)}" cx="${tx}" cy="${ty}" r="8" />`
   }
 <path class="under" d="${cross}" /><path class="cross ${gradeClass(argmax(probabilities))}" d="${cross}" />
-<text x="${Math.max(tx, px) + 14}" y="${ty + 4}">${level}</text>`;
+${levelLabel(level, ty)}`;
 }
 
 /** The three probabilities as one bar. */

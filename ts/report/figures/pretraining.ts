@@ -19,7 +19,10 @@ export function pretrainingPanels({
         { name: 'training', values: trainLoss, style: 'first' },
         { name: 'validation', values: validationLoss, style: 'second' },
       ],
-      mark: best >= 0 ? { x: best + 1, label: `lowest: ${validationLoss[best]!.toFixed(3)}` } : undefined,
+      mark:
+        best >= 0
+          ? { x: best + 1, label: `lowest: ${validationLoss[best]!.toFixed(3)}`, at: 'top' }
+          : undefined,
     }),
     lineChart({
       title: 'Learning rate',

@@ -19,6 +19,10 @@ export function placeSlice(slice: ReportImage): { image: Markup; scale: number; 
 /** From pixel centres (the first pixel's is 0) to the units of the panel. */
 export const toPanel = (pixel: number, scale: number) => (pixel + 0.5) * scale;
 
+/** At the posterior edge, where it hides nothing. */
+export const levelLabel = (level: string, y: number): Markup =>
+  markup`<text class="end" x="${PANEL_WIDTH - 7}" y="${y + 4}">${level}</text>`;
+
 export function roiPanel({ studyId, grade, slice, roiSide, discs }: RoiExample): Panel {
   const { image, scale, height } = placeSlice(slice);
   const side = (PANEL_WIDTH - GAP * (discs.length - 1)) / discs.length;
@@ -27,7 +31,7 @@ export function roiPanel({ studyId, grade, slice, roiSide, discs }: RoiExample):
     const half = ((roiSide ?? 0) * scale) / 2;
     return markup`<g class="${gradeClass(disc.grade)}">
 ${roiSide && markup`<rect class="outline" x="${x - half}" y="${y - half}" width="${2 * half}" height="${2 * half}" />`}
-${gradeSymbol(disc.grade, x, y, 60)}<text x="${x + 9}" y="${y + 4}">${disc.level}</text></g>`;
+${gradeSymbol(disc.grade, x, y, 60)}${levelLabel(disc.level, y)}</g>`;
   });
   const crops = discs.map(
     (disc, i) => markup`<g transform="translate(${i * (side + GAP)} ${height + 10})">
