@@ -1,0 +1,43 @@
+/** The grading network: an encoder and, after dropout, one linear layer to the three grades. */
+import { dropout } from '../engine/ops/dropout.js';
+import type { Tensor } from '../engine/tensor.js';
+import { type Build, Linear } from './layers.js';
+import { Module } from './module.js';
+import type { ResNet } from './resnet.js';
+
+const GRADE_COUNT = 3;
+
+export interface GraderOptions {
+  /** Probability that a feature is dropped before the linear layer, in training. */
+  dropout?: number;
+}
+
+/** Draws the dropout mask of one training step. */
+export interface DropoutKeys {
+  seed: number;
+  step: number;
+}
+
+export class Grader extends Module {
+  readonly encoder: ResNet;
+  readonly head: Linear;
+  readonly #dropout: number;
+
+  constructor(build: Build, encoder: ResNet, options: GraderOptions = {}) {
+    super();
+    this.encoder = this.child('encoder', encoder);
+    this.head = this.child('head', new Linear(build, encoder.features, GRADE_COUNT));
+    this.#dropout = options.dropout ?? 0;
+  }
+
+  /**
+   * [N, 1, S, S] -> logits [N, 3] of normal, moderate, severe.
+   *
+   * @param keys of the dropout; without them, or in eval mode, nothing is dropped
+   */
+  forward(x: Tensor, keys?: DropoutKeys): Tensor {
+    const features = this.encoder.forward(x);
+    const drops = this.training && keys !== undefined && this.#dropout > 0;
+    return this.head.forward(drops ? dropout(features, { p: this.#dropout, ...keys }) : features);
+  }
+}
