@@ -150,8 +150,11 @@ export function describe(error: unknown): string {
 }
 
 export function truncated(path: string, found: string, cause?: unknown): SpinegradError {
-  const message = `${path}: the DICOM data set is truncated or damaged: ${found.replace(/^dicomParser[.:]\s*/, '')}`;
-  return new SpinegradError('ERR_DICOM_TRUNCATED', message, { cause });
+  const overrun = /overrun|overread|past (the )?end|cannot be greater|outside the bounds/i.test(found);
+  const reason = overrun ? 'an element reaches beyond its end' : found;
+  return new SpinegradError('ERR_DICOM_TRUNCATED', `${path}: the file is truncated or damaged: ${reason}`, {
+    cause,
+  });
 }
 
 /** Text is padded with a space, UIDs with NUL (PS3.5 section 6.2). */

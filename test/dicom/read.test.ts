@@ -1,0 +1,262 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import codecs from 'dcmjs-codecs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseDicom, readDicom, readHeader } from '#spinegrad/dicom/read.js';
+import {
+  buildDicom,
+  dataSet,
+  type Elements,
+  EXPLICIT,
+  encapsulated,
+  imageElements,
+  us,
+  usBig,
+} from './build.js';
+
+const { Context, NativeCodecs } = codecs;
+
+const pixelsOf = async (file: Buffer, frame = 0) => [
+  ...(await parseDicom(file, 'x.dcm')).frames[frame]!.pixels,
+];
+
+describe('stored values', () => {
+  it.each([
+    ['unsigned 16 of 16', { bits: 16, high: 15, signed: 0 }, [0, 1, 65535, 32768]],
+    ['signed 16 of 16', { bits: 16, high: 15, signed: 1 }, [0, 1, -1, -32768]],
+    ['unsigned 12 of 16: overlay bits are masked', { bits: 12, high: 11, signed: 0 }, [0, 1, 4095, 0]],
+    ['signed 12 of 16', { bits: 12, high: 11, signed: 1 }, [0, 1, -1, 0]],
+    ['12 bits at the top of the cell', { bits: 12, high: 15, signed: 0 }, [0, 0, 4095, 2048]],
+  ])('%s', async (_, { bits, high, signed }, expected) => {
+    const file = buildDicom(
+      imageElements(2, 2, us(0, 1, 0xffff, 0x8000), {
+        '00280101': ['US', us(bits)],
+        '00280102': ['US', us(high)],
+        '00280103': ['US', us(signed)],
+      }),
+    );
+    expect(await pixelsOf(file)).toEqual(expected);
+  });
+
+  it('reads cells of 8 bits', async () => {
+    const eight: Elements = {
+      '00280100': ['US', us(8)],
+      '00280101': ['US', us(8)],
+      '00280102': ['US', us(7)],
+      '00280103': ['US', us(1)],
+    };
+    expect(await pixelsOf(buildDicom(imageElements(1, 3, Buffer.from([1, 127, 255]), eight)))).toEqual([
+      1, 127, -1,
+    ]);
+  });
+
+  it('reads big-endian files, and files without preamble and meta header', async () => {
+    const big = imageElements(1, 2, usBig(258, 3));
+    for (const [tag, [vr, value]] of Object.entries(big)) {
+      if (vr === 'US') big[tag] = [vr, Buffer.from(value as Buffer).swap16()];
+    }
+    const options = { transferSyntax: '1.2.840.10008.1.2.2', bigEndian: true };
+    expect(await pixelsOf(buildDicom(big, options))).toEqual([258, 3]);
+    expect(await pixelsOf(buildDicom(big, { ...options, meta: false }))).toEqual([258, 3]);
+    expect(await pixelsOf(buildDicom(imageElements(1, 2, us(258, 3)), { meta: false }))).toEqual([258, 3]);
+  });
+});
+
+describe('modality values', () => {
+  it('rescales', async () => {
+    const rescale: Elements = { '00281052': ['DS', '-10'], '00281053': ['DS', '2.5'] };
+    expect(await pixelsOf(buildDicom(imageElements(1, 2, us(0, 4), rescale)))).toEqual([-10, 0]);
+  });
+
+  it('inverts MONOCHROME1 within its range, or keeps it on request', async () => {
+    const elements = imageElements(1, 3, us(0, 1, 4095), {
+      '00280004': ['CS', 'MONOCHROME1'],
+      '00280101': ['US', us(12)],
+      '00280102': ['US', us(11)],
+      '00281052': ['DS', '1'],
+      '00281053': ['DS', '2'],
+    });
+    const file = buildDicom(elements);
+    expect(await pixelsOf(file)).toEqual([8191, 8189, 1]);
+    const kept = await parseDicom(file, 'x.dcm', { invertMonochrome1: false });
+    expect([...kept.frames[0]!.pixels]).toEqual([1, 3, 8191]);
+  });
+
+  it('applies a modality LUT, whose ends extend to both sides', async () => {
+    const lut = dataSet({ '00283002': ['US', us(3, 10, 16)], '00283006': ['US', us(100, 200, 400)] });
+    const file = buildDicom(imageElements(1, 4, us(0, 10, 11, 50), { '00283000': ['SQ', [lut]] }));
+    expect(await pixelsOf(file)).toEqual([100, 100, 200, 400]);
+  });
+
+  it('takes rescale and geometry of enhanced multi-frame files from their functional groups', async () => {
+    const shared = dataSet({
+      '00209116': ['SQ', [dataSet({ '00200037': ['DS', '0\\1\\0\\0\\0\\-1'] })]],
+      '00289110': ['SQ', [dataSet({ '00180088': ['DS', '4.4'], '00280030': ['DS', '0.7\\0.8'] })]],
+    });
+    const frame = (slope: string, x: string) =>
+      dataSet({
+        '00209113': ['SQ', [dataSet({ '00200032': ['DS', `${x}\\0\\0`] })]],
+        '00289145': ['SQ', [dataSet({ '00281052': ['DS', '0'], '00281053': ['DS', slope] })]],
+      });
+    const {
+      '00200032': _,
+      '00200037': __,
+      '00280030': ___,
+      ...elements
+    } = imageElements(1, 2, us(1, 2, 3, 4));
+    const image = await parseDicom(
+      buildDicom({
+        ...elements,
+        '00280008': ['IS', '2'],
+        '52009229': ['SQ', [shared]],
+        '52009230': ['SQ', [frame('1', '0'), frame('10', '4.4')]],
+      }),
+      'x.dcm',
+    );
+    expect(image.frames.map(({ pixels }) => [...pixels])).toEqual([
+      [1, 2],
+      [30, 40],
+    ]);
+    expect(image.frames.map(({ geometry }) => geometry?.position)).toEqual([
+      [0, 0, 0],
+      [4.4, 0, 0],
+    ]);
+    expect(image).toMatchObject({ pixelSpacing: [0.7, 0.8], sliceSpacing: 4.4 });
+  });
+});
+
+describe('compressed frames', () => {
+  const [rows, columns] = [16, 12];
+  const frames = [0, 1].map((frame) =>
+    Uint16Array.from({ length: rows * columns }, (_, i) => (i * 37 + frame * 1000) % 4096),
+  );
+
+  beforeAll(() => NativeCodecs.initializeAsync());
+
+  function encode(
+    pixels: Uint16Array,
+    run: (context: InstanceType<typeof Context>) => typeof context,
+  ): Buffer {
+    const context = new Context({
+      width: columns,
+      height: rows,
+      bitsAllocated: 16,
+      bitsStored: 16,
+      samplesPerPixel: 1,
+      pixelRepresentation: 0,
+      planarConfiguration: 0,
+      photometricInterpretation: 'MONOCHROME2',
+      decodedBuffer: new Uint8Array(pixels.buffer),
+    });
+    return Buffer.from(run(context).getEncodedBuffer()!);
+  }
+
+  const file = (transferSyntax: string, pixelData: Buffer, count: number) =>
+    buildDicom(
+      imageElements(rows, columns, Buffer.alloc(0), {
+        '00280008': ['IS', String(count)],
+        '7FE00010': ['OB', pixelData],
+      }),
+      { transferSyntax },
+    );
+
+  it.each([
+    ['RLE', '1.2.840.10008.1.2.5', (c) => NativeCodecs.encodeRle(c)],
+    ['JPEG lossless', '1.2.840.10008.1.2.4.70', (c) => NativeCodecs.encodeJpeg(c)],
+    ['JPEG-LS', '1.2.840.10008.1.2.4.80', (c) => NativeCodecs.encodeJpegLs(c)],
+    ['JPEG 2000', '1.2.840.10008.1.2.4.90', (c) => NativeCodecs.encodeJpeg2000(c)],
+    ['HTJ2K', '1.2.840.10008.1.2.4.201', (c) => NativeCodecs.encodeHtJpeg2000(c)],
+  ] as [string, string, (context: InstanceType<typeof Context>) => typeof context][])(
+    '%s gives back what was encoded',
+    async (_, transferSyntax, run) => {
+      const image = await parseDicom(
+        file(transferSyntax, encapsulated(frames.map((pixels) => encode(pixels, run))), 2),
+        'x.dcm',
+      );
+      expect(image.frames.map(({ pixels }) => [...pixels])).toEqual(frames.map((pixels) => [...pixels]));
+    },
+  );
+
+  it('joins fragments, with or without an offset table, and forgives a missing delimiter', async () => {
+    const [a, b] = frames.map((pixels) => encode(pixels, (context) => NativeCodecs.encodeJpegLs(context)));
+    const even = Math.floor(a!.length / 4) * 2;
+    const parts = [a!.subarray(0, even), a!.subarray(even), b!];
+    const second = even + 8 + (a!.length - even) + ((a!.length - even) % 2) + 8;
+    for (const pixelData of [
+      encapsulated(parts),
+      encapsulated(parts, [0, second]),
+      encapsulated(parts, [0, second], false),
+    ]) {
+      const image = await parseDicom(file('1.2.840.10008.1.2.4.80', pixelData, 2), 'x.dcm');
+      expect(image.frames.map(({ pixels }) => [...pixels])).toEqual(frames.map((pixels) => [...pixels]));
+    }
+  });
+
+  it('refuses a codestream of another size than the header says', async () => {
+    const encoded = encode(frames[0]!, (context) => NativeCodecs.encodeJpegLs(context));
+    const elements = imageElements(rows + 1, columns, Buffer.alloc(0), {
+      '7FE00010': ['OB', encapsulated([encoded])],
+    });
+    await expect(
+      parseDicom(buildDicom(elements, { transferSyntax: '1.2.840.10008.1.2.4.80' }), 'x.dcm'),
+    ).rejects.toMatchObject({
+      code: 'ERR_DICOM_DECODE',
+      message: expect.stringContaining('expected 1 x 17 x 12'),
+    });
+  });
+});
+
+describe('refusals', () => {
+  it.each<[string, string, Elements]>([
+    ['colour', 'ERR_DICOM_UNSUPPORTED', { '00280002': ['US', us(3)], '00280004': ['CS', 'RGB'] }],
+    ['32 bits', 'ERR_DICOM_UNSUPPORTED', { '00280100': ['US', us(32)] }],
+    ['bits that do not fit', 'ERR_DICOM_UNSUPPORTED', { '00280102': ['US', us(3)] }],
+    ['no rows', 'ERR_DICOM_NO_PIXELS', { '00280010': ['US', us(0)] }],
+    ['more rows than data', 'ERR_DICOM_TRUNCATED', { '00280010': ['US', us(60000)] }],
+    ['more frames than data', 'ERR_DICOM_TRUNCATED', { '00280008': ['IS', '99999999'] }],
+  ])('%s', async (_, code, more) => {
+    const file = buildDicom(imageElements(1, 2, us(1, 2), more));
+    await expect(parseDicom(file, 'x.dcm')).rejects.toMatchObject({
+      name: 'SpinegradError',
+      code,
+      message: expect.stringMatching(/^x\.dcm: /),
+    });
+  });
+
+  it('names an unknown transfer syntax', async () => {
+    const elements = imageElements(1, 2, Buffer.alloc(0), { '7FE00010': ['OB', encapsulated([us(1, 2)])] });
+    await expect(
+      parseDicom(buildDicom(elements, { transferSyntax: '1.2.3' }), 'x.dcm'),
+    ).rejects.toMatchObject({
+      code: 'ERR_DICOM_UNSUPPORTED',
+      message: expect.stringContaining('1.2.3'),
+    });
+  });
+});
+
+describe('files', () => {
+  it('reads a header without its pixels, also where it is longer than the first read', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spinegrad-'));
+    for (const padding of [0, 200_000]) {
+      const path = join(folder, `${padding}.dcm`);
+      const more: Elements = { '00091001': ['OB', Buffer.alloc(padding)] };
+      await writeFile(path, buildDicom(imageElements(1, 2, us(1, 2), more)));
+      expect(await readHeader(path)).toMatchObject({
+        path,
+        transferSyntax: EXPLICIT,
+        hasPixelData: true,
+        rows: 1,
+        columns: 2,
+        instanceNumber: 7,
+        pixelSpacing: [0.5, 0.6],
+        geometry: { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [10, -100, 80] },
+      });
+    }
+  });
+
+  it('says that a file is missing or a folder', async () => {
+    await expect(readDicom('/no/such.dcm')).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+    await expect(readHeader(tmpdir())).rejects.toMatchObject({ code: 'ERR_FILE_READ' });
+  });
+});
