@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readInput } from '#spinegrad/data/input.js';
 import { readNifti } from '#spinegrad/data/nifti.js';
 import { readPng } from '#spinegrad/data/png.js';
 import { letterboxSlice } from '#spinegrad/data/roi.js';
@@ -118,5 +119,26 @@ describe.skipIf(testData === undefined)('the SPIDER slices', () => {
     for (const [i, [x, y]] of places.entries()) {
       expect(x > 0 && x < slice.columns && y > (places[i - 1]?.[1] ?? 0)).toBe(true);
     }
+  });
+});
+
+describe.skipIf(testData === undefined)('what predict is given', () => {
+  const read = (name: string, spacing: [number, number] | null = null) =>
+    readInput(join(testData!, name), spacing);
+
+  test('a DICOM file, a folder, a volume, a picture', async () => {
+    const one = await read('spine-dicom/2022-03-08-RicSmi.dcm');
+    expect(one.slices).toMatchObject([{ rows: 256, columns: 256, pixelSpacing: [1.328125, 1.328125] }]);
+    expect((await read('spine-dicom')).slices.length).toBeGreaterThan(0);
+    expect((await read('lumbar-volume/t2_lumbar.nii.gz')).slices).toHaveLength(38);
+    expect((await read('spider-slices/images/10009_11.png', [0.7, 0.7])).slices).toHaveLength(1);
+  });
+
+  test('an axial file, a picture without spacing and a folder without images are refused', async () => {
+    await expect(read('spine-dicom/GH1339.dcm')).rejects.toMatchObject({ code: 'ERR_SERIES_NOT_FOUND' });
+    await expect(read('spider-slices/images/10009_11.png')).rejects.toMatchObject({
+      code: 'ERR_PIXEL_SPACING',
+    });
+    await expect(read('spider-slices')).rejects.toMatchObject({ code: 'ERR_SERIES_NOT_FOUND' });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { applyAffine, invertAffine } from '#spinegrad/data/affine.js';
 import { intensityWindow, resample } from '#spinegrad/data/resample.js';
 import { cropRoi, letterboxSlice, pointInPatient } from '#spinegrad/data/roi.js';
-import type { SourceSlice } from '#spinegrad/data/series.js';
+import { type SourceSlice, swapFrontAndBack } from '#spinegrad/data/series.js';
 import type { Affine } from '#spinegrad/data/types.js';
 import type { Geometry, Vector3 } from '#spinegrad/dicom/types.js';
 
@@ -138,6 +138,19 @@ describe('crops', () => {
     expect(b[2] - a[2]).toBeCloseTo(-2);
   });
 });
+
+test.each([...ORIENTATIONS, null])(
+  'rows %s: a header wrong about front and back can be set right',
+  (orientation) => {
+    const source = slice(orientation, 60, 90, [1.2, 0.5]);
+    const [found, mirrored] = [letterboxSlice(source, 30), letterboxSlice(swapFrontAndBack(source), 30)];
+    for (let i = 0; i < 900; i++) {
+      expect(Math.abs(mirrored.pixels[i]! - found.pixels[i - (i % 30) + 29 - (i % 30)]!)).toBeLessThanOrEqual(
+        1,
+      );
+    }
+  },
+);
 
 describe('resampling', () => {
   test('shrinking averages: a checkerboard becomes grey', () => {

@@ -149,6 +149,7 @@ class BankBuilder {
   private readonly manifest: BankManifest;
   private readonly rois: Uint16Array;
   private readonly slices: Uint16Array;
+  private discs = 0;
 
   constructor(data: RsnaData, roi: RoiSpec, sliceSize: number, split: SplitSpec) {
     const discs = data.studies.reduce((sum, study) => sum + study.discs.length, 0);
@@ -176,8 +177,6 @@ class BankBuilder {
       fingerprint: '',
     };
   }
-
-  private discs = 0;
 
   add({ studyId, discs, slice, skipped }: CutStudy): void {
     const { manifest } = this;

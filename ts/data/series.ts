@@ -5,7 +5,7 @@
  */
 
 import { normalOf, slicePosition, sortSlices } from '../dicom/geometry.js';
-import type { DicomImage, Geometry } from '../dicom/types.js';
+import type { DicomImage, Geometry, Vector3 } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
 
 export interface SourceSlice {
@@ -81,6 +81,24 @@ export function neighbours<T extends SlicePlace>(
   const from = Math.max(0, at - count);
   return stack.slice(from, at + count + 1).map((slice, i) => ({ slice, offset: from + i - at }));
 }
+
+/**
+ * The same pixels with a geometry that says the opposite of front and back: crops of it come out mirrored. For
+ * files whose header is wrong about the side on which anterior lies; they exist, so what the pixels show decides.
+ */
+export function swapFrontAndBack(slice: SourceSlice): SourceSlice {
+  const { rowDirection, columnDirection, position } = slice.geometry ?? CANONICAL;
+  const opposite = ([x, y, z]: Vector3): Vector3 => [x, -y, z];
+  const geometry = {
+    rowDirection: opposite(rowDirection),
+    columnDirection: opposite(columnDirection),
+    position: opposite(position),
+  };
+  return { ...slice, geometry };
+}
+
+/** What is assumed of a slice without geometry. */
+const CANONICAL: Geometry = { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [0, 0, 0] };
 
 function isParallel(a: SlicePlace, b: SlicePlace): boolean {
   if (a.geometry === null || b.geometry === null) return a.geometry === b.geometry;

@@ -1,0 +1,53 @@
+/** What `predict` is given, whatever its kind, as one sagittal stack. */
+import { DicomPool } from '../dicom/pool.js';
+import { chooseSagittalT2, findSeries } from '../dicom/series.js';
+import { SpinegradError } from '../error.js';
+import { readNifti } from './nifti.js';
+import { readPng } from './png.js';
+import { dicomSlices, type SourceSlice, sortSeries } from './series.js';
+import type { Skipped } from './types.js';
+
+export interface InputSeries {
+  /** From the patient's right to the left; at least one. */
+  slices: SourceSlice[];
+  /** Files of the series or folder that could not be read. */
+  skipped: Skipped[];
+}
+
+/**
+ * Reads a NIfTI volume, a PNG slice, or the sagittal T2 series of a DICOM file or folder.
+ *
+ * @param spacing (row spacing, column spacing) in mm, for a PNG
+ * @throws SpinegradError of `readNifti`, `readPng`, `findSeries` and `chooseSagittalT2` (ERR_SERIES_NOT_FOUND);
+ *   ERR_PIXEL_SPACING for a PNG without spacing; ERR_SERIES_EMPTY if no file of the series can be decoded
+ */
+export async function readInput(
+  path: string,
+  spacing: readonly [number, number] | null,
+): Promise<InputSeries> {
+  if (/\.nii(\.gz)?$/i.test(path)) return { slices: await readNifti(path), skipped: [] };
+  if (/\.png$/i.test(path)) {
+    if (spacing === null) {
+      throw new SpinegradError(
+        'ERR_PIXEL_SPACING',
+        `${path}: a PNG holds no pixel spacing; give it by --spacing MM`,
+      );
+    }
+    return { slices: [await readPng(path, spacing)], skipped: [] };
+  }
+  const { series, skipped } = await findSeries(path);
+  const chosen = chooseSagittalT2(series, path);
+  await using pool = new DicomPool();
+  const slices: SourceSlice[] = [];
+  for await (const result of pool.readAll(chosen.files.map((file) => file.path))) {
+    if ('image' in result) slices.push(...dicomSlices(result.image));
+    else skipped.push({ path: result.path, code: result.error.code, message: result.error.message });
+  }
+  if (slices.length === 0) {
+    throw new SpinegradError(
+      'ERR_SERIES_EMPTY',
+      `${path}: no file of the series can be decoded; ${skipped[0]?.message}`,
+    );
+  }
+  return { slices: sortSeries(slices), skipped };
+}
