@@ -1,0 +1,52 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DicomPool, type DicomResult } from '#spinegrad/dicom/pool.js';
+import { buildDicom, imageElements, us } from './build.js';
+
+let paths: string[];
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'spinegrad-'));
+  paths = Array.from({ length: 12 }, (_, index) => join(folder, `${index}.dcm`));
+  await Promise.all(
+    paths.map((path, index) =>
+      writeFile(path, index === 5 ? 'no DICOM' : buildDicom(imageElements(1, 2, us(index, 1)))),
+    ),
+  );
+});
+
+describe('DicomPool', () => {
+  it('gives results in order; a bad file fails alone', async () => {
+    await using pool = new DicomPool({ size: 2 });
+    const results: DicomResult[] = [];
+    for await (const result of pool.readAll(paths)) results.push(result);
+    expect(results.map(({ path }) => path)).toEqual(paths);
+    for (const [index, result] of results.entries()) {
+      if (index === 5) expect(result).toMatchObject({ error: { code: 'ERR_DICOM_NOT_DICOM' } });
+      else expect('image' in result && [...result.image.frames[0]!.pixels]).toEqual([index, 1]);
+    }
+  });
+
+  it('replaces a thread that takes too long', async () => {
+    await using pool = new DicomPool({ size: 1, timeoutMs: 0 });
+    await expect(pool.read(paths[0]!)).rejects.toMatchObject({
+      code: 'ERR_DICOM_DECODE',
+      message: expect.stringMatching(/^\S+0\.dcm: not decoded within 0 ms/),
+    });
+    await expect(pool.read(paths[1]!)).rejects.toMatchObject({ code: 'ERR_DICOM_DECODE' });
+  });
+
+  it('rejects what is queued when it is closed, and all that comes later', async () => {
+    const pool = new DicomPool({ size: 1 });
+    const reads = Promise.allSettled(paths.slice(0, 3).map((path) => pool.read(path)));
+    await pool.close();
+    for (const result of await reads) expect(result).toMatchObject({ reason: { code: 'ERR_DISPOSED' } });
+    await expect(pool.read(paths[0]!)).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+  });
+
+  it('refuses a size that is no positive integer', () => {
+    expect(() => new DicomPool({ size: 0 })).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+  });
+});

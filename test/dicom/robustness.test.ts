@@ -1,0 +1,108 @@
+/**
+ * Whatever the bytes: an image or a SpinegradError that names the file, within bounded time and memory.
+ */
+import codecs from 'dcmjs-codecs';
+import fc from 'fast-check';
+import { beforeAll, expect, it } from 'vitest';
+import { parseDicom, parseHeader } from '#spinegrad/dicom/read.js';
+import { SpinegradError } from '#spinegrad/error.js';
+import { buildDicom, dataSet, encapsulated, imageElements, us } from './build.js';
+
+const { Context, NativeCodecs } = codecs;
+
+const pixels = us(...Array.from({ length: 256 }, (_, i) => i * 7));
+const files: Buffer[] = [
+  buildDicom(imageElements(16, 16, pixels)),
+  buildDicom({
+    ...imageElements(16, 16, pixels),
+    '52009229': ['SQ', [dataSet({ '00209113': ['SQ', [dataSet({ '00200032': ['DS', '1\\2\\3'] })]] })]],
+  }),
+  buildDicom(imageElements(16, 16, pixels), { meta: false }),
+];
+
+beforeAll(async () => {
+  await NativeCodecs.initializeAsync();
+  const encoders = {
+    '1.2.840.10008.1.2.5': NativeCodecs.encodeRle,
+    '1.2.840.10008.1.2.4.70': NativeCodecs.encodeJpeg,
+    '1.2.840.10008.1.2.4.80': NativeCodecs.encodeJpegLs,
+    '1.2.840.10008.1.2.4.90': NativeCodecs.encodeJpeg2000,
+    '1.2.840.10008.1.2.4.201': NativeCodecs.encodeHtJpeg2000,
+  };
+  for (const [transferSyntax, encode] of Object.entries(encoders)) {
+    const context = new Context({
+      width: 16,
+      height: 16,
+      bitsAllocated: 16,
+      bitsStored: 16,
+      samplesPerPixel: 1,
+      pixelRepresentation: 0,
+      planarConfiguration: 0,
+      photometricInterpretation: 'MONOCHROME2',
+      decodedBuffer: new Uint8Array(pixels),
+    });
+    const encoded = Buffer.from(encode.call(NativeCodecs, context).getEncodedBuffer()!);
+    const elements = imageElements(16, 16, Buffer.alloc(0), { '7FE00010': ['OB', encapsulated([encoded])] });
+    files.push(buildDicom(elements, { transferSyntax }));
+  }
+});
+
+async function expectImageOrError(bytes: Buffer): Promise<void> {
+  for (const read of [async () => parseHeader(bytes, 'x.dcm'), () => parseDicom(bytes, 'x.dcm')]) {
+    try {
+      await read();
+    } catch (error) {
+      expect(error).toBeInstanceOf(SpinegradError);
+      expect((error as SpinegradError).message).toMatch(/^x\.dcm: [^\n]+$/);
+    }
+  }
+}
+
+it('reads the files that the other tests damage', async () => {
+  for (const file of files) expect((await parseDicom(file, 'x.dcm')).frames[0]!.pixels[9]).toBe(63);
+});
+
+it('survives changed bytes', async () => {
+  const change = fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.integer({ min: 0, max: 255 }));
+  await fc.assert(
+    fc.asyncProperty(fc.nat(7), fc.array(change, { minLength: 1, maxLength: 6 }), async (index, changes) => {
+      const bytes = Buffer.from(files[index]!);
+      const start = bytes.indexOf('DICM') < 0 ? 0 : 132;
+      for (const [at, value] of changes) bytes[start + Math.floor(at * (bytes.length - start))] = value;
+      await expectImageOrError(bytes);
+    }),
+    { numRuns: 400, seed: 1 },
+  );
+});
+
+it('survives truncation at every byte', async () => {
+  const file = files[1]!;
+  for (let length = 0; length < file.length; length += length < 900 ? 1 : 37) {
+    const cut = file.subarray(0, length);
+    await expect(parseDicom(cut, 'x.dcm')).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_DICOM_(NOT_DICOM|TRUNCATED|NO_PIXELS)$/),
+    });
+  }
+});
+
+it('survives truncated codestreams', async () => {
+  for (const file of files.slice(3)) {
+    for (const cut of [1, 10, 40, 100]) await expectImageOrError(file.subarray(0, file.length - cut));
+  }
+});
+
+it('survives random bytes, with and without a preamble', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 600 }), fc.boolean(), async (random, preamble) => {
+      const head = preamble ? [Buffer.alloc(128), Buffer.from('DICM')] : [];
+      await expectImageOrError(Buffer.concat([...head, random]));
+    }),
+    { numRuns: 300, seed: 1 },
+  );
+});
+
+it('survives sequences nested without end', async () => {
+  let nested = dataSet({ '00080060': ['CS', 'MR'] });
+  for (let depth = 0; depth < 3000; depth++) nested = dataSet({ '00081140': ['SQ', [nested]] });
+  await expectImageOrError(buildDicom({ '00081140': ['SQ', [nested]] }));
+});

@@ -1,0 +1,89 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { chooseSagittalT2, findSeries } from '#spinegrad/dicom/series.js';
+import { buildDicom, type Elements, imageElements, us } from './build.js';
+
+const SAGITTAL = '0\\1\\0\\0\\0\\-1';
+const AXIAL = '1\\0\\0\\0\\1\\0';
+
+let folder: string;
+
+async function writeSeries(
+  name: string,
+  description: string,
+  orientation: string,
+  te: string,
+  positions: number[],
+) {
+  await mkdir(join(folder, name), { recursive: true });
+  for (const [index, x] of positions.entries()) {
+    const more: Elements = {
+      '0008103E': ['LO', description],
+      '00180081': ['DS', te],
+      '0020000E': ['UI', `1.2.3.${name.length}`],
+      '00200013': ['IS', String(index + 1)],
+      '00200032': ['DS', `${x}\\0\\0`],
+      '00200037': ['DS', orientation],
+    };
+    await writeFile(join(folder, name, `${index + 1}.dcm`), buildDicom(imageElements(1, 2, us(1, 2), more)));
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spinegrad-'));
+  await writeSeries('t1', 't1_tse_sag', SAGITTAL, '10', [0, 4]);
+  await writeSeries('ax2', 't2_tse_tra', AXIAL, '97', [0]);
+  await writeSeries('stir', 't2_tirm_sag', SAGITTAL, '70', [0, 4, 8]);
+  await writeSeries('right', 't2_tse_sag', SAGITTAL, '96', [4, 0, -4]);
+  await writeFile(join(folder, 'train.csv'), 'not a DICOM file by its name');
+  await writeFile(join(folder, 'broken.dcm'), 'nor by its content');
+});
+
+describe('findSeries', () => {
+  it('groups files by series, sorts slices from right to left and reports what it cannot read', async () => {
+    const { series, skipped } = await findSeries(folder);
+    expect(series.map(({ plane, description, files }) => [plane, description, files.length])).toEqual(
+      expect.arrayContaining([
+        ['sagittal', 't1_tse_sag', 2],
+        ['axial', 't2_tse_tra', 1],
+        ['sagittal', 't2_tirm_sag', 3],
+        ['sagittal', 't2_tse_sag', 3],
+      ]),
+    );
+    const sorted = series.find(({ description }) => description === 't2_tse_sag')!;
+    expect(sorted.files.map(({ instanceNumber }) => instanceNumber)).toEqual([3, 2, 1]);
+    expect(skipped).toEqual([
+      {
+        path: join(folder, 'broken.dcm'),
+        code: 'ERR_DICOM_NOT_DICOM',
+        message: expect.stringContaining('broken.dcm'),
+      },
+    ]);
+  });
+
+  it('says that there is no such folder', async () => {
+    await expect(findSeries('/no/such/folder')).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+  });
+});
+
+describe('chooseSagittalT2', () => {
+  it('takes plain T2 before fat-suppressed, whatever the order', async () => {
+    const { series } = await findSeries(folder);
+    for (const order of [series, [...series].reverse()]) {
+      expect(chooseSagittalT2(order, folder).description).toBe('t2_tse_sag');
+    }
+  });
+
+  it('says what it found instead', async () => {
+    const path = join(folder, 'ax2', '1.dcm');
+    const { series } = await findSeries(path);
+    expect(() => chooseSagittalT2(series, path)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_SERIES_NOT_FOUND',
+        message: expect.stringContaining('axial MR "t2_tse_tra" (1 files, TE 97 ms)'),
+      }),
+    );
+  });
+});
