@@ -95,4 +95,36 @@ struct AugmentAttributes {
         deviation(call.real(17)) {}
 };
 
+/// mse and smoothL1; `parameter` is smoothL1's beta.
+struct ElementwiseLossAttributes {
+  bool mean;
+  double parameter;
+
+  explicit ElementwiseLossAttributes(const Call& call) : mean(call.flag(0)), parameter(call.real(1)) {}
+};
+
+struct InfoNCEAttributes {
+  double temperature;
+  bool meanInside;
+
+  explicit InfoNCEAttributes(const Call& call) : temperature(call.real(0)), meanInside(call.flag(1)) {}
+};
+
+struct FocalLossAttributes {
+  bool sigmoid;
+  double gamma, labelSmoothing;
+  int64_t ignoreIndex;
+  enum class Reduction { sum, mean, weightedMean } reduction;
+  /// One a class, or none.
+  std::vector<float> alpha;
+
+  explicit FocalLossAttributes(const Call& call)
+      : sigmoid(call.flag(0)),
+        gamma(call.real(1)),
+        labelSmoothing(call.real(2)),
+        ignoreIndex(call.integer(3)),
+        reduction(static_cast<Reduction>(call.integer(4))),
+        alpha(call.attributes.begin() + 5, call.attributes.end()) {}
+};
+
 }  // namespace spinegrad
