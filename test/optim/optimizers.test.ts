@@ -1,0 +1,253 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backward } from '#spinegrad/engine/autograd.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
+import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { relu } from '#spinegrad/engine/ops/relu.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
+import { type Tensor, tensorsAlive } from '#spinegrad/engine/tensor.js';
+import { AdamW } from '#spinegrad/optim/adamW.js';
+import { Ema } from '#spinegrad/optim/ema.js';
+import type { Optimizer } from '#spinegrad/optim/optimizer.js';
+import { SGD } from '#spinegrad/optim/sgd.js';
+import { uniforms } from '../ops/descriptor.js';
+
+interface Golden {
+  torch: string;
+  optimizers: {
+    class: 'AdamW' | 'SGD';
+    settings: Record<string, number | boolean> & {
+      groups?: { learningRate?: number; weightDecay?: number }[];
+    };
+    shapes: number[][];
+    start: number[][];
+    gradients: (number[] | null)[][];
+    trajectory: number[][][];
+  }[];
+  clipGradNorm: {
+    maxNorm: number;
+    shapes: number[][];
+    before: number[][];
+    norm: number;
+    after: number[][];
+  }[];
+}
+
+const golden = JSON.parse(readFileSync(new URL('golden/optimizers.json', import.meta.url), 'utf8')) as Golden;
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('cpu');
+});
+afterAll(() => device.close());
+
+function setGradient(parameter: Tensor, values: readonly number[] | null): void {
+  parameter.grad?.dispose();
+  parameter.grad = values ? device.tensor(values, parameter.shape).keep() : undefined;
+}
+
+function expectClose(found: ArrayLike<number>, expected: readonly number[], allowed: number): void {
+  expect(found.length).toBe(expected.length);
+  expected.forEach((value, i) => {
+    expect(Math.abs(found[i]! - value), `value ${i}`).toBeLessThanOrEqual(
+      allowed * Math.max(1, Math.abs(value)),
+    );
+  });
+}
+
+describe('optimizers', () => {
+  it.each(golden.optimizers.map((one) => [`${one.class} ${JSON.stringify(one.settings)}`, one] as const))(
+    `agree with PyTorch ${golden.torch} over six steps: %s`,
+    async (_, { class: name, settings: { groups, ...settings }, shapes, start, gradients, trajectory }) => {
+      const parameters = shapes.map((shape, i) => device.tensor(start[i]!, shape));
+      const named = new Map(parameters.map((parameter, i) => [`p${i}`, parameter]));
+      const arrangement = groups
+        ? groups.map((group, i) => ({
+            ...group,
+            name: `g${i}`,
+            parameters: new Map([[`p${i}`, parameters[i]!]]),
+          }))
+        : named;
+      const optimizer = new { AdamW, SGD }[name](arrangement, settings);
+      for (const [step, row] of gradients.entries()) {
+        parameters.forEach((parameter, i) => {
+          setGradient(parameter, row[i]!);
+        });
+        optimizer.step();
+        // A step of float32 rounds each of about ten operations, on numbers of about 1.
+        for (const [i, parameter] of parameters.entries()) {
+          expectClose(await parameter.data(), trajectory[step]![i]!, (step + 1) * 10 * 2 ** -24);
+        }
+      }
+      optimizer.dispose();
+      for (const parameter of parameters) parameter.dispose();
+    },
+  );
+
+  it.each(golden.clipGradNorm)('clipGradNorm agrees with PyTorch: at most $maxNorm', async (one) => {
+    const parameters = one.shapes.map((shape) => device.zeros(shape));
+    parameters.forEach((parameter, i) => {
+      setGradient(parameter, one.before[i]!);
+    });
+    using norm = clipGradNorm(parameters, one.maxNorm);
+    expect(norm.shape).toEqual([]);
+    expect(await norm.item()).toBeCloseTo(one.norm, 6);
+    for (const [i, parameter] of parameters.entries()) {
+      expectClose(await parameter.grad!.data(), one.after[i]!, 3 * 2 ** -24);
+      parameter.dispose();
+    }
+  });
+
+  it('clipGradNorm adds many tensors of many pieces in double precision', async () => {
+    const next = uniforms(1);
+    const arrays = [100_003, 1, 17, 40_000].map((n) => Float32Array.from({ length: n }, () => next() - 0.5));
+    const parameters = arrays.map((array) => device.zeros([array.length]));
+    parameters.forEach((parameter, i) => {
+      parameter.grad = device.tensor(arrays[i]!).keep();
+    });
+    using norm = clipGradNorm(parameters, 1e9);
+    const expected = Math.sqrt(arrays.reduce((sum, a) => a.reduce((s, v) => s + v * v, sum), 0));
+    expect(await norm.item()).toBe(Math.fround(expected));
+    expect(await parameters[0]!.grad!.data()).toEqual(arrays[0]);
+    for (const parameter of parameters) parameter.dispose();
+  });
+
+  /** A small net whose weights come to lie in oneDNN's blocked layouts. */
+  function net(): {
+    parameters: Map<string, Tensor>;
+    train: (optimizer: Optimizer<never>, steps: number) => void;
+  } {
+    const next = uniforms(4);
+    const random = (shape: number[]): Tensor => {
+      const size = shape.reduce((product, side) => product * side, 1);
+      const tensor = device.tensor(
+        Float32Array.from({ length: size }, () => next() - 0.5),
+        shape,
+      );
+      tensor.requiresGrad = true;
+      return tensor.keep();
+    };
+    const first = random([20, 3, 3, 3]);
+    const second = random([33, 20, 3, 3]);
+    const x = random([4, 3, 9, 9]);
+    x.requiresGrad = false;
+    const train = (optimizer: Optimizer<never>, steps: number): void => {
+      for (let i = 0; i < steps; i++) {
+        optimizer.zeroGrad();
+        const loss = sum(conv2d(relu(conv2d(x, first, { padding: 1 })), second));
+        backward(loss);
+        loss.dispose();
+        optimizer.step();
+      }
+    };
+    return { parameters: new Map(Object.entries({ first, second })), train };
+  }
+
+  it.each(['AdamW', 'SGD'] as const)('%s goes on from its state with the same bits', async (name) => {
+    const make = (parameters: Map<string, Tensor>): Optimizer<never> =>
+      (name === 'AdamW'
+        ? new AdamW(parameters, { learningRate: 0.01 })
+        : new SGD(parameters, { learningRate: 1e-3, momentum: 0.9 })) as unknown as Optimizer<never>;
+    const unbroken = net();
+    const before = make(unbroken.parameters);
+    unbroken.train(before, 3);
+    const state = Object.fromEntries(
+      await Promise.all(
+        Object.entries(before.stateTensors()).map(async ([key, t]) => [key, await t.data()] as const),
+      ),
+    );
+    const weights = await Promise.all([...unbroken.parameters.values()].map((tensor) => tensor.data()));
+
+    const resumed = net();
+    [...resumed.parameters.values()].forEach((tensor, i) => {
+      tensor.write(weights[i]!);
+    });
+    const after = make(resumed.parameters);
+    after.loadState(state);
+    unbroken.train(before, 3);
+    resumed.train(after, 3);
+    for (const [key, tensor] of unbroken.parameters) {
+      expect(await resumed.parameters.get(key)!.data()).toEqual(await tensor.data());
+    }
+    expect(Object.keys(state)).toContain('steps');
+    expect((await after.stateTensors().steps!.data<'int32'>())[0]).toBe(6);
+  });
+
+  it('a padded, blocked layout gives what the row-major one gives', async () => {
+    const blocked = net();
+    const adam = new AdamW(blocked.parameters, { learningRate: 0.01 });
+    blocked.train(adam as unknown as Optimizer<never>, 1);
+    // The same step on copies that were written row-major.
+    const start = net();
+    for (const [key, parameter] of start.parameters) {
+      parameter.grad = device.tensor(await blocked.parameters.get(key)!.grad!.data(), parameter.shape).keep();
+    }
+    new AdamW(start.parameters, { learningRate: 0.01 }).step();
+    for (const [key, parameter] of start.parameters) {
+      expect(await parameter.data()).toEqual(await blocked.parameters.get(key)!.data());
+    }
+  });
+
+  it('applies the schedule factor to the rate of each group', async () => {
+    const [a, b] = [device.tensor([1]), device.tensor([1])];
+    const optimizer = new SGD([
+      { name: 'encoder', parameters: new Map([['a', a]]), learningRate: 0.1 },
+      { name: 'head', parameters: new Map([['b', b]]), learningRate: 1 },
+    ]);
+    optimizer.learningRateFactor = 0.5;
+    setGradient(a, [1]);
+    setGradient(b, [1]);
+    optimizer.step();
+    expect(optimizer.learningRates).toEqual({ encoder: 0.05, head: 0.5 });
+    expect((await a.data())[0]).toBeCloseTo(0.95, 6);
+    expect((await b.data())[0]).toBe(0.5);
+  });
+
+  it('refuses a parameter in two groups, none at all, and a state of another model', () => {
+    const a = device.tensor([1, 2]);
+    const parameters = new Map([['a', a]]);
+    const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+    expect(
+      () =>
+        new AdamW([
+          { name: 'x', parameters },
+          { name: 'y', parameters },
+        ]),
+    ).toThrow(code('ERR_PARAMETER'));
+    expect(() => new AdamW(new Map())).toThrow(code('ERR_PARAMETER'));
+    const optimizer = new AdamW(parameters);
+    expect(() => optimizer.loadState({})).toThrow(code('ERR_OPTIMIZER_STATE'));
+    const [firstMoment, steps] = [new Float32Array(3), new Int32Array(1)];
+    expect(() =>
+      optimizer.loadState({ 'firstMoment.a': firstMoment, 'secondMoment.a': firstMoment, steps }),
+    ).toThrow(code('ERR_OPTIMIZER_STATE'));
+    setGradient(a, [1, 1]);
+    expect(() => new AdamW(parameters, { learningRate: -1 }).step()).toThrow(code('ERR_ARGUMENT'));
+    expect(() => clipGradNorm([device.zeros([1])], 1)).toThrow(code('ERR_NO_GRADIENT'));
+    expect(() => clipGradNorm([a], 0)).toThrow(code('ERR_ARGUMENT'));
+    expect(() => clipGradNorm([a, a], 1)).toThrow(code('ERR_ARGUMENT'));
+  });
+
+  it('frees what it made', () => {
+    const { parameters } = net();
+    const before = tensorsAlive();
+    const optimizer = new AdamW(parameters);
+    optimizer.stateTensors();
+    optimizer.dispose();
+    expect(tensorsAlive()).toBe(before);
+  });
+});
+
+describe('Ema', () => {
+  it('follows the weights by 1 - decay a step', async () => {
+    using weight = device.tensor([1, 2, 4]);
+    using average = new Ema(new Map([['w', weight]]), 0.75);
+    weight.write(Float32Array.of(5, 2, 0));
+    average.update();
+    average.update();
+    // target + (1 - 0.75^2) (source - target), exact in binary.
+    expect(await average.tensors.get('w')!.data()).toEqual(Float32Array.of(2.75, 2, 2.25));
+    expect(() => new Ema(new Map(), 2)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+  });
+});
