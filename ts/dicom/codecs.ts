@@ -10,6 +10,10 @@ import type { Cells } from './frames.js';
 import type { PixelLayout } from './pixels.js';
 
 const { Context, NativeCodecs } = codecs;
+
+// Its log repeats, on several lines of stderr, what the error of a damaged file says.
+codecs.log.setLevel('silent', false);
+
 type Context = InstanceType<typeof Context>;
 
 interface Codec {
