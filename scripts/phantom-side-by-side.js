@@ -6,7 +6,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { Canvas, TEXT_HEIGHT } from '#spinegrad/data/drawing.js';
-import { drawStudy, Painter } from '#spinegrad/phantom/study.js';
+import { Painter } from '#spinegrad/phantom/painter.js';
+import { drawStudy } from '#spinegrad/phantom/study.js';
 
 const SIDE = 340;
 const GAP = 6;

@@ -128,7 +128,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
   let p = 0;
   let q = 0;
   return {
-    bounds: around(body.y + 24, body.z - 6, 46),
+    bounds: around(body.y + 28, body.z - 6, 56),
     depth(y, z) {
       p = (y - body.y) * cos + (z - body.z) * sin;
       q = (z - body.z) * cos - (y - body.y) * sin;

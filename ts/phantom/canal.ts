@@ -138,7 +138,9 @@ export class Canal {
     }
     if (t > sacBack || lateral === 0) {
       const inFlavum = smoothStep(fatBack - 0.4, fatBack + 0.4, t);
-      point.signal = inFlavum * signals.ligament * 1.6 + (1 - inFlavum) * fat;
+      const outside =
+        lateral === 0 ? fat : signals.ligament + (fat - signals.ligament) * smoothStep(0, 0.8, t - sacBack);
+      point.signal = inFlavum * signals.ligament * 1.6 + (1 - inFlavum) * outside;
       return;
     }
     this.#lookIntoSac(i, s, t - sacFront, sacBack - sacFront, u, signals, point);

@@ -1,7 +1,7 @@
 /**
  * How often, and together with which neighbours, a level is narrow. A chain of Gaussians (a copula: level i leans on
  * level i-1) gives each level a rank; a piecewise linear map turns rank into occlusion of the canal, with its bends at
- * the ranks where moderate and severe grades begin. The constants are fitted (test/phantom/calibrate.js) so that the
+ * the ranks where moderate and severe grades begin. The constants are fitted (test/phantom/calibrate.test.ts) so that the
  * grades a noisy reader sees, not the latents, have the published frequencies.
  */
 import type { RandomStream } from './random.js';
@@ -10,16 +10,16 @@ export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
 
 /** Correlation of each level's rank with that of the level above. */
-export const CHAIN = [0, 0.7, 0.8, 0.72, 0.42];
+export const CHAIN: number[] = [0, 0.837, 0.785, 0.635, 0.531];
 
 /** Per level, the ranks (standard deviations) where moderate and severe narrowing begin. */
 export const BENDS: Record<Prevalence, [moderate: number, severe: number][]> = {
   rsna: [
-    [1.69, 2.29],
-    [1.22, 1.9],
-    [0.8, 1.5],
-    [0.62, 1.1],
-    [1.8, 2.3],
+    [1.864, 2.773],
+    [1.388, 2.444],
+    [0.946, 1.811],
+    [0.821, 1.278],
+    [2.208, 2.455],
   ],
   enriched: [
     [0, 0.674],

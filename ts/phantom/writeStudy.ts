@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { CONDITIONS, LEVELS } from '../data/types.js';
 import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
 import type { PhantomOptions } from './generate.js';
+import { Painter } from './painter.js';
 import { type LevelReading, readStudy } from './reader.js';
-import { drawStudy, Painter, type PhantomStudy } from './study.js';
+import { drawStudy, type PhantomStudy } from './study.js';
 
 /** A study's lines of the three CSVs. */
 export interface StudyRows {

@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readRsna } from '#spinegrad/data/rsna.js';
+import { planeOf, toPatient } from '#spinegrad/dicom/geometry.js';
+import { readDicom } from '#spinegrad/dicom/read.js';
+import { identityOf, toPixel } from '#spinegrad/phantom/dicom.js';
+import { generatePhantom } from '#spinegrad/phantom/generate.js';
+import { Painter } from '#spinegrad/phantom/painter.js';
+import { readStudy } from '#spinegrad/phantom/reader.js';
+import { drawStudy } from '#spinegrad/phantom/study.js';
+
+const root = await mkdtemp(join(tmpdir(), 'spinegrad-phantom-'));
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const settings = { studies: 3, seed: 11, prevalence: 'enriched', slices: 3 } as const;
+
+/** sha256 of every file below a folder, by relative path. */
+async function fingerprint(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hashes = files.sort().map(async (file) => {
+    const hash = createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+    return [file.slice(folder.length), hash] as const;
+  });
+  return Object.fromEntries(await Promise.all(hashes));
+}
+
+describe('generatePhantom', () => {
+  const out = join(root, 'two-workers');
+  beforeAll(() => generatePhantom({ ...settings, out, workers: 2 }));
+
+  it('gives the same bytes for the same seed, whatever the number of workers', async () => {
+    const again = join(root, 'one-worker');
+    await generatePhantom({ ...settings, out: again, workers: 1 });
+    expect(await fingerprint(again)).toEqual(await fingerprint(out));
+    const other = join(root, 'other-seed');
+    await generatePhantom({ ...settings, out: other, studies: 1, seed: 12 });
+    expect(await readdir(join(other, 'train_images'))).not.toEqual(await readdir(join(out, 'train_images')));
+  });
+
+  it('marks the folder as synthetic and is read back as RSNA data', async () => {
+    expect(JSON.parse(await readFile(join(out, 'phantom.json'), 'utf8'))).toEqual({
+      synthetic: true,
+      version: 1,
+      seed: 11,
+      studies: 3,
+      prevalence: 'enriched',
+      slices: 3,
+    });
+    const header = (await readFile(join(out, 'train.csv'), 'utf8')).split('\n')[0]!.split(',');
+    expect(header).toHaveLength(26);
+    expect(header[1]).toBe('spinal_canal_stenosis_l1_l2');
+    expect(header[25]).toBe('right_subarticular_stenosis_l5_s1');
+    const data = await readRsna(out);
+    expect(data.synthetic).toBe(true);
+    expect(data.skipped).toEqual([]);
+    expect(data.studies).toHaveLength(3);
+    for (const study of data.studies) expect(study.discs).toHaveLength(5);
+  });
+
+  it('writes sagittal MR images whose geometry leads from pixels to the drawn anatomy', async () => {
+    for (let index = 0; index < settings.studies; index++) {
+      const study = drawStudy(settings.seed, index, settings.prevalence, settings.slices);
+      const { studyId, seriesId } = identityOf(settings.seed, index);
+      for (const reading of readStudy(study)) {
+        const path = join(out, 'train_images', studyId, seriesId, `${reading.slice + 1}.dcm`);
+        const image = await readDicom(path);
+        const { geometry, pixels } = image.frames[0]!;
+        expect(planeOf(geometry!)).toBe('sagittal');
+        expect([image.modality, image.instanceNumber]).toEqual(['MR', reading.slice + 1]);
+        expect(pixels).toHaveLength(image.rows * image.columns);
+        const [y, z] = reading.point;
+        const pixel = toPixel(study, y, z);
+        expect(pixel[0]).toBeGreaterThan(0);
+        expect(pixel[0]).toBeLessThan(image.columns);
+        expect(pixel[1]).toBeGreaterThan(0);
+        expect(pixel[1]).toBeLessThan(image.rows);
+        const [px, py, pz] = toPatient(geometry!, image.pixelSpacing!, ...pixel);
+        const tilt = study.acquisition.obliquity;
+        expect(px).toBeCloseTo(study.acquisition.slicePositions[reading.slice]! + y * Math.sin(tilt), 3);
+        expect(py).toBeCloseTo(y * Math.cos(tilt), 3);
+        expect(pz).toBeCloseTo(z, 3);
+      }
+    }
+  });
+
+  it('refuses a folder that is not empty', async () => {
+    await expect(generatePhantom({ ...settings, out })).rejects.toMatchObject({
+      code: 'ERR_OUT_NOT_EMPTY',
+      message: expect.stringContaining(out),
+    });
+  });
+
+  it('says that it cannot write', async () => {
+    const file = join(root, 'a-file');
+    await writeFile(file, '');
+    await expect(generatePhantom({ ...settings, out: join(file, 'below') })).rejects.toMatchObject({
+      code: 'ERR_WRITE',
+    });
+  });
+
+  it.skipIf(process.getuid?.() === 0)('says that the folder is read-only', async () => {
+    const locked = await mkdtemp(join(root, 'locked-'));
+    await chmod(locked, 0o500);
+    await expect(generatePhantom({ ...settings, out: locked })).rejects.toMatchObject({ code: 'ERR_WRITE' });
+  });
+
+  it('refuses numbers it cannot use', async () => {
+    const empty = join(root, 'none');
+    for (const wrong of [{ studies: 0 }, { slices: 1.5 }, { seed: -1 }, { prevalence: 'all' as never }]) {
+      await expect(generatePhantom({ ...settings, out: empty, ...wrong })).rejects.toMatchObject({
+        code: 'ERR_ARGUMENT',
+      });
+    }
+  });
+
+  it('stops when asked to, and leaves no CSV behind', async () => {
+    const stopped = join(root, 'stopped');
+    const abort = new AbortController();
+    const run = generatePhantom({
+      ...settings,
+      out: stopped,
+      studies: 30,
+      signal: abort.signal,
+      onProgress: () => abort.abort(),
+    });
+    await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect((await readdir(stopped)).filter((name) => name.endsWith('.csv'))).toEqual([]);
+  });
+});
+
+describe('the annotated point', () => {
+  it('lies in the canal at its disc', () => {
+    for (let index = 0; index < 40; index++) {
+      const study = drawStudy(3, index, 'rsna', 7);
+      const { wall, levelPosition } = study.spine;
+      for (const [level, { point }] of readStudy(study).entries()) {
+        wall.locate(point[0], point[1], levelPosition[level]!);
+        expect(Math.abs(wall.s - levelPosition[level]!)).toBeLessThan(3);
+        const [front, back] = study.canal.sac(wall.s);
+        expect(wall.t).toBeGreaterThan(front - 1.5);
+        expect(wall.t).toBeLessThan(back + 1.5);
+      }
+    }
+  });
+
+  it('shows less CSF in the stored pixels of severe levels than of normal ones', () => {
+    const bright: number[][] = [[], [], []];
+    for (let index = 0; index < 24; index++) {
+      const study = drawStudy(5, index, 'enriched', 7);
+      const { acquisition, spine, canal } = study;
+      const painter = new Painter(study);
+      const pixels = new Map<number, Uint16Array>();
+      for (const [level, reading] of readStudy(study).entries()) {
+        if (!pixels.has(reading.slice)) pixels.set(reading.slice, painter.pixels(reading.slice));
+        const image = pixels.get(reading.slice)!;
+        const sum = (s: number) => {
+          const [front] = canal.sac(s);
+          let total = 0;
+          for (let t = front - 1; t < 17; t += 0.5) {
+            const [x, y] = toPixel(study, ...spine.wall.point(s, t)).map(Math.round) as [number, number];
+            total += image[y * acquisition.columns + x]! / acquisition.gain;
+          }
+          return total;
+        };
+        const s = spine.levelPosition[level]!;
+        bright[reading.grade]!.push(sum(s) / Math.max(sum(s - 14), sum(s + 14)));
+      }
+    }
+    const [normal, moderate, severe] = bright.map((values) => {
+      expect(values.length).toBeGreaterThan(8);
+      return values.reduce((a, b) => a + b) / values.length;
+    });
+    expect(severe).toBeLessThan(0.8 * normal!);
+    expect(moderate).toBeLessThan(normal!);
+    expect(severe).toBeLessThan(moderate!);
+  });
+});

@@ -1,0 +1,144 @@
+/** A study's slices, painted: tissue over tissue through the slice's thickness, then what the scanner makes of it. */
+import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
+import type { CanalPoint } from './canal.js';
+import { Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
+import { RandomStream } from './random.js';
+import { acquire, acquiredGrid } from './scanner.js';
+import { drawHabitus, type Habitus, softTissue, vesselShapes } from './softTissue.js';
+import { type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
+
+/** Paints slices one after the other; what they share is worked out once. */
+export class Painter {
+  readonly #study: PhantomStudy;
+  readonly #habitus: Habitus;
+  readonly #look: BoneLook;
+  readonly #grid: Grid;
+  /** s and t of every pixel near the canal; NaN elsewhere. */
+  readonly #s: Float32Array;
+  readonly #t: Float32Array;
+
+  constructor(study: PhantomStudy) {
+    const random = new RandomStream(study.seed, study.index, PURPOSE.look, 1);
+    this.#study = study;
+    this.#habitus = drawHabitus(random, study.spine);
+    this.#look = {
+      signals: study.signals,
+      repetitionTime: study.acquisition.repetitionTime,
+      echoTime: study.acquisition.echoTime,
+      texture: study.texture,
+      marrowFat: random.uniform(),
+      mottle: random.uniform(0.6, 1.5),
+    };
+    this.#grid = acquiredGrid(study.acquisition);
+    const count = this.#grid.columns * this.#grid.rows;
+    this.#s = new Float32Array(count).fill(Number.NaN);
+    this.#t = new Float32Array(count).fill(Number.NaN);
+    this.#locateCanal();
+  }
+
+  /** Stored pixels (row-major uint16) of slice number `slice`, counted from 0. */
+  pixels(slice: number): Uint16Array {
+    const { seed, index, acquisition, texture, signals } = this.#study;
+    const random = new RandomStream(seed, index, PURPOSE.noise, slice);
+    return acquire(this.perfect(slice), acquisition, this.#habitus, texture, signals.csf, random);
+  }
+
+  /** The slice before the scanner spoils it: signal averaged through its thickness. */
+  perfect(slice: number): Canvas {
+    const { acquisition, signals, texture, spine } = this.#study;
+    const x = acquisition.slicePositions[slice]!;
+    const base = new Canvas(this.#grid);
+    base.paint(softTissue(this.#habitus, signals, texture, this.#grid, x - spine.midline(0), slice * 19));
+    const sum = new Canvas(this.#grid);
+    const layer = new Canvas(this.#grid);
+    for (const part of THROUGH_PLANE) {
+      layer.values.set(base.values);
+      const offset = x + part * acquisition.sliceThickness;
+      for (const shape of this.#inFront(offset)) if (shape) layer.paint(shape);
+      this.#paintForamina(layer, offset);
+      for (const shape of this.#behind(offset)) if (shape) layer.paint(shape);
+      this.#paintCanal(layer, offset, part * this.#grid.step);
+      for (let i = 0; i < sum.values.length; i++) sum.values[i]! += layer.values[i]! / THROUGH_PLANE.length;
+    }
+    return sum;
+  }
+
+  #beside(y: number, z: number, x: number): number {
+    return x + y * Math.sin(this.#study.acquisition.obliquity) - this.#study.spine.midline(z);
+  }
+
+  /** Vessels, discs and bodies, from the back of the painting to its front. */
+  #inFront(x: number): (Shape | null)[] {
+    const { spine, signals, texture } = this.#study;
+    return [
+      ...vesselShapes(this.#habitus, signals, spine, texture, x, this.#grid),
+      ...spine.discs.map((disc) => discShape(disc, this.#besideFrame(disc, x), this.#look)),
+      ...spine.vertebrae.map((body) => bodyShape(body, spine, this.#besideFrame(body, x), this.#look)),
+    ];
+  }
+
+  #behind(x: number): (Shape | null)[] {
+    const { vertebrae } = this.#study.spine;
+    const lumbar = vertebrae.filter((body) => body.name.startsWith('L'));
+    return [
+      ...lumbar.map((body) => foramenRoot(body, this.#besideFrame(body, x), this.#look)),
+      ...vertebrae.map((body) => archShape(body, this.#besideFrame(body, x), this.#look)),
+    ];
+  }
+
+  #besideFrame({ y, z }: { y: number; z: number }, x: number): number {
+    return this.#beside(y, z, x);
+  }
+
+  #locateCanal(): void {
+    const { wall } = this.#study.spine;
+    const { columns, rows, y0, z0, step } = this.#grid;
+    for (let row = 0; row < rows; row++) {
+      const z = z0 - row * step;
+      const guess = wall.sAtHeight(z);
+      const [wallY] = wall.point(guess, 0);
+      const first = Math.max(0, Math.floor((wallY - 8 - y0) / step));
+      const last = Math.min(columns - 1, Math.ceil((wallY + 42 - y0) / step));
+      for (let column = first; column <= last; column++) {
+        wall.locate(y0 + column * step, z, guess);
+        if (wall.t < -2 || wall.t > 28 || wall.s <= 0 || wall.s >= wall.length) continue;
+        this.#s[row * columns + column] = wall.s;
+        this.#t[row * columns + column] = wall.t;
+      }
+    }
+  }
+
+  /** Fat between the pedicles, beside the canal. */
+  #paintForamina(layer: Canvas, x: number): void {
+    const { signals, texture } = this.#study;
+    this.#eachNearCanal((i, y, z) => {
+      const t = this.#t[i]!;
+      const side = Math.abs(this.#beside(y, z, x));
+      if (side < 10 || side > 22 || t < 0 || t > 15) return;
+      const fat = signals.fat * (0.78 + 0.12 * texture.at(y * 0.5, z * 0.4));
+      const cover =
+        smoothStep(10, 12, side) * smoothStep(22, 18, side) * smoothStep(0, 1.2, Math.min(t, 15 - t));
+      layer.values[i]! += cover * (fat - layer.values[i]!);
+    });
+  }
+
+  /** `dither` shifts the samples along t a little, so that averaging the layers also smooths thin edges. */
+  #paintCanal(layer: Canvas, x: number, dither: number): void {
+    const { canal, signals } = this.#study;
+    const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
+    this.#eachNearCanal((i, y, z) => {
+      const t = this.#t[i]! + dither;
+      canal.look(this.#s[i]!, t, this.#beside(y, z, x), signals, point);
+      if (point.inside) layer.values[i]! += smoothStep(-1, 0.3, t) * (point.signal - layer.values[i]!);
+    });
+  }
+
+  #eachNearCanal(visit: (index: number, y: number, z: number) => void): void {
+    const { columns, y0, z0, step } = this.#grid;
+    for (let i = 0; i < this.#t.length; i++) {
+      if (Number.isNaN(this.#t[i]!)) continue;
+      const column = i % columns;
+      visit(i, y0 + column * step, z0 - ((i - column) / columns) * step);
+    }
+  }
+}
