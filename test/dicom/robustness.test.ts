@@ -106,3 +106,14 @@ it('survives sequences nested without end', async () => {
   for (let depth = 0; depth < 3000; depth++) nested = dataSet({ '00081140': ['SQ', [nested]] });
   await expectImageOrError(buildDicom({ '00081140': ['SQ', [nested]] }));
 });
+
+it('keeps a damaged file from harming those that are read beside it', async () => {
+  const good = files.slice(3);
+  const bad = good.map((file) => file.subarray(0, file.length - 60));
+  const results = await Promise.allSettled(
+    [...bad, ...good, ...bad, ...good].map((file) => parseDicom(file, 'x.dcm')),
+  );
+  const ofGood = results.filter((_, index) => index % (2 * good.length) >= good.length);
+  for (const result of ofGood)
+    expect(result.status === 'fulfilled' && result.value.frames[0]!.pixels[9]).toBe(63);
+});

@@ -18,71 +18,63 @@ type Context = InstanceType<typeof Context>;
 
 interface Codec {
   name: string;
+  /** UIDs of PS3.6 Annex A. */
+  transferSyntaxes: readonly string[];
   decode: (context: Context) => Context;
   /** RLE has no marker that tells its size; all others do. */
   hasCodestream: boolean;
 }
 
-const RLE: Codec = {
-  name: 'RLE',
-  decode: (context) => NativeCodecs.decodeRle(context),
-  hasCodestream: false,
-};
-const JPEG: Codec = {
-  name: 'JPEG',
-  decode: (context) => NativeCodecs.decodeJpeg(context),
-  hasCodestream: true,
-};
-const JPEG_LS: Codec = {
-  name: 'JPEG-LS',
-  decode: (context) => NativeCodecs.decodeJpegLs(context),
-  hasCodestream: true,
-};
-const JPEG_2000: Codec = {
-  name: 'JPEG 2000',
-  decode: (context) => NativeCodecs.decodeJpeg2000(context),
-  hasCodestream: true,
-};
-const HTJ2K: Codec = {
-  name: 'HTJ2K',
-  decode: (context) => NativeCodecs.decodeHtJpeg2000(context),
-  hasCodestream: true,
-};
-
-/** By transfer syntax UID (PS3.6 Annex A). .53 and .55 are retired, but archives hold them. */
-const CODECS = new Map<string, Codec>([
-  ['1.2.840.10008.1.2.5', RLE],
-  ['1.2.840.10008.1.2.4.50', JPEG],
-  ['1.2.840.10008.1.2.4.51', JPEG],
-  ['1.2.840.10008.1.2.4.53', JPEG],
-  ['1.2.840.10008.1.2.4.55', JPEG],
-  ['1.2.840.10008.1.2.4.57', JPEG],
-  ['1.2.840.10008.1.2.4.70', JPEG],
-  ['1.2.840.10008.1.2.4.80', JPEG_LS],
-  ['1.2.840.10008.1.2.4.81', JPEG_LS],
-  ['1.2.840.10008.1.2.4.90', JPEG_2000],
-  ['1.2.840.10008.1.2.4.91', JPEG_2000],
-  ['1.2.840.10008.1.2.4.201', HTJ2K],
-  ['1.2.840.10008.1.2.4.202', HTJ2K],
-  ['1.2.840.10008.1.2.4.203', HTJ2K],
-]);
+const CODECS: readonly Codec[] = [
+  {
+    name: 'RLE',
+    transferSyntaxes: ['1.2.840.10008.1.2.5'],
+    decode: (context) => NativeCodecs.decodeRle(context),
+    hasCodestream: false,
+  },
+  {
+    name: 'JPEG',
+    // .53 and .55 are retired, but archives hold them.
+    transferSyntaxes: [50, 51, 53, 55, 57, 70].map((process) => `1.2.840.10008.1.2.4.${process}`),
+    decode: (context) => NativeCodecs.decodeJpeg(context),
+    hasCodestream: true,
+  },
+  {
+    name: 'JPEG-LS',
+    transferSyntaxes: ['1.2.840.10008.1.2.4.80', '1.2.840.10008.1.2.4.81'],
+    decode: (context) => NativeCodecs.decodeJpegLs(context),
+    hasCodestream: true,
+  },
+  {
+    name: 'JPEG 2000',
+    transferSyntaxes: ['1.2.840.10008.1.2.4.90', '1.2.840.10008.1.2.4.91'],
+    decode: (context) => NativeCodecs.decodeJpeg2000(context),
+    hasCodestream: true,
+  },
+  {
+    name: 'HTJ2K',
+    transferSyntaxes: [201, 202, 203].map((mode) => `1.2.840.10008.1.2.4.${mode}`),
+    decode: (context) => NativeCodecs.decodeHtJpeg2000(context),
+    hasCodestream: true,
+  },
+];
 
 const MAX_TILES = 65535;
 
-let initialized: Promise<void> | null = null;
+let initializing: Promise<void> | null = null;
 
-/** The codec of a transfer syntax, ready to run. */
-export async function openCodec(transferSyntax: string, path: string): Promise<Codec> {
-  const codec = CODECS.get(transferSyntax);
-  if (codec === undefined) {
-    throw new SpinegradError(
-      'ERR_DICOM_UNSUPPORTED',
-      `${path}: transfer syntax ${transferSyntax} has no decoder; convert the file to an uncompressed one`,
-    );
-  }
-  initialized ??= NativeCodecs.initializeAsync();
-  await initialized;
-  return codec;
+/**
+ * The codec of a transfer syntax.
+ *
+ * @throws SpinegradError ERR_DICOM_UNSUPPORTED
+ */
+export function codecOf(transferSyntax: string, path: string): Codec {
+  const codec = CODECS.find(({ transferSyntaxes }) => transferSyntaxes.includes(transferSyntax));
+  if (codec !== undefined) return codec;
+  throw new SpinegradError(
+    'ERR_DICOM_UNSUPPORTED',
+    `${path}: transfer syntax ${transferSyntax} has no decoder; convert the file to an uncompressed one`,
+  );
 }
 
 /**
@@ -90,7 +82,12 @@ export async function openCodec(transferSyntax: string, path: string): Promise<C
  *
  * @throws SpinegradError ERR_DICOM_DECODE where the data is damaged or does not hold the image of the header
  */
-export function decodeFrame(codec: Codec, encoded: Uint8Array, layout: PixelLayout, path: string): Cells {
+export async function decodeFrame(
+  codec: Codec,
+  encoded: Uint8Array,
+  layout: PixelLayout,
+  path: string,
+): Promise<Cells> {
   const { rows, columns, bitsAllocated, bitsStored, signed } = layout;
   const fail = (found: string, cause?: unknown) =>
     new SpinegradError('ERR_DICOM_DECODE', `${path}: the ${codec.name} data cannot be decoded: ${found}`, {
@@ -116,12 +113,17 @@ export function decodeFrame(codec: Codec, encoded: Uint8Array, layout: PixelLayo
     photometricInterpretation: 'MONOCHROME2',
     encodedBuffer: encoded,
   });
+  while (!NativeCodecs.isInitialized()) {
+    initializing ??= NativeCodecs.initializeAsync();
+    await initializing;
+  }
   let decoded: Context;
   try {
     decoded = codec.decode(context);
   } catch (error) {
     // A module that has thrown is in an unknown state: the next frame gets a new instance.
-    initialized = null;
+    NativeCodecs.release();
+    initializing = null;
     const found = error instanceof Error && error.name === 'RuntimeError' ? 'it is damaged' : describe(error);
     throw fail(found.trim(), error);
   }
