@@ -236,7 +236,8 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   const auto source = info[2].As<Napi::TypedArray>();
   if (source.ByteLength() != target->bytes()) throw Error("ERR_SHAPE", "the array and the tensor differ in size");
   auto staged = std::make_shared<std::vector<std::byte>>(source.ByteLength());
-  const auto* first = static_cast<const std::byte*>(source.ArrayBuffer().Data()) + source.ByteOffset();
+  void* first = nullptr;  // asked for directly: the buffer may be a SharedArrayBuffer
+  napi_get_typedarray_info(info.Env(), source, nullptr, nullptr, &first, nullptr, nullptr);
   std::memcpy(staged->data(), first, staged->size());
   Device* device = handle.device.get();
   device->queue().enqueue([device, target, staged] { device->upload(*target, staged->data()); });
@@ -255,13 +256,21 @@ Napi::Value enqueue(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-/// read(device, tensor) -> Promise<ArrayBuffer>
+/// Where a read goes: memory that JavaScript allocated, since V8 ends the process when it cannot do so for an addon.
+Napi::ArrayBuffer targetOf(const Napi::Value& value, const Tensor& source) {
+  if (!value.IsArrayBuffer() || value.As<Napi::ArrayBuffer>().ByteLength() != source.bytes()) {
+    throw Error("ERR_ARGUMENT", "expected an ArrayBuffer of the tensor's size");
+  }
+  return value.As<Napi::ArrayBuffer>();
+}
+
+/// read(device, tensor, arrayBuffer) -> Promise<ArrayBuffer>
 Napi::Value read(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   deviceOf(info, 0);
   const DeviceRef handle = unwrap<DeviceRef>(env, info[0]);
   TensorRef source = tensorOf(env, info[1]).tensor;
-  Napi::ArrayBuffer values = Napi::ArrayBuffer::New(env, source->bytes());
+  Napi::ArrayBuffer values = targetOf(info[2], *source);
   auto* pending = new Read{Napi::Promise::Deferred::New(env), Napi::Persistent(values), nullptr};
   const Napi::Promise promise = pending->deferred.Promise();
   if (handle->pendingReads++ == 0) handle->settle.Ref(env);
@@ -282,12 +291,12 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-/// readSync(device, tensor) -> ArrayBuffer; blocks the JS thread until the queue has come this far
+/// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has come this far
 Napi::Value readSync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   DeviceHandle& handle = deviceOf(info, 0);
   TensorRef source = tensorOf(env, info[1]).tensor;
-  Napi::ArrayBuffer values = Napi::ArrayBuffer::New(env, source->bytes());
+  Napi::ArrayBuffer values = targetOf(info[2], *source);
   std::mutex mutex;
   std::condition_variable wake;
   bool done = false;

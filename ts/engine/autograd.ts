@@ -44,7 +44,7 @@ export function record(
     return output;
   }
   const needs = inputs.map(wanted);
-  output.node = { order: order++, inputs, saved, backward: (gradient) => backward(gradient, needs) };
+  output.node = { order: order++, inputs, needs, saved, backward: (gradient) => backward(gradient, needs) };
   return output;
 }
 
@@ -96,6 +96,11 @@ export function backward(loss: Tensor): void {
           gradients.set(input, before ? sum(before, partial) : partial);
         } else if (input.requiresGrad) {
           input.grad = (input.grad ? sum(input.grad, partial) : partial).keep();
+        } else if (node.needs[index]) {
+          throw new SpinegradError(
+            'ERR_BACKWARD',
+            'backward(): the loss shares a part with another whose backward() has freed it; add the losses and go back once',
+          );
         } else partial.dispose();
       });
       if (!partials.includes(gradient)) gradient.dispose();

@@ -28,8 +28,9 @@ export interface Native {
     outputs: readonly (TensorHandle | undefined)[],
     attributes: readonly number[],
   ): void;
-  read(device: DeviceHandle, tensor: TensorHandle): Promise<ArrayBuffer>;
-  readSync(device: DeviceHandle, tensor: TensorHandle): ArrayBuffer;
+  /** `target` has the tensor's size in bytes and comes back filled. */
+  read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;
+  readSync(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): ArrayBuffer;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -35,6 +35,8 @@ export interface GradientNode {
   /** Grows with every recorded operation: descending order is a valid order for backward. */
   readonly order: number;
   readonly inputs: readonly Tensor[];
+  /** Which inputs want a gradient. */
+  readonly needs: readonly boolean[];
   /** Tensors only kept for the gradient; freed once it has been taken. */
   readonly saved: readonly Tensor[];
   /** Gradients of the inputs, in their order; undefined where none is wanted. */
@@ -103,7 +105,7 @@ export class Tensor implements Disposable {
   /** The values, row-major, once the queue has computed them. Rejects with the first error of the queue. */
   async data<D extends DType = 'float32'>(): Promise<TypedArrays[D]> {
     try {
-      return this.#array(await native.read(this.device.handle, this.handle));
+      return this.#array(await native.read(this.device.handle, this.handle, this.#host()));
     } catch (error) {
       throw fromNative(error);
     }
@@ -111,7 +113,18 @@ export class Tensor implements Disposable {
 
   /** As `data()`, but blocks the event loop until the value is there. */
   dataSync<D extends DType = 'float32'>(): TypedArrays[D] {
-    return this.#array(rethrow(() => native.readSync(this.device.handle, this.handle)));
+    return this.#array(rethrow(() => native.readSync(this.device.handle, this.handle, this.#host())));
+  }
+
+  /** Memory for the values. */
+  #host(): ArrayBuffer {
+    const bytes = this.size * ARRAYS[this.dtype].BYTES_PER_ELEMENT;
+    try {
+      return new ArrayBuffer(bytes);
+    } catch (cause) {
+      const message = `The values of a ${this.dtype} tensor of shape [${this.shape}] need ${bytes} bytes, more than Node.js got`;
+      throw new SpinegradError('ERR_OUT_OF_MEMORY', message, { cause });
+    }
   }
 
   #array<D extends DType>(buffer: ArrayBuffer): TypedArrays[D] {
@@ -146,11 +159,11 @@ export class Tensor implements Disposable {
     return this;
   }
 
+  /** Gives the memory back. Gradients still flow through: an operation that needs the values to take its own throws. */
   dispose(): void {
     if (!this.#handle) return;
     native.release(this.#handle);
     this.#handle = undefined;
-    this.node = undefined;
     this.grad?.dispose();
     this.grad = undefined;
     collected.unregister(this);
@@ -167,7 +180,7 @@ function release(value: unknown, scope: Set<Tensor>): void {
   if (value instanceof Tensor) {
     scope.delete(value);
     scopes.at(-1)?.add(value);
-  } else if (value && typeof value === 'object') {
+  } else if (Array.isArray(value) || (value && Object.getPrototypeOf(value) === Object.prototype)) {
     for (const inner of Object.values(value)) release(inner, scope);
   }
 }
