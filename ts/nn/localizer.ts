@@ -1,0 +1,65 @@
+/**
+ * The localizer: an encoder and a head that gives the centres of the five lumbar discs on a sagittal slice. The head
+ * is either one heatmap a disc, read by soft-argmax (integral regression, Sun et al., ECCV 2018), or the plain
+ * regression of coordinates from the pooled embedding that the paper uses.
+ */
+import { LEVELS } from '../data/types.js';
+import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
+import { mul } from '../engine/ops/mul.js';
+import { softArgmax2d } from '../engine/ops/softArgmax2d.js';
+import type { Tensor } from '../engine/tensor.js';
+import { type Build, Conv2d, Linear } from './layers.js';
+import { Module } from './module.js';
+import type { ResNet } from './resnet.js';
+
+export type HeadKind = 'heatmap' | 'regression';
+
+export class LocalizationHead extends Module {
+  readonly #maps: Conv2d | undefined;
+  readonly #coordinates: Linear | undefined;
+  readonly #temperature: number;
+
+  /** @param sliceSize side of the slices in pixels */
+  constructor(
+    build: Build,
+    private readonly encoder: Pick<ResNet, 'features' | 'stride'>,
+    private readonly sliceSize: number,
+    kind: HeadKind,
+  ) {
+    super();
+    const { features } = encoder;
+    const count = LEVELS.length;
+    if (kind === 'heatmap') {
+      this.#maps = this.child('maps', new Conv2d(build, features, count, 1, { bias: true }));
+    } else {
+      this.#coordinates = this.child('coordinates', new Linear(build, features, 2 * count));
+    }
+    // As in attention: the first heatmaps are nearly flat, however wide the encoder.
+    this.#temperature = Math.sqrt(features);
+  }
+
+  /** Feature map [N, features, H, W] -> centres, ten numbers a row: [N, 5, 2] or [N, 10], (x, y) in slice pixels. */
+  forward(features: Tensor): Tensor {
+    if (this.#maps) {
+      const cells = softArgmax2d(this.#maps.forward(features), { temperature: this.#temperature });
+      return mul(cells, this.encoder.stride);
+    }
+    return mul(this.#coordinates!.forward(globalAvgPool2d(features)), this.sliceSize);
+  }
+}
+
+export class Localizer extends Module {
+  constructor(
+    readonly encoder: ResNet,
+    readonly head: LocalizationHead,
+  ) {
+    super();
+    this.child('encoder', encoder);
+    this.child('head', head);
+  }
+
+  /** Slices [N, 1, S, S] -> centres, ten numbers a row, from L1/L2 to L5/S1: (x, y) in slice pixels. */
+  forward(x: Tensor): Tensor {
+    return this.head.forward(this.encoder.featureMap(x));
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Disc centres on slices, and how far to trust them. A slice is shown to the localizer in several slightly turned,
+ * scaled and shifted views; the points that come back are moved to the original image. Their mean is the answer and
+ * their spread the doubt: on what the network was made for the views agree, on other anatomy they scatter.
+ */
+import { applyAffine } from '../data/affine.js';
+import { type Affine, LEVELS, type Point, type SliceRecord } from '../data/types.js';
+import { noGrad } from '../engine/autograd.js';
+import type { Device } from '../engine/device.js';
+import { type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
+import { tidy } from '../engine/tensor.js';
+import type { Localizer } from '../nn/localizer.js';
+import { batches, type Normalisation } from './discs.js';
+
+/** A letterboxed slice, as `letterboxSlice` cuts it. */
+export interface LetterboxedSlice {
+  /** uint16 [size, size] */
+  pixels: Uint16Array;
+  toImage: Affine;
+}
+
+export interface Located {
+  /** From L1/L2 to L5/S1, in pixels of the original image. */
+  points: Point[];
+  /** Root mean square distance of the views' points from their mean, per level, as a share of the slice's side. */
+  spread: number[];
+}
+
+/** Views of a slice; one is the slice as it is, and says nothing of the spread. */
+export const VIEWS = 8;
+
+const SLICES_A_BATCH = 4;
+
+const strengths = (size: number): AugmentOptions => ({
+  rotation: 8,
+  scale: 0.12,
+  translation: 0.06 * size,
+});
+
+export async function locate(
+  device: Device,
+  localizer: Localizer,
+  slices: readonly LetterboxedSlice[],
+  size: number,
+  normalisation: Normalisation,
+  views = VIEWS,
+): Promise<Located[]> {
+  const found: Located[] = [];
+  const keys = { seed: 0, step: 0 };
+  const options: AugmentOptions = { ...(views > 1 ? strengths(size) : {}), ...normalisation };
+  for (const batch of batches(slices, SLICES_A_BATCH)) {
+    const pixels = new Uint16Array(batch.length * size * size);
+    batch.forEach((slice, index) => {
+      pixels.set(slice.pixels, index * size * size);
+    });
+    const rows = Int32Array.from({ length: batch.length * views }, (_, row) => Math.floor(row / views));
+    using centres = noGrad(() =>
+      tidy(() => {
+        const bank = device.tensor(pixels, [batch.length, size, size]);
+        return localizer.forward(augment(bank, device.tensor(rows), keys, options));
+      }),
+    );
+    const values = await centres.data();
+    batch.forEach((slice, index) => {
+      const perView = Array.from({ length: views }, (_, view) => {
+        const row = index * views + view;
+        const toSlice = augmentGeometry([size, size], row, keys, options);
+        return LEVELS.map((_, level) => {
+          const at = 2 * (row * LEVELS.length + level);
+          return applyAffine(toSlice, [values[at]!, values[at + 1]!]);
+        });
+      });
+      found.push(agreed(perView, slice.toImage, size));
+    });
+  }
+  return found;
+}
+
+function agreed(perView: readonly Point[][], toImage: Affine, size: number): Located {
+  const points: Point[] = [];
+  const spread: number[] = [];
+  LEVELS.forEach((_, level) => {
+    const views = perView.map((centres) => centres[level]!);
+    const mean = (axis: 0 | 1) => views.reduce((sum, point) => sum + point[axis], 0) / views.length;
+    const [x, y] = [mean(0), mean(1)];
+    const squares = views.reduce((sum, [u, v]) => sum + (u - x) ** 2 + (v - y) ** 2, 0);
+    points.push(applyAffine(toImage, [x, y]));
+    spread.push(Math.sqrt(squares / views.length) / size);
+  });
+  return { points, spread };
+}
+
+/** The rows of the bank's tensor `slices` that some records stand for. */
+export function letterboxed(
+  slices: Uint16Array,
+  size: number,
+  records: readonly SliceRecord[],
+): LetterboxedSlice[] {
+  return records.map(({ row, toImage }) => ({
+    pixels: slices.subarray(row * size * size, (row + 1) * size * size),
+    toImage,
+  }));
+}
