@@ -11,12 +11,19 @@ import type { GradientNode, Tensor } from './tensor.js';
 let order = 0;
 let enabled = true;
 
-/** Runs `body` without recording: for evaluation. */
+/** Runs `body`, which must be synchronous, without recording: for evaluation. */
 export function noGrad<T>(body: () => T): T {
   const before = enabled;
   enabled = false;
   try {
-    return body();
+    const result = body();
+    if (result instanceof Promise) {
+      throw new SpinegradError(
+        'ERR_ASYNC_NO_GRAD',
+        'noGrad(): the body returned a promise; await outside of noGrad()',
+      );
+    }
+    return result;
   } finally {
     enabled = before;
   }

@@ -178,8 +178,7 @@ export class Tensor implements Disposable {
 
 function release(value: unknown, scope: Set<Tensor>): void {
   if (value instanceof Tensor) {
-    scope.delete(value);
-    scopes.at(-1)?.add(value);
+    if (scope.delete(value)) scopes.at(-1)?.add(value);
   } else if (Array.isArray(value) || (value && Object.getPrototypeOf(value) === Object.prototype)) {
     for (const inner of Object.values(value)) release(inner, scope);
   }

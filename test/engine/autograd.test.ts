@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backward, noGrad } from '#spinegrad/engine/autograd.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import { add } from '#spinegrad/engine/ops/add.js';
+import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { mul } from '#spinegrad/engine/ops/mul.js';
+import { relu } from '#spinegrad/engine/ops/relu.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
+import { type Tensor, tensorsAlive, tidy } from '#spinegrad/engine/tensor.js';
+
+const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('cpu');
+});
+afterAll(() => device.close());
+
+function leaf(...values: number[]): Tensor {
+  const tensor = device.tensor(values);
+  tensor.requiresGrad = true;
+  return tensor;
+}
+
+const gradientOf = async (tensor: Tensor): Promise<number[]> => [...(await tensor.grad!.data())];
+
+describe('backward', () => {
+  it('adds what comes by several ways: x y + y y + x', async () => {
+    const [x, y] = [leaf(2, 3), leaf(5, 7)];
+    backward(sum(add(add(mul(x, y), mul(y, y)), x)));
+    expect(await gradientOf(x)).toEqual([6, 8]);
+    expect(await gradientOf(y)).toEqual([12, 17]);
+  });
+
+  it('adds both sides of an operation on one tensor', async () => {
+    const x = leaf(3);
+    backward(sum(add(x, x)));
+    expect(await gradientOf(x)).toEqual([2]);
+  });
+
+  it('goes through diamonds in the right order: 32 of them double 32 times', async () => {
+    const x = leaf(1);
+    let y: Tensor = x;
+    for (let i = 0; i < 32; i++) y = add(y, y);
+    backward(y);
+    expect(await gradientOf(x)).toEqual([2 ** 32]);
+  });
+
+  it('accumulates over calls until the gradient is taken away', async () => {
+    const x = leaf(3);
+    backward(sum(mul(x, x)));
+    backward(sum(mul(x, x)));
+    expect(await gradientOf(x)).toEqual([12]);
+    x.grad!.dispose();
+    x.grad = undefined;
+    backward(sum(mul(x, x)));
+    expect(await gradientOf(x)).toEqual([6]);
+  });
+
+  it('leaves alone what wants no gradient', () => {
+    const [x, constant] = [leaf(1), device.tensor([2])];
+    const unused = leaf(4);
+    backward(sum(mul(x, constant)));
+    expect(constant.grad).toBeUndefined();
+    expect(unused.grad).toBeUndefined();
+  });
+
+  it('goes back through ten thousand operations', async () => {
+    const x = leaf(1);
+    let y: Tensor = x;
+    for (let i = 0; i < 10_000; i++) y = mul(y, 1);
+    backward(y);
+    expect(await gradientOf(x)).toEqual([1]);
+  });
+
+  it('frees the intermediate tensors on the way, but not what was kept', async () => {
+    const x = leaf(1, -2);
+    const before = tensorsAlive();
+    const hidden = relu(mul(x, x));
+    const kept = mul(hidden, 3).keep();
+    const loss = sum(kept);
+    backward(loss);
+    expect(hidden.disposed).toBe(true);
+    expect(await kept.data()).toEqual(Float32Array.of(3, 12));
+    kept.dispose();
+    loss.dispose();
+    expect(tensorsAlive()).toBe(before + 1); // the gradient
+    x.dispose();
+    expect(tensorsAlive()).toBe(before - 1);
+  });
+
+  it('flows through tensors that were disposed where their values are not needed', async () => {
+    const x = leaf(1, 2);
+    const loss = tidy(() => sum(add(add(x, x), x)));
+    backward(loss);
+    expect(await gradientOf(x)).toEqual([3, 3]);
+  });
+
+  it('throws where a value it needs was disposed', () => {
+    const x = leaf(1, 2);
+    const loss = tidy(() => sum(mul(add(x, x), x)));
+    expect(() => backward(loss)).toThrow(code('ERR_DISPOSED'));
+  });
+
+  it('refuses a second time, a shape, and a loss without parameters', () => {
+    const x = leaf(1, 2);
+    const loss = sum(x);
+    backward(loss);
+    expect(() => backward(loss)).toThrow(code('ERR_BACKWARD'));
+    expect(() => backward(mul(x, 2))).toThrow(code('ERR_BACKWARD'));
+    expect(() => backward(sum(device.zeros([2])))).toThrow(code('ERR_BACKWARD'));
+    expect(() => backward(noGrad(() => sum(x)))).toThrow(code('ERR_BACKWARD'));
+  });
+
+  it('refuses a graph of which another loss has freed a part, instead of losing that gradient', () => {
+    const x = leaf(1, 2);
+    const shared = add(x, x);
+    const [first, second] = [sum(shared), sum(add(shared, x))];
+    backward(first);
+    expect(() => backward(second)).toThrow(code('ERR_BACKWARD'));
+  });
+
+  it('leaves a gradient of the shape of a filter in whatever layout', async () => {
+    const weight = device.tensor(new Float32Array(20 * 3 * 9).fill(0.5), [20, 3, 3, 3]);
+    weight.requiresGrad = true;
+    using x = device.full([2, 3, 4, 4], 1);
+    backward(sum(conv2d(x, weight)));
+    expect(weight.grad!.shape).toEqual(weight.shape);
+    expect(await weight.grad!.data()).toEqual(new Float32Array(540).fill(8));
+  });
+});
+
+describe('noGrad', () => {
+  it('records nothing, also when it is nested or throws', () => {
+    const x = leaf(1);
+    noGrad(() => {
+      noGrad(() => relu(x));
+      expect(relu(x).node).toBeUndefined();
+    });
+    expect(() =>
+      noGrad(() => {
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    expect(relu(x).node).toBeDefined();
+  });
+
+  it('refuses an asynchronous body', () => {
+    expect(() => noGrad(async () => 1)).toThrow(code('ERR_ASYNC_NO_GRAD'));
+  });
+});

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { add } from '#spinegrad/engine/ops/add.js';
+import { gather } from '#spinegrad/engine/ops/gather.js';
+
+const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+
+describe('openDevice', () => {
+  it('says what it opened and why', async () => {
+    using device = await openDevice('auto');
+    expect(device.name).toBe('cpu');
+    expect(device.reason).toMatch(/CUDA/);
+    expect(device.description).toMatch(/^CPU, \d+ threads?, /);
+  });
+
+  it('never falls back silently', async () => {
+    await expect(openDevice('cuda')).rejects.toEqual(code('ERR_DEVICE_UNAVAILABLE'));
+    await expect(openDevice('tpu' as DeviceKind)).rejects.toEqual(code('ERR_ARGUMENT'));
+    for (const threads of [0, -1, 1.5, 5000, Number.NaN]) {
+      await expect(openDevice('cpu', { threads })).rejects.toEqual(code('ERR_ARGUMENT'));
+    }
+  });
+
+  it('opens and closes many, and goes on', async () => {
+    for (let i = 0; i < 100; i++) {
+      using device = await openDevice('cpu', { threads: 1 });
+      using x = device.full([8], i);
+      expect((await x.data())[7]).toBe(i);
+    }
+  });
+
+  it('refuses a tensor of another device', async () => {
+    using one = await openDevice('cpu');
+    using two = await openDevice('cpu');
+    expect(() => add(one.zeros([1]), two.zeros([1]))).toThrow(code('ERR_DEVICE'));
+  });
+
+  it('counts the memory that is in use, was at most, and is kept for reuse', async () => {
+    using device = await openDevice('cpu');
+    const x = device.zeros([1 << 16]);
+    await device.synchronize();
+    const { bytesInUse, peakBytes } = device.memory();
+    expect(bytesInUse).toBeGreaterThanOrEqual(4 << 16);
+    x.dispose();
+    await device.synchronize();
+    expect(device.memory().bytesInUse).toBeLessThan(4 << 16);
+    expect(device.memory().peakBytes).toBeGreaterThanOrEqual(peakBytes);
+    expect(device.memory().cachedBytes).toBeGreaterThanOrEqual(4 << 16);
+  });
+});
+
+describe('an error of the queue', () => {
+  it('rejects the next read, drops what was enqueued behind it, and is over then', async () => {
+    using device = await openDevice('cpu');
+    const x = device.tensor([1, 2]);
+    const fine = device.tensor([7]);
+    const wrong = gather(x, device.tensor(Int32Array.of(5)));
+    const behind = add(wrong, wrong);
+    await expect(fine.data()).rejects.toMatchObject({
+      code: 'ERR_INDEX',
+      message: expect.stringContaining('found 5'),
+    });
+    expect(await fine.data()).toEqual(Float32Array.of(7));
+    await expect(behind.data()).rejects.toEqual(code('ERR_UNINITIALISED'));
+    using sum = add(fine, fine);
+    expect(await sum.item()).toBe(14);
+  });
+
+  it('is thrown by a blocking read too', async () => {
+    using device = await openDevice('cpu');
+    const wrong = gather(device.tensor([1, 2]), device.tensor(Int32Array.of(-1)));
+    expect(() => wrong.dataSync()).toThrow(code('ERR_INDEX'));
+    await device.synchronize();
+  });
+
+  it('rejects one of several reads that are under way; the others see what there is', async () => {
+    using device = await openDevice('cpu');
+    const fine = device.tensor([7]);
+    gather(fine, device.tensor(Int32Array.of(9)));
+    const results = await Promise.allSettled([fine.data(), fine.data(), fine.data()]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
+  });
+});
+
+describe('a closed device', () => {
+  it('refuses everything with ERR_DEVICE_CLOSED, and lets tensors be disposed', async () => {
+    const device = await openDevice('cpu');
+    const x = device.zeros([2]);
+    device.close();
+    device.close();
+    expect(() => device.zeros([2])).toThrow(code('ERR_DEVICE_CLOSED'));
+    expect(() => add(x, x)).toThrow(code('ERR_DEVICE_CLOSED'));
+    expect(() => device.memory()).toThrow(code('ERR_DEVICE_CLOSED'));
+    expect(() => x.dataSync()).toThrow(code('ERR_DEVICE_CLOSED'));
+    await expect(x.data()).rejects.toEqual(code('ERR_DEVICE_CLOSED'));
+    x.dispose();
+  });
+
+  it('settles every read that was under way', async () => {
+    const device = await openDevice('cpu');
+    const x = device.zeros([1000, 1000]);
+    const reads = Array.from({ length: 20 }, () => x.data());
+    device.close();
+    for (const { status, ...rest } of await Promise.allSettled(reads)) {
+      if (status === 'rejected') expect(rest).toEqual({ reason: code('ERR_DEVICE_CLOSED') });
+    }
+  });
+});

@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import { add } from '#spinegrad/engine/ops/add.js';
+import { relu } from '#spinegrad/engine/ops/relu.js';
+import { type Tensor, tensorsAlive, tidy } from '#spinegrad/engine/tensor.js';
+
+const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('cpu');
+});
+afterAll(() => device.close());
+
+describe('a tensor', () => {
+  it.each([
+    ['float32', Float32Array.of(1.5, -2, 3)],
+    ['int32', Int32Array.of(-1, 2 ** 31 - 1, 0)],
+    ['uint16', Uint16Array.of(0, 65535, 7)],
+    ['uint8', Uint8Array.of(0, 255, 7)],
+  ])('of %s keeps its values', async (dtype, values) => {
+    using tensor = device.tensor(values, [3, 1]);
+    expect(tensor.dtype).toBe(dtype);
+    expect(tensor.shape).toEqual([3, 1]);
+    expect(await tensor.data()).toEqual(values);
+    expect(tensor.dataSync()).toEqual(values);
+  });
+
+  it('is made of plain numbers, of a part of a buffer, of a shared buffer', async () => {
+    using plain = device.tensor([1, 2]);
+    expect(await plain.data()).toEqual(Float32Array.of(1, 2));
+    using part = device.tensor(Float32Array.of(1, 2, 3, 4).subarray(1, 3));
+    expect(await part.data()).toEqual(Float32Array.of(2, 3));
+    const shared = new Float32Array(new SharedArrayBuffer(12));
+    shared.set([5, 6, 7]);
+    using ofShared = device.tensor(shared);
+    expect(await ofShared.data()).toEqual(Float32Array.of(5, 6, 7));
+  });
+
+  it('takes the values at the call: a later change of the array changes nothing', async () => {
+    const values = Float32Array.of(1, 2);
+    using tensor = device.tensor(values);
+    values.fill(9);
+    expect(await tensor.data()).toEqual(Float32Array.of(1, 2));
+  });
+
+  it('is written in queue order', async () => {
+    using tensor = device.tensor([1]);
+    using before = add(tensor, tensor);
+    tensor.write(Float32Array.of(10));
+    using after = add(tensor, tensor);
+    expect(await before.item()).toBe(2);
+    expect(await after.item()).toBe(20);
+  });
+
+  it('may be a scalar', async () => {
+    using scalar = device.tensor([4], []);
+    expect(scalar.size).toBe(1);
+    expect(await scalar.item()).toBe(4);
+    await expect(device.zeros([2]).item()).rejects.toEqual(code('ERR_SHAPE'));
+  });
+
+  it.each([
+    ['a negative size', () => device.zeros([-1])],
+    ['a size of 0', () => device.zeros([2, 0])],
+    ['a fraction', () => device.zeros([1.5])],
+    ['seven axes', () => device.zeros([1, 1, 1, 1, 1, 1, 1])],
+    ['no array', () => device.zeros(3 as unknown as number[])],
+    ['more elements than there is memory', () => device.zeros([2 ** 30, 2 ** 30])],
+    ['too few values', () => device.tensor([1, 2], [3])],
+    ['other values than it has', () => device.zeros([2]).write(new Float32Array(3))],
+  ])('refuses %s with ERR_SHAPE', (_, make) => {
+    const before = tensorsAlive();
+    expect(make).toThrow(code('ERR_SHAPE'));
+    expect(tensorsAlive() - before).toBeLessThanOrEqual(1);
+  });
+
+  it('refuses arrays of other kinds with ERR_DTYPE', () => {
+    expect(() => device.tensor(new Float64Array(2) as never)).toThrow(code('ERR_DTYPE'));
+    expect(() => device.tensor(undefined as never)).toThrow(code('ERR_DTYPE'));
+  });
+
+  it('that no memory can hold is an error when it is read, not the end of the process', async () => {
+    using huge = device.zeros([2 ** 20, 2 ** 16]);
+    await expect(huge.data()).rejects.toEqual(code('ERR_OUT_OF_MEMORY'));
+    expect(() => huge.dataSync()).toThrow(code('ERR_OUT_OF_MEMORY'));
+    await expect(device.synchronize()).rejects.toEqual(code('ERR_OUT_OF_MEMORY'));
+    await device.synchronize();
+  });
+});
+
+describe('the life of a tensor', () => {
+  it('ends with dispose, once, and gives its bytes back', async () => {
+    await device.synchronize();
+    const before = device.memory();
+    const tensor = device.zeros([1000]);
+    await device.synchronize();
+    expect(device.memory().bytesInUse).toBeGreaterThanOrEqual(before.bytesInUse + 4000);
+    expect(device.memory().tensors).toBe(before.tensors + 1);
+    tensor.dispose();
+    tensor.dispose();
+    await device.synchronize();
+    expect(tensor.disposed).toBe(true);
+    expect(device.memory().tensors).toBe(before.tensors);
+    expect(device.memory().bytesInUse).toBeLessThan(before.bytesInUse + 4000);
+  });
+
+  it('every use after dispose throws ERR_DISPOSED', async () => {
+    const tensor = device.zeros([2]);
+    tensor.dispose();
+    await expect(tensor.data()).rejects.toEqual(code('ERR_DISPOSED'));
+    expect(() => tensor.dataSync()).toThrow(code('ERR_DISPOSED'));
+    expect(() => tensor.write(new Float32Array(2))).toThrow(code('ERR_DISPOSED'));
+    expect(() => relu(tensor)).toThrow(code('ERR_DISPOSED'));
+  });
+
+  it('may end while operations that were enqueued still use it', async () => {
+    const x = device.full([1000], 3);
+    using y = add(x, x);
+    x.dispose();
+    expect((await y.data())[999]).toBe(6);
+  });
+
+  it('a read that is under way outlives dispose', async () => {
+    const x = device.full([4], 3);
+    const pending = x.data();
+    x.dispose();
+    expect(await pending).toEqual(new Float32Array(4).fill(3));
+  });
+
+  it('ends with the block of `using`', () => {
+    const before = tensorsAlive();
+    {
+      using tensor = device.zeros([2]);
+      expect(tensor.disposed).toBe(false);
+    }
+    expect(tensorsAlive()).toBe(before);
+  });
+});
+
+describe('tidy', () => {
+  it('keeps what the body returns, alone, in arrays and in objects, and frees the rest', () => {
+    const before = tensorsAlive();
+    const { a, list } = tidy(() => {
+      device.zeros([1]);
+      return { a: device.zeros([2]), list: [device.zeros([3])], text: 'x', nothing: undefined };
+    });
+    expect(tensorsAlive()).toBe(before + 2);
+    for (const tensor of [a, ...list]) tensor.dispose();
+    expect(tensorsAlive()).toBe(before);
+  });
+
+  it('hands what an inner one returns to the outer one', () => {
+    const before = tensorsAlive();
+    tidy(() => {
+      tidy(() => device.zeros([1]));
+    });
+    expect(tensorsAlive()).toBe(before);
+  });
+
+  it('spares what was kept', () => {
+    const before = tensorsAlive();
+    let kept: Tensor | undefined;
+    tidy(() => {
+      kept = tidy(() => device.zeros([1]).keep());
+    });
+    expect(kept!.disposed).toBe(false);
+    kept!.dispose();
+    expect(tensorsAlive()).toBe(before);
+  });
+
+  it('does not take over what the body was given', () => {
+    using given = device.zeros([1]);
+    tidy(() => {
+      tidy(() => given);
+    });
+    expect(given.disposed).toBe(false);
+  });
+
+  it('frees everything when the body throws', () => {
+    const before = tensorsAlive();
+    expect(() =>
+      tidy(() => {
+        device.zeros([1]);
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    expect(tensorsAlive()).toBe(before);
+  });
+
+  it('refuses an asynchronous body', () => {
+    expect(() => tidy(async () => 1)).toThrow(code('ERR_ASYNC_TIDY'));
+  });
+
+  it('returns values of any other kind untouched, cyclic ones too', () => {
+    class Cycle {
+      self = this;
+    }
+    const cycle = new Cycle();
+    expect(tidy(() => cycle)).toBe(cycle);
+    const values = new Float32Array(3);
+    expect(tidy(() => values)).toBe(values);
+  });
+});
