@@ -111,19 +111,22 @@ struct InfoNCEAttributes {
 };
 
 struct FocalLossAttributes {
-  bool sigmoid;
+  enum class Reduction { sum, mean, weightedMean };
+
   double gamma, labelSmoothing;
   int64_t ignoreIndex;
-  enum class Reduction { sum, mean, weightedMean } reduction;
-  /// One a class, or none.
+  Reduction reduction;
+  /// Whether alpha was given; else it is ones.
+  bool weighted;
+  /// One a class.
   std::vector<float> alpha;
 
   explicit FocalLossAttributes(const Call& call)
-      : sigmoid(call.flag(0)),
-        gamma(call.real(1)),
-        labelSmoothing(call.real(2)),
-        ignoreIndex(call.integer(3)),
-        reduction(static_cast<Reduction>(call.integer(4))),
+      : gamma(call.real(0)),
+        labelSmoothing(call.real(1)),
+        ignoreIndex(call.integer(2)),
+        reduction(static_cast<Reduction>(call.integer(3))),
+        weighted(call.flag(4)),
         alpha(call.attributes.begin() + 5, call.attributes.end()) {}
 };
 

@@ -25,6 +25,10 @@ export interface Input {
   values: TypedArray | readonly number[];
 }
 
+export interface NumberInput extends Input {
+  values: readonly number[];
+}
+
 /** What the reference gets: the values after rounding to the tensor's dtype. */
 export interface Reference {
   shape: readonly number[];
@@ -99,21 +103,21 @@ export function uniforms(seed: number): () => number {
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Integers from low to high, both included. */
-export function integers(shape: readonly number[], seed: number, low = -3, high = 3): Input {
+export function integers(shape: readonly number[], seed: number, low = -3, high = 3): NumberInput {
   const next = uniforms(seed);
   const values = Array.from({ length: count(shape) }, () => low + Math.floor(next() * (high - low + 1)));
   return { shape, values };
 }
 
 /** Normal deviates of mean 0. */
-export function normals(shape: readonly number[], seed: number, deviation = 1): Input {
+export function normals(shape: readonly number[], seed: number, deviation = 1): NumberInput {
   const next = uniforms(seed);
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   return { shape, values: Array.from({ length: count(shape) }, () => deviation * normal()) };
 }
 
 /** All integers from -n/2 on, shuffled, times `step`: no two are equal, and none is within step / 4 of 0. */
-export function distinct(shape: readonly number[], seed: number, step = 0.125): Input {
+export function distinct(shape: readonly number[], seed: number, step = 0.125): NumberInput {
   const next = uniforms(seed);
   const size = count(shape);
   const values = Array.from({ length: size }, (_, index) => (index - Math.floor(size / 2) + 0.5) * step);
@@ -208,7 +212,8 @@ function derivative(
   values[index] = high;
   const above = objective(shifted);
   values[index] = low;
-  return (above - objective(shifted)) / (high - low);
+  const difference = above - objective(shifted);
+  return difference === 0 ? 0 : difference / (high - low); // 0 also where the value is NaN and must not matter
 }
 
 function checkGradients<Options>(

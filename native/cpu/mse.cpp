@@ -1,0 +1,39 @@
+// mse: the squared difference of prediction and target, weighted; sum or mean (see elementwiseLoss.h).
+
+#include "native/cpu/device.h"
+#include "native/cpu/elementwiseLoss.h"
+#include "native/cpu/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const float* weight, double, size_t count) {
+  double terms = 0, weights = 0;
+  float least = 0;
+#pragma omp simd reduction(+ : terms, weights) reduction(min : least)
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weight == nullptr ? 1.0f : weight[i];
+    const double d = static_cast<double>(prediction[i]) - target[i];
+    terms += w == 0 ? 0.0 : w * d * d;
+    weights += w;
+    least = w < least ? w : least;
+  }
+  return {terms, weights, least < 0};
+}
+
+SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double, float factor,
+                             float* dp, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weight == nullptr ? 1.0f : weight[i];
+    const float d = 2 * (prediction[i] - target[i]) * (factor * w);
+    dp[i] = w == 0 ? 0.0f : d;
+  }
+}
+
+constexpr ElementwiseLoss loss{sums, gradient};
+
+const Register registerForward("mse.forward", [](const Call& call) { elementwiseLossForward(call, loss); });
+const Register registerBackward("mse.backward", [](const Call& call) { elementwiseLossBackward(call, loss); });
+
+}  // namespace
+}  // namespace spinegrad::cpu

@@ -1,0 +1,215 @@
+import { type FocalLossOptions, focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
+import { describeOperation, type Input, labels, normals, type Reference, uniforms } from './descriptor.js';
+
+/** log(1 + e^x). */
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+function softmaxForm({ logits, targets }: Record<string, Reference>, options: FocalLossOptions): number[] {
+  const [rows, classes] = logits!.shape as [number, number];
+  const { alpha, gamma = 2, labelSmoothing = 0, ignoreIndex = -100, reduction = 'mean' } = options;
+  let total = 0;
+  let count = 0;
+  let weights = 0;
+  for (let n = 0; n < rows; n++) {
+    const target = targets!.values[n]!;
+    if (target === ignoreIndex) continue;
+    count++;
+    weights += alpha?.[target] ?? 1;
+    const row = Array.from(logits!.values.subarray(n * classes, (n + 1) * classes));
+    const most = Math.max(...row);
+    const top = row.indexOf(most);
+    const exponentials = row.map((value) => Math.exp(value - most));
+    const others = exponentials.reduce((sum, e, c) => (c === top ? sum : sum + e), 0);
+    for (let c = 0; c < classes; c++) {
+      const q = (c === target ? 1 - labelSmoothing : 0) + labelSmoothing / classes;
+      const minusLog = Math.log1p(others) - (row[c]! - most);
+      const rest = c === top ? others / (1 + others) : 1 - exponentials[c]! / (1 + others);
+      if (q !== 0) total += q * (alpha?.[c] ?? 1) * rest ** gamma * minusLog;
+    }
+  }
+  return [total / { sum: 1, mean: count, weightedMean: weights }[reduction]];
+}
+
+function sigmoidForm({ logits, targets }: Record<string, Reference>, options: FocalLossOptions): number[] {
+  const classes = logits!.shape[1]!;
+  const { alpha, gamma = 2, labelSmoothing = 0, ignoreIndex = -100, reduction = 'mean' } = options;
+  const answer = (x: number): number => Math.exp(-gamma * softplus(x)) * softplus(-x);
+  let total = 0;
+  let count = 0;
+  let weights = 0;
+  logits!.values.forEach((x, i) => {
+    const target = targets!.values[i]!;
+    if (target === ignoreIndex) return;
+    const yes = alpha?.[i % classes] ?? 1;
+    const no = alpha ? 1 - yes : 1;
+    const y = (1 - labelSmoothing) * target + labelSmoothing / 2;
+    count++;
+    weights += target * yes + (1 - target) * no;
+    total += y * yes * answer(x) + (1 - y) * no * answer(-x);
+  });
+  return [total / { sum: 1, mean: count, weightedMean: weights }[reduction]];
+}
+
+const extreme: Input = { shape: [4, 3], values: [1e4, 0, -1e4, 1e4, 0, -1e4, -1e4, -1e4, -1e4, 90, -90, 40] };
+const confident: Input = { shape: [3, 3], values: [20, 0, 0, 0, 12, 1, 100, 0, -3] };
+
+/** 0 or 1 for each element; every fifth is ignored where asked for. */
+function answers(shape: readonly [number, number], seed: number, ignore?: number): Input {
+  const next = uniforms(seed);
+  const values = Array.from({ length: shape[0] * shape[1] }, (_, i) =>
+    ignore !== undefined && i % 5 === 4 ? ignore : Number(next() < 0.4),
+  );
+  return { shape, values };
+}
+
+const gammas = [0, 0.5, 1, 2, 3.7];
+
+describeOperation<FocalLossOptions>({
+  name: 'focalLoss',
+  run: ({ logits, targets }, options) => focalLoss(logits!, targets!, options),
+  reference: (inputs, options) => (options.form === 'sigmoid' ? sigmoidForm : softmaxForm)(inputs, options),
+  differentiable: ['logits'],
+  tolerance: {
+    units: 24,
+    gradientUnits: 48,
+    reason: 'log and exp round by 2 u each, and gamma log(1 - p) before its exp by its size, here up to 8 u',
+  },
+  golden: false,
+  cases: [
+    ...gammas.flatMap((gamma) => [
+      {
+        name: `softmax, gamma ${gamma}`,
+        inputs: { logits: normals([67, 3], 1, 2), targets: labels([67], 2, 3) },
+        options: { gamma, alpha: [0.25, 0.5, 1] },
+      },
+      {
+        name: `softmax, gamma ${gamma}, smoothed`,
+        inputs: { logits: normals([5, 7], 3, 2), targets: labels([5], 4, 7) },
+        options: { gamma, labelSmoothing: 0.1 },
+      },
+      {
+        name: `softmax, gamma ${gamma}, nearly certain and right`,
+        inputs: { logits: confident, targets: { shape: [3], values: Int32Array.of(0, 1, 0) } },
+        options: { gamma },
+      },
+      {
+        name: `softmax, gamma ${gamma}, extreme logits`,
+        inputs: { logits: extreme, targets: { shape: [4], values: Int32Array.of(0, 2, 1, 1) } },
+        options: { gamma },
+      },
+      {
+        name: `sigmoid, gamma ${gamma}`,
+        inputs: { logits: normals([67, 3], 5, 2), targets: answers([67, 3], 6) },
+        options: { form: 'sigmoid' as const, gamma, alpha: [0.25, 0.5, 0.9] },
+      },
+      {
+        name: `sigmoid, gamma ${gamma}, smoothed, some ignored`,
+        inputs: { logits: normals([11, 5], 7, 2), targets: answers([11, 5], 8, -1) },
+        options: { form: 'sigmoid' as const, gamma, labelSmoothing: 0.2, ignoreIndex: -1 },
+      },
+      {
+        name: `sigmoid, gamma ${gamma}, extreme logits`,
+        inputs: { logits: extreme, targets: answers([4, 3], 9) },
+        options: { form: 'sigmoid' as const, gamma },
+      },
+    ]),
+    ...(['sum', 'mean', 'weightedMean'] as const).flatMap((reduction) => [
+      {
+        name: `softmax, ${reduction}, some ignored, one of them NaN`,
+        inputs: {
+          logits: { shape: [4, 2], values: [1, 2, Number.NaN, 1, 3, -1, 0.5, 0.25] },
+          targets: { shape: [4], values: Int32Array.of(0, -100, 1, 1) },
+        },
+        options: { reduction, alpha: [0.3, 2] },
+      },
+      {
+        name: `sigmoid, ${reduction}, soft targets`,
+        inputs: {
+          logits: normals([3, 4], 10),
+          targets: { shape: [3, 4], values: [...Array(12).keys()].map((i) => i / 11) },
+        },
+        options: { form: 'sigmoid' as const, reduction, alpha: [0.2, 0.4, 0.6, 0.8] },
+      },
+    ]),
+    {
+      name: 'softmax, one row of one class',
+      inputs: { logits: normals([1, 1], 11), targets: { shape: [1], values: Int32Array.of(0) } },
+      options: {},
+      exact: true,
+    },
+    {
+      name: 'softmax, a class as ignoreIndex',
+      inputs: { logits: normals([9, 3], 12), targets: labels([9], 13, 3) },
+      options: { ignoreIndex: 1 },
+    },
+    {
+      name: 'NaN in a row that counts',
+      inputs: {
+        logits: { shape: [1, 2], values: [Number.NaN, 1] },
+        targets: { shape: [1], values: Int32Array.of(1) },
+      },
+      options: {},
+      differentiable: [],
+    },
+  ],
+  refusals: [
+    {
+      name: 'a scalar alpha',
+      code: 'ERR_ARGUMENT',
+      call: (device) =>
+        focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(0, 1)), {
+          alpha: 0.25 as unknown as number[],
+        }),
+    },
+    {
+      name: 'alpha for another number of classes',
+      code: 'ERR_ARGUMENT',
+      call: (device) =>
+        focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(0, 1)), { alpha: [0.25, 0.75] }),
+    },
+    {
+      name: 'alpha above 1 with the sigmoid form',
+      code: 'ERR_ARGUMENT',
+      call: (device) =>
+        focalLoss(device.zeros([1, 1]), device.zeros([1, 1]), { form: 'sigmoid', alpha: [2] }),
+    },
+    {
+      name: 'gamma below 0',
+      code: 'ERR_ARGUMENT',
+      call: (device) => focalLoss(device.zeros([1, 2]), device.tensor(Int32Array.of(0)), { gamma: -1 }),
+    },
+    {
+      name: 'float targets with the softmax form',
+      code: 'ERR_DTYPE',
+      call: (device) => focalLoss(device.zeros([1, 2]), device.zeros([1])),
+    },
+    {
+      name: 'a class out of range',
+      code: 'ERR_TARGET',
+      at: 'read',
+      call: (device) => focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(0, 3))),
+    },
+    {
+      name: 'a share above 1',
+      code: 'ERR_TARGET',
+      at: 'read',
+      call: (device) => focalLoss(device.zeros([1, 1]), device.tensor([1.5], [1, 1]), { form: 'sigmoid' }),
+    },
+    {
+      name: 'targets that are all ignored',
+      code: 'ERR_NO_TARGETS',
+      at: 'read',
+      call: (device) => focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(-100, -100))),
+    },
+    {
+      name: 'a weighted mean of weights 0',
+      code: 'ERR_NO_TARGETS',
+      at: 'read',
+      call: (device) =>
+        focalLoss(device.zeros([1, 2]), device.tensor(Int32Array.of(0)), {
+          alpha: [0, 1],
+          reduction: 'weightedMean',
+        }),
+    },
+  ],
+});

@@ -1,0 +1,86 @@
+import { SpinegradError } from '../../error.js';
+import { record } from '../autograd.js';
+import { expectNumber, expectOneOf, expectTensor } from '../check.js';
+import type { Tensor } from '../tensor.js';
+
+const REDUCTIONS = ['sum', 'mean', 'weightedMean'] as const;
+
+export interface FocalLossOptions {
+  /** One class out of C, or C independent answers. Default softmax. */
+  form?: 'softmax' | 'sigmoid';
+  /** >= 0, also below 1; 0 is cross entropy. Default 2. */
+  gamma?: number;
+  /**
+   * One weight a class, >= 0; default ones. With the sigmoid form, from 0 to 1: the weight of the positive answer, and
+   * the negative has 1 - alpha (without alpha, both have 1).
+   */
+  alpha?: readonly number[];
+  /** Share of the target that is spread over all classes (sigmoid: over both answers), from 0 to 1. Default 0. */
+  labelSmoothing?: number;
+  /** Targets of this value add nothing and are not counted. Default -100. */
+  ignoreIndex?: number;
+  /** `mean` divides by the targets that count, `weightedMean` by the sum of their alpha. Default mean. */
+  reduction?: (typeof REDUCTIONS)[number];
+}
+
+function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigmoid: boolean): void {
+  if (alpha === undefined) return;
+  if (!Array.isArray(alpha) || alpha.length !== classes) {
+    const found = Array.isArray(alpha) ? `${alpha.length} numbers` : `${typeof alpha} ${String(alpha)}`;
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `focalLoss(): alpha: expected an array of ${classes} numbers, one a class, found ${found}`,
+    );
+  }
+  alpha.forEach((weight, index) => {
+    expectNumber('focalLoss', `alpha[${index}]`, weight, sigmoid ? { min: 0, max: 1 } : { min: 0 });
+  });
+}
+
+/**
+ * Focal loss (Lin et al., "Focal Loss for Dense Object Detection", 2017) of logits [N, C]: a scalar [1].
+ *
+ * - softmax: targets int32 [N]. A row's loss is sum over c of q_c alpha_c (1 - p_c)^gamma (-log p_c), p = softmax(logits), q the
+ *   target smoothed as by Szegedy et al. 2016: q_c = (1 - s) [c = target] + s / C. With gamma 0 it is PyTorch's
+ *   cross_entropy with weight and label_smoothing (`weightedMean` is its mean).
+ * - sigmoid: targets float32 [N, C], each from 0 to 1, smoothed to y = (1 - s) target + s / 2. An element's loss is
+ *   y alpha_c (1 - p)^gamma (-log p) + (1 - y) (1 - alpha_c) p^gamma (-log(1 - p)), p = sigmoid(logit); for targets 0
+ *   and 1 it is torchvision's sigmoid_focal_loss.
+ *
+ * Computed in log space: value and gradient are finite for all finite logits, also for gamma below 1 at p = 1. NaN in a
+ * row that counts makes the loss NaN. A target that is neither valid nor ignoreIndex rejects the next read with
+ * `ERR_TARGET`, a batch without a target that counts with `ERR_NO_TARGETS`.
+ */
+export function focalLoss(logits: Tensor, targets: Tensor, options: FocalLossOptions = {}): Tensor {
+  const [n, c] = expectTensor('focalLoss', 'logits', logits, { shape: [null, null] }) as [number, number];
+  const { device } = logits;
+  const { alpha, labelSmoothing = 0, gamma = 2, ignoreIndex = -100 } = options;
+  const form = expectOneOf('focalLoss', 'form', options.form ?? 'softmax', ['softmax', 'sigmoid']);
+  const sigmoid = form === 'sigmoid';
+  expectTensor('focalLoss', 'targets', targets, {
+    dtype: sigmoid ? 'float32' : 'int32',
+    shape: sigmoid ? [n, c] : [n],
+    device,
+  });
+  expectAlpha(alpha, c, sigmoid);
+  expectNumber('focalLoss', 'gamma', gamma, { min: 0 });
+  expectNumber('focalLoss', 'labelSmoothing', labelSmoothing, { min: 0, max: 1 });
+  expectNumber('focalLoss', 'ignoreIndex', ignoreIndex, { min: -(2 ** 24), max: 2 ** 24, integer: true });
+  const reduction = expectOneOf('focalLoss', 'reduction', options.reduction ?? 'mean', REDUCTIONS);
+  const attributes = [
+    gamma,
+    labelSmoothing,
+    ignoreIndex,
+    REDUCTIONS.indexOf(reduction),
+    Number(alpha !== undefined),
+    ...(alpha ?? Array<number>(c).fill(1)),
+  ];
+  const loss = device.empty([1]);
+  const divisor = device.empty([1]);
+  device.run(`focalLoss.${form}Forward`, [logits, targets], [loss, divisor], attributes);
+  return record(loss, [logits], [divisor], (gradient) => {
+    const dx = device.empty(logits.shape);
+    device.run(`focalLoss.${form}Backward`, [logits, targets, divisor, gradient], [dx], attributes);
+    return [dx];
+  });
+}

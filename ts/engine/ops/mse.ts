@@ -1,0 +1,10 @@
+import type { Tensor } from '../tensor.js';
+import { type ElementwiseLossOptions, elementwiseLoss } from './elementwiseLoss.js';
+
+/**
+ * Squared difference of two tensors of one shape, weighted, as mean or sum: a scalar [1]. The target is a constant:
+ * no gradient flows into it.
+ */
+export function mse(prediction: Tensor, target: Tensor, options: ElementwiseLossOptions = {}): Tensor {
+  return elementwiseLoss('mse', prediction, target, options, 0);
+}

@@ -1,0 +1,21 @@
+import { expectNumber } from '../check.js';
+import type { Tensor } from '../tensor.js';
+import { type ElementwiseLossOptions, elementwiseLoss } from './elementwiseLoss.js';
+
+export interface SmoothL1Options extends ElementwiseLossOptions {
+  /** Where the square becomes a line, in the unit of the prediction. Default 1. */
+  beta?: number;
+}
+
+/**
+ * d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, of d = prediction - target (Girshick, "Fast R-CNN", 2015),
+ * weighted, as mean or sum: a scalar [1]. The target is a constant: no gradient flows into it.
+ */
+export function smoothL1(
+  prediction: Tensor,
+  target: Tensor,
+  { beta = 1, ...options }: SmoothL1Options = {},
+): Tensor {
+  expectNumber('smoothL1', 'beta', beta, { above: 0 });
+  return elementwiseLoss('smoothL1', prediction, target, options, beta);
+}

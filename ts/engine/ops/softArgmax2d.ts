@@ -1,0 +1,29 @@
+import { record } from '../autograd.js';
+import { expectNumber, expectTensor } from '../check.js';
+import type { Tensor } from '../tensor.js';
+
+export interface SoftArgmax2dOptions {
+  /** The heatmaps are divided by it; the smaller, the nearer to the arg max. Default 1. */
+  temperature?: number;
+}
+
+/**
+ * The mean position in each heatmap under the softmax over its pixels (integral regression, Sun et al. 2018):
+ * heatmaps [N, K, H, W] -> [N, K, 2], x = column and y = row in heatmap pixels, pixel centres at whole numbers.
+ */
+export function softArgmax2d(heatmaps: Tensor, { temperature = 1 }: SoftArgmax2dOptions = {}): Tensor {
+  const [n, k] = expectTensor('softArgmax2d', 'heatmaps', heatmaps, { shape: [null, null, null, null] }) as [
+    number,
+    number,
+  ];
+  expectNumber('softArgmax2d', 'temperature', temperature, { above: 0 });
+  const { device } = heatmaps;
+  const y = device.empty([n, k, 2]);
+  const statistics = device.empty([n, k, 2]);
+  device.run('softArgmax2d.forward', [heatmaps], [y, statistics], [temperature]);
+  return record(y, [heatmaps], [statistics], (gradient) => {
+    const dh = device.empty(heatmaps.shape);
+    device.run('softArgmax2d.backward', [heatmaps, y, statistics, gradient], [dh], [temperature]);
+    return [dh];
+  });
+}
