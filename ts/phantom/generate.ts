@@ -126,7 +126,8 @@ async function runWorkers(options: GenerateOptions): Promise<StudyRows[]> {
         worker.on('message', (answer: Answer) => {
           if ('code' in answer) return reject(new SpinegradError(answer.code, answer.message));
           rows[answer.index] = answer.rows;
-          onProgress?.(++done, studies);
+          done++;
+          onProgress?.(done, studies);
           if (next < studies) worker.postMessage(next++);
           else if (done === studies) resolve();
         });
