@@ -15,7 +15,7 @@ export interface Tissue {
 
 const TISSUES = {
   csf: { t1: 4273, t2: 1578, protonDensity: 107 },
-  cord: { t1: 780, t2: 102, protonDensity: 62 },
+  cord: { t1: 780, t2: 102, protonDensity: 59 },
   root: { t1: 780, t2: 82, protonDensity: 60 },
   marrow: { t1: 515, t2: 101, protonDensity: 91 },
   fat: { t1: 382, t2: 170, protonDensity: 96 },
