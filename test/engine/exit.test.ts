@@ -1,0 +1,100 @@
+/** A process or a worker may end at any moment; it must end with its own exit code and say nothing. */
+import { describe, expect, it } from 'vitest';
+import { runModule } from './child.js';
+
+const WORK = `
+  import { openDevice } from '#spinegrad/engine/device.js';
+  import { add } from '#spinegrad/engine/ops/add.js';
+  const device = await openDevice('cpu');
+  let x = device.full([300, 300], 1);
+  const work = (steps) => {
+    for (let i = 0; i < steps; i++) {
+      const y = add(x, x);
+      x.dispose();
+      x = y;
+    }
+    return x;
+  };
+`;
+
+/** A worker that keeps its queue full and has reads under way; it posts once it is at work. */
+const WORKER = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  (async () => {
+    const { openDevice } = await import(workerData.device);
+    const { add } = await import(workerData.add);
+    const device = await openDevice('cpu', { threads: 2 });
+    const x = device.full([300, 300], 1);
+    for (let i = 0; ; i++) {
+      const y = add(x, x);
+      const read = y.data();
+      y.dispose();
+      if (i === 5) parentPort.postMessage('at work');
+      if (i % 50 === 49) await read;
+      if (i === workerData.steps) break;
+    }
+  })();
+`;
+
+const compiled = (file: string): string => new URL(`../../dist/${file}`, import.meta.url).href;
+const URLS = JSON.stringify({ device: compiled('engine/device.js'), add: compiled('engine/ops/add.js') });
+
+const START = `
+  import { once } from 'node:events';
+  import { Worker } from 'node:worker_threads';
+  const urls = ${URLS};
+  const start = async (steps) => {
+    const worker = new Worker(${JSON.stringify(WORKER)}, { eval: true, execArgv: [], workerData: { ...urls, steps } });
+    await once(worker, 'message');
+    return worker;
+  };
+`;
+
+const scenarios: [string, string, number][] = [
+  ['a process that waited for its values', `${WORK} await work(50).data();`, 0],
+  ['process.exit with work in the queue', `${WORK} work(2000); process.exit(3);`, 3],
+  [
+    'process.exit with reads under way',
+    `${WORK} for (let i = 0; i < 20; i++) work(10).data(); process.exit(4);`,
+    4,
+  ],
+  ['a read that nobody waits for', `${WORK} void work(50).data();`, 0],
+  ['an exception with work in the queue', `${WORK} work(2000); throw new Error('on purpose');`, 1],
+  [
+    'a device that was closed with reads under way',
+    `${WORK} void work(500).data().catch(() => {}); device.close();`,
+    0,
+  ],
+  ['a read that rejects and that nobody waits for', `${WORK} void work(500).data(); device.close();`, 1],
+  ['thirty open devices', `${WORK} for (let i = 0; i < 30; i++) (await openDevice('cpu')).full([9], 1);`, 0],
+  [
+    'a worker that ends by itself',
+    `${START} const worker = await start(200); await once(worker, 'exit');`,
+    0,
+  ],
+  ['a worker that is terminated at work', `${START} await (await start()).terminate();`, 0],
+  [
+    'five workers, terminated one by one',
+    `${START} for (let i = 0; i < 5; i++) await (await start()).terminate();`,
+    0,
+  ],
+  [
+    'two workers at once beside a working main thread',
+    `${WORK} ${START} const both = await Promise.all([start(), start()]); work(200); await Promise.all(both.map((one) => one.terminate())); await x.data();`,
+    0,
+  ],
+  ['process.exit while workers are at work', `${START} await start(); await start(); process.exit(5);`, 5],
+  [
+    'process.exit in a worker',
+    `${START} const worker = new Worker("process.exit(6)", { eval: true }); process.exitCode = (await once(worker, 'exit'))[0];`,
+    6,
+  ],
+];
+
+describe('ends cleanly', () => {
+  it.each(scenarios)('%s', async (_, code, status) => {
+    const ended = await runModule(code);
+    expect(ended).toMatchObject({ status, signal: null, ...(status === 0 && { output: '' }) });
+    expect(ended.output).not.toMatch(/FATAL|abort|terminate called|core dumped/i);
+  });
+});

@@ -1,0 +1,74 @@
+/** Memory of long runs, measured in a process of their own. SPINEGRAD_TEST_FULL also runs the collector's backstop. */
+import { describe, expect, it } from 'vitest';
+import { runModule } from './child.js';
+
+const TRAIN = `
+  import { backward } from '#spinegrad/engine/autograd.js';
+  import { openDevice } from '#spinegrad/engine/device.js';
+  import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+  import { dropout } from '#spinegrad/engine/ops/dropout.js';
+  import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
+  import { globalAvgPool2d } from '#spinegrad/engine/ops/globalAvgPool2d.js';
+  import { linear } from '#spinegrad/engine/ops/linear.js';
+  import { mul } from '#spinegrad/engine/ops/mul.js';
+  import { relu } from '#spinegrad/engine/ops/relu.js';
+  import { sum } from '#spinegrad/engine/ops/sum.js';
+  import { AdamW } from '#spinegrad/optim/adamW.js';
+  const device = await openDevice('cpu');
+  const parameter = (shape, value) => Object.assign(device.full(shape, value), { requiresGrad: true });
+  const parameters = new Map(Object.entries({
+    conv: parameter([4, 1, 3, 3], 0.1), weight: parameter([3, 4], 0.1), bias: parameter([3], 0),
+  }));
+  const optimizer = new AdamW(parameters);
+  const train = async (from, to) => {
+    for (let step = from; step < to; step++) {
+      const x = device.tensor(new Float32Array(2 * 64).fill(step % 7), [2, 1, 8, 8]);
+      const { conv, weight, bias } = Object.fromEntries(parameters);
+      const hidden = dropout(globalAvgPool2d(relu(conv2d(x, conv, { padding: 1 }))), { p: 0.1, seed: 1, step });
+      const y = linear(hidden, weight, bias);
+      const loss = sum(mul(y, y));
+      optimizer.zeroGrad();
+      backward(loss);
+      clipGradNorm(parameters.values(), 1).dispose();
+      optimizer.step();
+      x.dispose();
+      if (step % 10 === 9) await loss.data();
+      loss.dispose();
+    }
+    await device.synchronize();
+    global.gc();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return { ...device.memory(), rss: process.memoryUsage().rss };
+  };
+`;
+
+describe('memory', () => {
+  it('stays flat over ten thousand steps of a small net', async () => {
+    const code = `${TRAIN} console.log(JSON.stringify([await train(0, 1000), await train(1000, 10_000)]));`;
+    const { status, output } = await runModule(code, { flags: ['--expose-gc'] });
+    expect(output).toMatch(/^\[/);
+    expect(status).toBe(0);
+    const [early, late] = JSON.parse(output);
+    expect(late.tensors).toBe(early.tensors);
+    expect(late.bytesInUse).toBe(early.bytesInUse);
+    expect(late.peakBytes).toBe(early.peakBytes);
+    expect(late.rss - early.rss).toBeLessThan(16e6);
+  });
+
+  it('is given back by the collector where nobody disposes, once the event loop runs', async () => {
+    const code = `
+      import { openDevice } from '#spinegrad/engine/device.js';
+      const device = await openDevice('cpu');
+      let most = 0;
+      for (let i = 0; i < 1500; i++) {
+        await device.zeros([1 << 20]).data();
+        most = Math.max(most, device.memory().bytesInUse);
+      }
+      console.log(most);
+    `;
+    const { status, output } = await runModule(code);
+    expect(status).toBe(0);
+    // 6.3 GB were asked for.
+    expect(Number(output)).toBeLessThan(1e9);
+  });
+});
