@@ -32,7 +32,7 @@ inline std::vector<Piece> cutPieces(const std::vector<size_t>& sizes) {
 /// Calls leaf(piece, index of the piece), in parallel.
 template <class Leaf>
 void parallelPieces(const std::vector<Piece>& pieces, Leaf leaf) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (pieces.size() > 1)
   for (size_t index = 0; index < pieces.size(); ++index) leaf(pieces[index], index);
 }
 

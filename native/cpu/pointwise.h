@@ -11,7 +11,7 @@ template <class Leaf>
 void parallelPieces(size_t count, Leaf leaf) {
   constexpr size_t piece = 16384;
   const auto pieces = static_cast<std::ptrdiff_t>((count + piece - 1) / piece);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (pieces > 1)
   for (std::ptrdiff_t index = 0; index < pieces; ++index) {
     const size_t first = static_cast<size_t>(index) * piece;
     leaf(first, std::min(piece, count - first));

@@ -1,4 +1,4 @@
-/** Memory of long runs, measured in a process of their own. SPINEGRAD_TEST_FULL also runs the collector's backstop. */
+/** Memory of long runs, measured in processes of their own. */
 import { describe, expect, it } from 'vitest';
 import { runModule } from './child.js';
 
@@ -14,7 +14,7 @@ const TRAIN = `
   import { relu } from '#spinegrad/engine/ops/relu.js';
   import { sum } from '#spinegrad/engine/ops/sum.js';
   import { AdamW } from '#spinegrad/optim/adamW.js';
-  const device = await openDevice('cpu');
+  const device = await openDevice('cpu', { threads: 1 });
   const parameter = (shape, value) => Object.assign(device.full(shape, value), { requiresGrad: true });
   const parameters = new Map(Object.entries({
     conv: parameter([4, 1, 3, 3], 0.1), weight: parameter([3, 4], 0.1), bias: parameter([3], 0),
