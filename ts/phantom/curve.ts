@@ -1,6 +1,6 @@
 /** Curves in the sagittal plane: a smooth function through given points, and a path with coordinates along it. */
 
-/** Monotone-enough smooth interpolation (Catmull and Rom) of (x, value) pairs; x ascending; held beyond the ends. */
+/** Smooth interpolation (Catmull and Rom) of (x, value) pairs, x ascending; constant beyond the ends. */
 export function smoothFunction(
   points: readonly (readonly [x: number, value: number])[],
 ): (x: number) => number {

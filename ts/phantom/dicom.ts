@@ -60,7 +60,7 @@ export function encodeSlice(study: PhantomStudy, slice: number, pixels: Uint16Ar
     '00180015': { vr: 'CS', Value: ['LSPINE'] },
     '00180020': { vr: 'CS', Value: ['SE'] },
     '00180021': { vr: 'CS', Value: ['SK'] },
-    '00180022': { vr: 'CS', Value: ['NONE'] },
+    '00180022': { vr: 'CS', Value: [''] },
     '00180023': { vr: 'CS', Value: ['2D'] },
     '00180050': { vr: 'DS', Value: [decimal(a.sliceThickness)] },
     '00180080': { vr: 'DS', Value: [decimal(a.repetitionTime)] },

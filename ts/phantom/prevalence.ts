@@ -10,23 +10,23 @@ export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
 
 /** Correlation of each level's rank with that of the level above. */
-export const CHAIN: number[] = [0, 0.837, 0.785, 0.635, 0.531];
+export const CHAIN: number[] = [0, 0.861, 0.808, 0.675, 0.612];
 
 /** Per level, the ranks (standard deviations) where moderate and severe narrowing begin. */
 export const BENDS: Record<Prevalence, [moderate: number, severe: number][]> = {
   rsna: [
-    [1.864, 2.773],
-    [1.388, 2.444],
-    [0.946, 1.811],
-    [0.821, 1.278],
-    [2.208, 2.455],
+    [1.888, 2.88],
+    [1.413, 2.49],
+    [0.959, 1.861],
+    [0.856, 1.261],
+    [2.341, 2.392],
   ],
   enriched: [
-    [0, 0.674],
-    [0, 0.674],
-    [0, 0.674],
-    [0, 0.674],
-    [0, 0.674],
+    [0.042, 1.121],
+    [0.05, 1.16],
+    [-0.023, 0.936],
+    [0.086, 0.961],
+    [0.255, 1.09],
   ],
 };
 

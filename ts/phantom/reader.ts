@@ -30,7 +30,7 @@ export interface LevelReading {
 export const THRESHOLDS = [0.5, 0.78] as const;
 
 /** Deviation of a reader's error, in units of narrowing. */
-const READER_ERROR = 0.125;
+const READER_ERROR = 0.12;
 
 const T_STEP = 0.5;
 
