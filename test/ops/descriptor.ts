@@ -3,6 +3,7 @@
  *
  * - value: against `reference`, the same mathematics in plain float64, on the very float32 values the device gets;
  * - gradient: of sum(y * cotangent), cotangent random, against central differences of that float64 reference;
+ * - layout: the same for images that come from a layer and go to one, in whatever layout the backend gives those;
  * - determinism: a second run gives the same bits, and no tensor is left behind;
  * - golden: value and gradients that PyTorch computed in float64 (test/oracles writes test/ops/golden/<name>.json);
  * - refusals: the error code of a bad argument, thrown at the call, or by the queue at the next read.
@@ -15,6 +16,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, type TypedArray, tensorsAlive } from '#spinegrad/engine/tensor.js';
@@ -53,6 +55,8 @@ export interface OperationCase<Options> {
   /** Replaces the operation's list for this case. */
   differentiable?: readonly string[];
   tolerance?: Tolerance;
+  /** How many values of each gradient are checked, drawn at random; for costly references. Default 64. */
+  probes?: number;
 }
 
 export interface Refusal {
@@ -158,6 +162,11 @@ const largest = (values: ArrayLike<number>): number =>
     0,
   );
 
+const isImage = (tensor: Tensor): boolean => tensor.shape.length === 4 && tensor.dtype === 'float32';
+
+/** A layer that changes no value, but leaves an image in whatever layout layers leave them. */
+const layer = (tensor: Tensor): Tensor => (isImage(tensor) ? maxPool2d(tensor, 1) : tensor);
+
 interface Outcome {
   shape: readonly number[];
   value: Float32Array;
@@ -171,13 +180,18 @@ async function evaluate<Options>(
   options: Options,
   differentiable: readonly string[],
   cotangent: (size: number) => Float32Array,
+  betweenLayers = false,
 ): Promise<Outcome> {
   const tensors: Record<string, Tensor> = {};
   for (const [name, input] of Object.entries(inputs)) {
     tensors[name] = device.tensor(typed(input), input.shape).keep();
     tensors[name].requiresGrad = differentiable.includes(name);
   }
-  const y = run(tensors, options, device).keep();
+  const images = betweenLayers
+    ? Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, layer(tensor).keep()]))
+    : tensors;
+  const result = run(images, options, device).keep();
+  const y = betweenLayers ? layer(result).keep() : result;
   const value = await y.data();
   const gradients: Record<string, Float32Array> = {};
   if (differentiable.length > 0) {
@@ -192,8 +206,7 @@ async function evaluate<Options>(
     loss.dispose();
   }
   const { shape } = y;
-  y.dispose();
-  for (const tensor of Object.values(tensors)) tensor.dispose();
+  for (const tensor of [y, result, ...Object.values(images), ...Object.values(tensors)]) tensor.dispose();
   return { shape, value, gradients };
 }
 
@@ -218,7 +231,7 @@ function derivative(
 
 function checkGradients<Options>(
   operation: OperationDescriptor<Options>,
-  { inputs, exact, name: caseName, tolerance, options }: OperationCase<Options>,
+  { inputs, exact, name: caseName, tolerance, options, probes: most = PROBES }: OperationCase<Options>,
   differentiable: readonly string[],
   cotangent: Float32Array,
   found: Record<string, Float32Array>,
@@ -238,9 +251,7 @@ function checkGradients<Options>(
     const size = found[name]!.length;
     const next = uniforms(size);
     const probes =
-      size <= PROBES
-        ? [...Array(size).keys()]
-        : Array.from({ length: PROBES }, () => Math.floor(next() * size));
+      size <= most ? [...Array(size).keys()] : Array.from({ length: most }, () => Math.floor(next() * size));
     const expected = probes.map((index) => derivative(objective, arrays, name, index));
     const got = probes.map((index) => found[name]![index]!);
     // The differences themselves are good to about STEP^2 and 1e-16 / STEP of the objective.
@@ -272,11 +283,9 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
       const differentiable = one.differentiable ?? operation.differentiable;
       const cotangent = (size: number): Float32Array =>
         Float32Array.from((one.exact ? integers : normals)([size], 7).values);
-      const outcome = (): Promise<Outcome> =>
-        evaluate(device, operation.run, one.inputs, options, differentiable, cotangent);
-
-      it('gives the value and gradient of the reference', async () => {
-        const { value, gradients } = await outcome();
+      const outcome = (betweenLayers = false): Promise<Outcome> =>
+        evaluate(device, operation.run, one.inputs, options, differentiable, cotangent, betweenLayers);
+      const check = ({ value, gradients }: Outcome): void => {
         const arrays = Object.fromEntries(
           Object.entries(one.inputs).map(([name, input]) => [
             name,
@@ -287,7 +296,13 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
         const allowed = one.exact ? 0 : tolerance.units * UNIT * largest(expected);
         compare(`${operation.name}, ${one.name}`, value, expected, allowed);
         checkGradients(operation, one, differentiable, cotangent(value.length), gradients);
-      });
+      };
+
+      it('gives the value and gradient of the reference', async () => check(await outcome()));
+
+      if (Object.values(one.inputs).some(({ shape }) => shape.length === 4)) {
+        it('does so between layers', async () => check(await outcome(true)));
+      }
 
       it('gives the same bits again and leaves no tensor behind', async () => {
         const before = tensorsAlive();

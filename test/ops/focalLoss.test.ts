@@ -74,7 +74,7 @@ describeOperation<FocalLossOptions>({
     gradientUnits: 48,
     reason: 'log and exp round by 2 u each, and gamma log(1 - p) before its exp by its size, here up to 8 u',
   },
-  golden: false,
+  golden: true,
   cases: [
     ...gammas.flatMap((gamma) => [
       {

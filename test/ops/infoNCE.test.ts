@@ -71,7 +71,7 @@ describeOperation<Options>({
       'a similarity of size 1 / temperature rounds by that many u, 14 at most, in the value and as an exponent in the ' +
       'gradient; a softmax minus its target cancels, and 300 such are added',
   },
-  golden: false,
+  golden: true,
   cases: forms.flatMap((options): OperationCase<Options>[] => [
     {
       name: `${options.mean}: a pair`,

@@ -24,7 +24,7 @@ describeOperation<Options>({
     units: 6,
     reason: 'added in double precision; the gradient rounds at four operations and the divisor',
   },
-  golden: false,
+  golden: true,
   cases: [
     {
       name: 'integers, sum',

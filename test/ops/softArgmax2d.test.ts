@@ -38,7 +38,7 @@ describeOperation<SoftArgmax2dOptions | undefined>({
     reason:
       'exp((h - max) / temperature) rounds by 8 u for exponents to -8; in dh also the offset from the mean',
   },
-  golden: false,
+  golden: true,
   cases: [
     { name: 'one pixel', inputs: { heatmaps: normals([1, 1, 1, 1], 1) }, exact: true },
     { name: 'batch 1', inputs: { heatmaps: normals([1, 5, 8, 8], 2, 2) } },

@@ -1,0 +1,136 @@
+import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { describeOperation, integers, normals, type OperationCase, type Reference } from './descriptor.js';
+
+interface Options {
+  stride?: number | [number, number];
+  padding?: number | [number, number];
+}
+
+const pair = (value: number | [number, number]): [number, number] =>
+  typeof value === 'number' ? [value, value] : value;
+
+function reference({ x, weight, bias }: Record<string, Reference>, options: Options = {}): Float64Array {
+  const [n, c, h, w] = x!.shape as [number, number, number, number];
+  const [k, , r, s] = weight!.shape as [number, number, number, number];
+  const stride = pair(options.stride ?? 1);
+  const padding = pair(options.padding ?? 0);
+  const p = Math.floor((h + 2 * padding[0] - r) / stride[0]) + 1;
+  const q = Math.floor((w + 2 * padding[1] - s) / stride[1]) + 1;
+  const y = new Float64Array(n * k * p * q);
+  for (let index = 0; index < y.length; index++) {
+    const image = Math.floor(index / (k * p * q));
+    const filter = Math.floor(index / (p * q)) % k;
+    const top = (Math.floor(index / q) % p) * stride[0] - padding[0];
+    const left = (index % q) * stride[1] - padding[1];
+    let total = bias?.values[filter] ?? 0;
+    for (let channel = 0; channel < c; channel++) {
+      for (let row = Math.max(top, 0); row < Math.min(top + r, h); row++) {
+        const from = ((image * c + channel) * h + row) * w;
+        const tap = ((filter * c + channel) * r + row - top) * s - left;
+        for (let column = Math.max(left, 0); column < Math.min(left + s, w); column++) {
+          total += x!.values[from + column]! * weight!.values[tap + column]!;
+        }
+      }
+    }
+    y[index] = total;
+  }
+  return y;
+}
+
+/** Small integers: every sum is exact in float32, in any order. */
+function exact(
+  name: string,
+  x: [number, number, number, number],
+  filters: [number, number, number],
+  options: Options = {},
+  bias = false,
+): OperationCase<Options> {
+  const [k, r, s] = filters;
+  const weight = integers([k, x[1], r, s], 2);
+  return {
+    name,
+    inputs: { x: integers(x, 1), weight, ...(bias && { bias: integers([k], 3) }) },
+    options,
+    exact: true,
+    differentiable: bias ? ['x', 'weight', 'bias'] : ['x', 'weight'],
+    probes: 16,
+  };
+}
+
+describeOperation<Options>({
+  name: 'conv2d',
+  run: ({ x, weight, bias }, options) => conv2d(x!, weight!, { ...options, bias }),
+  reference,
+  differentiable: ['x', 'weight'],
+  tolerance: {
+    units: 64,
+    reason: 'sums of up to 1,000 products in float32, relative to the largest of them',
+  },
+  golden: true,
+  cases: [
+    exact('1x1', [2, 3, 5, 4], [4, 1, 1], {}, true),
+    exact('3x3, padding 1', [1, 5, 7, 9], [3, 3, 3], { padding: 1 }, true),
+    exact('3x3, no padding', [2, 4, 6, 5], [5, 3, 3]),
+    exact('3x3, stride 2', [1, 17, 9, 8], [19, 3, 3], { stride: 2, padding: 1 }),
+    exact('1x1, stride 2, as a shortcut', [2, 16, 7, 7], [32, 1, 1], { stride: 2 }),
+    exact('full channel blocks', [2, 32, 6, 6], [16, 3, 3], { padding: 1 }),
+    exact("ResNet's stem, one channel", [2, 1, 17, 15], [16, 7, 7], { stride: 2, padding: 3 }),
+    exact("ResNet's stem, three channels", [1, 3, 15, 16], [7, 7, 7], { stride: 2, padding: 3 }, true),
+    exact('unequal sides', [1, 2, 8, 11], [3, 2, 5], { stride: [1, 3], padding: [1, 2] }, true),
+    exact('a stride beyond the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
+    exact('padding beyond the filter', [1, 2, 3, 3], [2, 2, 2], { padding: 3 }),
+    exact('the whole image', [3, 2, 5, 4], [6, 5, 4], {}, true),
+    exact('one pixel', [1, 1, 1, 1], [1, 1, 1], {}, true),
+    exact('3x3 on one pixel', [2, 20, 1, 1], [18, 3, 3], { padding: 1 }),
+    {
+      name: 'normals',
+      inputs: { x: normals([2, 6, 7, 7], 4), weight: normals([5, 6, 3, 3], 5), bias: normals([5], 6) },
+      options: { padding: 1 },
+      differentiable: ['x', 'weight', 'bias'],
+    },
+    {
+      name: 'a shape for Winograd',
+      inputs: { x: normals([1, 64, 8, 8], 7), weight: normals([64, 64, 3, 3], 8) },
+      options: { padding: 1 },
+      probes: 6,
+      tolerance: {
+        units: 1024,
+        reason:
+          'F(4x4, 3x3) multiplies rounding errors: its transforms have entries up to 8 and sum over 36 products',
+      },
+    },
+  ],
+  refusals: [
+    {
+      name: 'another number of channels',
+      code: 'ERR_SHAPE',
+      call: (device) => conv2d(device.zeros([1, 3, 4, 4]), device.zeros([2, 4, 3, 3])),
+    },
+    {
+      name: 'a filter beyond the image',
+      code: 'ERR_SHAPE',
+      call: (device) => conv2d(device.zeros([1, 1, 2, 2]), device.zeros([1, 1, 3, 3])),
+    },
+    {
+      name: 'a bias of another length',
+      code: 'ERR_SHAPE',
+      call: (device) =>
+        conv2d(device.zeros([1, 1, 3, 3]), device.zeros([2, 1, 3, 3]), { bias: device.zeros([1]) }),
+    },
+    {
+      name: 'stride 0',
+      code: 'ERR_ARGUMENT',
+      call: (device) => conv2d(device.zeros([1, 1, 3, 3]), device.zeros([1, 1, 3, 3]), { stride: 0 }),
+    },
+    {
+      name: 'a padding below 0',
+      code: 'ERR_ARGUMENT',
+      call: (device) => conv2d(device.zeros([1, 1, 3, 3]), device.zeros([1, 1, 3, 3]), { padding: -1 }),
+    },
+    {
+      name: 'uint16 images',
+      code: 'ERR_DTYPE',
+      call: (device) => conv2d(device.tensor(Uint16Array.of(1), [1, 1, 1, 1]), device.zeros([1, 1, 1, 1])),
+    },
+  ],
+});
