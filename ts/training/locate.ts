@@ -26,6 +26,10 @@ export interface Located {
   spread: number[];
 }
 
+/** The doubt about a slice as a whole. */
+export const meanSpread = ({ spread }: Located): number =>
+  spread.reduce((sum, value) => sum + value) / spread.length;
+
 /** Views of a slice; one is the slice as it is, and says nothing of the spread. */
 export const VIEWS = 8;
 
@@ -100,4 +104,11 @@ export function letterboxed(
     pixels: slices.subarray(row * size * size, (row + 1) * size * size),
     toImage,
   }));
+}
+
+/** What the mean spread of a slice seldom exceeds: the 95th percentile over slices, or a pixel where there are none. */
+export function usualSpread(located: readonly Located[], size: number): number {
+  const means = located.map(({ spread }) => spread.reduce((sum, value) => sum + value) / spread.length);
+  means.sort((a, b) => a - b);
+  return Math.max(means[Math.floor(0.95 * (means.length - 1))] ?? 0, 1 / size);
 }

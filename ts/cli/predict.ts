@@ -1,0 +1,47 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { writeFileAtomic } from '../data/atomic.js';
+import { type DeviceKind, openDevice } from '../engine/device.js';
+import { overlay } from '../predict/overlay.js';
+import { predict } from '../predict/predict.js';
+
+interface Flags {
+  model: string;
+  json?: string;
+  overlay?: string;
+  arm?: string;
+  spacing?: number;
+  device: DeviceKind;
+}
+
+/** `spinegrad predict`: grades the five lumbar levels of one patient. */
+export function predictCommand(): Command {
+  return new Command('predict')
+    .description('find the five lumbar discs on the canal slice and grade them; for research only')
+    .argument('<input>', 'DICOM file or folder, NIfTI volume, or PNG of one sagittal slice')
+    .requiredOption('--model <run>', 'folder of a finished run')
+    .option('--json <file>', 'write the result there instead of printing it')
+    .option('--overlay <file>', 'write a PNG of the slice with dots, levels and grades')
+    .option('--arm <name>', 'scratch, frozen or contrastive; default: the best on validation patients')
+    .option('--spacing <mm>', 'pixel spacing of a PNG', millimetres)
+    .addOption(new Option('--device <kind>').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .action(run);
+}
+
+async function run(input: string, flags: Flags): Promise<void> {
+  using device = await openDevice(flags.device);
+  const { model, arm, spacing } = flags;
+  const { prediction, slice } = await predict(device, { input, model, arm, spacing });
+  for (const warning of prediction.warnings) console.error(`warning: ${warning}`);
+  const text = `${JSON.stringify(prediction, null, 2)}\n`;
+  if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction.levels));
+  if (flags.json !== undefined) await writeFileAtomic(flags.json, text);
+  else process.stdout.write(text);
+}
+
+function millimetres(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value < 100)) {
+    throw new InvalidArgumentError('expected a number of mm above 0, such as 0.6.');
+  }
+  return value;
+}

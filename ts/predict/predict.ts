@@ -1,0 +1,178 @@
+/**
+ * From a file to five grades: read the input, take the slice that shows the canal, find which way it lies and where
+ * the discs are, cut them, grade them. Everything the model needs to know of its own training it carries along.
+ */
+
+import { readInput } from '../data/input.js';
+import { cropRoi } from '../data/roi.js';
+import { canalSlice, type SourceSlice } from '../data/series.js';
+import { GRADES, type Grade, LEVELS, type Level, type Point, type Skipped } from '../data/types.js';
+import type { Device } from '../engine/device.js';
+import { SpinegradError } from '../error.js';
+import { argmax } from '../evaluation/metrics.js';
+import { gradeCrops } from '../training/assess.js';
+import { loadModel, type Model, type ModelDescription } from '../training/model.js';
+import { type Oriented, orient } from './orientation.js';
+
+export interface PredictOptions {
+  /** A DICOM file or folder, a PNG, or a NIfTI volume. */
+  input: string;
+  /** Folder of a finished run. */
+  model: string;
+  /** The recommended one if it is left out. */
+  arm?: string | undefined;
+  /** Pixel spacing of a PNG in mm. */
+  spacing?: number | undefined;
+}
+
+export interface LevelPrediction {
+  level: Level;
+  /** Where it was cut, in pixels of the original slice. */
+  x: number;
+  y: number;
+  probabilities: Record<Grade, number>;
+  grade: Grade;
+  /** 1 where the localizer's views agree on the place as on its own validation data, towards 0 the less they do. */
+  confidence: number;
+}
+
+export interface Prediction {
+  input: string;
+  slice: {
+    file: string;
+    instanceNumber: number | null;
+    /** From 1, of the slices from the patient's right to the left. */
+    position: number;
+    of: number;
+    columns: number;
+    rows: number;
+    pixelSpacing: readonly [number, number] | null;
+  };
+  /** Sides of the slice as it is stored. */
+  orientation: Pick<Oriented, 'anterior' | 'superior' | 'agreesWithHeader'>;
+  model: Pick<ModelDescription, 'trainedOn' | 'notice'> & { folder: string; arm: string; preset: string };
+  warnings: string[];
+  skipped: Skipped[];
+  levels: LevelPrediction[];
+}
+
+/** Above so many times the usual spread of views the image is not taken for a lumbar spine; from the first on a warning. */
+const DOUBT = { warn: 2, refuse: 5 };
+
+/**
+ * @returns the prediction and the slice that it was made on
+ * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR
+ */
+export async function predict(
+  device: Device,
+  options: PredictOptions,
+): Promise<{ prediction: Prediction; slice: SourceSlice }> {
+  const { input, spacing } = options;
+  const model = await loadModel(options.model, device, options.arm);
+  try {
+    const { slices, skipped } = await readInput(input, spacing === undefined ? null : [spacing, spacing]);
+    const slice = canalSlice(slices);
+    const oriented = await orient(device, model, slice);
+    const warnings = judge(input, oriented, model);
+    const centres = oriented.points.map((point, index) => {
+      const inside = within(point, slice);
+      if (inside !== point) warnings.push(`${LEVELS[index]} lies beyond the border of the slice`);
+      return inside;
+    });
+    const { description, arm } = model;
+    const { columns, rows, pixelSpacing } = slice;
+    const prediction: Prediction = {
+      input,
+      slice: {
+        file: slice.path,
+        instanceNumber: slice.instanceNumber,
+        position: slices.indexOf(slice) + 1,
+        of: slices.length,
+        columns,
+        rows,
+        pixelSpacing,
+      },
+      orientation: {
+        anterior: oriented.anterior,
+        superior: oriented.superior,
+        agreesWithHeader: oriented.agreesWithHeader,
+      },
+      model: {
+        folder: options.model,
+        arm,
+        preset: description.config.preset,
+        trainedOn: description.trainedOn,
+        notice: description.notice,
+      },
+      warnings,
+      skipped,
+      levels: await gradeLevels(device, model, oriented, centres),
+    };
+    return { prediction, slice };
+  } finally {
+    model.dispose();
+  }
+}
+
+function judge(
+  input: string,
+  { doubt, agreesWithHeader, anterior }: Oriented,
+  { description }: Model,
+): string[] {
+  const { localizer, trainedOn } = description;
+  const times = doubt / localizer.usualSpread;
+  if (times > DOUBT.refuse) {
+    throw new SpinegradError(
+      'ERR_NOT_LUMBAR',
+      `${input}: the five lumbar discs cannot be found: views of the slice disagree ${times.toFixed(1)} times as much ` +
+        `as on validation data, expected at most ${DOUBT.refuse}; give a sagittal T2 slice of the lumbar spine`,
+    );
+  }
+  const warnings: string[] = [];
+  if (trainedOn.synthetic) warnings.push(description.notice);
+  if (times > DOUBT.warn) {
+    warnings.push(
+      `the places of the discs are doubtful: views of the slice disagree ${times.toFixed(1)} times as much as on ` +
+        'validation data; look at the overlay',
+    );
+  }
+  if (agreesWithHeader === false) {
+    warnings.push(
+      `the header is wrong about the front of the patient: the pixels show it on the ${anterior}`,
+    );
+  }
+  return warnings;
+}
+
+async function gradeLevels(
+  device: Device,
+  { description, grader }: Model,
+  { slice, spread }: Oriented,
+  centres: readonly Point[],
+): Promise<LevelPrediction[]> {
+  const { roi, normalisation, localizer } = description;
+  const crops = new Uint16Array(centres.length * roi.size ** 2);
+  centres.forEach((centre, index) => {
+    crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);
+  });
+  const probabilities = await gradeCrops({ device }, grader, crops, roi.size, normalisation.rois);
+  return LEVELS.map((level, index) => {
+    const [x, y] = centres[index]!;
+    const row = probabilities[index]!;
+    return {
+      level,
+      x: Number(x.toFixed(2)),
+      y: Number(y.toFixed(2)),
+      probabilities: Object.fromEntries(GRADES.map((grade, i) => [grade, row[i]!])) as Record<Grade, number>,
+      grade: GRADES[argmax(row)]!,
+      confidence: Math.min(1, localizer.usualSpread / spread[index]!),
+    };
+  });
+}
+
+/** The point itself where it lies in the slice, else the nearest that does. */
+function within(point: Point, { columns, rows }: SourceSlice): Point {
+  const [x, y] = point;
+  const inside: Point = [Math.min(Math.max(x, 0), columns - 1), Math.min(Math.max(y, 0), rows - 1)];
+  return inside[0] === x && inside[1] === y ? point : inside;
+}
