@@ -1,5 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/** Operations whose layout follows the processor: channel blocks of 16 on AVX-512, of 8 on AVX2. */
+const full = process.env.SPINEGRAD_TEST_FULL !== undefined;
+const blocked = full ? '*' : '{conv2d,batchNorm2d,maxPool2d,globalAvgPool2d}';
+
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000, pool: 'forks', maxWorkers: 2 },
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'spinegrad', include: ['test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'avx2', include: [`test/ops/${blocked}.test.ts`], env: { ONEDNN_MAX_CPU_ISA: 'AVX2' } },
+      },
+    ],
+  },
 });
