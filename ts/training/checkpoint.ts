@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder } from '../data/atomic.js';
 import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../data/safetensors.js';
+import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
 const positionSchema = z.object({
@@ -21,14 +22,24 @@ const positionSchema = z.object({
   step: z.number().int(),
   /** Sum of the losses of the epoch's steps so far. */
   lossSum: z.number(),
-  optimizerSteps: z.number().int(),
   bestEpoch: z.number().int(),
+  /** Spent on the stage so far, over all resumed runs. */
+  seconds: z.number(),
   done: z.boolean(),
 });
 
 export type Position = z.output<typeof positionSchema>;
 
-export type Values = Record<string, { shape: readonly number[]; data: Float32Array }>;
+/** Tensors on the host, by name. */
+export type Values = Map<string, { shape: readonly number[]; data: Float32Array | Int32Array }>;
+
+/** Reads tensors from the device. */
+export async function valuesOf(tensors: Iterable<readonly [string, Tensor]>): Promise<Values> {
+  const reads = [...tensors].map(
+    async ([name, tensor]) => [name, { shape: tensor.shape, data: await tensor.data() }] as const,
+  );
+  return new Map(await Promise.all(reads));
+}
 
 export interface Checkpoint {
   position: Position;
@@ -57,7 +68,7 @@ export class CheckpointStore {
   ): Promise<void> {
     await makeFolder(this.#dir);
     const tensors = Object.entries(groups).flatMap(([group, values]) =>
-      Object.entries(values).map(([name, value]) => [`${group}/${name}`, value] as const),
+      [...values].map(([name, value]) => [`${group}/${name}`, value] as const),
     );
     await writeSafetensors(this.path(stage), new Map(tensors), {
       position: JSON.stringify({ version: 1, ...this.origin, ...position }),

@@ -26,15 +26,19 @@ export class Slices {
   constructor(
     private readonly device: Device,
     { manifest, slices }: Bank,
+    /** Measured on the training slices unless a trained model brings its own. */
+    normalisation?: Normalisation,
   ) {
     this.size = manifest.sliceSize;
     this.#records = manifest.slices;
     this.#pixels = device.tensor(slices, [manifest.slices.length, this.size, this.size]).keep();
-    this.normalisation = measure(
-      slices,
-      this.size * this.size,
-      this.of('train').map(({ row }) => row),
-    );
+    this.normalisation =
+      normalisation ??
+      measure(
+        slices,
+        this.size * this.size,
+        this.of('train').map(({ row }) => row),
+      );
   }
 
   of(split: Split): readonly SliceRecord[] {

@@ -8,10 +8,12 @@ import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { Module } from '../nn/module.js';
 import type { Optimizer } from '../optim/optimizer.js';
-import type { CheckpointStore, Values } from './checkpoint.js';
+import { type CheckpointStore, type Values, valuesOf } from './checkpoint.js';
 import type { Config } from './config.js';
 import type { Progress } from './progress.js';
 import type { LogRow, RunLog } from './runLog.js';
+
+type AnyOptimizer = Pick<Optimizer<{ learningRate: number }>, 'stateTensors' | 'loadState'>;
 
 /** What every stage works with. */
 export interface Run {
@@ -28,7 +30,7 @@ export interface Stage {
   name: string;
   epochs: number;
   modules: Record<string, Module>;
-  optimizer: Optimizer;
+  optimizer: AnyOptimizer;
   /** Called before the first step of each epoch (from 1); returns the number of steps. */
   begin(epoch: number): number;
   /** Enqueues step `step` (from 0) of the epoch: forward, backward, update. Returns the loss, which the loop frees. */
@@ -42,6 +44,8 @@ export interface Stage {
 export interface StageResult {
   rows: LogRow[];
   bestEpoch: number;
+  /** Spent on the stage, over all resumed runs. */
+  seconds: number;
 }
 
 /** Trains a stage from its checkpoint, or from its start, to its end; leaves the best epoch's weights in its modules. */
@@ -58,7 +62,9 @@ class StageLoop {
   #lossSum = 0;
   #bestEpoch = 0;
   #done = false;
-  #best: Values = {};
+  #seconds = 0;
+  #since = performance.now();
+  #best: Values = new Map();
 
   constructor(
     private readonly context: Run,
@@ -74,16 +80,19 @@ class StageLoop {
     const { position, groups } = checkpoint;
     const source = checkpoints.path(name);
     for (const [key, module] of Object.entries(modules)) module.load(within(groups.weights, key), source);
-    optimizer.load(groups.optimizer, position.optimizerSteps, source);
-    this.#best = Object.fromEntries(groups.best) as Values;
+    const moments = [...groups.optimizer].map(([key, { data }]) => [key, data] as const);
+    optimizer.loadState(Object.fromEntries(moments) as Record<string, Float32Array | Int32Array>);
+    this.#best = groups.best as Values;
     this.#epoch = position.epoch;
     this.#step = position.step;
     this.#lossSum = position.lossSum;
     this.#bestEpoch = position.bestEpoch;
     this.#done = position.done;
+    this.#seconds = position.seconds;
   }
 
   async run(): Promise<void> {
+    if (this.stage.epochs === 0) this.#done = true;
     while (!this.#done) {
       const steps = this.stage.begin(this.#epoch);
       this.#mode(true);
@@ -144,10 +153,13 @@ class StageLoop {
     const best = context.log.rows(stage.name).find(({ epoch }) => epoch === this.#bestEpoch);
     if (!best || !stage.better || stage.better(row, best)) {
       this.#bestEpoch = this.#epoch;
-      this.#best = stage.better ? await this.#weights() : {};
+      this.#best = stage.better ? await this.#weights() : new Map();
     }
     context.log.append(row);
-    this.#done = this.#epoch >= stage.epochs;
+    if (this.#epoch >= stage.epochs) {
+      this.#seconds = this.#elapsed();
+      this.#done = true;
+    }
     this.#epoch++;
     this.#step = 0;
     this.#lossSum = 0;
@@ -161,31 +173,40 @@ class StageLoop {
         epoch: this.#epoch,
         step: this.#step,
         lossSum: this.#lossSum,
-        optimizerSteps: stage.optimizer.steps,
         bestEpoch: this.#bestEpoch,
         done: this.#done,
+        seconds: this.#elapsed(),
       },
-      { weights: await this.#weights(), best: this.#best, optimizer: await stage.optimizer.stateDict() },
+      {
+        weights: await this.#weights(),
+        best: this.#best,
+        optimizer: await valuesOf(Object.entries(stage.optimizer.stateTensors())),
+      },
     );
   }
 
-  async #weights(): Promise<Values> {
-    const dicts = Object.entries(this.stage.modules).map(async ([key, module]) =>
-      Object.entries(await module.stateDict()).map(([name, value]) => [`${key}/${name}`, value] as const),
+  #weights(): Promise<Values> {
+    const modules = Object.entries(this.stage.modules);
+    return valuesOf(
+      modules.flatMap(([key, module]) =>
+        [...module.state()].map(([name, tensor]) => [`${key}/${name}`, tensor] as const),
+      ),
     );
-    return Object.fromEntries((await Promise.all(dicts)).flat());
   }
 
   finish(): StageResult {
     const { modules, name } = this.stage;
-    const best = new Map(Object.entries(this.#best));
-    if (best.size > 0) {
+    if (this.#best.size > 0) {
       for (const [key, module] of Object.entries(modules)) {
-        module.load(within(best, key), `best epoch of ${name}`);
+        module.load(within(this.#best, key), `best epoch of ${name}`);
       }
     }
     this.#mode(false);
-    return { rows: this.context.log.rows(name), bestEpoch: this.#bestEpoch };
+    return { rows: this.context.log.rows(name), bestEpoch: this.#bestEpoch, seconds: this.#elapsed() };
+  }
+
+  #elapsed(): number {
+    return this.#seconds + (this.#done ? 0 : (performance.now() - this.#since) / 1000);
   }
 
   #mode(training: boolean): void {

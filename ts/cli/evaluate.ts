@@ -1,0 +1,43 @@
+/** `spinegrad evaluate`: the graders of a finished run on the test patients of its own data, or on other data. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { writeFileAtomic } from '../data/atomic.js';
+import type { DeviceKind } from '../engine/device.js';
+import { evaluateModel } from '../training/evaluateModel.js';
+import { terminalProgress } from '../training/progress.js';
+
+interface Flags {
+  model: string;
+  data?: string;
+  json?: string;
+  device: DeviceKind;
+}
+
+export function evaluateCommand(): Command {
+  return new Command('evaluate')
+    .description("evaluate a finished run's graders and localizer, on its test patients or on other studies")
+    .requiredOption('--model <run>', 'folder of a finished run')
+    .option(
+      '--data <folder>',
+      "studies in the RSNA 2024 layout, all of them; default: the run's test patients",
+    )
+    .option('--json <file>', 'write the result there instead of printing it')
+    .addOption(
+      new Option('--device <kind>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'),
+    )
+    .action(evaluate);
+}
+
+async function evaluate({ model, data, json, device }: Flags): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'spinegrad-'));
+  try {
+    const result = await evaluateModel({ model, data, scratch, device, progress: terminalProgress() });
+    const text = `${JSON.stringify(result, null, 2)}\n`;
+    if (json === undefined) process.stdout.write(text);
+    else await writeFileAtomic(json, text);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

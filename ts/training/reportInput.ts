@@ -1,0 +1,107 @@
+/** Picks what the report shows: the fine-tuning curves, an example of each grade, and a few test series. */
+
+import { basename } from 'node:path';
+import { applyAffine, invertAffine } from '../data/affine.js';
+import type { Bank } from '../data/bank.js';
+import { type GradeIndex, LEVELS, type SliceRecord } from '../data/types.js';
+import type { Summary } from '../evaluation/types.js';
+import type {
+  FineTuningEpoch,
+  PredictionExample,
+  ReportImage,
+  ReportInput,
+  RoiExample,
+} from '../report/types.js';
+import type { Evaluated } from './evaluateArms.js';
+import { ARMS } from './finetune.js';
+import type { Run } from './stage.js';
+
+const SERIES_SHOWN = 3;
+
+export function reportInput(run: Run, bank: Bank, summary: Summary, evaluated: Evaluated): ReportInput {
+  return {
+    name: basename(run.dir),
+    summary,
+    finetuning: ARMS.map((arm) => ({
+      arm,
+      epochs: run.log.rows(`finetuning-${arm}`) as unknown as FineTuningEpoch[],
+    })),
+    roiExamples: roiExamples(bank),
+    predictionExamples: predictionExamples(bank, evaluated),
+    config: run.config,
+  };
+}
+
+function image(pixels: Uint16Array, size: number, row: number): ReportImage {
+  return { pixels: pixels.subarray(row * size * size, (row + 1) * size * size), width: size, height: size };
+}
+
+/** For each grade the first training study that has it, as long as there are studies not shown yet. */
+function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
+  const shown = new Set<string>();
+  return ([0, 1, 2] as const).flatMap((grade): RoiExample[] => {
+    const example = manifest.slices.find(
+      ({ studyId, split }) =>
+        split === 'train' &&
+        !shown.has(studyId) &&
+        manifest.rois.some((roi) => roi.studyId === studyId && roi.sliceOffset === 0 && roi.grade === grade),
+    );
+    if (!example) return [];
+    shown.add(example.studyId);
+    const toSlice = invertAffine(example.toImage);
+    const discs = manifest.rois.filter((roi) => roi.studyId === example.studyId && roi.sliceOffset === 0);
+    const [a, , , d] = discs[0]!.toImage;
+    const [sa, , , sd] = example.toImage;
+    return [
+      {
+        studyId: example.studyId,
+        grade,
+        slice: image(slices, manifest.sliceSize, example.row),
+        roiSide: (manifest.roi.size * Math.hypot(a, d)) / Math.hypot(sa, sd),
+        discs: discs.map((roi) => ({
+          level: roi.level,
+          centre: applyAffine(toSlice, roi.centrePx),
+          grade: roi.grade,
+          roi: image(rois, manifest.roi.size, roi.row),
+        })),
+      },
+    ];
+  });
+}
+
+/** Test series with the worst grades first: they are what a reader wants to see. */
+function predictionExamples(
+  { manifest, slices }: Bank,
+  { predictions, centres }: Evaluated,
+): PredictionExample[] {
+  const said = predictions.contrastive!.predicted;
+  const records = manifest.slices.filter(
+    (record) => record.split === 'test' && LEVELS.some((level) => record.centres[level]),
+  );
+  const indexOf = (record: SliceRecord, level: string) =>
+    said.studyId.findIndex((studyId, i) => studyId === record.studyId && said.level[i] === level);
+  const severity = (record: SliceRecord) =>
+    LEVELS.reduce((sum, level) => sum + (said.truth[indexOf(record, level)] ?? 0), 0);
+  return records
+    .map((record, index) => ({ record, found: centres[index]! }))
+    .filter(({ record }) => LEVELS.every((level) => indexOf(record, level) >= 0))
+    .sort((p, q) => severity(q.record) - severity(p.record))
+    .slice(0, SERIES_SHOWN)
+    .map(({ record, found }) => {
+      const toSlice = invertAffine(record.toImage);
+      return {
+        studyId: record.studyId,
+        slice: image(slices, manifest.sliceSize, record.row),
+        discs: LEVELS.map((level) => {
+          const index = indexOf(record, level);
+          return {
+            level,
+            truth: record.centres[level],
+            predicted: applyAffine(toSlice, found[level]!),
+            truthGrade: said.truth[index] as GradeIndex,
+            probabilities: said.probabilities[index]!,
+          };
+        }),
+      };
+    });
+}
