@@ -93,7 +93,7 @@ export function expectOneOf<T extends string>(
 /** A number for both axes, or one for each. */
 export type Pair = number | readonly [number, number];
 
-/** Checks a `Pair` option of integers. */
+/** Checks a `Pair` option of integers, at most 65536. */
 export function expectPair(
   operation: string,
   argument: string,
@@ -107,6 +107,6 @@ export function expectPair(
       `${operation}(): ${argument}: expected an integer or a pair of integers, found ${JSON.stringify(value)}`,
     );
   }
-  for (const number of pair) expectNumber(operation, argument, number, { min, integer: true });
+  for (const number of pair) expectNumber(operation, argument, number, { min, max: 65536, integer: true });
   return pair as readonly [number, number];
 }

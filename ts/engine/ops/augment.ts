@@ -72,6 +72,7 @@ export const NO_AUGMENTATION = {
 
 const WORD = { min: 0, max: 2 ** 32 - 1, integer: true };
 
+/** In the order of the attributes. */
 const RANGES = {
   pitch: { above: 0, max: 64 },
   rotation: { min: 0, max: 180 },
@@ -88,14 +89,30 @@ const RANGES = {
   cutoutSize: { above: 0, max: 1 },
 } as const;
 
-const checkedSize = (
-  option: Pair | undefined,
-  bank: readonly [number, number],
-): readonly [number, number] => {
-  const size = expectPair('augment', 'outSize', option ?? bank, 1);
-  for (const side of size) expectNumber('augment', 'outSize', side, { max: 4096 });
-  return size;
-};
+type Strengths = Required<Omit<AugmentOptions, 'outSize'>>;
+
+interface Checked {
+  bank: readonly [height: number, width: number];
+  strengths: Strengths;
+  size: readonly [height: number, width: number];
+}
+
+function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Checked {
+  const bank = expectPair('augment', 'size of the bank', bankSize, 1);
+  const size = expectPair('augment', 'outSize', options?.outSize ?? bank, 1);
+  for (const side of [...bank, ...size]) expectNumber('augment', 'side of an image', side, { max: 4096 });
+  expectNumber('augment', 'seed', keys?.seed, WORD);
+  expectNumber('augment', 'step', keys.step, WORD);
+  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+  const strengths: Strengths = { ...NO_AUGMENTATION, ...Object.fromEntries(given) };
+  for (const [name, range] of Object.entries(RANGES)) {
+    expectNumber('augment', name, strengths[name as keyof typeof RANGES], range);
+  }
+  expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, ['mean', 'zero']);
+  expectNumber('augment', 'mean', strengths.mean);
+  expectNumber('augment', 'std', strengths.std, { above: 0 });
+  return { bank, strengths, size };
+}
 
 /**
  * Views of 16-bit images, made in one pass each: random affine map by bilinear resampling (beyond the border its
@@ -117,41 +134,38 @@ export function augment(
     dtype: 'uint16',
     shape: [null, null, null],
   }) as [number, number, number];
-  for (const side of [height, width]) expectNumber('augment', 'bank: side', side, { max: 4096 });
   const { device } = bank;
   const [n] = expectTensor('augment', 'indices', indices, { dtype: 'int32', shape: [null], device });
-  const size = checkedSize(options?.outSize, [height, width]);
-  const strengths = { ...NO_AUGMENTATION, ...definedOnly(options) };
+  const { strengths, size } = check([height, width], keys, options);
   const attributes = [
-    expectNumber('augment', 'seed', keys?.seed, WORD),
-    expectNumber('augment', 'step', keys.step, WORD),
-    ...Object.entries(RANGES).map(([name, range]) =>
-      expectNumber('augment', name, strengths[name as keyof typeof RANGES], range),
-    ),
-    Number(expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, ['mean', 'zero']) === 'mean'),
-    expectNumber('augment', 'mean', strengths.mean),
-    expectNumber('augment', 'std', strengths.std, { above: 0 }),
+    keys.seed,
+    keys.step,
+    ...Object.keys(RANGES).map((name) => strengths[name as keyof typeof RANGES]),
+    Number(strengths.cutoutFill === 'mean'),
+    strengths.mean,
+    strengths.std,
   ];
   const y = device.empty([n!, 1, ...size]);
   device.run('augment.forward', [bank, indices], [y], attributes);
   return y;
 }
 
-const definedOnly = (options: AugmentOptions): AugmentOptions =>
-  Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
-
 /**
  * Where the view of a row was cut: its pixel (u, v) shows the bank's point x = a u + b v + c, y = d u + e v + f.
  * For targets that must move with the pixels, such as the coordinates of disc centres.
+ *
+ * @param bankSize height and width of the bank's images
  */
 export function augmentGeometry(
-  [height, width]: readonly [height: number, width: number],
+  bankSize: Pair,
   row: number,
   keys: AugmentKeys,
   options: AugmentOptions = {},
 ): [a: number, b: number, c: number, d: number, e: number, f: number] {
-  const [outHeight, outWidth] = checkedSize(options.outSize, [height, width]);
-  const strength = { ...NO_AUGMENTATION, ...definedOnly(options) };
+  const { bank, strengths: strength, size } = check(bankSize, keys, options);
+  const [height, width] = bank;
+  const [outHeight, outWidth] = size;
+  expectNumber('augmentGeometry', 'row', row, WORD);
   const numbers = [0, 1].flatMap((block) =>
     philox([keys.seed, PURPOSE.augmentView], [block, row, keys.step, 0]).map(uniform),
   );

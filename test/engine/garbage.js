@@ -1,0 +1,304 @@
+/**
+ * Calls every operation with arguments that are right, nearly right and wrong, forwards, backwards and read: each
+ * call must give a result or a SpinegradError. Runs as a process of its own (garbage.test.ts), since what it looks
+ * for would end it.
+ *
+ *     node test/engine/garbage.js <seed> <calls> <file that holds the present call>
+ */
+import { readdirSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { backward } from '#spinegrad/engine/autograd.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
+import { Tensor } from '#spinegrad/engine/tensor.js';
+import { SpinegradError } from '#spinegrad/error.js';
+
+const [seed, calls, journal] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4]];
+
+const device = await openDevice('cpu', { threads: 2 });
+const other = await openDevice('cpu', { threads: 1 });
+const ops = {};
+const folder = new URL('../../dist/engine/ops/', import.meta.url);
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
+  Object.assign(ops, await import(new URL(file, folder)));
+}
+
+// Arguments are first described in plain data, so that fast-check can show and shrink them.
+const one = (...values) => fc.constantFrom(...values);
+const odd = one(
+  0,
+  1,
+  -1,
+  0.5,
+  2,
+  3,
+  7,
+  -0.25,
+  1e-30,
+  1e30,
+  2 ** 31,
+  2 ** 53,
+  NaN,
+  Infinity,
+  -Infinity,
+  '1',
+  null,
+  [],
+  {},
+);
+const mostly = (good) => fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: odd });
+const options = (fields) =>
+  fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mostly(field)])), {
+    requiredKeys: [],
+  });
+const tensor = (shape, dtype = 'float32') =>
+  fc.record({
+    tensor: one(dtype),
+    shape: one(shape),
+    fill: one('ones', 'ramp', 'ramp', 'ramp', 'extreme', 'not finite'),
+    state: fc.oneof(
+      { weight: 30, arbitrary: one('live', 'parameter') },
+      { weight: 1, arbitrary: one('disposed', 'foreign', 'unwritten') },
+    ),
+  });
+const size = one(1, 2, 3, 5, 17);
+const dims = (count) => fc.tuple(...Array.from({ length: count }, () => size));
+const maybe = (arbitrary) => fc.option(arbitrary, { nil: undefined, freq: 2 });
+const anyShape = fc.array(size, { maxLength: 5 });
+const unit = one(0, 0.1, 0.5, 1);
+const pair = fc.oneof(one(0, 1, 2, 3), fc.tuple(one(0, 1, 2), one(0, 1, 3)));
+const unary = anyShape.chain((shape) => fc.tuple(tensor(shape)));
+const image = dims(4).chain((shape) => fc.tuple(tensor(shape)));
+const lists = (...names) =>
+  fc.array(
+    anyShape.chain((shape) => fc.record(Object.fromEntries(names.map((name) => [name, tensor(shape)])))),
+    { maxLength: 3 },
+  );
+const elementwise = (fields) =>
+  anyShape.chain((shape) =>
+    fc.tuple(
+      tensor(shape),
+      tensor(shape),
+      options({ reduction: one('mean', 'sum'), weight: tensor(shape), ...fields }),
+    ),
+  );
+
+const augmentOptions = options({
+  outSize: fc.oneof(one(1, 4, 20), fc.tuple(size, size)),
+  ...Object.fromEntries(['rotation', 'translation', 'blur', 'pitch'].map((name) => [name, one(0, 1, 15)])),
+  ...Object.fromEntries(
+    [
+      'scale',
+      'shear',
+      'flip',
+      'gamma',
+      'contrast',
+      'brightness',
+      'noise',
+      'cutout',
+      'cutoutSize',
+      'mean',
+      'std',
+    ].map((name) => [name, unit]),
+  ),
+  cutoutFill: one('mean', 'zero'),
+});
+
+const ARGUMENTS = {
+  adamW: fc.tuple(
+    lists('parameter', 'gradient', 'firstMoment', 'secondMoment'),
+    options({ learningRate: unit, beta1: unit, beta2: unit, eps: unit, weightDecay: unit, step: one(1, 2) }),
+  ),
+  add: anyShape.chain((shape) => fc.tuple(tensor(shape), tensor(shape))),
+  augment: dims(4).chain(([m, h, w, n]) =>
+    fc.tuple(
+      tensor([m, h, w], 'uint16'),
+      tensor([n], 'int32'),
+      options({ seed: one(0, 5), step: one(0, 5) }),
+      augmentOptions,
+    ),
+  ),
+  augmentGeometry: fc.tuple(
+    fc.tuple(size, size),
+    size,
+    fc.record({ seed: one(0, 5), step: one(0, 5) }),
+    one({}, { rotation: 3 }),
+  ),
+  batchNorm2d: dims(4).chain(([n, c, h, w]) =>
+    fc.tuple(
+      tensor([n, c, h, w]),
+      ...Array.from({ length: 4 }, () => tensor([c])),
+      options({
+        training: one(true, false),
+        momentum: unit,
+        eps: one(1e-5),
+        relu: one(true, false),
+        residual: tensor([n, c, h, w]),
+      }),
+    ),
+  ),
+  clipGradNorm: fc.tuple(
+    fc.array(
+      anyShape.chain((shape) => tensor(shape)),
+      { maxLength: 3 },
+    ),
+    mostly(one(1, 0.1)),
+  ),
+  conv2d: dims(6).chain(([n, c, h, w, k, r]) =>
+    fc.tuple(
+      tensor([n, c, h, w]),
+      tensor([k, c, r, Math.min(r, 3)]),
+      options({ bias: tensor([k]), stride: pair, padding: pair }),
+    ),
+  ),
+  copy: unary,
+  dropout: anyShape.chain((shape) =>
+    fc.tuple(tensor(shape), options({ p: unit, seed: one(0, 9), step: one(0, 9) })),
+  ),
+  ema: fc.tuple(lists('source', 'target'), mostly(unit)),
+  focalLoss: dims(2).chain(([n, c]) =>
+    fc.tuple(
+      tensor([n, c]),
+      fc.oneof(tensor([n], 'int32'), tensor([n, c])),
+      options({
+        form: one('softmax', 'sigmoid'),
+        gamma: unit,
+        alpha: one(Array(c).fill(0.5)),
+        labelSmoothing: unit,
+        ignoreIndex: one(-100, 0),
+        reduction: one('sum', 'mean', 'weightedMean'),
+      }),
+    ),
+  ),
+  gather: fc.tuple(anyShape, size).chain(([shape, n]) => fc.tuple(tensor(shape), tensor([n], 'int32'))),
+  globalAvgPool2d: image,
+  infoNCE: dims(2).chain(([n, d]) =>
+    fc.tuple(
+      tensor([n, d]),
+      tensor([n], 'int32'),
+      options({ temperature: one(0.07, 1), logScale: tensor([1]), mean: one('outside', 'inside') }),
+    ),
+  ),
+  l2Normalize: fc
+    .tuple(dims(2), mostly(one(1e-12, 1)))
+    .chain(([shape, eps]) => fc.tuple(tensor(shape), one(eps))),
+  linear: dims(3).chain(([n, c, k]) => fc.tuple(tensor([n, c]), tensor([k, c]), maybe(tensor([k])))),
+  logSoftmax: dims(2).chain((shape) => fc.tuple(tensor(shape))),
+  maxPool2d: dims(4).chain((shape) =>
+    fc.tuple(tensor(shape), mostly(pair), options({ stride: pair, padding: pair })),
+  ),
+  mse: elementwise({}),
+  mul: anyShape.chain((shape) => fc.tuple(tensor(shape), fc.oneof(tensor(shape), odd))),
+  relu: unary,
+  sgd: fc.tuple(
+    lists('parameter', 'gradient', 'velocity'),
+    options({
+      learningRate: unit,
+      momentum: unit,
+      weightDecay: unit,
+      nesterov: one(true, false),
+      decoupled: one(true),
+    }),
+  ),
+  smoothL1: elementwise({ beta: one(1, 0.1) }),
+  softArgmax2d: dims(4).chain((shape) => fc.tuple(tensor(shape), options({ temperature: one(1, 0.1) }))),
+  softmax: dims(2).chain((shape) => fc.tuple(tensor(shape))),
+  sum: unary,
+};
+
+const HELPERS = ['elementwiseLoss', 'expectTuples'];
+const missing = Object.keys(ops).filter(
+  (name) => typeof ops[name] === 'function' && !(name in ARGUMENTS) && !HELPERS.includes(name),
+);
+if (missing.length > 0) throw new Error(`test/engine/garbage.js: no arguments are described for ${missing}`);
+
+const ARRAYS = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, uint8: Uint8Array };
+const FILLS = {
+  ones: () => 1,
+  ramp: (i) => i % 5,
+  extreme: (i) => [3e38, -3e38, 1e-45, -1, 2 ** 31 - 1][i % 5],
+  'not finite': (i) => [NaN, Infinity, -Infinity, 0][i % 4],
+};
+
+function build(description) {
+  if (Array.isArray(description)) return description.map(build);
+  if (!description || typeof description !== 'object') return description;
+  if (!('tensor' in description)) {
+    return Object.fromEntries(Object.entries(description).map(([key, value]) => [key, build(value)]));
+  }
+  const { tensor: dtype, shape, fill, state } = description;
+  const on = state === 'foreign' ? other : device;
+  if (state === 'unwritten') return on.empty(shape, dtype);
+  const length = shape.reduce((product, side) => product * side, 1);
+  const made = on.tensor(
+    ARRAYS[dtype].from({ length }, (_, i) => FILLS[fill](i)),
+    shape,
+  );
+  if (state === 'parameter' && dtype === 'float32') {
+    made.requiresGrad = true;
+    made.grad = on.full(shape, 1).keep();
+  }
+  if (state === 'disposed') made.dispose();
+  return made;
+}
+
+const tensorsIn = (value) => {
+  if (value instanceof Tensor) return [value];
+  return value && typeof value === 'object' ? Object.values(value).flatMap(tensorsIn) : [];
+};
+
+let results = 0;
+let refused = 0;
+async function attempt(body) {
+  try {
+    await body();
+    results++;
+  } catch (error) {
+    if (!(error instanceof SpinegradError) || error.code === 'ERR_INTERNAL') throw error;
+    refused++;
+  }
+}
+
+const call = one(...Object.keys(ARGUMENTS)).chain((name) =>
+  fc.record({
+    name: one(name),
+    args: ARGUMENTS[name],
+    spoiled: fc.oneof(
+      { weight: 3, arbitrary: one(null) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          at: fc.nat(5),
+          by: fc.oneof(
+            tensor([2, 3]),
+            tensor([4], 'int32'),
+            odd.filter((value) => value !== null),
+          ),
+        }),
+      },
+    ),
+  }),
+);
+
+const property = fc.asyncProperty(call, async ({ name, args, spoiled }) => {
+  if (journal) writeFileSync(journal, fc.stringify({ name, args, spoiled }));
+  const given = build(args);
+  if (spoiled) given[spoiled.at % given.length] = build(spoiled.by);
+  let output;
+  await attempt(async () => {
+    output = ops[name](...given);
+    if (output instanceof Tensor) await output.data();
+    else await device.synchronize();
+  });
+  if (output instanceof Tensor && output.node) {
+    await attempt(async () => {
+      backward(sum(output));
+      for (const input of tensorsIn(given)) await input.grad?.data();
+    });
+  }
+  for (const one of [output, ...tensorsIn(given)]) if (one instanceof Tensor) one.dispose();
+  await device.synchronize().catch(() => {});
+});
+
+await fc.assert(property, { seed, numRuns: calls });
+console.log(JSON.stringify({ results, refused }));
