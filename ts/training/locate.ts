@@ -108,7 +108,6 @@ export function letterboxed(
 
 /** What the mean spread of a slice seldom exceeds: the 95th percentile over slices, or a pixel where there are none. */
 export function usualSpread(located: readonly Located[], size: number): number {
-  const means = located.map(({ spread }) => spread.reduce((sum, value) => sum + value) / spread.length);
-  means.sort((a, b) => a - b);
+  const means = located.map(meanSpread).sort((a, b) => a - b);
   return Math.max(means[Math.floor(0.95 * (means.length - 1))] ?? 0, 1 / size);
 }

@@ -7,7 +7,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../data/atomic.js';
-import type { Bank } from '../data/bank.js';
 import { readError } from '../data/files.js';
 import { readSafetensors, writeSafetensors } from '../data/safetensors.js';
 import type { BankManifest } from '../data/types.js';
@@ -22,9 +21,6 @@ import { valuesOf } from './checkpoint.js';
 import { type Config, configSchema } from './config.js';
 import type { Normalisation } from './discs.js';
 import { newLocalizer } from './localize.js';
-import { letterboxed, locate, meanSpread } from './locate.js';
-import type { Slices } from './slices.js';
-import type { Run } from './stage.js';
 
 const ARM_NAMES = ['scratch', 'frozen', 'contrastive'] as const;
 export type ArmName = (typeof ARM_NAMES)[number];
@@ -129,23 +125,6 @@ export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDes
   };
   await writeFileAtomic(join(dir, FILE), `${JSON.stringify(description, null, 2)}\n`);
   return description;
-}
-
-/**
- * How much the localizer's views of a slice disagree at most, as a rule: the 95th percentile (nearest rank) over the
- * validation slices of the mean spread of their levels, as a share of the side.
- */
-export async function usualSpread(
-  { device }: Pick<Run, 'device'>,
-  bank: Pick<Bank, 'slices'>,
-  localizer: Localizer,
-  slices: Slices,
-): Promise<number> {
-  const { size, normalisation } = slices;
-  const shown = letterboxed(bank.slices, size, slices.of('validation'));
-  const located = await locate(device, localizer, shown, size, normalisation);
-  const spreads = located.map(meanSpread).sort((a, b) => a - b);
-  return Math.max(spreads[Math.round(0.95 * (spreads.length - 1))] ?? 0, Number.EPSILON);
 }
 
 export interface Model {
