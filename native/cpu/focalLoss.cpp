@@ -87,17 +87,18 @@ struct Probability {
 };
 
 SPINEGRAD_INLINE Probability softmaxOf(const SoftmaxStrip& s, int64_t c, int64_t i, float logSum) {
-  const float total = 1.0f + s.others[i];
+  const float e = s.exponentials[c * strip + i], below = s.x[c * strip + i] - s.most[i], others = s.others[i];
+  const float total = 1.0f + others, p = e / total;
   const bool top = s.top[i] == static_cast<int32_t>(c);
-  const float p = (top ? 1.0f : s.exponentials[c * strip + i]) / total;
-  const float minusLog = top ? logSum : logSum - (s.x[c * strip + i] - s.most[i]);
-  return {p, top ? s.others[i] / total : 1.0f - p, minusLog};
+  return {top ? 1.0f / total : p, top ? others / total : 1.0f - p, top ? logSum : logSum - below};
 }
 
 SPINEGRAD_INLINE float weightOf(Parameters parameters, int64_t c, int32_t target) {
-  const float uniform = parameters.smoothing / static_cast<float>(parameters.classes);
-  const float share = target == static_cast<int32_t>(c) ? 1.0f - parameters.smoothing + uniform : uniform;
-  return target < 0 ? 0.0f : share * parameters.alpha[c];
+  const float alpha = parameters.alpha[c],
+              uniform = alpha * parameters.smoothing / static_cast<float>(parameters.classes);
+  const float own = alpha * (1.0f - parameters.smoothing) + uniform;
+  const float weight = target == static_cast<int32_t>(c) ? own : uniform;
+  return target < 0 ? 0.0f : weight;
 }
 
 SPINEGRAD_SIMD double softmaxTerms(const SoftmaxStrip& s, Parameters parameters) {
@@ -163,14 +164,25 @@ struct Binary {
 };
 
 SPINEGRAD_INLINE Binary positiveAnswer(float x, float gamma) {
-  const float e = exponential(x < 0 ? x : -x);
-  const float small = e / (1.0f + e), large = 1.0f / (1.0f + e);
-  const float p = x < 0 ? small : large, q = x < 0 ? large : small;
-  const float soft = logarithm1p(e);
-  const float minusLog = x < 0 ? soft - x : soft;
-  const float minusLogOther = x < 0 ? soft : soft + x;
-  const float modulation = gamma == 0 ? 1.0f : exponential(-gamma * minusLogOther);  // q^gamma
+  const float above = x > 0 ? x : 0.0f, below = x > 0 ? 0.0f : x;  // NaN goes below
+  const float e = exponential(below - above);
+  const float small = e / (1.0f + e), large = 1.0f / (1.0f + e), soft = logarithm1p(e);
+  const float p = x > 0 ? large : small, q = x > 0 ? small : large;
+  const float minusLog = soft - below;
+  const float modulation = exponential(-gamma * (soft + above));  // q^gamma
   return {modulation * minusLog, -modulation * (q + gamma * p * minusLog)};
+}
+
+/// One element: what its two answers weigh, all 0 where the target is ignored.
+struct Element {
+  float x, yes, no, weight, count;
+};
+
+SPINEGRAD_INLINE Element elementOf(float x, float target, float alpha, float beta, float smoothing, float ignore) {
+  const bool ignored = target == ignore;
+  const float y = target * (1.0f - smoothing) + 0.5f * smoothing, count = ignored ? 0.0f : 1.0f;
+  return {ignored ? 0.0f : x, count * y * alpha, count * (1.0f - y) * beta,
+          count * (target * alpha + (1.0f - target) * beta), count};
 }
 
 /// `alpha` and `beta` weigh the positive and the negative answer of each element.
@@ -179,13 +191,11 @@ SPINEGRAD_SIMD Sums sigmoidTerms(const float* x, const float* target, const floa
   double terms = 0, weights = 0, counted = 0;
 #pragma omp simd reduction(+ : terms, weights, counted)
   for (int64_t i = 0; i < count; ++i) {
-    const float y = target[i] * (1.0f - parameters.smoothing) + 0.5f * parameters.smoothing;
-    const float yes = y * alpha[i], no = (1.0f - y) * beta[i];
-    const float term = (yes == 0 ? 0.0f : yes * positiveAnswer(x[i], parameters.gamma).term) +
-                       (no == 0 ? 0.0f : no * positiveAnswer(-x[i], parameters.gamma).term);
-    terms += target[i] == ignore ? 0.0f : term;
-    weights += target[i] == ignore ? 0.0f : target[i] * alpha[i] + (1.0f - target[i]) * beta[i];
-    counted += target[i] == ignore ? 0.0 : 1.0;
+    const Element one = elementOf(x[i], target[i], alpha[i], beta[i], parameters.smoothing, ignore);
+    terms +=
+        one.yes * positiveAnswer(one.x, parameters.gamma).term + one.no * positiveAnswer(-one.x, parameters.gamma).term;
+    weights += one.weight;
+    counted += one.count;
   }
   return {terms, weights, counted};
 }
@@ -193,11 +203,9 @@ SPINEGRAD_SIMD Sums sigmoidTerms(const float* x, const float* target, const floa
 SPINEGRAD_SIMD void sigmoidGradient(const float* x, const float* target, const float* alpha, const float* beta,
                                     Parameters parameters, float ignore, float factor, float* dx, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    const float y = target[i] * (1.0f - parameters.smoothing) + 0.5f * parameters.smoothing;
-    const float yes = factor * y * alpha[i], no = factor * (1.0f - y) * beta[i];
-    const float slope = (yes == 0 ? 0.0f : yes * positiveAnswer(x[i], parameters.gamma).slope) -
-                        (no == 0 ? 0.0f : no * positiveAnswer(-x[i], parameters.gamma).slope);
-    dx[i] = target[i] == ignore ? 0.0f : slope;
+    const Element one = elementOf(x[i], target[i], alpha[i], beta[i], parameters.smoothing, ignore);
+    dx[i] = factor * (one.yes * positiveAnswer(one.x, parameters.gamma).slope -
+                      one.no * positiveAnswer(-one.x, parameters.gamma).slope);
   }
 }
 

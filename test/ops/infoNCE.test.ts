@@ -1,3 +1,5 @@
+import { backward } from '#spinegrad/engine/autograd.js';
+import { openDevice } from '#spinegrad/engine/device.js';
 import { type InfoNCEOptions, infoNCE } from '#spinegrad/engine/ops/infoNCE.js';
 import {
   describeOperation,
@@ -158,4 +160,25 @@ describeOperation<Options>({
         infoNCE(device.zeros([2, 2]), device.tensor(Int32Array.of(1, 1)), { mean: 'between' as 'inside' }),
     },
   ],
+});
+
+/** Loss and gradient of 2,048 rows, and the peak of memory. */
+async function large(threads: number): Promise<{ values: Float32Array[]; peakBytes: number }> {
+  using device = await openDevice('cpu', { threads });
+  const { shape, values } = directions(2048, 16, 1);
+  const embeddings = device.tensor(values, shape).keep();
+  embeddings.requiresGrad = true;
+  const loss = infoNCE(embeddings, device.tensor(labels([2048], 2, 700).values as Int32Array)).keep();
+  backward(loss);
+  const results = [await loss.data(), await embeddings.grad!.data()];
+  return { values: results, peakBytes: device.memory().peakBytes };
+}
+
+it('infoNCE takes memory in proportion to the rows, never to their square', async () => {
+  const { peakBytes } = await large(1);
+  expect(peakBytes).toBeLessThan((2048 * 2048 * 4) / 8);
+});
+
+it('infoNCE gives the same bits with one thread and with three', async () => {
+  expect((await large(3)).values).toEqual((await large(1)).values);
 });
