@@ -1,8 +1,8 @@
 import { LEVELS } from '#spinegrad/data/types.js';
-import { xoshiro128 } from '#spinegrad/evaluation/bootstrap.js';
 import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
 import { localizationErrors } from '#spinegrad/evaluation/localization.js';
 import type { ArmSummary, Predictions, Summary } from '#spinegrad/evaluation/types.js';
+import { RandomStream } from '#spinegrad/random.js';
 import type {
   FineTuningCurve,
   PredictionExample,
@@ -13,8 +13,8 @@ import type {
 
 /** An invented run: a drawing of a spine, simulated predictions, curves that fall and rise as curves do. */
 
-const random = xoshiro128(1);
-const uniform = () => random() / 2 ** 32;
+const random = new RandomStream(1);
+const uniform = () => random.uniform();
 const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
 
 const SIDE = 256;
@@ -81,10 +81,10 @@ function predictionExample(studyId: string): PredictionExample {
 }
 
 function simulate(skill: number): Predictions {
-  const truths = xoshiro128(5);
+  const truths = new RandomStream(5);
   const predictions: Predictions = { studyId: [], level: [], truth: [], probabilities: [] };
   for (let i = 0; i < 200; i++) {
-    const truth = [0, 0, 0, 0, 1, 2][truths() % 6]!;
+    const truth = truths.pick([0, 0, 0, 0, 1, 2]);
     const scores = [0, 1, 2].map((grade) => Math.exp(2 * uniform() + (grade === truth ? skill : 0)));
     const total = scores.reduce((sum, score) => sum + score, 0);
     predictions.studyId.push(String(1000 + Math.floor(i / 5)));

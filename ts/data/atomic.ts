@@ -4,6 +4,7 @@
  * after kill -9 or a power cut, finds a whole file.
  */
 import { randomBytes } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { SpinegradError } from '../error.js';
@@ -35,15 +36,27 @@ export async function writeFileAtomic(
 }
 
 /**
- * Makes a folder and its parents.
+ * Makes a folder and its parents. (Not by mkdir's own `recursive`, which Node 20 never returns from below /proc.)
  *
  * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeParts(resolve(path));
   } catch (cause) {
     throw writeError(path, cause);
+  }
+}
+
+async function makeParts(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path && !existsSync(dirname(path))) {
+      await makeParts(dirname(path));
+      await mkdir(path);
+    } else if (code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 

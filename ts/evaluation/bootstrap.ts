@@ -1,4 +1,5 @@
 import { SpinegradError } from '../error.js';
+import { RandomStream } from '../random.js';
 import type { Bounds } from './types.js';
 
 /**
@@ -13,36 +14,6 @@ export interface BootstrapOptions {
   seed?: number;
   /** Number of resamples; default 2000. */
   resamples?: number;
-}
-
-/** xoshiro128** (Blackman & Vigna, ACM TOMS 2021), seeded through splitmix32. Returns uint32 numbers. */
-export function xoshiro128(seed: number): () => number {
-  let state = seed >>> 0;
-  const splitmix = () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return (z ^ (z >>> 15)) >>> 0;
-  };
-  return xoshiro128From(splitmix(), splitmix(), splitmix(), splitmix());
-}
-
-const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k));
-
-/** The generator from its four words of state, not all zero. */
-export function xoshiro128From(a: number, b: number, c: number, d: number): () => number {
-  return () => {
-    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;
-    const t = b << 9;
-    c ^= a;
-    d ^= b;
-    b ^= c;
-    a ^= d;
-    c ^= t;
-    d = rotate(d, 11);
-    return result;
-  };
 }
 
 /**
@@ -67,12 +38,12 @@ export function* resampleStudies(
   const index = new Map(names.map((name, i) => [name, i]));
   const study = Uint32Array.from(studyId, (id) => index.get(id)!);
   const grades = [...new Set(truth)];
-  const random = xoshiro128(seed);
+  const random = new RandomStream(seed);
   const drawn = new Uint32Array(names.length);
   const weights = new Float64Array(studyId.length);
   for (let b = 0; b < resamples; ) {
     drawn.fill(0);
-    for (let i = 0; i < names.length; i++) drawn[Math.floor((random() / 2 ** 32) * names.length)]! += 1;
+    for (let i = 0; i < names.length; i++) drawn[Math.floor(random.uniform(0, names.length))]! += 1;
     const seen = new Set<number>();
     for (let i = 0; i < weights.length; i++) {
       weights[i] = drawn[study[i]!]!;

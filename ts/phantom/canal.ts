@@ -4,8 +4,9 @@
  * back, and draws the sides in. The nerve roots keep their cross-section, so as the sac shrinks they take up a larger
  * share of it until no CSF is left: crowding and effacement follow from the geometry, they are not painted on.
  */
+
+import type { RandomStream } from '../random.js';
 import { bell, smoothStep } from './canvas.js';
-import type { RandomStream } from './random.js';
 import type { Spine } from './spine.js';
 import type { Texture } from './texture.js';
 import type { Signals } from './tissue.js';

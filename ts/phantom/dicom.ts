@@ -1,6 +1,6 @@
 /** A phantom's slice as a DICOM file: MR Image Storage, explicit little endian, 16 bits (PS3.3 A.4, C.8.3.1). */
 import dcmjs from 'dcmjs';
-import { RandomStream } from './random.js';
+import { RandomStream } from '../random.js';
 import { type PhantomStudy, PURPOSE, xInSlice } from './study.js';
 
 const MR_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.4';

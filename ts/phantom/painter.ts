@@ -1,8 +1,9 @@
 /** A study's slices, painted: tissue over tissue through the slice's thickness, then what the scanner makes of it. */
+
+import { RandomStream } from '../random.js';
 import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
 import type { CanalPoint } from './canal.js';
 import { Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
-import { RandomStream } from './random.js';
 import { acquire, acquiredGrid } from './scanner.js';
 import { drawHabitus, type Habitus, softTissue, vesselShapes } from './softTissue.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';

@@ -4,7 +4,7 @@
  * the ranks where moderate and severe grades begin. The constants are fitted (test/phantom/calibrate.test.ts) so that the
  * grades a noisy reader sees, not the latents, have the published frequencies.
  */
-import type { RandomStream } from './random.js';
+import type { RandomStream } from '../random.js';
 
 export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];

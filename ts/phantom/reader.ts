@@ -5,8 +5,8 @@
  * reader's grade adds a reader's error.
  */
 import { type GradeIndex, LEVELS } from '../data/types.js';
+import { RandomStream } from '../random.js';
 import type { CanalPoint } from './canal.js';
-import { RandomStream } from './random.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE, xInSlice } from './study.js';
 
 export interface LevelReading {

@@ -2,8 +2,9 @@
  * The scanner: how one study is acquired, and what acquisition does to a perfect picture. Coil sensitivity, motion
  * ghosts, the point spread of a finite k-space, Rician noise, and the interpolation to the stored matrix.
  */
+
+import type { RandomStream } from '../random.js';
 import { type Canvas, type Grid, smoothStep } from './canvas.js';
-import type { RandomStream } from './random.js';
 import type { Texture } from './texture.js';
 
 export interface Acquisition {

@@ -2,9 +2,10 @@
  * What lies around the spine in one sagittal plane: abdomen with bowel and vessels in front, then the muscles of
  * the back with their fat, the fascia, the fat under the skin, and air. Drawn first; bones and canal go on top.
  */
+
+import type { RandomStream } from '../random.js';
 import { type Bounds, bell, type Grid, type Shape, smoothStep } from './canvas.js';
 import { smoothFunction } from './curve.js';
-import type { RandomStream } from './random.js';
 import type { Spine } from './spine.js';
 import type { Texture } from './texture.js';
 import type { Signals } from './tissue.js';

@@ -4,8 +4,8 @@
  * middle of L3 at the origin; the spine's midline x (to the left) bends a little with height.
  */
 import { LEVELS, type Level } from '../data/types.js';
+import type { RandomStream } from '../random.js';
 import { Path, smoothFunction } from './curve.js';
-import type { RandomStream } from './random.js';
 
 /** A frame in the plane: `angle` is how far its upward axis leans to the front, radians. */
 interface Frame {

@@ -1,7 +1,8 @@
 /** One synthetic patient: anatomy, scanner and look, drawn from (seed, index). */
+
+import { RandomStream } from '../random.js';
 import { Canal } from './canal.js';
 import { drawOcclusion, type Prevalence } from './prevalence.js';
-import { RandomStream } from './random.js';
 import { type Acquisition, drawAcquisition } from './scanner.js';
 import { drawSpine, type Spine } from './spine.js';
 import { Texture } from './texture.js';

@@ -1,4 +1,4 @@
-import type { RandomStream } from './random.js';
+import type { RandomStream } from '../random.js';
 
 const SIZE = 256;
 const MASK = SIZE - 1;

@@ -82,7 +82,7 @@ export async function pretrain(
   const validationRows = (batch: readonly Disc[]): number[] =>
     Array.from({ length: VIEWS }, (_, view) => batch.map(({ rows }) => rows[view % rows.length]!)).flat();
 
-  return runStage(run, {
+  return await runStage(run, {
     name: 'pretraining',
     epochs: settings.epochs,
     modules,

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { RandomStream } from '#spinegrad/random.js';
+
+const draw = (count: number, next: () => number): number[] => Array.from({ length: count }, next);
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b) / values.length;
+
+describe('RandomStream', () => {
+  it('is a function of its path: equal paths agree, any other differs from the first draw on', () => {
+    const first = (...path: number[]) => draw(4, () => new RandomStream(...path).bits());
+    expect(first(1, 2, 3)).toEqual(first(1, 2, 3));
+    const others = [first(1, 2), first(3, 2, 1), first(1, 2, 4), first(2 ** 40 + 1, 2, 3)];
+    for (const other of others) expect(other).not.toEqual(first(1, 2, 3));
+  });
+
+  it('is uniform and Gaussian: moments within five standard errors', () => {
+    const random = new RandomStream(7);
+    const count = 100_000;
+    const uniform = draw(count, () => random.uniform());
+    expect(Math.abs(mean(uniform) - 0.5)).toBeLessThan((5 * Math.sqrt(1 / 12)) / Math.sqrt(count));
+    expect(Math.min(...uniform.slice(0, 50_000))).toBeGreaterThan(0);
+    const normal = draw(count, () => random.normal(2, 3));
+    expect(Math.abs(mean(normal) - 2)).toBeLessThan((5 * 3) / Math.sqrt(count));
+    const variance = mean(normal.map((value) => (value - 2) ** 2));
+    expect(Math.abs(variance / 9 - 1)).toBeLessThan(5 * Math.sqrt(2 / count));
+  });
+
+  it('neighbouring paths are not correlated', () => {
+    const values = draw(20_000, () => 0).map((_, i) => new RandomStream(1, i).uniform() - 0.5);
+    const lagged = mean(values.slice(1).map((value, i) => value * values[i]!)) * 12;
+    expect(Math.abs(lagged)).toBeLessThan(5 / Math.sqrt(values.length));
+  });
+});
