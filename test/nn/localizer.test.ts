@@ -1,0 +1,182 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { applyAffine } from '#spinegrad/data/affine.js';
+import { LEVELS, type Point } from '#spinegrad/data/types.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { type HeadKind, LocalizationHead, Localizer } from '#spinegrad/nn/localizer.js';
+import { ResNet } from '#spinegrad/nn/resnet.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { jointLocalization, locateRecords, summarise, trainLocalizer } from '#spinegrad/training/localize.js';
+import { letterboxed, locate, meanSpread, usualSpread } from '#spinegrad/training/locate.js';
+import { Slices } from '#spinegrad/training/slices.js';
+import { SIZE, TO_IMAGE, tinyBank, tinyConfig, tinyRun } from '../predict/tiny.js';
+
+const device = await openDevice('cpu', { threads: 2 });
+afterAll(() => device.close());
+
+function network(kind: HeadKind): Localizer {
+  const build = { device, random: new RandomStream(1) };
+  const encoder = new ResNet(build, { depth: 18, width: 4, strides: [1, 2, 1] });
+  return new Localizer(encoder, new LocalizationHead(build, encoder, SIZE, kind));
+}
+
+/** Reads the brightest spot of a slice as the place of every disc: what `locate` says of it can be worked out. */
+const brightest = {
+  forward(x: Tensor): Tensor {
+    const everyLevel = device.full([LEVELS.length, 1, 1, 1], 1);
+    return softArgmax2d(conv2d(x, everyLevel, {}), { temperature: 0.01 });
+  },
+} as unknown as Localizer;
+
+describe('Localizer', () => {
+  it.each([
+    ['heatmap', [2, 5, 2]],
+    ['regression', [2, 10]],
+  ] as const)('gives ten coordinates a slice from a %s head', async (kind, shape) => {
+    using localizer = network(kind);
+    using centres = localizer.forward(device.full([2, 1, SIZE, SIZE], 0.5));
+    expect(centres.shape).toEqual(shape);
+    expect((await centres.data()).every(Number.isFinite)).toBe(true);
+  });
+
+  it('places a flat heatmap in the middle of the map', async () => {
+    using localizer = network('heatmap');
+    const { stride } = localizer.encoder;
+    localizer
+      .state()
+      .get('head.maps.weight')!
+      .write(new Float32Array(5 * localizer.encoder.features));
+    using centres = localizer.forward(device.full([1, 1, SIZE, SIZE], 0.5));
+    const middle = ((SIZE / stride - 1) / 2) * stride;
+    for (const value of await centres.data()) expect(value).toBeCloseTo(middle, 3);
+  });
+
+  it("names its tensors as torchvision's ResNet under encoder., and its own under head.", () => {
+    using localizer = network('heatmap');
+    const names = [...localizer.state().keys()];
+    expect(names).toContain('encoder.layer3.0.downsample.0.weight');
+    expect(names.filter((name) => !name.startsWith('encoder.'))).toEqual([
+      'head.maps.weight',
+      'head.maps.bias',
+    ]);
+  });
+});
+
+describe('Slices', () => {
+  const bank = tinyBank({ train: 4, validation: 0, test: 0 });
+  const options = { rotation: 20, scale: 0.2, translation: 6 };
+
+  it('moves the centres with the pixels', async () => {
+    // A slice with one spot, at L3/L4.
+    const spot: Point = [40, 22];
+    const [record] = bank.manifest.slices;
+    const centres = { ...record!.centres, 'L1/L2': null, 'L3/L4': spot };
+    const pixels = new Uint16Array(SIZE * SIZE);
+    pixels[spot[1] * SIZE + spot[0]] = 65535;
+    using slices = new Slices(device, {
+      ...bank,
+      manifest: { ...bank.manifest, slices: [{ ...record!, centres }] },
+      slices: pixels,
+    });
+    for (let step = 0; step < 5; step++) {
+      const rows = [...slices.of('train'), ...slices.of('train')];
+      using views = slices.views(rows, { seed: 5, step }, options);
+      using found = softArgmax2d(views, { temperature: 0.01 });
+      const truth = slices.targets(rows, { seed: 5, step }, options);
+      const values = await found.data();
+      rows.forEach((_, row) => {
+        const at = 2 * (row * LEVELS.length + LEVELS.indexOf('L3/L4'));
+        // Bilinear resampling spreads one pixel over its neighbours.
+        expect(Math.abs(values[2 * row]! - truth.centres[at]!)).toBeLessThan(0.6);
+        expect(Math.abs(values[2 * row + 1]! - truth.centres[at + 1]!)).toBeLessThan(0.6);
+        expect([...truth.weights.subarray(at, at + 2)]).toEqual([1, 1]);
+        expect([...truth.weights.subarray(10 * row, 10 * row + 2)]).toEqual([0, 0]);
+      });
+    }
+  });
+
+  it('leaves out what a view does not show', () => {
+    using slices = new Slices(device, bank);
+    const far = { translation: 4 * SIZE };
+    const { weights } = slices.targets(slices.of('train'), { seed: 1, step: 1 }, far);
+    expect(weights).toContain(0);
+  });
+});
+
+describe('locate', () => {
+  const spot: Point = [30, 25];
+  const pixels = new Uint16Array(SIZE * SIZE);
+  pixels[spot[1] * SIZE + spot[0]] = 65535;
+  const slice = { pixels, toImage: TO_IMAGE };
+  const normalisation = { mean: 0, std: 1 };
+
+  it('gives the mean of the views in pixels of the original image', async () => {
+    const slices = Array.from({ length: 5 }, () => slice);
+    const found = await locate(device, brightest, slices, SIZE, normalisation);
+    expect(found).toHaveLength(5);
+    const [x, y] = applyAffine(TO_IMAGE, spot);
+    for (const { points, spread } of found) {
+      expect(points).toHaveLength(LEVELS.length);
+      expect(Math.hypot(points[0]![0] - x, points[0]![1] - y)).toBeLessThan(1);
+      expect(Math.max(...spread) * SIZE).toBeLessThan(1);
+    }
+  });
+
+  it('sees no spread in one view, and never calls less than a pixel usual', async () => {
+    const found = await locate(device, brightest, [slice], SIZE, normalisation, 1);
+    expect(meanSpread(found[0]!)).toBe(0);
+    expect(usualSpread(found, SIZE)).toBe(1 / SIZE);
+    expect(usualSpread([], SIZE)).toBe(1 / SIZE);
+  });
+});
+
+describe('localization', () => {
+  const bank = tinyBank({ train: 64, validation: 8, test: 8 });
+
+  it('learns where the discs are, and repeats with the same bits', async () => {
+    const errors: number[] = [];
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const run = await tinyRun(device, tinyConfig());
+      const { localizer, rows, bestEpoch } = await trainLocalizer(run, bank);
+      using slices = new Slices(device, bank);
+      const tested = slices.of('test');
+      const found = await locateRecords(run, bank, localizer, tested, slices);
+      const { rmsePx, rmseMm, n } = summarise(found, tested);
+      expect(n).toBe(5 * tested.length);
+      expect(rmseMm).toBeCloseTo(0.5 * rmsePx!, 6);
+      const first = rows[0]!.validationRmseMm as number;
+      expect(rows[bestEpoch - 1]!.validationRmseMm).toBeLessThan(0.6 * first);
+      const doubts = await locate(
+        device,
+        localizer,
+        letterboxed(bank.slices, SIZE, tested),
+        SIZE,
+        slices.normalisation,
+      );
+      expect(meanSpread(doubts[0]!)).toBeGreaterThan(0);
+      errors.push(rmsePx!);
+      localizer.dispose();
+    }
+    expect(errors[0]).toBe(errors[1]);
+  });
+
+  it('gives a second loss to an encoder in joint mode', async () => {
+    const run = await tinyRun(device, tinyConfig({ localization: { mode: 'joint', head: 'regression' } }));
+    const encoder = new ResNet({ device, random: new RandomStream(1) }, { depth: 18, width: 4 });
+    const joint = jointLocalization(run, bank, encoder);
+    using loss = joint.loss(1, 0);
+    using again = joint.loss(1, 0);
+    expect(await loss.item()).toBeGreaterThan(0);
+    expect(await loss.item()).toBeCloseTo(await again.item(), 5);
+    expect(joint.weight).toBe(1);
+    joint.dispose();
+  });
+
+  it('refuses a side of the split without annotated slices', async () => {
+    const run = await tinyRun(device, tinyConfig());
+    const none = tinyBank({ train: 8, validation: 0, test: 0 });
+    await expect(trainLocalizer(run, none)).rejects.toMatchObject({ code: 'ERR_DATA_EMPTY' });
+  });
+});

@@ -1,0 +1,173 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decode, encode } from 'fast-png';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { predictCommand } from '#spinegrad/cli/predict.js';
+import { readPng } from '#spinegrad/data/png.js';
+import { readSafetensors, writeSafetensors } from '#spinegrad/data/safetensors.js';
+import { GRADES, LEVELS } from '#spinegrad/data/types.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import { Grader } from '#spinegrad/nn/grader.js';
+import { ResNet } from '#spinegrad/nn/resnet.js';
+import { predict } from '#spinegrad/predict/predict.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { newLocalizer } from '#spinegrad/training/localize.js';
+import { type ArmName, loadModel, writeModel } from '#spinegrad/training/model.js';
+import { tinyDicom } from '../data/layout.js';
+import { tinyBank, tinyConfig } from './tiny.js';
+
+const device = await openDevice('cpu', { threads: 2 });
+afterAll(() => device.close());
+
+const [WIDTH, HEIGHT] = [120, 100];
+let folder: string;
+let model: string;
+let png: string;
+
+/** A bundle with random weights: enough to see that everything finds its way. */
+async function randomModel(usualSpread: number): Promise<string> {
+  const dir = await mkdtemp(join(folder, 'model-'));
+  const config = tinyConfig();
+  const { manifest } = tinyBank({ train: 1, validation: 1, test: 1 });
+  const arm = (name: ArmName, validationBalancedAccuracy: number | null) => {
+    const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
+    const grader = new Grader(build, new ResNet(build, config.encoder));
+    return { name, grader, bestEpoch: 1, validationBalancedAccuracy };
+  };
+  const network = newLocalizer({ config, device });
+  const half = { mean: 0.5, std: 0.25 };
+  const arms = [arm('scratch', null), arm('frozen', 0.7), arm('contrastive', 0.6)];
+  await writeModel(dir, {
+    config,
+    manifest,
+    normalisation: { rois: half, slices: half },
+    localizer: { network, rmseMm: 3, usualSpread },
+    arms,
+  });
+  network.dispose();
+  for (const { grader } of arms) grader.dispose();
+  return dir;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spinegrad-predict-'));
+  model = await randomModel(1);
+  png = join(folder, 'slice.png');
+  const data = Uint8Array.from({ length: WIDTH * HEIGHT }, (_, i) => (i % WIDTH) + (i % 7) * 9);
+  await writeFile(png, encode({ width: WIDTH, height: HEIGHT, data, channels: 1, depth: 8 }));
+});
+
+describe('model bundle', () => {
+  it('gives back the weights that were written, and the recommended arm', async () => {
+    const loaded = await loadModel(model, device);
+    expect(loaded.arm).toBe('frozen');
+    expect(loaded.description.trainedOn).toMatchObject({ synthetic: true, fingerprint: 'tiny' });
+    const stored = await readSafetensors(join(model, 'weights/grader-frozen.safetensors'));
+    expect(await loaded.grader.state().get('head.weight')!.data()).toEqual(stored.get('head.weight')!.data);
+    expect([...stored.keys()]).toContain('encoder.layer1.0.conv1.weight');
+    expect(loaded.grader.training).toBe(false);
+    loaded.dispose();
+    const scratch = await loadModel(model, device, 'scratch');
+    expect(scratch.arm).toBe('scratch');
+    scratch.dispose();
+  });
+
+  it('says what is wrong with a folder', async () => {
+    const code = (dir: string, arm?: string) => loadModel(dir, device, arm).catch((error) => error.code);
+    expect(await code(folder)).toBe('ERR_MODEL_MISSING');
+    expect(await code(model, 'best')).toBe('ERR_MODEL_ARM');
+    const broken = await randomModel(1);
+    const path = join(broken, 'model.json');
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.slice(0, -5));
+    expect(await code(broken)).toBe('ERR_MODEL');
+    await writeFile(path, text.replace('"version": 1', '"version": 2'));
+    expect(await code(broken)).toBe('ERR_MODEL');
+    await writeFile(path, text);
+    const weights = join(broken, 'weights/localizer.safetensors');
+    await writeSafetensors(weights, { other: { shape: [1], data: new Float32Array(1) } });
+    expect(await code(broken)).toBe('ERR_WEIGHTS');
+    await writeFile(weights, 'cut');
+    expect(await code(broken)).toBe('ERR_SAFETENSORS_TRUNCATED');
+  });
+
+  it('tells a run that has not ended from a folder that is none', async () => {
+    const dir = join(folder, 'unfinished');
+    await mkdir(dir);
+    await writeFile(join(dir, 'config.json'), '{}');
+    await expect(loadModel(dir, device)).rejects.toThrow('--resume');
+  });
+});
+
+describe('predict', () => {
+  it('grades five levels of a PNG, in its own pixels', async () => {
+    const { prediction, slice } = await predict(device, { input: png, model, spacing: 0.8 });
+    expect(slice).toEqual(await readPng(png, [0.8, 0.8]));
+    expect(prediction.slice).toMatchObject({ columns: WIDTH, rows: HEIGHT, position: 1, of: 1 });
+    expect(prediction.orientation.agreesWithHeader).toBeNull();
+    expect(prediction.model.arm).toBe('frozen');
+    expect(prediction.warnings.join()).toContain('synthetic');
+    expect(prediction.levels.map(({ level }) => level)).toEqual(LEVELS);
+    for (const { x, y, probabilities, grade, confidence } of prediction.levels) {
+      expect(x >= 0 && x <= WIDTH - 1 && y >= 0 && y <= HEIGHT - 1).toBe(true);
+      expect(GRADES.reduce((sum, name) => sum + probabilities[name], 0)).toBeCloseTo(1, 5);
+      expect(probabilities[grade]).toBe(Math.max(...Object.values(probabilities)));
+      expect(confidence).toBeGreaterThan(0);
+      expect(confidence).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('repeats with the same bits', async () => {
+    const options = { input: png, model, spacing: 0.8 };
+    expect((await predict(device, options)).prediction).toEqual((await predict(device, options)).prediction);
+  });
+
+  it('takes the middle slice of a DICOM folder and knows its front', async () => {
+    const series = await mkdtemp(join(folder, 'series-'));
+    for (const instanceNumber of [1, 2, 3]) {
+      const bytes = tinyDicom({ instanceNumber, x: 4 * instanceNumber });
+      await writeFile(join(series, `${instanceNumber}.dcm`), bytes);
+    }
+    const { prediction } = await predict(device, { input: series, model });
+    expect(prediction.slice).toMatchObject({ instanceNumber: 2, position: 2, of: 3 });
+    expect(prediction.orientation.superior).toBe('top');
+    expect(prediction.orientation.agreesWithHeader).toBe(prediction.orientation.anterior === 'left');
+  });
+
+  it('refuses what it cannot read or does not know', async () => {
+    const code = (input: string, options: { model?: string; spacing?: number } = {}) =>
+      predict(device, { input, model, ...options }).catch((error) => error.code);
+    expect(await code(png)).toBe('ERR_PIXEL_SPACING');
+    expect(await code(join(folder, 'none.dcm'))).toBe('ERR_FILE_NOT_FOUND');
+    const axial = join(folder, 'axial.dcm');
+    await writeFile(axial, tinyDicom({ instanceNumber: 1, x: 0, axial: true }));
+    expect(await code(axial)).toBe('ERR_SERIES_NOT_FOUND');
+    const sceptic = await randomModel(1e-6);
+    expect(await code(png, { model: sceptic, spacing: 0.8 })).toBe('ERR_NOT_LUMBAR');
+  });
+
+  it('writes JSON and an overlay of the slice’s size', async () => {
+    const [json, overlay] = [join(folder, 'out.json'), join(folder, 'out.png')];
+    const flags = ['--model', model, '--spacing', '0.8', '--arm', 'scratch', '--device', 'cpu'];
+    await predictCommand().parseAsync([png, ...flags, '--json', json, '--overlay', overlay], {
+      from: 'user',
+    });
+    const written = JSON.parse(await readFile(json, 'utf8'));
+    expect(written.model.arm).toBe('scratch');
+    expect(written.levels).toHaveLength(5);
+    const image = decode(await readFile(overlay));
+    expect([image.width, image.height, image.channels]).toEqual([WIDTH, HEIGHT, 3]);
+  });
+});
+
+describe('doctor', () => {
+  it('says which device would be used, and ends well', () => {
+    const script = `import('#spinegrad/cli/doctor.js').then((m) => m.doctorCommand().parseAsync([], { from: 'user' }))`;
+    const { status, stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    expect(stdout).toMatch(/^device +cpu: /m);
+    expect(stdout).toContain('spinegrad.node');
+    expect(status).toBe(0);
+  });
+});

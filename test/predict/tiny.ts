@@ -1,0 +1,99 @@
+/** A bank of small synthetic slices, and a run folder around it: enough to train and to predict in a second. */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Bank } from '#spinegrad/data/bank.js';
+import { LEVELS, type SliceRecord, type Split } from '#spinegrad/data/types.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
+import { type Config, resolveConfig } from '#spinegrad/training/config.js';
+import { silent } from '#spinegrad/training/progress.js';
+import { RunLog } from '#spinegrad/training/runLog.js';
+import type { Run } from '#spinegrad/training/stage.js';
+
+export const SIZE = 64;
+
+/** The image that a slice was letterboxed from has twice its pixels. */
+export const TO_IMAGE = [2, 0, 0.5, 0, 2, 0.5] as const;
+
+/** Settings under which a localizer learns the tiny slices in a few seconds. */
+export function tinyConfig(...changes: Record<string, unknown>[]): Config {
+  const localization = {
+    epochs: 6,
+    augmentation: { rotation: 0, scale: 0, translation: 0.05, gamma: 0, contrast: 0, blur: 0, cutout: 0 },
+  };
+  const data = { sliceSize: SIZE, roiSize: 32, roiExtentMm: 30 };
+  return resolveConfig('smoke', { data, localization }, ...changes);
+}
+
+/** Slices with a bright dot at each disc, one below the other, larger from level to level. */
+export function tinyBank(count: Record<Split, number>): Bank {
+  const random = new RandomStream(3);
+  const records: SliceRecord[] = [];
+  const images: Uint16Array[] = [];
+  for (const split of ['train', 'validation', 'test'] as const) {
+    for (let i = 0; i < count[split]; i++) {
+      const [left, top, pitch] = [random.uniform(20, 44), random.uniform(8, 14), random.uniform(8, 10)];
+      const centres = Object.fromEntries(
+        LEVELS.map((level, index) => [level, [left + random.uniform(-2, 2), top + index * pitch] as const]),
+      );
+      images.push(draw(Object.values(centres)));
+      records.push({
+        row: records.length,
+        studyId: `${records.length}`,
+        seriesId: '1',
+        instanceNumber: 1,
+        file: 'none.dcm',
+        imageSize: [2 * SIZE, 2 * SIZE],
+        pixelSpacing: [0.5, 0.5],
+        toImage: TO_IMAGE,
+        window: { low: 0, high: 1 },
+        centres: centres as SliceRecord['centres'],
+        split,
+      });
+    }
+  }
+  const slices = new Uint16Array(images.length * SIZE * SIZE);
+  images.forEach((image, index) => {
+    slices.set(image, index * SIZE * SIZE);
+  });
+  const manifest = {
+    version: 1,
+    source: 'phantom',
+    synthetic: true,
+    condition: 'spinal_canal_stenosis',
+    roi: { size: 32, mode: 'mm', extentMm: 30, neighbours: 0 },
+    sliceSize: SIZE,
+    studies: images.length,
+    discs: 5 * images.length,
+    slices: records,
+    rois: [],
+    fingerprint: 'tiny',
+  } as unknown as Bank['manifest'];
+  return { manifest, slices, rois: new Uint16Array() };
+}
+
+function draw(centres: readonly (readonly [number, number])[]): Uint16Array {
+  const image = new Uint16Array(SIZE * SIZE);
+  centres.forEach(([x, y], index) => {
+    for (let i = 0; i < image.length; i++) {
+      const distance = Math.hypot((i % SIZE) - x, Math.floor(i / SIZE) - y);
+      image[i]! += 40000 * Math.exp(-((distance / (1.5 + 0.4 * index)) ** 2));
+    }
+  });
+  return image;
+}
+
+export async function tinyRun(device: Device, config: Config): Promise<Run> {
+  const dir = await mkdtemp(join(tmpdir(), 'spinegrad-run-'));
+  return {
+    dir,
+    config,
+    device,
+    checkpoints: new CheckpointStore(dir, { config: 'tiny', data: 'tiny' }),
+    log: await RunLog.open(dir, false),
+    progress: silent,
+    signal: new AbortController().signal,
+  };
+}
