@@ -1,3 +1,4 @@
+import { expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { openDevice } from '#spinegrad/engine/device.js';
 import { type InfoNCEOptions, infoNCE } from '#spinegrad/engine/ops/infoNCE.js';
