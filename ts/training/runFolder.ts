@@ -61,13 +61,15 @@ export async function openRunFolder(
   fallback: () => RunIdentity,
 ): Promise<RunIdentity> {
   const stored = readIdentity(dir);
-  if (stored && !resume) {
+  // A run that failed before its bank was cut has learned nothing yet and may be started anew.
+  const begun = existsSync(join(dir, 'bank', 'manifest.json'));
+  if (stored && !resume && begun) {
     throw new SpinegradError(
       'ERR_RUN_EXISTS',
       `${dir}: holds a run already; go on with --resume, or choose another --out folder`,
     );
   }
-  if (stored) {
+  if (stored && resume) {
     const difference = wanted && firstDifference({ ...stored }, { ...wanted });
     if (difference) {
       throw new SpinegradError(
