@@ -1,11 +1,13 @@
 // batchNorm2d over channel-blocked images, fused with the sum of a residual and a ReLU.
 //
 // Forward reads x twice (statistics, then y) and writes y once: with r the residual,
-//   y = relu(scale x + shift + r),  scale = weight / sqrt(variance + eps),  shift = bias - mean scale.
+//   y = relu(scale (x - mean) + bias + r),  scale = weight / sqrt(variance + eps).
+// The statistics are sums of x less the channel's first value: near enough to the mean for the difference of squares
+// to lose no digits.
 // Backward, with g = dy where y > 0 (or dy), reads x, y, dy for the two sums
 //   db = sum g,  dw = sum g (x - mean) / deviation,
-// then once more for  dx = A g + B x + C  per channel:
-//   A = scale,  B = -scale dw / (M deviation),  C = -B mean - scale db / M   (M values a channel).
+// then once more for  dx = A g + B (x - mean) + C  per channel:
+//   A = scale,  B = -scale dw / (M deviation),  C = -scale db / M   (M values a channel).
 // Sums run in float within a row of the image and in double over rows and images, each image on its own and then in
 // order, so the result does not depend on the number of threads.
 
@@ -43,11 +45,12 @@ inline __attribute__((always_inline)) void sumsLoop(const float* x, const float*
 }
 
 template <int64_t block>
-inline __attribute__((always_inline)) void normalizeLoop(const float* x, const float* residual, const float* scale,
-                                                         const float* shift, bool relu, int64_t count, float* y) {
+inline __attribute__((always_inline)) void normalizeLoop(const float* x, const float* residual, const float* mean,
+                                                         const float* scale, const float* bias, bool relu,
+                                                         int64_t count, float* y) {
   for (int64_t i = 0; i < count; ++i) {
     for (int64_t lane = 0; lane < block; ++lane) {
-      float value = x[i * block + lane] * scale[lane] + shift[lane];
+      float value = (x[i * block + lane] - mean[lane]) * scale[lane] + bias[lane];
       if (residual != nullptr) value += residual[i * block + lane];
       y[i * block + lane] = relu && value < 0 ? 0 : value;
     }
@@ -73,13 +76,14 @@ inline __attribute__((always_inline)) void gradientSumsLoop(const float* x, cons
 }
 
 template <int64_t block>
-inline __attribute__((always_inline)) void gradientLoop(const float* x, const float* y, const float* dy, const float* a,
-                                                        const float* b, const float* c, bool relu, int64_t count,
-                                                        float* dx, float* dr) {
+inline __attribute__((always_inline)) void gradientLoop(const float* x, const float* y, const float* dy,
+                                                        const float* mean, const float* a, const float* b,
+                                                        const float* c, bool relu, int64_t count, float* dx,
+                                                        float* dr) {
   for (int64_t i = 0; i < count; ++i) {
     for (int64_t lane = 0; lane < block; ++lane) {
       const float g = relu && !(y[i * block + lane] > 0) ? 0 : dy[i * block + lane];
-      dx[i * block + lane] = a[lane] * g + b[lane] * x[i * block + lane] + c[lane];
+      dx[i * block + lane] = a[lane] * g + b[lane] * (x[i * block + lane] - mean[lane]) + c[lane];
       if (dr != nullptr) dr[i * block + lane] = g;
     }
   }
@@ -90,10 +94,10 @@ SPINEGRAD_SIMD void sumsRow(int64_t block, const float* x, const float* shift, i
   block == 16 ? sumsLoop<16>(x, shift, count, sum, squares) : sumsLoop<8>(x, shift, count, sum, squares);
 }
 
-SPINEGRAD_SIMD void normalizeRow(int64_t block, const float* x, const float* residual, const float* scale,
-                                 const float* shift, bool relu, int64_t count, float* y) {
-  block == 16 ? normalizeLoop<16>(x, residual, scale, shift, relu, count, y)
-              : normalizeLoop<8>(x, residual, scale, shift, relu, count, y);
+SPINEGRAD_SIMD void normalizeRow(int64_t block, const float* x, const float* residual, const float* mean,
+                                 const float* scale, const float* bias, bool relu, int64_t count, float* y) {
+  block == 16 ? normalizeLoop<16>(x, residual, mean, scale, bias, relu, count, y)
+              : normalizeLoop<8>(x, residual, mean, scale, bias, relu, count, y);
 }
 
 SPINEGRAD_SIMD void gradientSumsRow(int64_t block, const float* x, const float* y, const float* dy, const float* mean,
@@ -102,10 +106,11 @@ SPINEGRAD_SIMD void gradientSumsRow(int64_t block, const float* x, const float* 
               : gradientSumsLoop<8>(x, y, dy, mean, relu, count, sum, product);
 }
 
-SPINEGRAD_SIMD void gradientRow(int64_t block, const float* x, const float* y, const float* dy, const float* a,
-                                const float* b, const float* c, bool relu, int64_t count, float* dx, float* dr) {
-  block == 16 ? gradientLoop<16>(x, y, dy, a, b, c, relu, count, dx, dr)
-              : gradientLoop<8>(x, y, dy, a, b, c, relu, count, dx, dr);
+SPINEGRAD_SIMD void gradientRow(int64_t block, const float* x, const float* y, const float* dy, const float* mean,
+                                const float* a, const float* b, const float* c, bool relu, int64_t count, float* dx,
+                                float* dr) {
+  block == 16 ? gradientLoop<16>(x, y, dy, mean, a, b, c, relu, count, dx, dr)
+              : gradientLoop<8>(x, y, dy, mean, a, b, c, relu, count, dx, dr);
 }
 
 /// One value a channel, zero in the padding lanes.
@@ -161,14 +166,13 @@ void normalize(const Call& call, const Planes& planes, const std::vector<float>&
   const float* x = read(call.in(0), desc);
   const float* residual = call.hasIn(5) ? read(call.in(5), desc) : nullptr;
   float* y = write(call.out(0), desc);
-  std::vector<float> scale = channelValues(call.in(1), planes), shift = channelValues(call.in(2), planes);
-  for (size_t lane = 0; lane < scale.size(); ++lane) {
-    scale[lane] *= inverseDeviation[lane];
-    shift[lane] -= mean[lane] * scale[lane];
-  }
+  std::vector<float> scale = channelValues(call.in(1), planes);
+  const std::vector<float> bias = channelValues(call.in(2), planes);
+  for (size_t lane = 0; lane < scale.size(); ++lane) scale[lane] *= inverseDeviation[lane];
   eachPlane(planes, [&](int64_t group, int64_t offset, int64_t pixels) {
-    normalizeRow(planes.block, x + offset, residual == nullptr ? nullptr : residual + offset,
-                 scale.data() + group * planes.block, shift.data() + group * planes.block, relu, pixels, y + offset);
+    const int64_t channel = group * planes.block;
+    normalizeRow(planes.block, x + offset, residual == nullptr ? nullptr : residual + offset, mean.data() + channel,
+                 scale.data() + channel, bias.data() + channel, relu, pixels, y + offset);
   });
   std::copy_n(mean.begin(), planes.channels, write<float>(call.out(1)));
   std::copy_n(inverseDeviation.begin(), planes.channels, write<float>(call.out(2)));
@@ -179,8 +183,10 @@ void forward(const Call& call) {
   const Planes planes(call.in(0).shape);
   const BatchNorm2dAttributes attributes(call);
   const float* x = read(call.in(0), channelBlocked(call.in(0).shape));
-  // Sums of x - running mean: near zero, so that the difference of squares loses no digits.
-  const std::vector<float> origin = channelValues(call.in(3), planes);
+  std::vector<float> origin(planes.groups * planes.block);
+  for (int64_t group = 0; group < planes.groups; ++group) {
+    std::copy_n(x + planes.offset(0, group), planes.block, origin.begin() + group * planes.block);
+  }
   std::vector<double> sum, squares;
   channelSums(
       planes,
@@ -241,7 +247,7 @@ void gradient(const Call& call, bool throughStatistics) {
     const double weightGradient = product[lane] * inverseDeviation[lane];
     if (throughStatistics) {
       b[lane] = static_cast<float>(-a[lane] * weightGradient * inverseDeviation[lane] / count);
-      c[lane] = static_cast<float>(-double{b[lane]} * mean[lane] - a[lane] * sum[lane] / count);
+      c[lane] = static_cast<float>(-a[lane] * sum[lane] / count);
     }
     if (static_cast<int64_t>(lane) >= planes.channels) continue;
     dw[lane] = static_cast<float>(weightGradient);
@@ -251,8 +257,9 @@ void gradient(const Call& call, bool throughStatistics) {
   float* dr = call.hasOut(3) ? write(call.out(3), desc) : nullptr;
   eachPlane(planes, [&](int64_t group, int64_t offset, int64_t pixels) {
     const int64_t channel = group * planes.block;
-    gradientRow(planes.block, x + offset, y + offset, dy + offset, a.data() + channel, b.data() + channel,
-                c.data() + channel, relu, pixels, dx + offset, dr == nullptr ? nullptr : dr + offset);
+    gradientRow(planes.block, x + offset, y + offset, dy + offset, mean.data() + channel, a.data() + channel,
+                b.data() + channel, c.data() + channel, relu, pixels, dx + offset,
+                dr == nullptr ? nullptr : dr + offset);
   });
 }
 
