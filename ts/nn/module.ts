@@ -3,8 +3,7 @@
  * Parameters are learned (`requiresGrad`); buffers, such as running statistics, are only carried along.
  */
 
-import type { StoredTensor } from '../data/safetensors.js';
-import type { Tensor } from '../engine/tensor.js';
+import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
 export abstract class Module {
@@ -62,14 +61,6 @@ export abstract class Module {
     return found;
   }
 
-  /** The values of `state()`, ready to be written as safetensors. */
-  async stateDict(): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
-    const entries = [...this.state()].map(
-      async ([name, tensor]) => [name, { shape: tensor.shape, data: await tensor.data() }] as const,
-    );
-    return Object.fromEntries(await Promise.all(entries));
-  }
-
   /**
    * Takes over the values of a state_dict. Every tensor of this module must be there in its shape; PyTorch's
    * `num_batches_tracked` and names that `ignore` matches may be there too, other names may not.
@@ -78,7 +69,7 @@ export abstract class Module {
    * @throws SpinegradError ERR_WEIGHTS
    */
   load(
-    tensors: ReadonlyMap<string, Pick<StoredTensor, 'shape' | 'data'>>,
+    tensors: ReadonlyMap<string, { shape: readonly number[]; data: TypedArray | Float64Array }>,
     source: string,
     { ignore }: { ignore?: RegExp } = {},
   ): this {
