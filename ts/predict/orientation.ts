@@ -1,11 +1,12 @@
 /**
  * Which side of a slice is the front. Headers are wrong about it often enough (and a PNG says nothing) that the pixels
- * decide: the localizer looks at the slice both ways, and the way on which its views agree better is taken.
+ * decide: the localizer looks at the slice both ways, and the way on which its views agree better is taken. Head and
+ * feet cannot be told apart so: the header is believed, and without one superior is taken to be up.
  */
 import { letterboxSlice } from '../data/roi.js';
 import { type SourceSlice, swapFrontAndBack } from '../data/series.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
-import type { Geometry, Vector3 } from '../dicom/types.js';
+import type { Geometry } from '../dicom/types.js';
 import type { Device } from '../engine/device.js';
 import { type Located, locate, meanSpread } from '../training/locate.js';
 import type { Model } from '../training/model.js';
@@ -24,7 +25,7 @@ export interface Oriented extends Located {
   doubt: number;
 }
 
-/** How much less doubt another orientation must leave than the one that is given. */
+/** How much less doubt the other orientation must leave than the one that is given. */
 const MARGIN = 0.7;
 
 const CANONICAL: Geometry = { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [0, 0, 0] };
@@ -32,7 +33,6 @@ const CANONICAL: Geometry = { rowDirection: [0, 1, 0], columnDirection: [0, 0, -
 export async function orient(device: Device, model: Model, slice: SourceSlice): Promise<Oriented> {
   const given = { ...slice, geometry: slice.geometry ?? CANONICAL };
   const candidates = [given, swapFrontAndBack(given)];
-  if (slice.geometry === null) candidates.push(...candidates.map(swapHeadAndFeet));
   const { sliceSize, normalisation } = model.description;
   const located = await locate(
     device,
@@ -42,8 +42,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
     normalisation.slices,
   );
   const doubts = located.map(meanSpread);
-  const least = doubts.indexOf(Math.min(...doubts));
-  const chosen = doubts[least]! < MARGIN * doubts[0]! ? least : 0;
+  const chosen = doubts[1]! < MARGIN * doubts[0]! ? 1 : 0;
   const oriented = candidates[chosen]!;
   return {
     ...located[chosen]!,
@@ -52,17 +51,6 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
     agreesWithHeader: slice.geometry === null ? null : chosen === 0,
     doubt: doubts[chosen]!,
   };
-}
-
-function swapHeadAndFeet(slice: SourceSlice & { geometry: Geometry | null }): SourceSlice {
-  const { rowDirection, columnDirection, position } = slice.geometry!;
-  const opposite = ([x, y, z]: Vector3): Vector3 => [x, y, -z];
-  const geometry = {
-    rowDirection: opposite(rowDirection),
-    columnDirection: opposite(columnDirection),
-    position: opposite(position),
-  };
-  return { ...slice, geometry };
 }
 
 function sidesOf({ geometry, columns, rows }: SourceSlice): { anterior: Side; superior: Side } {

@@ -57,7 +57,7 @@ export interface Prediction {
 }
 
 /** Above so many times the usual spread of views the image is not taken for a lumbar spine; from the first on a warning. */
-const DOUBT = { warn: 2, refuse: 5 };
+const DOUBT = { warn: 2, refuse: 6 };
 
 /**
  * @returns the prediction and the slice that it was made on
