@@ -21,6 +21,7 @@ import { SpinegradError } from '../error.js';
 import type { Module } from '../nn/module.js';
 import { ProjectionHead } from '../nn/projection.js';
 import type { ResNet } from '../nn/resnet.js';
+import { Temperature } from '../nn/temperature.js';
 import { AdamW } from '../optim/adamW.js';
 import { warmupCosine } from '../optim/schedules.js';
 import { RandomStream } from '../random.js';
@@ -58,7 +59,15 @@ export async function pretrain(
   }
   const random = new RandomStream(seed, PURPOSE.projection);
   const projection = new ProjectionHead({ device, random }, encoder.features, settings.projection);
-  const modules = { encoder, projection, ...(auxiliary ? { auxiliary: auxiliary.head } : {}) };
+  const temperature = settings.learnTemperature
+    ? new Temperature({ device }, settings.temperature)
+    : undefined;
+  const modules = {
+    encoder,
+    projection,
+    ...(temperature ? { temperature } : {}),
+    ...(auxiliary ? { auxiliary: auxiliary.head } : {}),
+  };
   const groups = decayGroups(modules, settings);
   const parameters = groups.flatMap((group) => [...group.parameters.values()]);
   using optimizer = new AdamW(groups);
@@ -75,8 +84,8 @@ export async function pretrain(
     const embeddings = projection.forward(encoder.forward(views));
     const ids = batch.map(labelOf);
     const rows = device.tensor(Int32Array.from([...ids, ...ids]));
-    const { temperature, mean } = settings;
-    return { loss: infoNCE(embeddings, rows, { temperature, mean }), embeddings };
+    const scale = temperature ? { logScale: temperature.logScale } : { temperature: settings.temperature };
+    return { loss: infoNCE(embeddings, rows, { ...scale, mean: settings.mean }), embeddings };
   };
 
   const validationRows = (batch: readonly Disc[]): number[] =>
