@@ -33,7 +33,11 @@ const data = z.strictObject({
     1,
     'Slices on each side of the annotated one that are cut too.',
   ),
-  sliceSize: why(count, 192, 'Side of the letterboxed slice that the localizer sees.'),
+  sliceSize: why(
+    count,
+    128,
+    'Side of the letterboxed slice that the localizer sees; each heatmap cell then sees the whole slice.',
+  ),
   folds: why(
     z.number().int().min(3).nullable(),
     null,
@@ -54,23 +58,24 @@ const augmentation = z.strictObject({
     10,
     'Largest rotation in degrees: the tilt of a lumbar level varies so much.',
   ),
-  scale: why(fraction, 0.1, 'Largest relative change of scale: body size.'),
+  scale: why(fraction, 0.15, 'Largest relative change of scale: body size.'),
   translation: why(
     fraction,
     0.06,
     'Largest shift as a share of the side: how far readers differ on a disc centre.',
   ),
-  brightness: why(fraction, 0.1, 'Largest additive change of intensity: coil sensitivity.'),
-  contrast: why(fraction, 0.2, 'Largest relative change of contrast: TE and windowing.'),
-  gamma: why(fraction, 0.2, 'Largest change of the exponent, in log scale.'),
-  blur: why(z.number().min(0), 0.8, 'Largest sigma of Gaussian blur in pixels: in-plane resolution.'),
-  noise: why(fraction, 0.04, 'Largest sigma of Rician noise on a 0..1 scale.'),
-  cutout: why(
+  flip: why(
     fraction,
-    0.2,
-    'Largest side of the erased square, as a share of the ROI: no single edge decides.',
+    0,
+    'Probability of an anterior-posterior flip: off, crops are turned so that anterior is left.',
   ),
-  flip: why(fraction, 0, 'Probability of an anterior-posterior flip: off, a spine is never seen mirrored.'),
+  blur: why(z.number().min(0), 0.8, 'Largest sigma of Gaussian blur in pixels: in-plane resolution.'),
+  gamma: why(fraction, 0.25, 'Largest relative change of the exponent.'),
+  contrast: why(fraction, 0.25, 'Largest relative change of contrast: TE and windowing.'),
+  brightness: why(fraction, 0.1, 'Largest intensity added: coil sensitivity.'),
+  noise: why(fraction, 0.04, 'Largest sigma of Rician noise, of intensities from 0 to 1.'),
+  cutout: why(fraction, 0.3, 'Probability of a blanked rectangle: no single edge decides.'),
+  cutoutSize: why(fraction, 0.3, "Largest side of that rectangle as a share of the ROI's."),
 });
 
 const optimizer = (learningRate: number, weightDecay: number) => ({
@@ -115,16 +120,57 @@ const localization = z.strictObject({
     'heatmap',
     'Soft-argmax over one heatmap a level, or plain coordinates from the pooled embedding (the paper).',
   ),
-  epochs: why(z.number().int().min(0), 30, 'Passes over the training slices.'),
-  batch: why(count, 16, 'Slices a batch.'),
-  width: why(count, 32, 'Channels of the first stage of the localizer.'),
+  encoder: z
+    .strictObject({
+      width: why(count, 16, "Channels of the localizer's first stage; places need fewer than grades."),
+      strides: why(
+        z.array(z.number().int().min(1).max(2)).min(1).max(4),
+        [1, 2, 1],
+        'Stride of each stage: three stages that end at 1/8 keep the heatmaps fine enough to tell discs apart.',
+      ),
+    })
+    .prefault({})
+    .describe("Where the network of mode `beside` differs from the graders' encoder."),
+  augmentation: z
+    .strictObject({
+      rotation: why(z.number().min(0).max(180), 15, 'Largest rotation in degrees: how patients lie.'),
+      scale: why(fraction, 0.25, 'Largest relative change of scale: fields of view differ between scanners.'),
+      translation: why(
+        fraction,
+        0.15,
+        'Largest shift as a share of the side: so does the place of the spine.',
+      ),
+      gamma: why(
+        z.number().min(0).max(7),
+        0.5,
+        'Largest relative change of the exponent: coils and sequences.',
+      ),
+      contrast: why(z.number().min(0).max(7), 0.4, 'Largest relative change of contrast.'),
+      brightness: why(fraction, 0.1, 'Largest intensity added.'),
+      blur: why(z.number().min(0), 1, 'Largest sigma of Gaussian blur in pixels.'),
+      noise: why(fraction, 0.04, 'Largest sigma of Rician noise, of intensities from 0 to 1.'),
+      cutout: why(
+        fraction,
+        0.3,
+        'Probability of a black rectangle: metal, saturation bands, small fields of view.',
+      ),
+      cutoutSize: why(fraction, 0.4, "Largest side of that rectangle as a share of the slice's."),
+    })
+    .prefault({}),
+  epochs: why(z.number().int().min(0), 70, 'Passes over the training slices.'),
+  batch: why(count, 8, 'Slices a batch; small, since few slices should still make many steps.'),
   loss: why(
     z.enum(['smoothL1', 'mse']),
     'smoothL1',
     'Distance on normalised coordinates; smooth L1 forgives mislabels.',
   ),
+  beta: why(
+    positive,
+    0.02,
+    'Where smooth L1 turns from square to line, as a share of the side: 2.6 of 128 pixels.',
+  ),
   weight: why(positive, 1, 'Weight of the coordinate loss beside InfoNCE in joint mode.'),
-  ...optimizer(2e-3, 1e-4),
+  ...optimizer(5e-3, 1e-4),
 });
 
 const rates = (encoderFactor: number, layerDecay: number) =>
@@ -193,7 +239,7 @@ export const PRESETS = {
     data: { studies: 24, slices: 3, roiSize: 32, sliceSize: 64 },
     encoder: { width: 8 },
     pretraining: { epochs: 2, discs: 16, projection: 32 },
-    localization: { epochs: 2, batch: 8, width: 8 },
+    localization: { epochs: 2, batch: 8, encoder: { width: 8 } },
     finetuning: { epochs: 2, batch: 16 },
     evaluation: { resamples: 200 },
   },
@@ -201,7 +247,7 @@ export const PRESETS = {
   paper: {
     data: { studies: 1975, slices: 17, prevalence: 'rsna', roiMode: 'pixels' },
     pretraining: { epochs: 60, discs: 64, warmupEpochs: 5 },
-    localization: { epochs: 60, width: 64 },
+    localization: { epochs: 60, encoder: { width: 32 } },
     finetuning: { epochs: 37 },
   },
 } as const;
