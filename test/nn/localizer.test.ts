@@ -5,7 +5,7 @@ import { openDevice } from '#spinegrad/engine/device.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
-import { type HeadKind, LocalizationHead, Localizer } from '#spinegrad/nn/localizer.js';
+import { FRONT, type HeadKind, LocalizationHead, Localizer, POINTS } from '#spinegrad/nn/localizer.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { jointLocalization, locateRecords, summarise, trainLocalizer } from '#spinegrad/training/localize.js';
@@ -25,16 +25,16 @@ function network(kind: HeadKind): Localizer {
 /** Reads the brightest spot of a slice as the place of every disc: what `locate` says of it can be worked out. */
 const brightest = {
   forward(x: Tensor): Tensor {
-    const everyLevel = device.full([LEVELS.length, 1, 1, 1], 1);
+    const everyLevel = device.full([POINTS, 1, 1, 1], 1);
     return softArgmax2d(conv2d(x, everyLevel, {}), { temperature: 0.01 });
   },
 } as unknown as Localizer;
 
 describe('Localizer', () => {
   it.each([
-    ['heatmap', [2, 5, 2]],
-    ['regression', [2, 10]],
-  ] as const)('gives ten coordinates a slice from a %s head', async (kind, shape) => {
+    ['heatmap', [2, 6, 2]],
+    ['regression', [2, 12]],
+  ] as const)('gives six points a slice from a %s head', async (kind, shape) => {
     using localizer = network(kind);
     using centres = localizer.forward(device.full([2, 1, SIZE, SIZE], 0.5));
     expect(centres.shape).toEqual(shape);
@@ -47,7 +47,7 @@ describe('Localizer', () => {
     localizer
       .state()
       .get('head.maps.weight')!
-      .write(new Float32Array(5 * localizer.encoder.features));
+      .write(new Float32Array(POINTS * localizer.encoder.features));
     using centres = localizer.forward(device.full([1, 1, SIZE, SIZE], 0.5));
     const middle = ((SIZE / stride - 1) / 2) * stride;
     for (const value of await centres.data()) expect(value).toBeCloseTo(middle, 3);
@@ -87,14 +87,26 @@ describe('Slices', () => {
       const truth = slices.targets(rows, { seed: 5, step }, options);
       const values = await found.data();
       rows.forEach((_, row) => {
-        const at = 2 * (row * LEVELS.length + LEVELS.indexOf('L3/L4'));
+        const at = 2 * (row * POINTS + LEVELS.indexOf('L3/L4'));
         // Bilinear resampling spreads one pixel over its neighbours.
-        expect(Math.abs(values[2 * row]! - truth.centres[at]!)).toBeLessThan(0.6);
-        expect(Math.abs(values[2 * row + 1]! - truth.centres[at + 1]!)).toBeLessThan(0.6);
+        expect(Math.abs(values[2 * row]! - truth.points[at]!)).toBeLessThan(0.6);
+        expect(Math.abs(values[2 * row + 1]! - truth.points[at + 1]!)).toBeLessThan(0.6);
         expect([...truth.weights.subarray(at, at + 2)]).toEqual([1, 1]);
-        expect([...truth.weights.subarray(10 * row, 10 * row + 2)]).toEqual([0, 0]);
+        expect([...truth.weights.subarray(2 * POINTS * row, 2 * POINTS * row + 2)]).toEqual([0, 0]);
       });
     }
+  });
+
+  it('puts the front before L3/L4, on the other side where a view is mirrored', () => {
+    using slices = new Slices(device, bank);
+    const records = slices.of('train').slice(0, 1);
+    const ahead = (flip: number) => {
+      const { points } = slices.targets(records, { seed: 1, step: 1 }, { flip });
+      return points[2 * FRONT]! - points[2 * LEVELS.indexOf('L3/L4')]!;
+    };
+    // 25 mm at 1 mm a pixel.
+    expect(ahead(0)).toBeCloseTo(-25, 3);
+    expect(ahead(1)).toBeCloseTo(25, 3);
   });
 
   it('leaves out what a view does not show', () => {

@@ -53,17 +53,11 @@ it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
   expect(hits).toBeGreaterThan(total / 2);
 });
 
-/** How far down the spine each point lies from its disc, in distances of neighbouring discs. */
+/** How far down each point lies from its disc, in distances of neighbouring discs; disc planes are nearly level. */
 function alongSpine(centres: ReadonlyMap<Level, Point>, points: readonly Point[]): Map<Level, number> {
   const known = [...centres.values()];
-  const [first, last] = [known[0]!, known.at(-1)!];
-  const length = Math.hypot(last[0] - first[0], last[1] - first[1]);
-  const pitch = length / (known.length - 1);
-  const [dx, dy] = [(last[0] - first[0]) / length, (last[1] - first[1]) / length];
+  const pitch = (known.at(-1)![1] - known[0]![1]) / (known.length - 1);
   return new Map(
-    [...centres].map(([level, [x, y]]) => {
-      const [u, v] = points[LEVELS.indexOf(level)]!;
-      return [level, ((u - x) * dx + (v - y) * dy) / pitch];
-    }),
+    [...centres].map(([level, [, y]]) => [level, (points[LEVELS.indexOf(level)]![1] - y) / pitch]),
   );
 }

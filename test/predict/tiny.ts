@@ -21,7 +21,16 @@ export const TO_IMAGE = [2, 0, 0.5, 0, 2, 0.5] as const;
 export function tinyConfig(...changes: Record<string, unknown>[]): Config {
   const localization = {
     epochs: 6,
-    augmentation: { rotation: 0, scale: 0, translation: 0.05, gamma: 0, contrast: 0, blur: 0, cutout: 0 },
+    augmentation: {
+      rotation: 0,
+      scale: 0,
+      translation: 0.05,
+      gamma: 0,
+      contrast: 0,
+      blur: 0,
+      cutout: 0,
+      flip: 0,
+    },
   };
   const data = { sliceSize: SIZE, roiSize: 32, roiExtentMm: 30 };
   return resolveConfig('smoke', { data, localization }, ...changes);

@@ -1,5 +1,6 @@
 /**
- * The localizer: an encoder and a head that gives the centres of the five lumbar discs on a sagittal slice. The head
+ * The localizer: an encoder and a head that gives the centres of the five lumbar discs on a sagittal slice, and one
+ * point more, in front of the middle one, which tells the front of the patient from the back. The head
  * is either one heatmap a disc, read by soft-argmax (integral regression, Sun et al., ECCV 2018), or the plain
  * regression of coordinates from the pooled embedding that the paper uses.
  */
@@ -11,6 +12,12 @@ import type { Tensor } from '../engine/tensor.js';
 import { type Build, Conv2d, Linear } from './layers.js';
 import { Module } from './module.js';
 import type { ResNet } from './resnet.js';
+
+/** The five discs from L1/L2 to L5/S1, then the front. */
+export const POINTS = LEVELS.length + 1;
+export const FRONT = LEVELS.length;
+/** How far the front lies before L3/L4: about the middle of the vertebral body, seen from the canal. */
+export const FRONT_MM = 25;
 
 export type HeadKind = 'heatmap' | 'regression';
 
@@ -28,17 +35,16 @@ export class LocalizationHead extends Module {
   ) {
     super();
     const { features } = encoder;
-    const count = LEVELS.length;
     if (kind === 'heatmap') {
-      this.#maps = this.child('maps', new Conv2d(build, features, count, 1, { bias: true }));
+      this.#maps = this.child('maps', new Conv2d(build, features, POINTS, 1, { bias: true }));
     } else {
-      this.#coordinates = this.child('coordinates', new Linear(build, features, 2 * count));
+      this.#coordinates = this.child('coordinates', new Linear(build, features, 2 * POINTS));
     }
     // As in attention: the first heatmaps are nearly flat, however wide the encoder.
     this.#temperature = Math.sqrt(features);
   }
 
-  /** Feature map [N, features, H, W] -> centres, ten numbers a row: [N, 5, 2] or [N, 10], (x, y) in slice pixels. */
+  /** Feature map [N, features, H, W] -> points, twelve numbers a row: [N, 6, 2] or [N, 12], (x, y) in slice pixels. */
   forward(features: Tensor): Tensor {
     if (this.#maps) {
       const cells = softArgmax2d(this.#maps.forward(features), { temperature: this.#temperature });
@@ -58,7 +64,7 @@ export class Localizer extends Module {
     this.child('head', head);
   }
 
-  /** Slices [N, 1, S, S] -> centres, ten numbers a row, from L1/L2 to L5/S1: (x, y) in slice pixels. */
+  /** Slices [N, 1, S, S] -> points, twelve numbers a row: (x, y) in slice pixels. */
   forward(x: Tensor): Tensor {
     return this.head.forward(this.encoder.featureMap(x));
   }

@@ -1,7 +1,8 @@
 /**
  * Which side of a slice is the front. Headers are wrong about it often enough (and a PNG says nothing) that the pixels
- * decide: the localizer looks at the slice both ways, and the way on which its views agree better is taken. Head and
- * feet cannot be told apart so: the header is believed, and without one superior is taken to be up.
+ * decide: the localizer, which knows spines both ways round, looks at the slice and at its mirror image and says each
+ * time where the front lies. Head and feet cannot be told apart so: the header is believed, and without one superior
+ * is taken to be up.
  */
 import { letterboxSlice } from '../data/roi.js';
 import { type SourceSlice, swapFrontAndBack } from '../data/series.js';
@@ -25,8 +26,8 @@ export interface Oriented extends Located {
   doubt: number;
 }
 
-/** How much less doubt the other orientation must leave than the one that is given. */
-const MARGIN = 0.7;
+/** How far on the wrong side the front must be seen, as a share of the side, to speak against the given orientation. */
+const MARGIN = 0.015;
 
 const CANONICAL: Geometry = { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [0, 0, 0] };
 
@@ -41,15 +42,15 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
     sliceSize,
     normalisation.slices,
   );
-  const doubts = located.map(meanSpread);
-  const chosen = doubts[1]! < MARGIN * doubts[0]! ? 1 : 0;
+  const [asGiven, swapped] = located as [Located, Located];
+  const chosen = (asGiven.front - swapped.front) / 2 > MARGIN ? 1 : 0;
   const oriented = candidates[chosen]!;
   return {
     ...located[chosen]!,
     ...sidesOf(oriented),
     slice: oriented,
     agreesWithHeader: slice.geometry === null ? null : chosen === 0,
-    doubt: doubts[chosen]!,
+    doubt: meanSpread(located[chosen]!),
   };
 }
 

@@ -10,41 +10,51 @@ import { SpinegradError } from '../error.js';
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
 const count = z.number().int().positive();
+const imageSide = z.number().int().min(8).max(1024);
 const why = <T extends z.ZodType>(schema: T, value: z.output<T>, reason: string) =>
   (schema as unknown as z.ZodType<z.output<T>>).default(value as never).describe(reason);
 
-const data = z.strictObject({
-  studies: why(count, 160, 'Phantom studies to make where no --data is given: five discs each.'),
-  slices: why(count, 5, 'Sagittal slices of a phantom study; the canal shows on the middle one.'),
-  prevalence: why(
-    z.enum(['rsna', 'enriched']),
-    'enriched',
-    'Share of the grades: as in RSNA (88/7/5 %), or enriched so that a small run sees every grade.',
-  ),
-  roiSize: why(count, 96, 'Side of a ROI in pixels; published.'),
-  roiMode: why(
-    z.enum(['pixels', 'mm']),
-    'mm',
-    'Native pixels (the paper) or a fixed extent: spacing varies fourfold between scanners, anatomy does not.',
-  ),
-  roiExtentMm: why(positive, 60, 'Extent of a ROI in mm: the disc, the canal and half of each neighbour.'),
-  neighbours: why(
-    z.number().int().min(0).max(8),
-    1,
-    'Slices on each side of the annotated one that are cut too.',
-  ),
-  sliceSize: why(
-    count,
-    128,
-    'Side of the letterboxed slice that the localizer sees; each heatmap cell then sees the whole slice.',
-  ),
-  folds: why(
-    z.number().int().min(3).nullable(),
-    null,
-    'Cross-validation folds; null: 70/15/15 by hash of the study.',
-  ),
-  fold: why(z.number().int().min(0).nullable(), null, 'Which fold is the test side.'),
-});
+const data = z
+  .strictObject({
+    studies: why(
+      count.max(999_999),
+      160,
+      'Phantom studies to make where no --data is given: five discs each.',
+    ),
+    slices: why(count.max(99), 5, 'Sagittal slices of a phantom study; the canal shows on the middle one.'),
+    prevalence: why(
+      z.enum(['rsna', 'enriched']),
+      'enriched',
+      'Share of the grades: as in RSNA (88/7/5 %), or enriched so that a small run sees every grade.',
+    ),
+    roiSize: why(imageSide, 96, 'Side of a ROI in pixels; published.'),
+    roiMode: why(
+      z.enum(['pixels', 'mm']),
+      'mm',
+      'Native pixels (the paper) or a fixed extent: spacing varies fourfold between scanners, anatomy does not.',
+    ),
+    roiExtentMm: why(positive, 60, 'Extent of a ROI in mm: the disc, the canal and half of each neighbour.'),
+    neighbours: why(
+      z.number().int().min(0).max(8),
+      1,
+      'Slices on each side of the annotated one that are cut too.',
+    ),
+    sliceSize: why(
+      imageSide,
+      128,
+      'Side of the letterboxed slice that the localizer sees; each heatmap cell then sees the whole slice.',
+    ),
+    folds: why(
+      z.number().int().min(3).nullable(),
+      null,
+      'Cross-validation folds; null: 70/15/15 by hash of the study.',
+    ),
+    fold: why(z.number().int().min(0).nullable(), null, 'Which fold is the test side.'),
+  })
+  .refine(({ folds, fold }) => (folds ?? 0) > (fold ?? -1) && (folds === null) === (fold === null), {
+    path: ['fold'],
+    error: 'expected a number below data.folds, or neither of the two',
+  });
 
 const encoder = z.strictObject({
   depth: why(z.union([z.literal(18), z.literal(34), z.literal(50)]), 18, 'ResNet depth; not published.'),
@@ -139,6 +149,11 @@ const localization = z.strictObject({
         fraction,
         0.15,
         'Largest shift as a share of the side: so does the place of the spine.',
+      ),
+      flip: why(
+        fraction,
+        0.5,
+        'Probability of an anterior-posterior flip: headers are wrong about the front, so both ways must be known.',
       ),
       gamma: why(
         z.number().min(0).max(7),
@@ -254,7 +269,10 @@ export const PRESETS = {
 
 export type Preset = keyof typeof PRESETS;
 
-type Settings = Record<string, unknown>;
+export const DEFAULT_PRESET: Preset = 'demo';
+
+/** Some of the keys of a configuration, nested as it is. */
+export type Settings = Record<string, unknown>;
 
 function merge(base: Settings, change: Settings): Settings {
   const merged: Settings = { ...base };
@@ -271,12 +289,15 @@ const isSettings = (value: unknown): value is Settings =>
 
 /** `a.b=value` as `{ a: { b: value } }`; the value is JSON, or else a word. */
 export function parseSetting(setting: string): Settings {
-  const [, path, text] = /^([\w.]+)=(.*)$/s.exec(setting) ?? [];
+  const [, path, text] = /^([a-z]\w*(?:\.[a-z]\w*)*)=(.*)$/is.exec(setting) ?? [];
   if (path === undefined || text === undefined) {
     throw new SpinegradError(
       'ERR_CONFIG',
       `--set ${setting}: expected key=value, for example pretraining.epochs=5`,
     );
+  }
+  if (path === 'preset') {
+    throw new SpinegradError('ERR_CONFIG', `--set ${setting}: a preset is chosen by --preset ${text}`);
   }
   let value: unknown = text;
   try {
@@ -292,25 +313,46 @@ export function parseSetting(setting: string): Settings {
  *
  * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected
  */
-export function resolveConfig(preset: string, ...changes: Settings[]): Config {
-  if (!(preset in PRESETS)) {
+export function resolveConfig(preset: string, ...changes: readonly Settings[]): Config {
+  if (!Object.hasOwn(PRESETS, preset)) {
     throw new SpinegradError(
       'ERR_CONFIG',
       `--preset ${preset}: expected one of ${Object.keys(PRESETS).join(', ')}`,
     );
   }
-  return parseConfig(changes.reduce(merge, { preset, ...PRESETS[preset as Preset] }), `preset ${preset}`);
+  return changeConfig({ preset, ...PRESETS[preset as Preset] }, ...changes);
 }
 
-/** Checks a whole configuration, such as a stored one. */
+/** Settings with changes on top, checked. */
+export function changeConfig(settings: Settings, ...changes: readonly Settings[]): Config {
+  return parseConfig(changes.reduce(merge, settings), 'settings');
+}
+
+/**
+ * Checks a whole configuration, such as a stored one.
+ *
+ * @param source where it comes from, for the message
+ */
 export function parseConfig(settings: unknown, source: string): Config {
   const result = configSchema.safeParse(settings);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys : undefined;
-  const path = [...(issue?.path ?? []), ...(unknown ?? [])].join('.');
+  const issue = result.error.issues[0]!;
+  const section = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = Object.keys(at(configSchema.parse({ preset: '' }), issue.path) as object);
+    const key = [...issue.path, issue.keys[0]].join('.');
+    throw new SpinegradError(
+      'ERR_CONFIG',
+      `${source}: there is no key ${key}; expected one of ${known.join(', ')} (docs/settings.md)`,
+    );
+  }
+  const found = JSON.stringify(at(settings, issue.path));
+  const expected = issue.message.replace(/^Invalid input: /, '');
   throw new SpinegradError(
     'ERR_CONFIG',
-    `${source}: ${path}: ${unknown ? `no such key; \`node train.js --help\` tells where the keys are listed` : issue?.message}`,
+    `${source}: ${section || 'the top'}: found ${found}; ${expected} (docs/settings.md)`,
   );
 }
+
+const at = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);

@@ -1,7 +1,7 @@
 /**
  * Localization: where the five discs lie on the canal slice. The network sees views of the training slices that are
  * turned, scaled, shifted and changed in contrast far more than the data, since scanners and fields of view differ
- * more than one data set shows. The loss is a distance of coordinates, as shares of the slice's side; levels that
+ * more than one data set shows; half of them are mirrored, so that a wrong header does no harm. The loss is a distance of coordinates, as shares of the slice's side; levels that
  * nobody annotated, or that a view does not show, count nothing.
  *
  * `beside`: a network of its own, kept at the epoch with the least validation error. `joint`: a head on the encoder
@@ -22,11 +22,10 @@ import type { LocalizationSummary } from '../evaluation/types.js';
 import { LocalizationHead, Localizer } from '../nn/localizer.js';
 import { ResNet } from '../nn/resnet.js';
 import { AdamW } from '../optim/adamW.js';
-import { warmupCosine } from '../optim/schedules.js';
 import { RandomStream } from '../random.js';
 import type { Config } from './config.js';
 import { batches, shuffled } from './discs.js';
-import { decayGroups, update } from './groups.js';
+import { decayGroups, stageSchedule, update } from './groups.js';
 import { letterboxed, locate } from './locate.js';
 import { Slices } from './slices.js';
 import { type Run, runStage, type StageResult } from './stage.js';
@@ -46,11 +45,7 @@ export async function trainLocalizer(run: Run, bank: Bank): Promise<StageResult 
   const parameters = groups.flatMap((group) => [...group.parameters.values()]);
   using optimizer = new AdamW(groups);
   const perEpoch = Math.max(1, Math.floor(trained.length / settings.batch));
-  const schedule = warmupCosine({
-    warmupSteps: Math.round(settings.warmupEpochs * perEpoch),
-    totalSteps: settings.epochs * perEpoch,
-    floor: settings.floor,
-  });
+  const schedule = stageSchedule(settings, perEpoch);
   let order: SliceRecord[][] = [];
 
   const result = await runStage(run, {
@@ -158,23 +153,23 @@ function strengths({ localization: { augmentation } }: Config, size: number): Au
   return { ...others, translation: translation * size, cutoutFill: 'zero' };
 }
 
-/** Distance of ten coordinates a row from where the discs lie in the views, as shares of the side. */
+/** Distance of the points from where they lie in the views, as shares of the side. */
 function coordinateLoss(
-  centres: Tensor,
+  points: Tensor,
   slices: Slices,
   batch: readonly SliceRecord[],
   keys: AugmentKeys,
   augmentation: AugmentOptions,
   { loss, beta }: Config['localization'],
 ): Tensor {
-  const { device, shape } = centres;
+  const { device, shape } = points;
   const targets = slices.targets(batch, keys, augmentation);
   const truth = device.tensor(
-    targets.centres.map((pixels) => pixels / slices.size),
+    targets.points.map((pixels) => pixels / slices.size),
     shape,
   );
   const weight = device.tensor(targets.weights, shape);
-  const shares = mul(centres, 1 / slices.size);
+  const shares = mul(points, 1 / slices.size);
   return loss === 'mse' ? mse(shares, truth, { weight }) : smoothL1(shares, truth, { weight, beta });
 }
 

@@ -9,7 +9,7 @@ import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
 import { tidy } from '../engine/tensor.js';
-import type { Localizer } from '../nn/localizer.js';
+import { FRONT, type Localizer, POINTS } from '../nn/localizer.js';
 import { batches, type Normalisation } from './discs.js';
 
 /** A letterboxed slice, as `letterboxSlice` cuts it. */
@@ -24,6 +24,8 @@ export interface Located {
   points: Point[];
   /** Root mean square distance of the views' points from their mean, per level, as a share of the slice's side. */
   spread: number[];
+  /** How far the patient's front lies to the right of L3/L4 in the letterboxed slice, as a share of the side. */
+  front: number;
 }
 
 /** The doubt about a slice as a whole. */
@@ -58,19 +60,19 @@ export async function locate(
       pixels.set(slice.pixels, index * size * size);
     });
     const rows = Int32Array.from({ length: batch.length * views }, (_, row) => Math.floor(row / views));
-    using centres = noGrad(() =>
+    using points = noGrad(() =>
       tidy(() => {
         const bank = device.tensor(pixels, [batch.length, size, size]);
         return localizer.forward(augment(bank, device.tensor(rows), keys, options));
       }),
     );
-    const values = await centres.data();
+    const values = await points.data();
     batch.forEach((slice, index) => {
       const perView = Array.from({ length: views }, (_, view) => {
         const row = index * views + view;
         const toSlice = augmentGeometry([size, size], row, keys, options);
-        return LEVELS.map((_, level) => {
-          const at = 2 * (row * LEVELS.length + level);
+        return Array.from({ length: POINTS }, (_, point) => {
+          const at = 2 * (row * POINTS + point);
           return applyAffine(toSlice, [values[at]!, values[at + 1]!]);
         });
       });
@@ -81,17 +83,21 @@ export async function locate(
 }
 
 function agreed(perView: readonly Point[][], toImage: Affine, size: number): Located {
-  const points: Point[] = [];
-  const spread: number[] = [];
-  LEVELS.forEach((_, level) => {
-    const views = perView.map((centres) => centres[level]!);
-    const mean = (axis: 0 | 1) => views.reduce((sum, point) => sum + point[axis], 0) / views.length;
-    const [x, y] = [mean(0), mean(1)];
-    const squares = views.reduce((sum, [u, v]) => sum + (u - x) ** 2 + (v - y) ** 2, 0);
-    points.push(applyAffine(toImage, [x, y]));
-    spread.push(Math.sqrt(squares / views.length) / size);
+  const means = Array.from({ length: POINTS }, (_, index): Point => {
+    const mean = (axis: 0 | 1) =>
+      perView.reduce((sum, points) => sum + points[index]![axis], 0) / perView.length;
+    return [mean(0), mean(1)];
   });
-  return { points, spread };
+  const spread = LEVELS.map((_, level) => {
+    const [x, y] = means[level]!;
+    const squares = perView.map((points) => (points[level]![0] - x) ** 2 + (points[level]![1] - y) ** 2);
+    return Math.sqrt(squares.reduce((sum, square) => sum + square) / perView.length) / size;
+  });
+  return {
+    points: LEVELS.map((_, level) => applyAffine(toImage, means[level]!)),
+    spread,
+    front: (means[FRONT]![0] - means[LEVELS.indexOf('L3/L4')]![0]) / size,
+  };
 }
 
 /** The rows of the bank's tensor `slices` that some records stand for. */

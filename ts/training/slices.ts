@@ -4,16 +4,17 @@
  */
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { LEVELS, type SliceRecord, type Split } from '../data/types.js';
+import { LEVELS, type Point, type SliceRecord, type Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
+import { FRONT_MM, POINTS } from '../nn/localizer.js';
 import { measure, type Normalisation } from './discs.js';
 
-/** Ten numbers a row, as the localizer gives them: (x, y) in pixels of the view from L1/L2 to L5/S1. */
+/** Twelve numbers a row, as the localizer gives them: (x, y) in pixels of the view. */
 export interface Targets {
-  centres: Float32Array;
-  /** 1 where the centre is annotated and lies in the view, else 0. */
+  points: Float32Array;
+  /** 1 where the point is known and lies in the view, else 0. */
   weights: Float32Array;
 }
 
@@ -53,20 +54,19 @@ export class Slices {
     );
   }
 
-  /** Where the discs lie in `views(...)` of the same arguments. */
+  /** Where the discs and the front lie in `views(...)` of the same arguments. */
   targets(records: readonly SliceRecord[], keys: AugmentKeys, options: AugmentOptions = {}): Targets {
     const { size } = this;
-    const count = 2 * LEVELS.length * records.length;
-    const targets = { centres: new Float32Array(count), weights: new Float32Array(count) };
-    records.forEach(({ centres }, row) => {
+    const count = 2 * POINTS * records.length;
+    const targets = { points: new Float32Array(count), weights: new Float32Array(count) };
+    records.forEach((record, row) => {
       const toView = invertAffine(augmentGeometry([size, size], row, keys, options));
-      LEVELS.forEach((level, index) => {
-        const centre = centres[level];
-        if (!centre) return;
-        const [x, y] = applyAffine(toView, centre);
+      pointsOf(record).forEach((point, index) => {
+        if (!point) return;
+        const [x, y] = applyAffine(toView, point);
         if (Math.min(x, y) < 0 || Math.max(x, y) > size - 1) return;
-        const at = 2 * (row * LEVELS.length + index);
-        targets.centres.set([x, y], at);
+        const at = 2 * (row * POINTS + index);
+        targets.points.set([x, y], at);
         targets.weights.fill(1, at, at + 2);
       });
     });
@@ -80,4 +80,13 @@ export class Slices {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The discs' centres and the front in pixels of the row; crops are canonical, so the front lies on the left. */
+function pointsOf({ centres, toImage, pixelSpacing }: SliceRecord): (Point | null)[] {
+  const [a, , , d] = toImage;
+  const millimetres = Math.hypot(a * pixelSpacing[1], d * pixelSpacing[0]);
+  const middle = centres['L3/L4'];
+  const front: Point | null = middle && [middle[0] - FRONT_MM / millimetres, middle[1]];
+  return [...LEVELS.map((level) => centres[level]), front];
 }
