@@ -2,11 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { writeFileAtomic } from '../data/atomic.js';
 import type { DeviceKind } from '../engine/device.js';
 import { evaluateModel } from '../training/evaluateModel.js';
-import { terminalProgress } from '../training/progress.js';
+import { interruptible } from './interruptible.js';
+import { deviceOption } from './options.js';
+import { terminalProgress } from './progress.js';
 
 interface Flags {
   model: string;
@@ -24,19 +26,20 @@ export function evaluateCommand(): Command {
       "studies in the RSNA 2024 layout, all of them; default: the run's test patients",
     )
     .option('--json <file>', 'write the result there instead of printing it')
-    .addOption(
-      new Option('--device <kind>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'),
-    )
+    .addOption(deviceOption())
     .action(evaluate);
 }
 
 async function evaluate({ model, data, json, device }: Flags): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'spinegrad-'));
   try {
-    const result = await evaluateModel({ model, data, scratch, device, progress: terminalProgress() });
-    const text = `${JSON.stringify(result, null, 2)}\n`;
-    if (json === undefined) process.stdout.write(text);
-    else await writeFileAtomic(json, text);
+    const progress = terminalProgress();
+    await interruptible(progress, 'nothing was written; run again', async (signal) => {
+      const result = await evaluateModel({ model, data, scratch, device, progress, signal });
+      const text = `${JSON.stringify(result, null, 2)}\n`;
+      if (json === undefined) process.stdout.write(text);
+      else await writeFileAtomic(json, text);
+    });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

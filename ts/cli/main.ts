@@ -31,6 +31,11 @@ const COMMANDS = [
 
 /** Runs `spinegrad <args>` and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', whenUnread);
+  process.on('uncaughtException', (error) => {
+    fail(error);
+    process.exit();
+  });
   const program = new Command('spinegrad')
     .description('grades lumbar spinal canal stenosis disc by disc from sagittal MRI; for research only')
     .version(version)
@@ -43,10 +48,19 @@ export async function main(args: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    process.exitCode = 1;
-    console.error(describe(error));
-    if (process.env.SPINEGRAD_DEBUG === '1') console.error(error);
+    fail(error);
   }
+}
+
+/** A reader that goes away early, as in `spinegrad inspect FILE | head`, ends no run. */
+function whenUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+function fail(error: unknown): void {
+  process.exitCode = error instanceof SpinegradError && error.code === 'ERR_CONFIG' ? 2 : 1;
+  console.error(describe(error));
+  if (process.env.SPINEGRAD_DEBUG === '1') console.error(error);
 }
 
 function describe(error: unknown): string {

@@ -1,6 +1,9 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { generatePhantom } from '../phantom/generate.js';
 import { PREVALENCES, type Prevalence } from '../phantom/prevalence.js';
+import { interruptible } from './interruptible.js';
+import { wholeNumber } from './options.js';
+import { terminalProgress } from './progress.js';
 
 interface Flags {
   out: string;
@@ -26,36 +29,21 @@ export function phantomCommand(): Command {
         .default('rsna'),
     )
     .option('--slices <n>', 'sagittal slices a study', wholeNumber, 7)
-    .action(async (flags: Flags) => {
-      const started = performance.now();
-      const abort = new AbortController();
-      const stop = () => abort.abort();
-      process.once('SIGINT', stop);
-      try {
-        await generatePhantom({ ...flags, signal: abort.signal, onProgress: progressLine() });
-      } finally {
-        process.removeListener('SIGINT', stop);
-      }
-      const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      console.log(
-        `${flags.studies} synthetic studies of ${flags.slices} slices in ${flags.out} (${seconds} s)`,
-      );
-    });
+    .action(phantom);
 }
 
-/** One line that moves on a terminal; a line every tenth elsewhere. */
-function progressLine(): (done: number, total: number) => void {
+async function phantom(flags: Flags): Promise<void> {
   const started = performance.now();
-  const { stderr } = process;
-  return (done, total) => {
-    const left = (((performance.now() - started) / 1000) * (total - done)) / done;
-    const text = `phantom ${done}/${total}, ${Math.ceil(left)} s left`;
-    if (stderr.isTTY) stderr.write(`\r\x1b[K${done === total ? '' : text}`);
-    else if (done === total || done % Math.max(1, Math.round(total / 10)) === 0) stderr.write(`${text}\n`);
-  };
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
-  return Number(text);
+  const progress = terminalProgress();
+  await interruptible(progress, `${flags.out} is not whole; delete it and run again`, async (signal) => {
+    await generatePhantom({
+      ...flags,
+      signal,
+      onProgress: (done, total) => progress.update('phantom studies', done, total),
+    });
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(
+      `${flags.studies} synthetic studies of ${flags.slices} slices in ${flags.out} (${seconds} s)`,
+    );
+  });
 }

@@ -1,8 +1,9 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command } from 'commander';
 import { writeFileAtomic } from '../data/atomic.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';
 import { overlay } from '../predict/overlay.js';
 import { predict } from '../predict/predict.js';
+import { deviceOption, millimetres } from './options.js';
 
 interface Flags {
   model: string;
@@ -23,7 +24,7 @@ export function predictCommand(): Command {
     .option('--overlay <file>', 'write a PNG of the slice with dots, levels and grades')
     .option('--arm <name>', 'scratch, frozen or contrastive; default: the best on validation patients')
     .option('--spacing <mm>', 'pixel spacing of a PNG', millimetres)
-    .addOption(new Option('--device <kind>').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .addOption(deviceOption())
     .action(run);
 }
 
@@ -36,12 +37,4 @@ async function run(input: string, flags: Flags): Promise<void> {
   if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction.levels));
   if (flags.json !== undefined) await writeFileAtomic(flags.json, text);
   else process.stdout.write(text);
-}
-
-function millimetres(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0 && value < 100)) {
-    throw new InvalidArgumentError('expected a number of mm above 0, such as 0.6.');
-  }
-  return value;
 }

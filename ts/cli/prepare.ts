@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { countReasons, DEFAULT_ROI, DEFAULT_SLICE_SIZE, prepareBank } from '../data/bank.js';
 import { DEFAULT_SPLIT } from '../data/split.js';
 import { type BankManifest, CONDITIONS, type Condition, GRADES, type RoiSpec } from '../data/types.js';
-import { progressLine } from './progress.js';
+import { interruptible } from './interruptible.js';
+import { millimetres, wholeNumber } from './options.js';
+import { terminalProgress } from './progress.js';
 
 interface Flags {
   data: string;
@@ -37,23 +39,20 @@ export function prepareCommand(): Command {
         .choices(['mm', 'pixels'])
         .default(DEFAULT_ROI.mode),
     )
-    .option('--extent-mm <mm>', 'extent of a ROI in mode mm', number, DEFAULT_ROI.extentMm)
-    .option('--size <px>', 'side of a ROI in pixels', number, DEFAULT_ROI.size)
-    .option('--neighbours <n>', 'neighbouring slices on each side', number, DEFAULT_ROI.neighbours)
-    .option('--slice-size <px>', "side of the localizer's slices in pixels", number, DEFAULT_SLICE_SIZE)
-    .option('--folds <k>', 'split into k folds instead of 70/15/15 %', number)
-    .option('--fold <f>', 'with --folds: the test fold, from 0', number)
-    .option('--seed <n>', 'seed of the split by patient', number, DEFAULT_SPLIT.seed)
+    .option('--extent-mm <mm>', 'extent of a ROI in mode mm', millimetres, DEFAULT_ROI.extentMm)
+    .option('--size <px>', 'side of a ROI in pixels', wholeNumber, DEFAULT_ROI.size)
+    .option('--neighbours <n>', 'neighbouring slices on each side', wholeNumber, DEFAULT_ROI.neighbours)
+    .option('--slice-size <px>', "side of the localizer's slices in pixels", wholeNumber, DEFAULT_SLICE_SIZE)
+    .option('--folds <k>', 'split into k folds instead of 70/15/15 %', wholeNumber)
+    .option('--fold <f>', 'with --folds: the test fold, from 0', wholeNumber)
+    .option('--seed <n>', 'seed of the split by patient', wholeNumber, DEFAULT_SPLIT.seed)
     .action(prepare);
 }
 
 async function prepare(flags: Flags): Promise<void> {
   const { data, out, condition, sliceSize, seed, folds = null, fold = null } = flags;
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once('SIGINT', stop);
-  try {
-    const show = progressLine('prepare');
+  const progress = terminalProgress();
+  await interruptible(progress, 'nothing was written; run again', async (signal) => {
     const manifest = await prepareBank({
       data,
       out,
@@ -61,14 +60,13 @@ async function prepare(flags: Flags): Promise<void> {
       sliceSize,
       roi: { size: flags.size, mode: flags.roiMode, extentMm: flags.extentMm, neighbours: flags.neighbours },
       split: { seed, folds, fold },
-      onProgress: ({ done, total, skipped }) => show(done, total, skipped > 0 ? `${skipped} skipped` : ''),
-      signal: abort.signal,
+      onProgress: ({ done, total, skipped }) =>
+        progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
+      signal,
     });
     for (const line of summary(manifest)) console.log(line);
     console.log(`${resolve(out)}: bank.safetensors, manifest.json, contact-sheet.png`);
-  } finally {
-    process.removeListener('SIGINT', stop);
-  }
+  });
 }
 
 /** Counts by split and grade, then the reasons for what was skipped, with one example each. */
@@ -87,10 +85,4 @@ function summary(manifest: BankManifest): string[] {
     lines.push(`  ${String(count).padStart(6)}  ${code}, such as ${path}: ${message}`);
   }
   return lines;
-}
-
-function number(text: string): number {
-  if (text.trim() === '' || !Number.isFinite(Number(text)))
-    throw new InvalidArgumentError('expected a number.');
-  return Number(text);
 }

@@ -1,12 +1,55 @@
-/** Progress on stderr: one line that moves on a terminal, a line every tenth elsewhere. */
-export function progressLine(name: string): (done: number, total: number, note?: string) => void {
-  const started = performance.now();
-  const { stderr } = process;
-  return (done, total, note) => {
-    const seconds = (performance.now() - started) / 1000;
-    const left = Math.ceil((seconds * (total - done)) / done);
-    const text = `${name} ${done}/${total}, ${left} s left${note ? `, ${note}` : ''}`;
-    if (stderr.isTTY) stderr.write(`\r\x1b[K${done === total ? '' : text}`);
-    else if (done === total || done % Math.max(1, Math.round(total / 10)) === 0) stderr.write(`${text}\n`);
+/**
+ * Progress on stderr: on a terminal one line that is written over, with rate and time to go; elsewhere a plain line now
+ * and then, and one where a task ends.
+ */
+import { duration } from '../report/format.js';
+import type { Progress } from '../training/progress.js';
+
+const TERMINAL_INTERVAL_MS = 100;
+const PLAIN_INTERVAL_MS = 10_000;
+
+export type Output = Pick<NodeJS.WriteStream, 'isTTY' | 'columns'> & { write(text: string): unknown };
+
+export function terminalProgress(stream: Output = process.stderr): Progress {
+  let task = '';
+  let startTime = 0;
+  let startDone = 0;
+  let shownTime = 0;
+  let open = false;
+
+  const clear = () => {
+    if (open) stream.write('\r\x1b[K');
+    open = false;
+  };
+
+  return {
+    update(name, done, total, note = '') {
+      const now = performance.now();
+      if (name !== task) {
+        [task, startTime, startDone] = [name, now, done];
+        // A terminal shows a task at once, a log after the first interval.
+        shownTime = stream.isTTY ? -Infinity : now;
+      }
+      const finished = done >= total;
+      const interval = stream.isTTY ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS;
+      if (!finished && now - shownTime < interval) return;
+      shownTime = now;
+      const seconds = (now - startTime) / 1000;
+      const rate = (done - startDone) / seconds;
+      const pace = rate > 0 ? `  ${rate.toPrecision(3)}/s, ${duration((total - done) / rate)} to go` : '';
+      const text = `${name}  ${done}/${total}${finished ? ` in ${duration(seconds)}` : pace}${note && `  ${note}`}`;
+      if (!stream.isTTY) {
+        stream.write(`${text}\n`);
+        return;
+      }
+      clear();
+      stream.write(text.slice(0, (stream.columns ?? 120) - 1));
+      open = !finished;
+      if (finished) stream.write('\n');
+    },
+    line(text) {
+      clear();
+      stream.write(`${text}\n`);
+    },
   };
 }

@@ -1,12 +1,14 @@
 /** `spinegrad train`, which is also `node train.js`. */
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { DeviceKind } from '../engine/device.js';
 import { formatSummary } from '../report/console.js';
-import { PRESETS, parseSetting, resolveConfig } from '../training/config.js';
-import { terminalProgress } from '../training/progress.js';
-import { defaultFolder, openRunFolder, type RunIdentity } from '../training/runFolder.js';
+import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
+import { defaultFolder, openRunFolder } from '../training/runFolder.js';
 import { train } from '../training/train.js';
+import { interruptible } from './interruptible.js';
+import { collect, deviceOption, wholeNumber } from './options.js';
+import { terminalProgress } from './progress.js';
 
 interface Flags {
   data?: string;
@@ -17,8 +19,6 @@ interface Flags {
   seed?: number;
   set: string[];
 }
-
-const DEFAULT_PRESET = 'demo';
 
 export function trainCommand(): Command {
   return new Command('train')
@@ -31,11 +31,13 @@ export function trainCommand(): Command {
         Object.keys(PRESETS),
       ),
     )
-    .addOption(
-      new Option('--device <kind>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'),
-    )
+    .addOption(deviceOption())
     .option('--out <folder>', 'folder of the run (default: runs/<preset>)')
-    .option('--resume', 'go on where a stopped run ended; its settings need not be given again', false)
+    .option(
+      '--resume',
+      'go on where a stopped run ended, with its settings; a new run where there is none',
+      false,
+    )
     .option('--seed <n>', 'everything random follows from it', wholeNumber)
     .option(
       '--set <key=value>',
@@ -47,50 +49,21 @@ export function trainCommand(): Command {
     .action(run);
 }
 
-/** What the flags ask for; undefined when they leave everything to the stored run. */
-function wantedOf(flags: Flags): RunIdentity | undefined {
-  const { data, preset, seed, set } = flags;
-  if (data === undefined && preset === undefined && seed === undefined && set.length === 0) return undefined;
-  return identityOf(flags);
-}
-
-function identityOf({ data, preset = DEFAULT_PRESET, seed, set }: Flags): RunIdentity {
-  const changes = set.map(parseSetting);
-  if (seed !== undefined) changes.push({ seed });
-  return { config: resolveConfig(preset, ...changes), data: data === undefined ? null : resolve(data) };
-}
-
 async function run(flags: Flags): Promise<void> {
   const progress = terminalProgress();
-  const { resume, device, preset = DEFAULT_PRESET } = flags;
-  const dir = flags.out === undefined ? defaultFolder(preset, resume) : resolve(flags.out);
-  const identity = await openRunFolder(dir, resume, wantedOf(flags), () => identityOf(flags));
-  progress.line(`run ${dir}`);
-  const abort = new AbortController();
-  const stop = () => {
-    if (abort.signal.aborted) process.exit(130);
-    progress.line('stopping at the next step; press Ctrl-C again to stop at once');
-    abort.abort();
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  try {
-    const summary = await train({ dir, identity, resume, device, progress, signal: abort.signal });
+  const { resume, device, seed, preset, data } = flags;
+  const changes = flags.set.map(parseSetting);
+  if (seed !== undefined) changes.push({ seed });
+  const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
+  const { identity, resumed } = await openRunFolder(dir, resume, {
+    preset,
+    changes,
+    data: data === undefined ? undefined : resolve(data),
+  });
+  progress.line(`run ${dir}${resume && !resumed ? ': found nothing to resume, so a new run begins' : ''}`);
+  await interruptible(progress, `go on with: node train.js --resume --out ${dir}`, async (signal) => {
+    const summary = await train({ dir, identity, resume: resumed, device, progress, signal });
     console.log(formatSummary(summary));
     console.log(`report: ${resolve(dir, 'report.html')}`);
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
-    progress.line(`stopped; go on with: node train.js --resume --out ${dir}`);
-    process.exitCode = 130;
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
+  });
 }
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
-  return Number(text);
-}
-
-const collect = (value: string, list: string[]): string[] => [...list, value];

@@ -54,7 +54,8 @@ export function checkSplit({ seed, fractions, folds, fold }: SplitSpec): void {
   if (Object.values(fractions).some((x) => !(x >= 0)) || Math.abs(sum - 1) > 1e-9) {
     fail(`fractions ${JSON.stringify(fractions)}`, 'three numbers of 0 or more that add up to 1');
   }
-  if ((folds === null) !== (fold === null)) fail(`folds ${folds} and fold ${fold}`, 'both, or neither');
+  if ((folds === null) !== (fold === null))
+    fail(`folds ${folds} and fold ${fold}`, 'a number for both, or neither');
   if (folds === null || fold === null) return;
   if (!Number.isInteger(folds) || folds < 3) fail(`folds ${folds}`, '3 or more: train, validation and test');
   if (!Number.isInteger(fold) || fold < 0 || fold >= folds) fail(`fold ${fold}`, `0 to ${folds - 1}`);

@@ -26,7 +26,11 @@ const positionSchema = z.object({
   /** Spent on the stage so far, over all resumed runs. */
   seconds: z.number(),
   done: z.boolean(),
+  /** What the log says of the epochs so far. */
+  rows: z.array(z.looseObject({ stage: z.string(), epoch: z.number().int() })),
 });
+
+const AGAIN = 'delete that file and resume, to train this stage again and keep the others';
 
 export type Position = z.output<typeof positionSchema>;
 
@@ -78,12 +82,14 @@ export class CheckpointStore {
   /**
    * The checkpoint of a stage, or undefined where there is none.
    *
-   * @throws SpinegradError ERR_SAFETENSORS_*, ERR_CHECKPOINT where the file is damaged or of another run
+   * @throws SpinegradError ERR_CHECKPOINT where the file is damaged or of another run
    */
   async read(stage: string): Promise<Checkpoint | undefined> {
     const path = this.path(stage);
     if (!existsSync(path)) return undefined;
-    const { tensors, metadata } = await readSafetensorsFile(path);
+    const { tensors, metadata } = await readSafetensorsFile(path).catch((cause: Error) => {
+      throw new SpinegradError('ERR_CHECKPOINT', `${cause.message}; ${AGAIN}`, { cause });
+    });
     const position = parsePosition(path, metadata.position);
     for (const key of ['config', 'data'] as const) {
       if (position[key] !== this.origin[key]) {
@@ -109,7 +115,7 @@ function parsePosition(path: string, text: string | undefined): Position {
   } catch (cause) {
     throw new SpinegradError(
       'ERR_CHECKPOINT',
-      `${path}: is not a checkpoint of this version; delete it to train this stage again`,
+      `${path}: found a position that this version cannot read, expected one that it wrote; ${AGAIN}`,
       { cause },
     );
   }

@@ -13,16 +13,14 @@ import { backward, noGrad } from '../engine/autograd.js';
 import { focalLoss } from '../engine/ops/focalLoss.js';
 import { softmax } from '../engine/ops/softmax.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
-import { SpinegradError } from '../error.js';
 import { argmax, balancedAccuracy, confusionMatrix, recallPerClass } from '../evaluation/metrics.js';
 import { Grader } from '../nn/grader.js';
 import { ResNet } from '../nn/resnet.js';
 import { AdamW } from '../optim/adamW.js';
-import { warmupCosine } from '../optim/schedules.js';
 import { RandomStream } from '../random.js';
 import type { Values } from './checkpoint.js';
 import { batches, type Discs, shuffled } from './discs.js';
-import { differentialGroups, update } from './groups.js';
+import { differentialGroups, stageSchedule, update } from './groups.js';
 import { type Run, runStage, type StageResult } from './stage.js';
 
 export const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
@@ -50,13 +48,6 @@ export async function finetune(
   const { seed, finetuning: settings } = config;
   const trained = discs.graded('train');
   const validated = discs.graded('validation');
-  if (trained.length < 2 || validated.length < 1) {
-    throw new SpinegradError(
-      'ERR_DATA_EMPTY',
-      `fine-tuning: found ${trained.length} graded training and ${validated.length} validation discs, expected at ` +
-        `least 2 and 1; add studies`,
-    );
-  }
   const encoder = newEncoder(run);
   if (arm !== 'scratch') encoder.load(pretrained, 'the pretrained encoder');
   const build = { device, random: new RandomStream(seed, PURPOSE.head) };
@@ -69,11 +60,7 @@ export async function finetune(
   const parameters = groups.flatMap((group) => [...group.parameters.values()]);
   using optimizer = new AdamW(groups);
   const perEpoch = Math.max(1, Math.floor(trained.length / settings.batch));
-  const schedule = warmupCosine({
-    warmupSteps: Math.round(settings.warmupEpochs * perEpoch),
-    totalSteps: settings.epochs * perEpoch,
-    floor: settings.floor,
-  });
+  const schedule = stageSchedule(settings, perEpoch);
   const loss = {
     gamma: settings.gamma,
     alpha: classWeights(trained, settings.alpha),

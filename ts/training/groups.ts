@@ -1,10 +1,11 @@
-/** Parameter groups: which parameters decay, and at what rate each depth of an encoder learns; and one update. */
+/** Which parameters decay, at what rate each depth of an encoder learns, how rates change, and one update. */
 import { clipGradNorm } from '../engine/ops/clipGradNorm.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
 import { depthOf } from '../nn/resnet.js';
 import type { AdamW, AdamWSettings } from '../optim/adamW.js';
 import type { ParameterGroup } from '../optim/optimizer.js';
+import { type Schedule, warmupCosine } from '../optim/schedules.js';
 
 interface Rates {
   learningRate: number;
@@ -60,6 +61,16 @@ export function differentialGroups(
     const depth = depthOf(name.slice('encoder.'.length));
     return differential.encoder * differential.layerDecay ** (STAGES - depth);
   });
+}
+
+/** Warm-up and cosine over a stage of `perEpoch` steps an epoch; a stage shorter than its warm-up is all warm-up. */
+export function stageSchedule(
+  settings: { epochs: number; warmupEpochs: number; floor: number },
+  perEpoch: number,
+): Schedule {
+  const totalSteps = Math.max(1, settings.epochs * perEpoch);
+  const warmupSteps = Math.min(totalSteps, Math.round(settings.warmupEpochs * perEpoch));
+  return warmupCosine({ warmupSteps, totalSteps, floor: settings.floor });
 }
 
 /** The end of a training step: clips the gradients' norm, updates the parameters, frees the gradients. */

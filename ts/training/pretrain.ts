@@ -17,16 +17,14 @@ import { add } from '../engine/ops/add.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import { mul } from '../engine/ops/mul.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
-import { SpinegradError } from '../error.js';
 import type { Module } from '../nn/module.js';
 import { ProjectionHead } from '../nn/projection.js';
 import type { ResNet } from '../nn/resnet.js';
 import { Temperature } from '../nn/temperature.js';
 import { AdamW } from '../optim/adamW.js';
-import { warmupCosine } from '../optim/schedules.js';
 import { RandomStream } from '../random.js';
 import { batches, type Disc, type Discs, shuffled } from './discs.js';
-import { decayGroups, update } from './groups.js';
+import { decayGroups, stageSchedule, update } from './groups.js';
 import { type Run, runStage, type StageResult } from './stage.js';
 
 /** A second loss on the same encoder: the joint mode of localization. */
@@ -51,12 +49,6 @@ export async function pretrain(
   const { config, device } = run;
   const { seed, pretraining: settings } = config;
   const trained = discs.of('train');
-  if (trained.length < 2) {
-    throw new SpinegradError(
-      'ERR_DATA_EMPTY',
-      `pretraining: found ${trained.length} training discs, expected at least 2; add studies`,
-    );
-  }
   const random = new RandomStream(seed, PURPOSE.projection);
   const projection = new ProjectionHead({ device, random }, encoder.features, settings.projection);
   const temperature = settings.learnTemperature
@@ -72,11 +64,7 @@ export async function pretrain(
   const parameters = groups.flatMap((group) => [...group.parameters.values()]);
   using optimizer = new AdamW(groups);
   const perEpoch = Math.max(1, Math.floor(trained.length / settings.discs));
-  const schedule = warmupCosine({
-    warmupSteps: settings.warmupEpochs * perEpoch,
-    totalSteps: settings.epochs * perEpoch,
-    floor: settings.floor,
-  });
+  const schedule = stageSchedule(settings, perEpoch);
   const labelOf = labels(settings.positives);
   let order: Disc[][] = [];
 

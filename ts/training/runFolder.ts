@@ -8,8 +8,16 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { makeFolder, writeFileAtomic } from '../data/atomic.js';
+import { type Bank, readBank } from '../data/bank.js';
 import { SpinegradError } from '../error.js';
-import { type Config, parseConfig } from './config.js';
+import {
+  type Config,
+  changeConfig,
+  DEFAULT_PRESET,
+  parseConfig,
+  resolveConfig,
+  type Settings,
+} from './config.js';
 
 export interface RunIdentity {
   config: Config;
@@ -29,61 +37,87 @@ export function defaultFolder(name: string, resume: boolean): string {
   return folder(resume ? Math.max(1, index - 1) : index);
 }
 
-/** Reads what a run is. */
+/**
+ * Reads what a run is.
+ *
+ * @throws SpinegradError ERR_RUN_CONFIG
+ */
 export function readIdentity(dir: string): RunIdentity | undefined {
   const path = configPath(dir);
   if (!existsSync(path)) return undefined;
-  let stored: unknown;
   try {
-    stored = JSON.parse(readFileSync(path, 'utf8'));
+    const { data, config } = storedSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return { config: parseConfig(config, path), data };
   } catch (cause) {
-    throw new SpinegradError('ERR_CONFIG', `${path}: is not JSON; start anew in another --out folder`, {
+    const reason =
+      cause instanceof SpinegradError
+        ? cause.message
+        : `${path}: is not the configuration of a run of this version`;
+    throw new SpinegradError('ERR_RUN_CONFIG', `${reason}; choose another --out folder to start anew`, {
       cause,
     });
   }
-  const result = storedSchema.safeParse(stored);
-  if (!result.success) {
-    throw new SpinegradError('ERR_CONFIG', `${path}: is not the configuration of a run of this version`);
-  }
-  return { config: parseConfig(result.data.config, path), data: result.data.data };
+}
+
+/** What a command line says about a run. */
+export interface Asked {
+  preset?: string | undefined;
+  changes: readonly Settings[];
+  /** Absolute. */
+  data?: string | undefined;
 }
 
 /**
- * Opens the folder for a new run, or for one that goes on.
+ * Opens the folder for a new run, or for one that goes on. With `resume` and nothing there a new run is begun, so
+ * that a job that is started again and again needs one command line only.
  *
- * @param wanted what the command line asks for; undefined when it only says to resume
- * @throws SpinegradError ERR_RUN_EXISTS, ERR_RUN_MISSING, ERR_RESUME, ERR_WRITE
+ * @throws SpinegradError ERR_RUN_EXISTS, ERR_RESUME, ERR_RUN_CONFIG, ERR_CONFIG, ERR_WRITE, ERR_DISK_FULL
  */
 export async function openRunFolder(
   dir: string,
   resume: boolean,
-  wanted: RunIdentity | undefined,
-  fallback: () => RunIdentity,
-): Promise<RunIdentity> {
+  asked: Asked,
+): Promise<{ identity: RunIdentity; resumed: boolean }> {
   const stored = readIdentity(dir);
+  if (stored && resume) {
+    checkSame(dir, stored, asked);
+    return { identity: stored, resumed: true };
+  }
   // A run that failed before its bank was cut has learned nothing yet and may be started anew.
-  const begun = existsSync(join(dir, 'bank', 'manifest.json'));
-  if (stored && !resume && begun) {
+  if (stored && existsSync(join(dir, 'bank', 'manifest.json'))) {
     throw new SpinegradError(
       'ERR_RUN_EXISTS',
       `${dir}: holds a run already; go on with --resume, or choose another --out folder`,
     );
   }
-  if (stored && resume) {
-    const difference = wanted && firstDifference({ ...stored }, { ...wanted });
-    if (difference) {
-      throw new SpinegradError(
-        'ERR_RESUME',
-        `${dir}: ${difference}; leave the option out to resume, or choose another --out folder`,
-      );
-    }
-    return stored;
-  }
-  const identity = wanted ?? fallback();
+  const config = resolveConfig(asked.preset ?? DEFAULT_PRESET, ...asked.changes);
+  const identity = { config, data: asked.data ?? null };
   await makeFolder(dir);
-  const { config, data } = identity;
-  await writeFileAtomic(configPath(dir), `${JSON.stringify({ version: 1, data, config }, null, 2)}\n`);
-  return identity;
+  await writeFileAtomic(configPath(dir), `${JSON.stringify({ version: 1, ...identity }, null, 2)}\n`);
+  return { identity, resumed: false };
+}
+
+/** A run that goes on keeps its settings: what the command line says must be what it was started with. */
+function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: Asked): void {
+  const { config } = stored;
+  const asked = { ...changeConfig({ ...config, preset: preset ?? config.preset }, ...changes) };
+  const difference = firstDifference({ ...stored }, { config: asked, data: data ?? stored.data });
+  if (difference === undefined) return;
+  throw new SpinegradError(
+    'ERR_RESUME',
+    `${dir}: ${difference}; leave the option out to resume, or choose another --out folder`,
+  );
+}
+
+/**
+ * The bank of a run. Phantom studies lie in the run's own folder, wherever that has been moved.
+ *
+ * @throws SpinegradError of `readBank`
+ */
+export async function readRunBank(dir: string, { data }: Pick<RunIdentity, 'data'>): Promise<Bank> {
+  const bank = await readBank(join(dir, 'bank'));
+  const dataDir = data ?? join(resolve(dir), 'phantom');
+  return { ...bank, manifest: { ...bank.manifest, dataDir } };
 }
 
 /** The first key in which two settings differ, for a message. */

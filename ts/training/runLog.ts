@@ -1,6 +1,10 @@
-/** metrics.jsonl: one line of JSON an epoch, written as it ends, so that a killed run leaves what it had learned. */
+/**
+ * metrics.jsonl: one line of JSON an epoch, written as it ends, so that it can be followed while a run goes on. What a
+ * resumed run relies on are the rows in its checkpoints; the file is made to agree with them.
+ */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { writeError, writeFileAtomic } from '../data/atomic.js';
 
 export interface LogRow {
@@ -18,30 +22,36 @@ export class RunLog {
     this.#path = path;
   }
 
-  /** A new log, or the old one's whole lines when resuming. */
+  /** A new log, or what can be read of the old one when resuming: a kill may leave half of the last line. */
   static async open(dir: string, resume: boolean): Promise<RunLog> {
     const log = new RunLog(join(dir, 'metrics.jsonl'));
     if (resume && existsSync(log.#path)) {
       const lines = readFileSync(log.#path, 'utf8').split('\n');
-      // A kill may leave half of the last line.
-      log.#rows = lines.slice(0, -1).map((line) => JSON.parse(line) as LogRow);
+      log.#rows = lines.flatMap((line) => {
+        try {
+          return [JSON.parse(line) as LogRow];
+        } catch {
+          return [];
+        }
+      });
     }
     await log.#rewrite();
     return log;
   }
 
-  /** Drops what a stage logged behind `epoch`: the run goes on from that checkpoint. */
-  async rewind(stage: string, epoch: number): Promise<void> {
-    const kept = this.#rows.filter((row) => row.stage !== stage || row.epoch <= epoch);
-    if (kept.length === this.#rows.length) return;
-    this.#rows = kept;
+  /** Replaces a stage's rows by those of the checkpoint from which it goes on. */
+  async restore(stage: string, rows: readonly LogRow[]): Promise<void> {
+    if (isDeepStrictEqual(this.rows(stage), rows)) return;
+    this.#rows = [...this.#rows.filter((row) => row.stage !== stage), ...rows];
     await this.#rewrite();
   }
 
   append(row: LogRow): void {
-    this.#rows.push(row);
+    const line = JSON.stringify(row);
+    // As it will be read again: what is not a number is null.
+    this.#rows.push(JSON.parse(line));
     try {
-      appendFileSync(this.#path, `${JSON.stringify(row)}\n`);
+      appendFileSync(this.#path, `${line}\n`);
     } catch (cause) {
       throw writeError(this.#path, cause);
     }

@@ -75,7 +75,7 @@ class StageLoop {
     const { checkpoints, log } = this.context;
     const { name, modules, optimizer } = this.stage;
     const checkpoint = await checkpoints.read(name);
-    await log.rewind(name, checkpoint ? checkpoint.position.epoch - 1 : 0);
+    await log.restore(name, checkpoint?.position.rows ?? []);
     if (!checkpoint) return;
     const { position, groups } = checkpoint;
     const source = checkpoints.path(name);
@@ -176,6 +176,7 @@ class StageLoop {
         bestEpoch: this.#bestEpoch,
         done: this.#done,
         seconds: this.#elapsed(),
+        rows: context.log.rows(stage.name),
       },
       {
         weights: await this.#weights(),

@@ -6,9 +6,10 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/atomic.js';
-import { type Bank, prepareBank, readBank } from '../data/bank.js';
-import type { BankManifest } from '../data/types.js';
+import { type Bank, prepareBank } from '../data/bank.js';
+import { type BankManifest, LEVELS, type Split } from '../data/types.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';
+import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { Localizer } from '../nn/localizer.js';
 import { generatePhantom } from '../phantom/generate.js';
@@ -23,7 +24,7 @@ import { type TrainedArm, writeModel } from './model.js';
 import { pretrain } from './pretrain.js';
 import type { Progress } from './progress.js';
 import { reportInput } from './reportInput.js';
-import { hashOf, type RunIdentity } from './runFolder.js';
+import { hashOf, type RunIdentity, readRunBank } from './runFolder.js';
 import { RunLog } from './runLog.js';
 import { Slices } from './slices.js';
 import type { Run, StageResult } from './stage.js';
@@ -52,6 +53,7 @@ export async function train(options: TrainOptions): Promise<Summary> {
   const { config } = identity;
   const timing: Timing = {};
   const bank = await timed(timing, 'data', () => makeBank(options));
+  checkSides(bank.manifest);
   using device = await openDevice(options.device, config.threads > 0 ? { threads: config.threads } : {});
   progress.line(`device ${device.name} (${device.description}; ${device.reason})`);
   const run: Run = {
@@ -107,7 +109,7 @@ async function makeBank({ dir, identity, resume, progress, signal }: TrainOption
   const { config } = identity;
   const { seed, data } = config;
   const bankDir = join(dir, 'bank');
-  if (resume && existsSync(join(bankDir, 'manifest.json'))) return readBank(bankDir);
+  if (resume && existsSync(join(bankDir, 'manifest.json'))) return readRunBank(dir, identity);
   const phantomDir = join(dir, 'phantom');
   // The CSVs are written last: with them the phantom is whole.
   if (!identity.data && !existsSync(join(phantomDir, 'train.csv'))) {
@@ -137,7 +139,25 @@ async function makeBank({ dir, identity, resume, progress, signal }: TrainOption
       progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
     signal,
   });
-  return readBank(bankDir);
+  return readRunBank(dir, identity);
+}
+
+/** Studies that each side of the split needs: training and validation take statistics over them. */
+const LEAST_STUDIES: Record<Split, number> = { train: 2, validation: 2, test: 1 };
+
+/** Refuses a split that some stage could not work with, before the first one has begun. */
+function checkSides({ dataDir, rois, slices }: BankManifest): void {
+  const graded = new Set(rois.filter(({ grade }) => grade !== null).map(({ studyId }) => studyId));
+  const located = slices.filter(({ centres }) => LEVELS.some((level) => centres[level]));
+  for (const [side, least] of Object.entries(LEAST_STUDIES)) {
+    const found = located.filter(({ split, studyId }) => split === side && graded.has(studyId)).length;
+    if (found >= least) continue;
+    throw new SpinegradError(
+      'ERR_DATA_EMPTY',
+      `${dataDir}: found ${found} ${side} studies with graded discs, expected at least ${least}; add studies, or try ` +
+        'another --seed, which splits them anew',
+    );
+  }
 }
 
 interface Networks {
@@ -163,7 +183,7 @@ async function trainNetworks(run: Run, bank: Bank, discs: Discs, timing: Timing)
     encoder.dispose();
     const trained = await trainLocalizer(run, bank);
     localizer = trained.localizer;
-    localizationRmseMm = bestRow(trained)?.validationRmseMm as number | null;
+    localizationRmseMm = (bestRow(trained)?.validationRmseMm ?? null) as number | null;
     timing.localization = trained.seconds;
   }
 

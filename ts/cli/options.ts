@@ -1,0 +1,21 @@
+/** What several commands' options have in common. A value that cannot be meant is a usage error: exit code 2. */
+import { InvalidArgumentError, Option } from 'commander';
+
+export const deviceOption = (): Option =>
+  new Option('--device <kind>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto');
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}
+
+export function millimetres(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value < Infinity)) {
+    throw new InvalidArgumentError('expected a number of mm above 0, such as 0.6.');
+  }
+  return value;
+}
+
+/** For an option that may be repeated. */
+export const collect = (value: string, list: readonly string[]): string[] => [...list, value];
