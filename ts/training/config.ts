@@ -172,7 +172,7 @@ const localization = z.strictObject({
       cutoutSize: why(fraction, 0.4, "Largest side of that rectangle as a share of the slice's."),
     })
     .prefault({}),
-  epochs: why(z.number().int().min(0), 70, 'Passes over the training slices.'),
+  epochs: why(z.number().int().min(0), 90, 'Passes over the training slices.'),
   batch: why(count, 8, 'Slices a batch; small, since few slices should still make many steps.'),
   loss: why(
     z.enum(['smoothL1', 'mse']),
