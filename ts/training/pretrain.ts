@@ -98,6 +98,8 @@ export async function pretrain(
       const done = (epoch - 1) * perEpoch + step;
       return tidy(() => {
         const { loss } = lossOf(discs.views(rows, { seed: seed ^ PURPOSE.views, step: done }), batch);
+        // The log shows InfoNCE alone, which is not the root of the tape when there is an auxiliary task.
+        loss.keep();
         backward(auxiliary ? add(loss, mul(auxiliary.loss(epoch, step), auxiliary.weight)) : loss);
         update(optimizer, parameters, settings.clipNorm, schedule(done));
         return loss;
