@@ -5,8 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { SpinegradError } from '../error.js';
 
 /**
@@ -57,6 +57,13 @@ async function makeParts(path: string): Promise<void> {
       await makeParts(dirname(path));
       await mkdir(path);
     } else if (code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  }
+}
+
+/** Removes what writers that were killed have left in a folder, if it is there. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await rm(join(folder, name), { force: true }).catch(() => {});
   }
 }
 

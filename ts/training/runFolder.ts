@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { makeFolder, writeFileAtomic } from '../data/atomic.js';
+import { makeFolder, removeTemporaries, writeFileAtomic } from '../data/atomic.js';
 import { type Bank, readBank } from '../data/bank.js';
 import { SpinegradError } from '../error.js';
 import {
@@ -81,6 +81,7 @@ export async function openRunFolder(
   const stored = readIdentity(dir);
   if (stored && resume) {
     checkSame(dir, stored, asked);
+    for (const part of ['.', 'bank', 'checkpoints', 'weights']) await removeTemporaries(join(dir, part));
     return { identity: stored, resumed: true };
   }
   // A run that failed before its bank was cut has learned nothing yet and may be started anew.
