@@ -33,6 +33,7 @@ export class Grader extends Module {
     this.head = this.child('head', new Linear(build, encoder.features, GRADE_COUNT));
     this.#dropout = options.dropout ?? 0;
     this.#frozen = options.frozen ?? false;
+    this.train();
   }
 
   override train(on = true): this {

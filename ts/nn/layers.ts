@@ -3,7 +3,7 @@ import type { Device } from '../engine/device.js';
 import { batchNorm2d } from '../engine/ops/batchNorm2d.js';
 import { conv2d } from '../engine/ops/conv2d.js';
 import { linear } from '../engine/ops/linear.js';
-import type { Tensor } from '../engine/tensor.js';
+import { sizeOf, type Tensor } from '../engine/tensor.js';
 import type { RandomStream } from '../random.js';
 import { Module } from './module.js';
 
@@ -13,21 +13,8 @@ export interface Build {
   random: RandomStream;
 }
 
-function normal({ device, random }: Build, shape: readonly number[], deviation: number): Tensor {
-  const size = shape.reduce((product, axis) => product * axis, 1);
-  return device.tensor(
-    Float32Array.from({ length: size }, () => random.normal(0, deviation)),
-    shape,
-  );
-}
-
-function uniform({ device, random }: Build, shape: readonly number[], bound: number): Tensor {
-  const size = shape.reduce((product, axis) => product * axis, 1);
-  return device.tensor(
-    Float32Array.from({ length: size }, () => random.uniform(-bound, bound)),
-    shape,
-  );
-}
+const drawn = ({ device }: Build, shape: readonly number[], next: () => number): Tensor =>
+  device.tensor(new Float32Array(sizeOf(shape)).map(next), shape);
 
 /** Weights by Kaiming's normal rule for ReLU, fan out (He et al. 2015), as torchvision's ResNet. */
 export class Conv2d extends Module {
@@ -43,7 +30,10 @@ export class Conv2d extends Module {
   ) {
     super();
     const deviation = Math.sqrt(2 / (outputs * kernel * kernel));
-    this.weight = this.parameter('weight', normal(build, [outputs, inputs, kernel, kernel], deviation));
+    this.weight = this.parameter(
+      'weight',
+      drawn(build, [outputs, inputs, kernel, kernel], () => build.random.normal(0, deviation)),
+    );
     if (options.bias) this.bias = this.parameter('bias', build.device.zeros([outputs]));
   }
 
@@ -84,8 +74,9 @@ export class Linear extends Module {
   constructor(build: Build, inputs: number, outputs: number) {
     super();
     const bound = 1 / Math.sqrt(inputs);
-    this.weight = this.parameter('weight', uniform(build, [outputs, inputs], bound));
-    this.bias = this.parameter('bias', uniform(build, [outputs], bound));
+    const draw = () => build.random.uniform(-bound, bound);
+    this.weight = this.parameter('weight', drawn(build, [outputs, inputs], draw));
+    this.bias = this.parameter('bias', drawn(build, [outputs], draw));
   }
 
   /** [N, C] -> [N, K] */

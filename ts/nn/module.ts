@@ -87,7 +87,10 @@ export abstract class Module {
       if (!stored)
         return fail(`no tensor '${name}'`, `one of shape [${tensor.shape}]; is it another network?`);
       if (`${stored.shape}` !== `${tensor.shape}` || !(stored.data instanceof Float32Array)) {
-        fail(`'${name}' with shape [${stored.shape}]`, `float32 of shape [${tensor.shape}]`);
+        fail(
+          `'${name}' as ${stored.data.constructor.name} of shape [${stored.shape}]`,
+          `a Float32Array of shape [${tensor.shape}]`,
+        );
       }
     }
     for (const [name, tensor] of state) tensor.write(tensors.get(name)!.data as Float32Array);

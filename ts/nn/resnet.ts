@@ -3,9 +3,11 @@
  * names without the last `fc`. Every batch norm is fused with what follows it, so a basic block is four kernels:
  * conv, BN + ReLU, conv, BN + residual + ReLU.
  */
+import { expectNumber } from '../engine/check.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
 import { maxPool2d } from '../engine/ops/maxPool2d.js';
 import type { Tensor } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
 import { BatchNorm2d, type Build, Conv2d } from './layers.js';
 import { Module } from './module.js';
 
@@ -115,6 +117,17 @@ class Stage extends Module {
   }
 }
 
+function expectOptions({ depth, inputChannels = 1, width = 64, strides = [1] }: ResNetOptions): void {
+  if (!Object.hasOwn(BLOCKS, depth)) {
+    throw new SpinegradError('ERR_ARGUMENT', `ResNet(): depth: expected 18, 34 or 50, found ${depth}`);
+  }
+  const positive = { min: 1, integer: true };
+  expectNumber('ResNet', 'inputChannels', inputChannels, positive);
+  expectNumber('ResNet', 'width', width, positive);
+  expectNumber('ResNet', 'strides.length', strides.length, { ...positive, max: BLOCKS[depth].length });
+  for (const stride of strides) expectNumber('ResNet', 'strides', stride, positive);
+}
+
 export class ResNet extends Module {
   /** Channels of the last stage: the length of an embedding. */
   readonly features: number;
@@ -126,6 +139,7 @@ export class ResNet extends Module {
 
   constructor(build: Build, options: ResNetOptions) {
     super();
+    expectOptions(options);
     const { depth, inputChannels = 1, width = 64, strides = [1, 2, 2, 2] } = options;
     this.#conv1 = this.child('conv1', new Conv2d(build, inputChannels, width, 7, { stride: 2, padding: 3 }));
     this.#bn1 = this.child('bn1', new BatchNorm2d(build, width));

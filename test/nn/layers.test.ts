@@ -1,0 +1,198 @@
+/** The layers: torch's names, its initialisation, and the frozen grader. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { backward } from '#spinegrad/engine/autograd.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import { mul } from '#spinegrad/engine/ops/mul.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
+import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { Grader, type GraderOptions } from '#spinegrad/nn/grader.js';
+import { BatchNorm2d, Conv2d, Linear } from '#spinegrad/nn/layers.js';
+import { ProjectionHead } from '#spinegrad/nn/projection.js';
+import { ResNet } from '#spinegrad/nn/resnet.js';
+import { AdamW } from '#spinegrad/optim/adamW.js';
+import { RandomStream } from '#spinegrad/random.js';
+
+const device = await openDevice('cpu', { threads: 2 });
+afterAll(() => device.close());
+
+const build = (seed = 1) => ({ device, random: new RandomStream(seed) });
+
+function moments(values: Float32Array): {
+  mean: number;
+  deviation: number;
+  largest: number;
+  kurtosis: number;
+} {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length;
+  const power = (p: number) => values.reduce((a, b) => a + (b - mean) ** p, 0) / values.length;
+  const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  return { mean, deviation: Math.sqrt(power(2)), largest, kurtosis: power(4) / power(2) ** 2 };
+}
+
+describe('first weights', () => {
+  // Of n samples, mean and deviation of a normal law stray by sigma / sqrt(n) and sigma / sqrt(2 n), the kurtosis
+  // by sqrt(24 / n); five of these are allowed. The streams are seeded: what passes once passes always.
+  it.each([
+    [16, 64, 3],
+    [1, 64, 7],
+    [256, 64, 1],
+  ])(
+    'of a convolution %i -> %i, %ix kernel: normal, variance 2 / fan out (Kaiming)',
+    async (inputs, outputs, kernel) => {
+      using conv = new Conv2d(build(), inputs, outputs, kernel);
+      const values = await conv.weight.data();
+      const sigma = Math.sqrt(2 / (outputs * kernel ** 2));
+      const { mean, deviation, kurtosis } = moments(values);
+      const unit = 5 / Math.sqrt(values.length);
+      expect(Math.abs(mean)).toBeLessThan(sigma * unit);
+      expect(Math.abs(deviation / sigma - 1)).toBeLessThan(unit / Math.sqrt(2));
+      expect(Math.abs(kurtosis - 3)).toBeLessThan(unit * Math.sqrt(24));
+      expect(conv.bias).toBeUndefined();
+    },
+  );
+
+  it('of a linear layer: uniform within 1 / sqrt(inputs), weight and bias', async () => {
+    using linear = new Linear(build(), 64, 512);
+    for (const [tensor, name] of [
+      [linear.weight, 'weight'],
+      [linear.bias, 'bias'],
+    ] as const) {
+      const values = await tensor.data();
+      const { mean, deviation, largest } = moments(values);
+      const [bound, unit] = [1 / 8, 5 / Math.sqrt(values.length)];
+      expect(largest, name).toBeLessThanOrEqual(bound);
+      expect(largest, name).toBeGreaterThan(bound * (1 - unit));
+      expect(Math.abs(mean), name).toBeLessThan((bound / Math.sqrt(3)) * unit);
+      // The square of a uniform variable has a deviation of sqrt(4 / 45), its mean is 1 / 3.
+      expect(Math.abs(3 * (deviation / bound) ** 2 - 1), name).toBeLessThan(3 * Math.sqrt(4 / 45) * unit);
+    }
+  });
+
+  it('of a batch norm: 1 and 0, statistics of 0 and 1', async () => {
+    using norm = new BatchNorm2d(build(), 3);
+    const state = [...norm.state()].map(async ([name, tensor]) => [name, [...(await tensor.data())]]);
+    expect(await Promise.all(state)).toEqual([
+      ['weight', [1, 1, 1]],
+      ['bias', [0, 0, 0]],
+      ['running_mean', [0, 0, 0]],
+      ['running_var', [1, 1, 1]],
+    ]);
+    expect([...norm.parameters().keys()]).toEqual(['weight', 'bias']);
+  });
+
+  it('follow the seed', async () => {
+    const draw = async (seed: number) => {
+      using conv = new Conv2d(build(seed), 2, 3, 3, { bias: true });
+      return conv.weight.data();
+    };
+    expect(await draw(1)).toEqual(await draw(1));
+    expect(await draw(1)).not.toEqual(await draw(2));
+  });
+});
+
+it('ProjectionHead gives rows of length 1 and is named as a torch.nn.Sequential', async () => {
+  using head = new ProjectionHead(build(), 6, 4);
+  expect([...head.state()].map(([name, { shape }]) => [name, shape])).toEqual([
+    ['0.weight', [6, 6]],
+    ['0.bias', [6]],
+    ['2.weight', [4, 6]],
+    ['2.bias', [4]],
+  ]);
+  const x = device.tensor(
+    Float32Array.from({ length: 30 }, (_, i) => Math.sin(i)),
+    [5, 6],
+  );
+  using rows = tidy(() => head.forward(x));
+  const values = await rows.data();
+  for (let row = 0; row < 5; row++) {
+    expect(Math.hypot(...values.subarray(4 * row, 4 * row + 4))).toBeCloseTo(1, 6);
+  }
+  x.dispose();
+});
+
+describe('Grader', () => {
+  const SHAPE = [4, 1, 32, 32] as const;
+  const input = () =>
+    device.tensor(
+      Float32Array.from({ length: 4 * 32 * 32 }, (_, i) => Math.sin(i * i)),
+      SHAPE,
+    );
+
+  function grader(options: GraderOptions): Grader {
+    const encoder = new ResNet(build(), { depth: 18, width: 4 });
+    return new Grader(build(2), encoder, options);
+  }
+
+  const bits = (state: Map<string, Tensor>) =>
+    Promise.all(
+      [...state].map(async ([name, tensor]) => [name, new Uint32Array((await tensor.data()).buffer)]),
+    );
+
+  /** A training step: the gradient of the mean square of the logits, over all parameters. */
+  function step(network: Grader, optimizer: AdamW, keys?: { seed: number; step: number }): void {
+    tidy(() => {
+      const logits = network.forward(input(), keys);
+      backward(sum(mul(logits, logits)));
+      optimizer.step();
+    });
+    optimizer.zeroGrad();
+  }
+
+  const optimizerOf = (network: Grader) => new AdamW(network.parameters(), { learningRate: 0.01 });
+
+  it.each(['as built', 'told to train', 'told to evaluate and to train again'])(
+    'frozen, %s, keeps every bit of its encoder, running statistics included, and learns',
+    async (how) => {
+      using network = grader({ frozen: true, dropout: 0.5 });
+      if (how !== 'as built') network.train();
+      if (how.endsWith('again')) network.eval().train();
+      const before = await bits(network.encoder.state());
+      const head = await bits(network.head.state());
+      const optimizer = optimizerOf(network);
+      for (let i = 0; i < 3; i++) step(network, optimizer, { seed: 1, step: i });
+      expect(await bits(network.encoder.state())).toEqual(before);
+      expect(await bits(network.head.state())).not.toEqual(head);
+      for (const parameter of network.encoder.parameters().values()) expect(parameter.grad).toBeUndefined();
+      optimizer.dispose();
+    },
+  );
+
+  it('not frozen, trains its encoder and moves its running statistics', async () => {
+    using network = grader({});
+    const before = new Map((await bits(network.encoder.state())) as [string, Uint32Array][]);
+    const optimizer = optimizerOf(network);
+    step(network, optimizer);
+    for (const [name, after] of (await bits(network.encoder.state())) as [string, Uint32Array][]) {
+      expect(after, name).not.toEqual(before.get(name));
+    }
+    optimizer.dispose();
+  });
+
+  it('drops features by its keys in training, and none in eval mode', async () => {
+    using network = grader({ frozen: true, dropout: 0.5 });
+    const logits = async (keys?: { seed: number; step: number }) => {
+      using y = tidy(() => network.forward(input(), keys));
+      return y.data();
+    };
+    const plain = await logits();
+    const dropped = await logits({ seed: 1, step: 1 });
+    expect(dropped).not.toEqual(plain);
+    expect(await logits({ seed: 1, step: 1 })).toEqual(dropped);
+    expect(await logits({ seed: 1, step: 2 })).not.toEqual(dropped);
+    network.eval();
+    expect(await logits({ seed: 1, step: 1 })).toEqual(plain);
+  });
+
+  it.each([true, false])('frozen %s, leaves no tensor behind', (frozen) => {
+    const before = device.memory().tensors;
+    const network = grader({ frozen, dropout: 0.5 });
+    const optimizer = optimizerOf(network);
+    step(network, optimizer, { seed: 1, step: 0 });
+    const after = device.memory().tensors;
+    step(network, optimizer, { seed: 1, step: 1 });
+    expect(device.memory().tensors).toBe(after);
+    optimizer.dispose();
+    network.dispose();
+    expect(device.memory().tensors).toBe(before);
+  });
+});

@@ -1,0 +1,145 @@
+/** Modules: names, modes, and what a state_dict that does not fit is told. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readSafetensors, type StoredTensor, writeSafetensors } from '#spinegrad/data/safetensors.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import type { TypedArray } from '#spinegrad/engine/tensor.js';
+import { BatchNorm2d, Conv2d } from '#spinegrad/nn/layers.js';
+import { Module } from '#spinegrad/nn/module.js';
+import { ResNet } from '#spinegrad/nn/resnet.js';
+import { RandomStream } from '#spinegrad/random.js';
+
+const device = await openDevice('cpu', { threads: 1 });
+afterAll(() => device.close());
+
+/** A convolution and a batch norm. */
+class Pair extends Module {
+  readonly conv: Conv2d;
+  readonly norm: BatchNorm2d;
+
+  constructor(seed: number) {
+    super();
+    const build = { device, random: new RandomStream(seed) };
+    this.conv = this.child('conv', new Conv2d(build, 1, 2, 3, { bias: true }));
+    this.norm = this.child('norm', new BatchNorm2d(build, 2));
+  }
+}
+
+const NAMES = [
+  'conv.weight',
+  'conv.bias',
+  'norm.weight',
+  'norm.bias',
+  'norm.running_mean',
+  'norm.running_var',
+];
+
+async function dictionary(
+  module: Module,
+): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
+  const entries = [...module.state()].map(
+    async ([name, tensor]) => [name, { shape: tensor.shape, data: await tensor.data() }] as const,
+  );
+  return new Map(await Promise.all(entries));
+}
+
+describe('Module', () => {
+  it('names tensors by their path; parameters want gradients, buffers do not', () => {
+    using pair = new Pair(1);
+    expect([...pair.state().keys()]).toEqual(NAMES);
+    expect([...pair.parameters().keys()]).toEqual(NAMES.slice(0, 4));
+    const wanting = [...pair.state()].filter(([, tensor]) => tensor.requiresGrad).map(([name]) => name);
+    expect(wanting).toEqual(NAMES.slice(0, 4));
+  });
+
+  it('passes train() and eval() on to what is below', () => {
+    using pair = new Pair(1);
+    const modes = () => [pair, pair.conv, pair.norm].map(({ training }) => training);
+    expect(modes()).toEqual([true, true, true]);
+    expect(pair.eval()).toBe(pair);
+    expect(modes()).toEqual([false, false, false]);
+    pair.train();
+    expect(modes()).toEqual([true, true, true]);
+  });
+
+  it('disposes all that is below', () => {
+    const before = device.memory().tensors;
+    new Pair(1).dispose();
+    expect(device.memory().tensors).toBe(before);
+  });
+
+  it('keeps its bits on the way to a file and back', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spinegrad-module-'));
+    try {
+      const path = join(folder, 'weights.safetensors');
+      const make = (seed: number) =>
+        new ResNet({ device, random: new RandomStream(seed) }, { depth: 18, width: 3 });
+      using source = make(1);
+      using target = make(2);
+      await writeSafetensors(path, await dictionary(source));
+      target.load(await readSafetensors(path), path);
+      expect(await dictionary(target)).toEqual(await dictionary(source));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe('load', () => {
+  type Stored = { shape: readonly number[]; data: TypedArray | Float64Array };
+  const counter: StoredTensor = { dtype: 'I64', shape: [], data: Float64Array.of(7) };
+
+  /** What stands in the way is named: file, tensor, found, expected; and nothing is loaded by halves. */
+  async function refuses(
+    change: (tensors: Map<string, Stored>) => void,
+    message: string,
+    ignore?: RegExp,
+  ): Promise<void> {
+    using source = new Pair(1);
+    using target = new Pair(2);
+    const before = await dictionary(target);
+    const tensors: Map<string, Stored> = await dictionary(source);
+    change(tensors);
+    expect(() => target.load(tensors, 'a.safetensors', ignore ? { ignore } : {})).toThrowError(
+      expect.objectContaining({ name: 'SpinegradError', code: 'ERR_WEIGHTS', message }),
+    );
+    expect(await dictionary(target)).toEqual(before);
+  }
+
+  it("takes PyTorch's counters, and other names only if told to ignore them", async () => {
+    using source = new Pair(1);
+    using target = new Pair(2);
+    const tensors: Map<string, Stored> = await dictionary(source);
+    tensors.set('norm.num_batches_tracked', counter);
+    tensors.set('fc.weight', { shape: [1], data: Float32Array.of(1) });
+    expect(target.load(tensors, 'a.safetensors', { ignore: /^fc\./ })).toBe(target);
+    expect(await dictionary(target)).toEqual(await dictionary(source));
+  });
+
+  it('refuses a missing tensor', () =>
+    refuses(
+      (tensors) => tensors.delete('norm.running_var'),
+      "a.safetensors: found no tensor 'norm.running_var', expected one of shape [2]; is it another network?",
+    ));
+
+  it('refuses another shape, of the same size too', () =>
+    refuses(
+      (tensors) => tensors.set('conv.weight', { shape: [1, 2, 3, 3], data: new Float32Array(18) }),
+      "a.safetensors: found 'conv.weight' as Float32Array of shape [1,2,3,3], expected a Float32Array of shape [2,1,3,3]",
+    ));
+
+  it('refuses another type', () =>
+    refuses(
+      (tensors) => tensors.set('norm.bias', { shape: [2], data: new Int32Array(2) }),
+      "a.safetensors: found 'norm.bias' as Int32Array of shape [2], expected a Float32Array of shape [2]",
+    ));
+
+  it('refuses a name that it does not know', () =>
+    refuses(
+      (tensors) => tensors.set('fc.weight', { shape: [1], data: Float32Array.of(1) }),
+      "a.safetensors: found the tensor 'fc.weight', expected only names that this network has; is it another network?",
+      /^head\./,
+    ));
+});

@@ -1,0 +1,229 @@
+/**
+ * The networks are torchvision's: names, shapes, results and gradients against test/nn/golden, which
+ * test/oracles/resnet.py makes with PyTorch.
+ *
+ * Bound of the errors. The golden values are float64; each comes with the error e of PyTorch's own float32 and has a
+ * largest value m. Rounding in a network grows by the same factors for every order of summation, so a float32 engine
+ * must stay within a small multiple of max(e, u m), u = 2^-24. The multiple is 8: e is the largest error of one run
+ * over few values, which moves by a factor of 2 to 4 between orders of summation. (The largest ratio seen is 4.4.)
+ */
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '#spinegrad/data/safetensors.js';
+import { backward, noGrad } from '#spinegrad/engine/autograd.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
+import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
+import { mul } from '#spinegrad/engine/ops/mul.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
+import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { Linear } from '#spinegrad/nn/layers.js';
+import {
+  type Depth,
+  depthOf,
+  ResNet,
+  type ResNetOptions,
+  resnet18,
+  resnet34,
+  resnet50,
+} from '#spinegrad/nn/resnet.js';
+import { RandomStream } from '#spinegrad/random.js';
+import golden from './golden/resnet.json' with { type: 'json' };
+
+const device = await openDevice('cpu', { threads: 2 });
+afterAll(() => device.close());
+
+const build = () => ({ device, random: new RandomStream(7) });
+const makers = { resnet18, resnet34, resnet50 };
+type Name = keyof typeof makers;
+
+/** Of the oracle: element i is ((31 i^2 + 17 i) mod 257 - 128) / 64. */
+function pattern(shape: readonly number[]): Tensor {
+  const size = shape.reduce((product, axis) => product * axis, 1);
+  const values = Float32Array.from({ length: size }, (_, i) => (((31 * i * i + 17 * i) % 257) - 128) / 64);
+  return device.tensor(values, shape);
+}
+
+interface Result {
+  values: number[];
+  float32Error: number;
+}
+
+function expectWithin(found: ArrayLike<number>, { values, float32Error }: Result, what: string): void {
+  const largest = Math.max(...values.map(Math.abs));
+  const bound = 8 * Math.max(float32Error, 2 ** -24 * largest);
+  const error = Math.max(...values.map((value, i) => Math.abs(value - found[i]!)));
+  expect(found.length, what).toBe(values.length);
+  expect(error, `largest error of ${what}`).toBeLessThanOrEqual(bound);
+}
+
+describe.each(Object.keys(golden.networks) as Name[])('%s, full width', (name) => {
+  const { parameters, conv1, state } = golden.networks[name];
+  // What the weights are does not matter here, and drawing 56 million takes a while.
+  const zeros = { normal: () => 0, uniform: () => 0 } as unknown as RandomStream;
+
+  it.each([1, 3] as const)("has torchvision's tensors, in its order, for %i input channels", (channels) => {
+    using network = makers[name]({ device, random: zeros }, { inputChannels: channels });
+    const shapes = [...network.state()].map(([key, { shape }]) => [key, shape]);
+    expect(shapes).toEqual(Object.entries({ ...state, 'conv1.weight': conv1[channels] }));
+    const counts = [...network.parameters().values()].map((tensor) => tensor.size);
+    expect(counts.reduce((a, b) => a + b)).toBe(parameters[channels]);
+  });
+});
+
+describe.each(golden.cases)('$name with weights that PyTorch wrote', (entry) => {
+  const results = entry.results as unknown as Record<string, Result>;
+  const path = fileURLToPath(new URL(`golden/${entry.name}.safetensors`, import.meta.url));
+
+  /** The encoder, and the last layer, which torchvision has within the network. */
+  async function load(): Promise<{ encoder: ResNet; fc: Linear; parameters: Map<string, Tensor> }> {
+    const tensors = await readSafetensors(path);
+    expect(tensors.get('bn1.num_batches_tracked')).toMatchObject({ dtype: 'I64', shape: [] });
+    const { inputChannels, width } = entry;
+    const encoder = makers[entry.name as Name](build(), { inputChannels, width });
+    encoder.load(tensors, path, { ignore: /^fc\./ });
+    const fc = new Linear(build(), encoder.features, 3);
+    const last = (['weight', 'bias'] as const).map((key) => [key, tensors.get(`fc.${key}`)!] as const);
+    fc.load(new Map(last), path);
+    const own = [...fc.parameters()].map(([key, tensor]) => [`fc.${key}`, tensor] as const);
+    return { encoder, fc, parameters: new Map([...encoder.parameters(), ...own]) };
+  }
+
+  it('gives the embeddings and logits of eval mode', async () => {
+    const { encoder, fc } = await load();
+    encoder.eval();
+    using embedding = noGrad(() => tidy(() => encoder.forward(pattern(entry.shape))));
+    using logits = noGrad(() => fc.forward(embedding));
+    expectWithin(await embedding.data(), results['eval embedding']!, 'embedding');
+    expectWithin(await logits.data(), results['eval logits']!, 'logits');
+    encoder.dispose();
+    fc.dispose();
+  });
+
+  it('gives the embeddings, gradients and running statistics of a training step', async () => {
+    const { encoder, fc, parameters } = await load();
+    const embedding = encoder.forward(pattern(entry.shape)).keep();
+    const logits = fc.forward(embedding).keep();
+    backward(sum(mul(logits, pattern(logits.shape))));
+    expectWithin(await embedding.data(), results['train embedding']!, 'embedding');
+    expectWithin(await logits.data(), results['train logits']!, 'logits');
+    for (const [key, result] of Object.entries(results)) {
+      const [kind, tensor] = key.split(' ') as [string, string];
+      if (kind === 'state') expectWithin(await encoder.state().get(tensor)!.data(), result, key);
+      if (kind === 'gradient') expectWithin(await parameters.get(tensor)!.grad!.data(), result, key);
+    }
+    const norms = await Promise.all(
+      entry.parameters.map(async (key) => Math.log(Math.hypot(...(await parameters.get(key)!.grad!.data())))),
+    );
+    expectWithin(norms, results['log of gradient norms']!, 'the norms of all gradients');
+    embedding.dispose();
+    logits.dispose();
+    encoder.dispose();
+    fc.dispose();
+  });
+});
+
+describe('zeroInitResidual', () => {
+  it.each([18, 34, 50] as const)(
+    'zeroes the last scale of every block of ResNet-%i, and no other',
+    async (depth) => {
+      using network = new ResNet(build(), { depth, width: 1, zeroInitResidual: true });
+      const last = depth === 50 ? /bn3\.weight$/ : /^layer.*bn2\.weight$/;
+      for (const [name, tensor] of network.state()) {
+        if (!/(bn\d|downsample\.1)\.weight$/.test(name)) continue;
+        const scale = last.test(name) ? 0 : 1;
+        expect(new Set(await tensor.data()), name).toEqual(new Set([scale]));
+      }
+    },
+  );
+
+  it.each([true, false])('in training %s, makes blocks that start as the identity', async (training) => {
+    using network = new ResNet(build(), { depth: 18, width: 4, strides: [1], zeroInitResidual: true });
+    network.train(training);
+    const state = network.state();
+    const at = (name: string) => state.get(name)!;
+    const norm = ['weight', 'bias', 'running_mean', 'running_var'].map((name) => at(`bn1.${name}`));
+    const [weight, bias, mean, variance] = norm as [Tensor, Tensor, Tensor, Tensor];
+    const stem = tidy(() => {
+      const y = conv2d(pattern([2, 1, 33, 32]), at('conv1.weight'), { stride: 2, padding: 3 });
+      const copies = [device.tensor(mean.dataSync()), device.tensor(variance.dataSync())] as const;
+      return maxPool2d(batchNorm2d(y, weight, bias, ...copies, { training, relu: true }), 3, {
+        stride: 2,
+        padding: 1,
+      });
+    });
+    using map = network.featureMap(pattern([2, 1, 33, 32]));
+    expect(await map.data()).toEqual(await stem.data());
+    stem.dispose();
+  });
+});
+
+describe('ResNet', () => {
+  it.each<[ResNetOptions, number[], number]>([
+    [{ depth: 18, width: 4 }, [2, 32, 2, 3], 32],
+    [{ depth: 34, width: 3, inputChannels: 2 }, [2, 24, 2, 3], 32],
+    [{ depth: 50, width: 2 }, [2, 64, 2, 3], 32],
+    [{ depth: 18, width: 4, strides: [1, 2, 1] }, [2, 16, 8, 12], 8],
+    [{ depth: 18, width: 4, strides: [2, 2, 2, 2] }, [2, 32, 1, 2], 64],
+    [{ depth: 50, width: 2, strides: [1] }, [2, 8, 16, 24], 4],
+  ])('%j maps 64x96 pixels to %j, one cell for %i', async (options, shape, stride) => {
+    using network = new ResNet(build(), options);
+    using map = tidy(() => network.featureMap(pattern([2, options.inputChannels ?? 1, 64, 96])));
+    expect(map.shape).toEqual(shape);
+    expect([network.features, network.stride]).toEqual([shape[1], stride]);
+    expect((await map.data()).every(Number.isFinite)).toBe(true);
+  });
+
+  it.each<[string, Partial<ResNetOptions>]>([
+    ['depth', { depth: 101 as Depth }],
+    ['width', { width: 0 }],
+    ['width', { width: 2.5 }],
+    ['inputChannels', { inputChannels: -1 }],
+    ['strides.length', { strides: [] }],
+    ['strides.length', { strides: [1, 2, 2, 2, 2] }],
+    ['strides', { strides: [1, 0] }],
+  ])('refuses a bad %s: %j', (argument, options) => {
+    const before = device.memory().tensors;
+    expect(() => new ResNet(build(), { depth: 18, ...options })).toThrowError(
+      expect.objectContaining({
+        code: 'ERR_ARGUMENT',
+        message: expect.stringContaining(`ResNet(): ${argument}:`),
+      }),
+    );
+    expect(device.memory().tensors).toBe(before);
+  });
+
+  it('leaves no tensor behind but gradients, and nothing once it is disposed', () => {
+    const before = device.memory().tensors;
+    const network = new ResNet(build(), { depth: 50, width: 2 });
+    const made = network.state().size;
+    const step = () => tidy(() => backward(sum(network.forward(pattern([2, 1, 32, 32])))));
+    expect(device.memory().tensors).toBe(before + made);
+    for (let repeat = 0; repeat < 3; repeat++) {
+      step();
+      expect(device.memory().tensors).toBe(before + made + network.parameters().size);
+    }
+    network.eval();
+    noGrad(() => tidy(() => network.forward(pattern([2, 1, 32, 32])))).dispose();
+    expect(device.memory().tensors).toBe(before + made + network.parameters().size);
+    network.dispose();
+    expect(device.memory().tensors).toBe(before);
+  });
+
+  it('starts from the same bits for the same seed, and does the same in a second step', async () => {
+    const embed = async () => {
+      using network = new ResNet(build(), { depth: 18, width: 4 });
+      using y = tidy(() => network.forward(pattern([2, 1, 40, 40])));
+      return y.data();
+    };
+    expect(await embed()).toEqual(await embed());
+  });
+
+  it('knows how deep a parameter lies', () => {
+    using network = new ResNet(build(), { depth: 18, width: 1 });
+    const depths = [...network.parameters().keys()].map(depthOf);
+    expect(depths).toEqual(depths.toSorted((a, b) => a - b));
+    expect(new Set(depths)).toEqual(new Set([0, 1, 2, 3, 4]));
+  });
+});
