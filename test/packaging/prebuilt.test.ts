@@ -28,7 +28,7 @@ describe.skipIf(process.env.SPINEGRAD_TEST_FULL === undefined)('the prebuilt pac
     const left = ['.git', 'build', 'node_modules', 'prebuilds', 'runs'].map((name) => join(root, name));
     cpSync(root, source, { recursive: true, filter: (path) => !left.includes(path) });
     symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
-    const options = { cwd: source, stdio: 'ignore' } as const;
+    const options = { cwd: source, stdio: 'pipe' } as const;
     execFileSync('npm', ['run', 'prebuilds'], options);
     execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], options);
     mkdirSync(installed, { recursive: true });

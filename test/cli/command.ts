@@ -1,0 +1,46 @@
+/** The command line in a process of its own, as a user starts it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export interface Ended {
+  /** Exit code; null when a signal ended the process. */
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Started {
+  child: ChildProcess;
+  ended: Promise<Ended>;
+}
+
+export function start(command: string, args: readonly string[], cwd = root): Started {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) => resolve({ status, signal, ...output }));
+  });
+  return { child, ended };
+}
+
+export const spinegrad = (...args: string[]): Promise<Ended> => start(process.execPath, [CLI, ...args]).ended;
+
+/** The one line that a failure prints; any more, or a stack trace, and the test fails. */
+export function failure({ stderr }: Ended): string {
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  const found = lines.filter((line) => line.startsWith('spinegrad: ERR_'));
+  if (found.length !== 1 || lines.at(-1) !== found[0] || /^\s+at /m.test(stderr)) {
+    throw new Error(`expected one line that names an error, last of all, found:\n${stderr}`);
+  }
+  return found[0]!;
+}
