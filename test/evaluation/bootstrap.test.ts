@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { percentileInterval, resampleStudies } from '#spinegrad/evaluation/bootstrap.js';
+import { MIN_PATIENTS, percentileInterval, resampleStudies } from '#spinegrad/evaluation/bootstrap.js';
 import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
 import type { Predictions } from '#spinegrad/evaluation/types.js';
 import { RandomStream } from '#spinegrad/random.js';
@@ -52,7 +52,7 @@ describe('resamples', () => {
 
 describe('intervals', () => {
   it('are the same for the same seed and in any order of the discs', () => {
-    const predictions = simulate(15, 0.4, 2);
+    const predictions = simulate(30, 0.4, 2);
     const reference = evaluate(predictions, { seed: 5, resamples: 60 });
     expect(evaluate(predictions, { seed: 5, resamples: 60 })).toEqual(reference);
     expect(evaluate(predictions, { seed: 6, resamples: 60 })).not.toEqual(reference);
@@ -74,7 +74,7 @@ describe('intervals', () => {
   });
 
   it('hold their point estimate and are null where it is', () => {
-    const predictions = simulate(15, 0.4, 2);
+    const predictions = simulate(30, 0.4, 2);
     const metrics = evaluate(predictions);
     expect(metrics.balancedAccuracy.low).toBeLessThan(metrics.balancedAccuracy.value);
     expect(metrics.balancedAccuracy.high).toBeGreaterThan(metrics.balancedAccuracy.value);
@@ -85,10 +85,51 @@ describe('intervals', () => {
     expect(without.severeToNormal).toEqual({ k: 0, n: 0, rate: null, low: null, high: null });
     expect(JSON.parse(JSON.stringify(without))).toEqual(without);
   });
+});
 
-  it('a sample of one study has no spread', () => {
-    const { value, low, high } = evaluate(simulate(1, 0.4, 2), { resamples: 20 }).balancedAccuracy;
-    expect([low, high]).toEqual([value, value]);
+describe('with few patients', () => {
+  /** Every patient has normal and moderate discs, the first `severe` of them a severe one. */
+  function sample(patients: number, severe: number): Predictions {
+    const predictions = simulate(patients, 0.4, 2);
+    predictions.truth = predictions.truth.map((_, i) => (i % 5 === 4 && i < 5 * severe ? 2 : i % 2));
+    return predictions;
+  }
+
+  it('numbers stand, but no interval and no p-value', () => {
+    for (const patients of [1, MIN_PATIENTS - 1]) {
+      const arm = sample(patients, patients);
+      const metrics = evaluate(arm, { resamples: 20 });
+      expect(metrics.patients).toEqual({
+        normal: patients,
+        moderate: patients,
+        severe: patients,
+        all: patients,
+      });
+      expect(metrics.balancedAccuracy).toEqual({ value: expect.any(Number), low: null, high: null });
+      expect(Object.values(metrics.intervals).every((bounds) => bounds === null)).toBe(true);
+      expect(metrics.severeToNormal.low).not.toBeNull();
+      const { difference, p } = compareArms(arm, { ...arm, probabilities: arm.truth.map(() => [1, 0, 0]) });
+      expect(difference).toEqual({ value: expect.any(Number), low: null, high: null });
+      expect(p).toBeNull();
+    }
+  });
+
+  it('what counts is who has a disc of the grade', () => {
+    const few = evaluate(sample(40, MIN_PATIENTS - 1), { resamples: 50 });
+    expect(few.balancedAccuracy.low).toBeNull();
+    expect(few.intervals).toMatchObject({ recallSevere: null, auroc: null, rsnaLogLoss: null });
+    expect(few.intervals.recallNormal).not.toBeNull();
+    const enough = evaluate(sample(40, MIN_PATIENTS), { resamples: 50 });
+    expect(enough.balancedAccuracy.low).not.toBeNull();
+    expect(Object.values(enough.intervals)).not.toContain(null);
+  });
+
+  it('a grade that does not occur asks for nothing: balanced accuracy is over the others', () => {
+    const metrics = evaluate(sample(12, 0), { resamples: 50 });
+    const { normal, moderate, severe } = metrics.recall;
+    expect([severe, metrics.auroc, metrics.auprc, metrics.patients.severe]).toEqual([null, null, null, 0]);
+    expect(metrics.balancedAccuracy.value).toBeCloseTo((normal! + moderate!) / 2, 12);
+    expect(metrics.balancedAccuracy.low).not.toBeNull();
   });
 });
 
@@ -96,6 +137,15 @@ describe('comparison of arms', () => {
   it('an arm does not differ from itself', () => {
     const arm = simulate(20, 0.4, 2);
     expect(compareArms(arm, arm)).toEqual({ difference: { value: 0, low: 0, high: 0 }, p: 1 });
+  });
+
+  it('p is a share of resamples + 1, never 0', () => {
+    const right = simulate(40, 5, 2);
+    const wrong = {
+      ...right,
+      probabilities: right.truth.map((grade) => (grade === 0 ? [0, 1, 0] : [1, 0, 0])),
+    };
+    expect(compareArms(right, wrong, { resamples: 99 }).p).toBeCloseTo(2 / 100, 12);
   });
 
   it('finds a clear difference, and the same one from the other side', () => {
@@ -106,13 +156,15 @@ describe('comparison of arms', () => {
     expect(forward.difference.low).toBeGreaterThan(0);
     expect(forward.p).toBeLessThan(0.01);
     expect(backward.difference.value).toBe(-forward.difference.value);
-    expect(backward.difference.low).toBeCloseTo(-forward.difference.high, 12);
+    expect(backward.difference.low).toBeCloseTo(-forward.difference.high!, 12);
     expect(backward.p).toBe(forward.p);
   });
 
   it('under the null p is rarely small', () => {
     const rejected = Array.from({ length: 40 }, (_, i) => i).filter((i) => {
-      return compareArms(simulate(30, 0.3, 100 + i), simulate(30, 0.3, 200 + i), { resamples: 400 }).p < 0.05;
+      return (
+        compareArms(simulate(30, 0.3, 100 + i), simulate(30, 0.3, 200 + i), { resamples: 400 }).p! < 0.05
+      );
     });
     expect(rejected.length).toBeLessThanOrEqual(6);
   });

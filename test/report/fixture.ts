@@ -62,7 +62,7 @@ function roiExample(grade: 0 | 1 | 2): RoiExample {
       roi: crop(image, centre, 56),
     };
   });
-  return { studyId: `10007${grade}`, grade, slice: image, roiSide: 56, discs };
+  return { studyId: `10007${grade}`, slice: image, roiSide: 56, discs };
 }
 
 function predictionExample(studyId: string): PredictionExample {

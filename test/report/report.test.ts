@@ -107,6 +107,7 @@ describe('the page', () => {
       for (const metrics of [arm.annotated, arm.predicted]) {
         Object.assign(metrics, { auroc: null, auprc: null, quadraticKappa: null });
         metrics.recall.severe = null;
+        metrics.patients.severe = 0;
         metrics.severeToNormal = { k: 0, n: 0, rate: null, low: null, high: null };
         metrics.intervals.auroc = null;
       }
@@ -127,6 +128,37 @@ describe('the page', () => {
     expect(page.includes('Figure 1 is left out'), 'Figure 1 is left out').toBe(true);
     expect(page.match(/NaN|undefined|Infinity|null/)).toBeNull();
     expect(formatSummary(summary)).not.toMatch(/NaN|undefined|null/);
+  });
+
+  it('prints no interval where too few patients stand behind it, and says which grade is missing', () => {
+    const { summary, ...input } = inventedRun();
+    for (const arm of summary.arms) {
+      for (const metrics of [arm.annotated, arm.predicted]) {
+        Object.assign(metrics.balancedAccuracy, { low: null, high: null });
+        for (const name of Object.keys(metrics.intervals) as (keyof typeof metrics.intervals)[]) {
+          metrics.intervals[name] = null;
+        }
+        metrics.recall.severe = null;
+        metrics.patients = { normal: 1, moderate: 1, severe: 0, all: 1 };
+      }
+    }
+    for (const comparison of summary.comparisons) {
+      comparison.p = null;
+      Object.assign(comparison.difference, { low: null, high: null });
+    }
+    const page = renderReport({ ...input, summary });
+    const text = formatSummary(summary);
+    const missing =
+      'The test set holds no severe disc: balanced accuracy is over normal and moderate alone, chance is 0.50.';
+    for (const output of [page, text]) {
+      expect(withoutImages(output)).not.toMatch(/NaN|undefined|null|p [=<]/);
+      expect(output.includes('—, too few patients'), 'too few').toBe(true);
+      expect(output.includes(missing), 'missing grade').toBe(true);
+    }
+    expect(page.includes('chance 0.50'), 'chance').toBe(true);
+    expect(page.includes('1 patient<'), 'patients').toBe(true);
+    expect(text).toMatch(/contrastive − scratch: [+−]0\.\d{3} \(—, too few patients\)$/m);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
   });
 
   it('is the same for the same input', () => {

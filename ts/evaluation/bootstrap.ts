@@ -9,6 +9,14 @@ import type { Bounds } from './types.js';
  * without it balanced accuracy would be the mean over fewer grades, another quantity.
  */
 
+/**
+ * Fewest patients that an interval or p-value may rest on, for each grade that enters the number: what the bootstrap
+ * cannot see in a handful of clusters it leaves out, so its intervals come out too narrow (Cameron, Gelbach & Miller,
+ * Rev. Econ. Stat. 2008). With one patient it sees nothing. `scripts/bootstrap-coverage.js` measures how often the
+ * intervals hold the truth by this count.
+ */
+export const MIN_PATIENTS = 10;
+
 export interface BootstrapOptions {
   /** Default 0. The same seed gives the same resamples, on every machine. */
   seed?: number;

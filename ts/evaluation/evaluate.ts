@@ -1,6 +1,6 @@
 import { GRADES } from '../data/types.js';
 import { SpinegradError } from '../error.js';
-import { type BootstrapOptions, percentileInterval, resampleStudies } from './bootstrap.js';
+import { type BootstrapOptions, MIN_PATIENTS, percentileInterval, resampleStudies } from './bootstrap.js';
 import {
   argmax,
   auroc,
@@ -14,10 +14,11 @@ import {
   rsnaLogLoss,
   wilsonInterval,
 } from './metrics.js';
-import type { Bounds, Comparison, Interval, Metrics, Predictions } from './types.js';
+import type { Bounds, Comparison, Metrics, Predictions } from './types.js';
 
 const CLASSES = GRADES.length;
 const SEVERE = 2;
+const NO_BOUNDS = { low: null, high: null };
 
 function check(predictions: Predictions, name: string): void {
   const { studyId, level, truth, probabilities } = predictions;
@@ -43,6 +44,15 @@ function check(predictions: Predictions, name: string): void {
     }
   });
 }
+
+/** How many patients have a disc of each grade. */
+function patientsPerGrade({ studyId, truth }: Predictions): number[] {
+  return GRADES.map((_, grade) => new Set(studyId.filter((_, i) => truth[i] === grade)).size);
+}
+
+/** Whether enough patients stand behind every grade that occurs. */
+const enoughPatients = (perGrade: readonly number[]) =>
+  perGrade.every((patients) => patients === 0 || patients >= MIN_PATIENTS);
 
 /** Every number of `Metrics` that gets a bootstrap interval, as a function of the weights of the discs. */
 function statistics({ truth, probabilities }: Predictions) {
@@ -76,6 +86,8 @@ function statistics({ truth, probabilities }: Predictions) {
 
 /**
  * All metrics of one arm, with 95 % intervals: percentile bootstrap over studies, and Wilson for severe called normal.
+ * A bootstrap interval is given if at least MIN_PATIENTS have a disc of the grade (recalls), or of every grade that
+ * occurs (everything else).
  *
  * @throws SpinegradError ERR_EVALUATION for an empty sample, unequal lengths, or rows that are no probabilities
  */
@@ -89,11 +101,14 @@ export function evaluate(predictions: Predictions, options: BootstrapOptions = {
     const drawn = at(weights).scalars;
     for (const name of names) if (drawn[name] !== null) samples.get(name)!.push(drawn[name]);
   }
-  const bounds = (name: keyof typeof scalars): Bounds | null =>
-    samples.get(name)!.length > 0 ? percentileInterval(samples.get(name)!) : null;
+  const perGrade = patientsPerGrade(predictions);
+  const [normal, moderate, severe] = perGrade as [number, number, number];
+  const bounds = (name: keyof typeof scalars, enough = enoughPatients(perGrade)): Bounds | null =>
+    enough && scalars[name] !== null ? percentileInterval(samples.get(name)!) : null;
   const { balancedAccuracy: value, recallNormal, recallModerate, recallSevere, ...rest } = scalars;
   return {
-    balancedAccuracy: { value, ...percentileInterval(samples.get('balancedAccuracy')!) },
+    patients: { normal, moderate, severe, all: new Set(predictions.studyId).size },
+    balancedAccuracy: { value, ...(bounds('balancedAccuracy') ?? NO_BOUNDS) },
     recall: { normal: recallNormal, moderate: recallModerate, severe: recallSevere },
     severeToNormal: wilsonInterval(
       confusion[SEVERE]![0]!,
@@ -102,9 +117,9 @@ export function evaluate(predictions: Predictions, options: BootstrapOptions = {
     ...rest,
     confusion,
     intervals: {
-      recallNormal: bounds('recallNormal'),
-      recallModerate: bounds('recallModerate'),
-      recallSevere: bounds('recallSevere'),
+      recallNormal: bounds('recallNormal', normal >= MIN_PATIENTS),
+      recallModerate: bounds('recallModerate', moderate >= MIN_PATIENTS),
+      recallSevere: bounds('recallSevere', severe >= MIN_PATIENTS),
       quadraticKappa: bounds('quadraticKappa'),
       auroc: bounds('auroc'),
       auprc: bounds('auprc'),
@@ -118,6 +133,7 @@ export function evaluate(predictions: Predictions, options: BootstrapOptions = {
  * Balanced accuracy of `a` minus that of `b` on the same discs, by a paired bootstrap: both arms see the same
  * resamples, so that what the patients have in common cancels. p is two-sided, twice the smaller share of resamples
  * on either side of zero (zero itself counts for both), with one added above and below so that it is never 0.
+ * Interval and p are null unless at least MIN_PATIENTS have a disc of every grade that occurs.
  *
  * @throws SpinegradError ERR_EVALUATION as `evaluate`, and when the arms were not tested on the same discs in the
  *   same order
@@ -142,6 +158,9 @@ export function compareArms(
   const difference = (weights?: Float64Array) =>
     balancedAccuracy(confusionMatrix(a.truth, calledA, CLASSES, weights)) -
     balancedAccuracy(confusionMatrix(b.truth, calledB, CLASSES, weights));
+  if (!enoughPatients(patientsPerGrade(a))) {
+    return { difference: { value: difference(), ...NO_BOUNDS }, p: null };
+  }
   const drawn: number[] = [];
   for (const weights of resampleStudies(a.studyId, a.truth, options)) drawn.push(difference(weights));
   const tail = (side: (d: number) => boolean) => (drawn.filter(side).length + 1) / (drawn.length + 1);
@@ -153,6 +172,5 @@ export function compareArms(
         tail((d) => d >= 0),
       ),
   );
-  const interval: Interval = { value: difference(), ...percentileInterval(drawn) };
-  return { difference: interval, p };
+  return { difference: { value: difference(), ...percentileInterval(drawn) }, p };
 }

@@ -20,8 +20,11 @@ export interface Bounds {
   high: number;
 }
 
-export interface Interval extends Bounds {
+/** A number with its 95 % interval; the bounds are null where too few patients stand behind it. */
+export interface Interval {
   value: number;
+  low: number | null;
+  high: number | null;
 }
 
 export interface Recall {
@@ -40,6 +43,9 @@ export interface Proportion {
 }
 
 export interface Metrics {
+  /** Patients with at least one disc of the grade, and all of them. */
+  patients: { normal: number; moderate: number; severe: number; all: number };
+  /** Over the grades that occur in the truth. */
   balancedAccuracy: Interval;
   recall: Recall;
   /** Severe discs that were called normal, of all severe discs. */
@@ -52,7 +58,7 @@ export interface Metrics {
   rsnaLogLoss: number;
   /** Rows: truth; columns: prediction. */
   confusion: number[][];
-  /** 95 % bootstrap intervals of the numbers above; null where the number itself is. */
+  /** 95 % bootstrap intervals of the numbers above; null where the number itself is, and with too few patients. */
   intervals: Record<
     | 'recallNormal'
     | 'recallModerate'
@@ -94,8 +100,8 @@ export interface Comparison {
   a: string;
   b: string;
   difference: Interval;
-  /** Two-sided. */
-  p: number;
+  /** Two-sided; null with too few patients. */
+  p: number | null;
 }
 
 /** runs/<name>/summary.json. */

@@ -1,5 +1,6 @@
 import type { Summary } from '../evaluation/types.js';
-import { decimal, duration, kOfN, pValue, range, signed } from './format.js';
+import { count, decimal, duration, kOfN, pValue, range, signed } from './format.js';
+import { missingGrades } from './grades.js';
 
 /** Columns of text, as wide as their widest cell; the first two to the left, the others to the right. */
 function columns(rows: readonly (readonly string[])[]): string[] {
@@ -11,7 +12,8 @@ function columns(rows: readonly (readonly string[])[]): string[] {
 /** The end of a run on the terminal: arms, comparisons and localization in under 20 lines of plain text. */
 export function formatSummary(summary: Summary): string {
   const { data, arms, comparisons, localization, timing } = summary;
-  const severe = data.classCounts.test.severe;
+  const { all: patients, severe } = arms[0]!.annotated.patients;
+  const missing = missingGrades(arms[0]!.annotated);
   const seconds = Object.values(timing).reduce((total, stage) => total + stage, 0);
   const rows = arms.flatMap(({ name, ...arm }) =>
     (['annotated', 'predicted'] as const).map((crops) => {
@@ -30,11 +32,13 @@ export function formatSummary(summary: Summary): string {
   );
   const head = ['arm', 'crops', 'balanced accuracy', 'severe→normal', 'kappa', 'AUPRC', 'log loss'];
   return [
-    `${data.synthetic ? 'SYNTHETIC DATA: these numbers say nothing about patients. ' : ''}Test set: ${data.split.test} studies, ${severe} severe discs.`,
+    ...(data.synthetic ? ['SYNTHETIC DATA: these numbers say nothing about patients.'] : []),
+    `Test set: ${count(patients, 'patient')}, ${severe} of them with a severe disc.`,
+    ...(missing ? [missing] : []),
     ...columns([head, ...rows]),
     ...comparisons.map(
       ({ a, b, difference, p }) =>
-        `${a} − ${b}: ${signed(difference.value)} (${range(difference, 3, signed)}), ${pValue(p)}`,
+        `${a} − ${b}: ${signed(difference.value)} (${range(difference, 3, signed)})${p === null ? '' : `, ${pValue(p)}`}`,
     ),
     `localization: RMSE ${decimal(localization.rmsePx, 2)} px, ${decimal(localization.rmseMm, 2)} mm over ${localization.n} discs`,
     `time: ${duration(seconds)} on ${summary.device}`,

@@ -1,8 +1,10 @@
-import type { Bounds, Proportion } from '../evaluation/types.js';
+import type { Bounds, Interval, Proportion } from '../evaluation/types.js';
 
 /** Numbers as the page and the terminal print them; a quantity that is not defined is a dash. */
 
 export const UNDEFINED = '—';
+
+export const TOO_FEW = `${UNDEFINED}, too few patients`;
 
 export const decimal = (value: number | null, digits = 3) => value?.toFixed(digits) ?? UNDEFINED;
 
@@ -10,11 +12,20 @@ export const decimal = (value: number | null, digits = 3) => value?.toFixed(digi
 export const signed = (value: number, digits = 3) =>
   `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 
-export const range = (bounds: Bounds | null, digits = 2, print: typeof signed = (v, d) => v.toFixed(d)) =>
-  bounds ? `${print(bounds.low, digits)} to ${print(bounds.high, digits)}` : UNDEFINED;
+/** The interval of a number that is defined. */
+export function range(
+  bounds: Bounds | Interval | null,
+  digits = 2,
+  print: typeof signed = (value) => value.toFixed(digits),
+): string {
+  if (bounds === null || bounds.low === null || bounds.high === null) return TOO_FEW;
+  return `${print(bounds.low, digits)} to ${print(bounds.high, digits)}`;
+}
 
 export const percent = (rate: number | null, digits = 1) =>
   rate === null ? UNDEFINED : `${(rate * 100).toFixed(digits)} %`;
+
+export const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 export const kOfN = ({ k, n }: Proportion) => `${k} of ${n}`;
 

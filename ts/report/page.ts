@@ -1,6 +1,8 @@
+import { MIN_PATIENTS } from '../evaluation/bootstrap.js';
 import type { Summary } from '../evaluation/types.js';
 import { EMA_DECAY } from './figures/finetuning.js';
-import { decimal, kOfN, percent, percentRange, pValue, range, signed } from './format.js';
+import { count, decimal, kOfN, percent, percentRange, pValue, range, signed } from './format.js';
+import { chance, missingGrades } from './grades.js';
 import { type Content, type Markup, markup } from './markup.js';
 import { PUBLISHED } from './published.js';
 import type { Figures } from './report.js';
@@ -34,7 +36,7 @@ function tiles({ arms, comparisons, localization }: Summary): Markup {
   return markup`<dl class="tiles">${
     arm && [
       tile(`balanced accuracy, ${arm.name}`, decimal(arm.annotated.balancedAccuracy.value), [
-        `95 %: ${range(arm.annotated.balancedAccuracy)}; chance 0.33`,
+        `95 %: ${range(arm.annotated.balancedAccuracy)}; chance ${decimal(chance(arm.annotated), 2)}`,
       ]),
       tile('severe called normal', kOfN(arm.annotated.severeToNormal), [
         `${percent(arm.annotated.severeToNormal.rate)}; 95 %: ${percentRange(arm.annotated.severeToNormal)}`,
@@ -42,11 +44,13 @@ function tiles({ arms, comparisons, localization }: Summary): Markup {
     ]
   }${
     comparison &&
-    tile(`${comparison.a} − ${comparison.b}`, signed(comparison.difference.value), [
-      `95 %: ${range(comparison.difference, 2, signed)}; ${pValue(comparison.p)}`,
-    ])
+    tile(
+      `balanced accuracy, ${comparison.a} − ${comparison.b}`,
+      signed(comparison.difference.value),
+      `95 %: ${range(comparison.difference, 2, signed)}${comparison.p === null ? '' : `; ${pValue(comparison.p)}`}`,
+    )
   }${tile('localization RMSE', `${decimal(localization.rmseMm, 1)} mm`, [
-    `${decimal(localization.rmsePx, 1)} px of the original image; ${localization.n} discs`,
+    `${decimal(localization.rmsePx, 1)} px of the original image; ${count(localization.n, 'disc')}`,
   ])}</dl>`;
 }
 
@@ -63,6 +67,7 @@ const SYMBOLS = 'Circle: normal; triangle: moderate; square: severe.';
 export function renderPage({ name, summary, config }: ReportInput, figures: Figures): string {
   const { data, arms } = summary;
   const noun = data.synthetic ? 'synthetic studies' : 'studies';
+  const missing = arms[0] ? missingGrades(arms[0].annotated) : null;
   const title = `${name}: lumbar canal stenosis, ${data.synthetic ? 'synthetic data' : 'RSNA 2024 data'}`;
   const incomparable = data.synthetic
     ? 'It is measured on other data (real patients) and is not comparable with this run.'
@@ -77,11 +82,13 @@ ${data.synthetic && BANNER}<main>
 ${data.split.test} of ${data.studies} ${noun} that no training step has seen. Preset ${summary.preset}, seed ${summary.seed},
 device ${summary.device}.</p>
 ${tiles(summary)}
+${missing && markup`<p class="caption"><strong>${missing}</strong></p>`}
 
 <h2>Arms</h2>
 ${armsTable(summary)}
 <p class="caption">Test set. Annotated crops are centred on the readers' coordinates, predicted crops on those of the localizer. Small
-print: 95 % intervals, by bootstrap over patients; for severe called normal, by Wilson. In the plot the dot is balanced accuracy (open:
+print: 95 % intervals, by bootstrap over patients; for severe called normal, by Wilson. The bootstrap is silent where fewer than
+${MIN_PATIENTS} patients have a disc of the grade, or of one of the grades that enter. In the plot the dot is balanced accuracy (open:
 predicted crops), the bar its interval, the tick chance. The rows in italics are published (${PUBLISHED.citation}). ${incomparable}
 The two published rates are what 2 and 5 of 94 discs come to.</p>
 ${
@@ -98,8 +105,8 @@ severe discs. Calibration error: expected, 15 bins, confidence of the called gra
 ${figure(
   1,
   figures.rois.flat(),
-  `Sagittal slices with the annotated disc centres, the outline of each crop, and the five crops below, one study for
-each grade. ${SYMBOLS}`,
+  `Sagittal slices with the annotated disc centres, the outline of each crop, and the five crops below: for
+each grade a training study that has it. ${SYMBOLS}`,
 )}
 
 <h2>Pretraining</h2>
@@ -113,7 +120,7 @@ ${figure(
     : [],
   `Fine-tuning of each arm on validation patients: every epoch (thin) and its exponential moving average with a decay of
 ${EMA_DECAY} (thick); the dashed line is the epoch that was selected by balanced accuracy. Below, the selected epoch on the test patients:
-counts and shares of each row.`,
+discs, and shares of each row.`,
   'by-arm',
 )}
 
@@ -122,7 +129,7 @@ ${figure(
   4,
   figures.predictions.flat(),
   `Test series. Ring: the readers' disc centre and grade; cross: the localizer's centre and the grade of the model on the
-crop around it. The bar splits into the probabilities of normal, moderate and severe; ≠ marks a disagreement. ${SYMBOLS}`,
+crop around it. The bar splits into the probabilities of normal, moderate and severe, the number is that of the called grade; ≠ marks a disagreement. ${SYMBOLS}`,
 )}
 <h3>Localization</h3>
 ${localizationTable(summary)}

@@ -1,6 +1,7 @@
 import { GRADES, LEVELS } from '../data/types.js';
-import type { ArmSummary, Interval, Metrics, Summary } from '../evaluation/types.js';
+import type { ArmSummary, Bounds, Interval, Metrics, Summary } from '../evaluation/types.js';
 import {
+  count,
   decimal,
   duration,
   kOfN,
@@ -11,6 +12,7 @@ import {
   signed,
   UNDEFINED,
 } from './format.js';
+import { chance } from './grades.js';
 import { type Content, type Markup, markup } from './markup.js';
 import { PUBLISHED } from './published.js';
 
@@ -19,15 +21,18 @@ import { PUBLISHED } from './published.js';
 const number = (value: Content, sub?: Content) =>
   markup`<td class="number">${value}${sub && markup`<span class="sub">${sub}</span>`}</td>`;
 
+const estimate = (value: number | null, bounds: Bounds | null) =>
+  number(decimal(value), value !== null && range(bounds));
+
 const WHISKER = { width: 110, height: 18 };
 
 /** A point and its interval between 0 and 1, with a tick at chance; open for predicted crops. */
-function whisker({ value, low, high }: Interval, open: boolean): Markup {
+function whisker({ value, low, high }: Interval, chance: number, open: boolean): Markup {
   const x = (share: number) => 5 + share * (WHISKER.width - 10);
   const middle = WHISKER.height / 2;
   return markup`<svg class="whisker" viewBox="0 0 ${WHISKER.width} ${WHISKER.height}" aria-hidden="true">
-<path class="axis" d="M${x(0)} ${middle}H${x(1)}" opacity="0.35" /><path class="axis" d="M${x(1 / GRADES.length)} 4V14" />
-<path class="bar" d="M${x(low)} ${middle}H${x(high)}" /><circle class="${open ? 'open' : 'point'}" cx="${x(value)}" cy="${middle}" r="4" /></svg>`;
+<path class="axis" d="M${x(0)} ${middle}H${x(1)}" opacity="0.35" /><path class="axis" d="M${x(chance)} 4V14" />
+${low !== null && high !== null && markup`<path class="bar" d="M${x(low)} ${middle}H${x(high)}" />`}<circle class="${open ? 'open' : 'point'}" cx="${x(value)}" cy="${middle}" r="4" /></svg>`;
 }
 
 const CROPS = ['annotated', 'predicted'] as const;
@@ -56,23 +61,31 @@ ${number(percent(rate, 2))}${GRADES.map(() => number(UNDEFINED))}</tr>`;
 const heads = (names: readonly string[]) =>
   names.map((name) => markup`<th class="number" scope="col">${name}</th>`);
 
+/** Recall of each grade, and how many discs of how many patients it is a share of. */
+function recallHeads({ confusion, patients }: Metrics): Markup[] {
+  return GRADES.map((grade, i) => {
+    const discs = confusion[i]!.reduce((sum, count) => sum + count, 0);
+    return markup`<th class="number" scope="col">recall ${grade}<span class="sub">${count(discs, 'disc')}, ${count(patients[grade], 'patient')}</span></th>`;
+  });
+}
+
 /** Every arm with annotated and predicted crops, and below it what the paper reports on its own data. */
 export function armsTable({ arms }: Summary): Markup {
   const { contrastive, scratch } = PUBLISHED;
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Arms"><table class="arms"><thead><tr>
 <th scope="col">arm</th><th scope="col">crops</th>${heads(['balanced accuracy'])}<th scope="col">from 0 to 1</th>
-${heads(['severe called normal', ...GRADES.map((grade) => `recall ${grade}`)])}</tr></thead><tbody>${armRows(
+${heads(['severe called normal'])}${arms[0] && recallHeads(arms[0].annotated)}</tr></thead><tbody>${armRows(
     arms,
     (m, first) => [
       number(decimal(m.balancedAccuracy.value), range(m.balancedAccuracy)),
-      markup`<td>${whisker(m.balancedAccuracy, !first)}</td>`,
+      markup`<td>${whisker(m.balancedAccuracy, chance(m), !first)}</td>`,
       number(
         kOfN(m.severeToNormal),
         m.severeToNormal.n > 0 && `${percent(m.severeToNormal.rate)} (${percentRange(m.severeToNormal)})`,
       ),
-      number(decimal(m.recall.normal), range(m.intervals.recallNormal)),
-      number(decimal(m.recall.moderate), range(m.intervals.recallModerate)),
-      number(decimal(m.recall.severe), range(m.intervals.recallSevere)),
+      estimate(m.recall.normal, m.intervals.recallNormal),
+      estimate(m.recall.moderate, m.intervals.recallModerate),
+      estimate(m.recall.severe, m.intervals.recallSevere),
     ],
   )}${publishedRow('contrastive', decimal(contrastive.balancedAccuracy), contrastive.severeToNormalRate)}
 ${publishedRow('scratch', UNDEFINED, scratch.severeToNormalRate)}</tbody></table></div>`;
@@ -84,7 +97,7 @@ export function furtherMetricsTable({ arms }: Summary): Markup {
 <th scope="col">arm</th><th scope="col">crops</th>${heads(['quadratic κ', 'AUROC severe', 'AUPRC severe', 'calibration error', 'RSNA log loss'])}
 </tr></thead><tbody>${armRows(arms, (m) =>
     (['quadraticKappa', 'auroc', 'auprc', 'ece', 'rsnaLogLoss'] as const).map((name) =>
-      number(decimal(m[name]), range(m.intervals[name])),
+      estimate(m[name], m.intervals[name]),
     ),
   )}</tbody></table></div>`;
 }
@@ -94,7 +107,7 @@ export function comparisonsTable({ comparisons }: Summary): Markup {
 <th class="number" scope="col">estimate</th><th class="number" scope="col">two-sided</th></tr></thead>
 <tbody>${comparisons.map(
     ({ a, b, difference, p }) =>
-      markup`<tr><th scope="row">${a} − ${b}</th>${number(signed(difference.value), range(difference, 2, signed))}${number(pValue(p))}</tr>`,
+      markup`<tr><th scope="row">${a} − ${b}</th>${number(signed(difference.value), range(difference, 2, signed))}${number(p === null ? UNDEFINED : pValue(p))}</tr>`,
   )}</tbody></table></div>`;
 }
 

@@ -31,8 +31,6 @@ export interface FineTuningCurve {
 /** Figure 1: a slice with its five annotated discs, and the crop of each. */
 export interface RoiExample {
   studyId: string;
-  /** The grade this example stands for: one example per grade is enough. */
-  grade: 0 | 1 | 2;
   /** The canonical (anterior left, superior up) sagittal slice. */
   slice: ReportImage;
   /** Side of the crops in pixels of `slice`, to outline them; null to draw no outlines. */

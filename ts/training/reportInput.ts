@@ -55,7 +55,6 @@ function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
     return [
       {
         studyId: example.studyId,
-        grade,
         slice: image(slices, manifest.sliceSize, example.row),
         roiSide: (manifest.roi.size * Math.hypot(a, d)) / Math.hypot(sa, sd),
         discs: discs.map((roi) => ({

@@ -70,17 +70,18 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
   ];
 }
 
-const CELL = 45;
+const CELL = 43;
 const GUTTER = 62;
 const SHORT = ['normal', 'mod.', 'severe'];
 
 /** Confusion matrices of one arm on the test set, for annotated and predicted crops. */
 export function confusionPanel({ name, annotated, predicted }: ArmSummary): Panel {
   const side = GRADES.length * CELL;
+  const discs = annotated.confusion.flat().reduce((sum, count) => sum + count, 0);
   const matrix = (x: number, label: string, counts: number[][]) => markup`<g transform="translate(${x} 20)">
 <text class="note" x="0" y="-7">${label}</text>${heatmap(counts, SHORT, CELL)}</g>`;
   return {
-    title: `${name}: confusion on the test set`,
+    title: `${name}: confusion, ${discs} test discs`,
     description: `Rows are truth, columns prediction, annotated crops: ${annotated.confusion.map((row) => row.join(' ')).join('; ')}.`,
     height: 20 + side + 30,
     body: markup`${GRADES.map((grade, i) => markup`<text class="tick end" x="${GUTTER - 8}" y="${20 + (i + 0.5) * CELL + 3}">${grade}</text>`)}

@@ -9,8 +9,9 @@ import { levelLabel, placeSlice, toPanel } from './rois.js';
 /** Figure 4: what the model finds on a series of the test set, beside what the readers marked. */
 
 const ROW = 22;
-const BAR = 96;
-const COLUMNS = { level: 0, truth: 54, predicted: 142, bar: PANEL_WIDTH - BAR };
+const BAR = 64;
+const NUMBER = 28;
+const COLUMNS = { level: 0, truth: 54, predicted: 142, bar: PANEL_WIDTH - BAR - NUMBER };
 
 type Disc = PredictionExample['discs'][number];
 
@@ -44,7 +45,8 @@ function row({ level, truthGrade, probabilities }: Disc, y: number): Markup {
   return markup`<g transform="translate(0 ${y})"><text class="bold" x="${COLUMNS.level}">${level}</text>
 ${gradeSymbol(truthGrade, COLUMNS.truth + 4, -4)}<text x="${COLUMNS.truth + 14}">${gradeName(truthGrade)}</text>
 ${gradeSymbol(called, COLUMNS.predicted + 4, -4)}<text class="${wrong && 'bold'}" x="${COLUMNS.predicted + 14}">${gradeName(called)}${wrong && ' ≠'}</text>
-<g transform="translate(${COLUMNS.bar} 0)">${probabilityBar(probabilities)}</g></g>`;
+<g transform="translate(${COLUMNS.bar} 0)">${probabilityBar(probabilities)}</g>
+<text class="end" x="${PANEL_WIDTH}">${probabilities[called]!.toFixed(2)}</text></g>`;
 }
 
 export function predictionPanel({ studyId, slice, discs }: PredictionExample): Panel {

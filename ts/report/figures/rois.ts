@@ -23,7 +23,7 @@ export const toPanel = (pixel: number, scale: number) => (pixel + 0.5) * scale;
 export const levelLabel = (level: string, y: number): Markup =>
   markup`<text class="end" x="${PANEL_WIDTH - 7}" y="${y + 4}">${level}</text>`;
 
-export function roiPanel({ studyId, grade, slice, roiSide, discs }: RoiExample): Panel {
+export function roiPanel({ studyId, slice, roiSide, discs }: RoiExample): Panel {
   const { image, scale, height } = placeSlice(slice);
   const side = (PANEL_WIDTH - GAP * (discs.length - 1)) / discs.length;
   const marks = discs.map((disc) => {
@@ -40,7 +40,7 @@ ${gradeSymbol(disc.grade, x, y, 60)}${levelLabel(disc.level, y)}</g>`;
 ${gradeSymbol(disc.grade, side / 2, side + 26)}</g>`,
   );
   return {
-    title: `${gradeName(grade)[0]!.toUpperCase()}${gradeName(grade).slice(1)}, study ${studyId}`,
+    title: `Study ${studyId}`,
     description: `A sagittal slice; ${discs.map((disc) => `${disc.level} ${gradeName(disc.grade)}`).join(', ')}.`,
     height: height + side + 46,
     body: markup`<svg width="${PANEL_WIDTH}" height="${height}" class="on-image">${image}${marks}</svg>${crops}`,
