@@ -11,6 +11,7 @@ export class SpinegradError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    // What a message quotes of a file may hold anything; on a terminal a control character is a command.
+    super(message.replace(/\p{Cc}+/gu, ' '), options);
   }
 }

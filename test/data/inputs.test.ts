@@ -134,6 +134,17 @@ describe.skipIf(testData === undefined)('what predict is given', () => {
     expect((await read('spider-slices/images/10009_11.png', [0.7, 0.7])).slices).toHaveLength(1);
   });
 
+  test('of several studies one is taken, and the others are named', async () => {
+    const { slices, skipped } = await read('spine-dicom');
+    expect(slices[0]!.path).toContain('RicSmi');
+    expect(skipped).toMatchObject([{ code: 'ERR_STUDY_EXTRA', path: expect.stringContaining('ISO_IR13') }]);
+  });
+
+  test('a file without an image says what it is', async () => {
+    await expect(read('dicom-odd/README.txt')).rejects.toMatchObject({ code: 'ERR_DICOM_NOT_DICOM' });
+    await expect(read('dicom-odd/reportsi.dcm')).rejects.toMatchObject({ code: 'ERR_DICOM_NO_PIXELS' });
+  });
+
   test('an axial file, a picture without spacing and a folder without images are refused', async () => {
     await expect(read('spine-dicom/GH1339.dcm')).rejects.toMatchObject({ code: 'ERR_SERIES_NOT_FOUND' });
     await expect(read('spider-slices/images/10009_11.png')).rejects.toMatchObject({

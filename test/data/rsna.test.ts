@@ -139,6 +139,14 @@ describe('the RSNA layout', () => {
     );
   });
 
+  test('a study folder that no CSV names is reported', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await mkdir(join(folder, 'train_images/7'));
+    expect((await readRsna(folder)).skipped).toMatchObject([
+      { code: 'ERR_STUDY_UNLISTED', path: 'train_images/7' },
+    ]);
+  });
+
   test('several series of one kind: the annotated one is used, the other is reported', async () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, 'train_series_descriptions.csv'), '1,88,Sagittal T2/STIR\n1,99,Axial T2\n');

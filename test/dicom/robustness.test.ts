@@ -53,13 +53,19 @@ async function expectImageOrError(bytes: Buffer): Promise<void> {
       await read();
     } catch (error) {
       expect(error).toBeInstanceOf(SpinegradError);
-      expect((error as SpinegradError).message).toMatch(/^x\.dcm: [^\n]+$/);
+      expect((error as SpinegradError).message).toMatch(/^x\.dcm: \P{Cc}+$/u);
     }
   }
 }
 
 it('reads the files that the other tests damage', async () => {
   for (const file of files) expect((await parseDicom(file, 'x.dcm')).frames[0]!.pixels[9]).toBe(63);
+});
+
+it('quotes no control character of a file', async () => {
+  const elements = imageElements(16, 16, pixels, { '7FE00010': ['OB', encapsulated([pixels])] });
+  const bytes = buildDicom(elements, { transferSyntax: '1.2.840\n\u001b[31m' });
+  await expect(parseDicom(bytes, 'x.dcm')).rejects.toThrow(/^x\.dcm: \P{Cc}+$/u);
 });
 
 it('survives changed bytes', async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { chooseSagittalT2, findSeries } from '#spinegrad/dicom/series.js';
+import { findSeries, sagittalT2 } from '#spinegrad/dicom/series.js';
 import { buildDicom, type Elements, imageElements, us } from './build.js';
 
 const SAGITTAL = '0\\1\\0\\0\\0\\-1';
@@ -68,18 +68,19 @@ describe('findSeries', () => {
   });
 });
 
-describe('chooseSagittalT2', () => {
+describe('sagittalT2', () => {
   it('takes plain T2 before fat-suppressed, whatever the order', async () => {
     const { series } = await findSeries(folder);
     for (const order of [series, [...series].reverse()]) {
-      expect(chooseSagittalT2(order, folder).description).toBe('t2_tse_sag');
+      const found = sagittalT2(order, folder).map(({ description }) => description);
+      expect(found).toEqual(['t2_tse_sag', 't2_tirm_sag']);
     }
   });
 
   it('says what it found instead', async () => {
     const path = join(folder, 'ax2', '1.dcm');
     const { series } = await findSeries(path);
-    expect(() => chooseSagittalT2(series, path)).toThrow(
+    expect(() => sagittalT2(series, path)).toThrow(
       expect.objectContaining({
         code: 'ERR_SERIES_NOT_FOUND',
         message: expect.stringContaining('axial MR "t2_tse_tra" (1 files, TE 97 ms)'),

@@ -148,7 +148,7 @@ describe('predict', () => {
     expect(await code(png, { model: sceptic, spacing: 0.8 })).toBe('ERR_NOT_LUMBAR');
   });
 
-  it('writes JSON and an overlay of the slice’s size', async () => {
+  it('writes JSON and an overlay that is a multiple of the slice', async () => {
     const [json, overlay] = [join(folder, 'out.json'), join(folder, 'out.png')];
     const flags = ['--model', model, '--spacing', '0.8', '--arm', 'scratch', '--device', 'cpu'];
     await predictCommand().parseAsync([png, ...flags, '--json', json, '--overlay', overlay], {
@@ -158,7 +158,7 @@ describe('predict', () => {
     expect(written.model.arm).toBe('scratch');
     expect(written.levels).toHaveLength(5);
     const image = decode(await readFile(overlay));
-    expect([image.width, image.height, image.channels]).toEqual([WIDTH, HEIGHT, 3]);
+    expect([image.width, image.height, image.channels]).toEqual([7 * WIDTH, 7 * HEIGHT, 3]);
   });
 });
 

@@ -34,7 +34,7 @@ async function run(input: string, flags: Flags): Promise<void> {
   const { prediction, slice } = await predict(device, { input, model, arm, spacing });
   for (const warning of prediction.warnings) console.error(`warning: ${warning}`);
   const text = `${JSON.stringify(prediction, null, 2)}\n`;
-  if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction.levels));
+  if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction));
   if (flags.json !== undefined) await writeFileAtomic(flags.json, text);
   else process.stdout.write(text);
 }

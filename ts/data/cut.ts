@@ -216,7 +216,8 @@ class StudyCutter {
   }
 
   private report(path: string, error: unknown, outcome: string): void {
-    const { code = 'ERR_READ', message } = error as { code?: string; message: string };
+    const code = error instanceof SpinegradError ? error.code : 'ERR_READ';
+    const { message } = error as Error;
     const said = this.skipped.find((entry) => entry.path === path && entry.message.startsWith(message));
     if (said === undefined) this.skipped.push({ path, code, message: `${message}; ${outcome}` });
     else if (!said.message.endsWith(outcome)) said.message += `; ${outcome}`;

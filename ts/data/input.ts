@@ -1,6 +1,6 @@
 /** What `predict` is given, whatever its kind, as one sagittal stack. */
 import { DicomPool } from '../dicom/pool.js';
-import { chooseSagittalT2, findSeries } from '../dicom/series.js';
+import { findSeries, sagittalT2 } from '../dicom/series.js';
 import { SpinegradError } from '../error.js';
 import { readNifti } from './nifti.js';
 import { readPng } from './png.js';
@@ -10,7 +10,10 @@ import type { Skipped } from './types.js';
 export interface InputSeries {
   /** From the patient's right to the left; at least one. */
   slices: SourceSlice[];
-  /** Files of the series or folder that could not be read. */
+  /**
+   * Files of the series or folder that could not be read; further sagittal T2 series, of the same study
+   * (ERR_SERIES_EXTRA) and of others (ERR_STUDY_EXTRA).
+   */
   skipped: Skipped[];
 }
 
@@ -18,8 +21,8 @@ export interface InputSeries {
  * Reads a NIfTI volume, a PNG slice, or the sagittal T2 series of a DICOM file or folder.
  *
  * @param spacing (row spacing, column spacing) in mm, for a PNG
- * @throws SpinegradError of `readNifti`, `readPng`, `findSeries` and `chooseSagittalT2` (ERR_SERIES_NOT_FOUND);
- *   ERR_PIXEL_SPACING for a PNG without spacing; ERR_SERIES_EMPTY if no file of the series can be decoded
+ * @throws SpinegradError of `readNifti`, `readPng`, `findSeries` and `sagittalT2` (ERR_SERIES_NOT_FOUND);
+ *   ERR_PIXEL_SPACING for a PNG without spacing; ERR_DICOM_* for a file without an image; ERR_SERIES_EMPTY if no file of the series can be decoded
  */
 export async function readInput(
   path: string,
@@ -36,7 +39,19 @@ export async function readInput(
     return { slices: [await readPng(path, spacing)], skipped: [] };
   }
   const { series, skipped } = await findSeries(path);
-  const chosen = chooseSagittalT2(series, path);
+  const unread = skipped.find((entry) => entry.path === path);
+  if (unread) throw new SpinegradError(unread.code, unread.message);
+  const [chosen, ...others] = sagittalT2(series, path);
+  const studyOf = ({ files }: typeof chosen) => files[0]!.studyInstanceUid;
+  for (const other of others) {
+    const code = studyOf(other) === studyOf(chosen) ? 'ERR_SERIES_EXTRA' : 'ERR_STUDY_EXTRA';
+    const file = other.files[0]!.path;
+    skipped.push({
+      path: file,
+      code,
+      message: `${file}: a further sagittal T2 series; ${chosen.files[0]!.path} is used`,
+    });
+  }
   await using pool = new DicomPool();
   const slices: SourceSlice[] = [];
   for await (const result of pool.readAll(chosen.files.map((file) => file.path))) {

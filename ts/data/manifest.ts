@@ -57,6 +57,8 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   classCounts: z.record(side, z.record(z.enum(GRADES), count)),
   rois: z.array(roi),
   slices: z.array(slice),
-  skipped: z.array(z.object({ path: z.string(), code: z.string(), message: z.string() })),
+  skipped: z.array(
+    z.object({ path: z.string(), code: z.templateLiteral(['ERR_', z.string()]), message: z.string() }),
+  ),
   fingerprint: z.string(),
 });

@@ -9,7 +9,7 @@
  * Only a missing or unreadable CSV stops the reading. What is wrong with one row, series or study is reported in
  * `skipped` and left out; docs/data.md lists each case and its outcome.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { type CsvRow, readCsv } from './csv.js';
@@ -103,6 +103,11 @@ export async function readRsna(
     study.discs = await withFolder(dataDir, study, skipped);
     if (study.discs.length > 0) studies.push(study);
   }
+  for (const folder of await readdir(join(dataDir, FILES.images), { withFileTypes: true })) {
+    if (!folder.isDirectory() || grades.has(folder.name) || discs.has(folder.name)) continue;
+    const message = `neither ${FILES.labels} nor ${FILES.coordinates} names this study; left out`;
+    skipped.push({ path: join(FILES.images, folder.name), code: 'ERR_STUDY_UNLISTED', message });
+  }
   return { dataDir, condition, synthetic: await isSynthetic(dataDir), studies, skipped };
 }
 
@@ -172,7 +177,7 @@ async function readCoordinates(path: string, condition: Condition, skipped: Skip
   const columns = ['study_id', 'series_id', 'instance_number', 'condition', 'level', 'x', 'y'];
   for (const row of await readCsv(path, columns)) {
     const { study_id: studyId = '', series_id: seriesId = '', ...fields } = row.fields;
-    const say = (code: string, message: string) =>
+    const say = (code: Skipped['code'], message: string) =>
       report(skipped, FILES.coordinates, row, code, `study ${studyId}: ${message}`);
     const found = snake(fields.condition!);
     if (!CONDITIONS.includes(found as Condition)) {
@@ -248,6 +253,6 @@ async function withFolder(dataDir: string, study: RsnaStudy, skipped: Skipped[])
   return study.discs.filter((disc) => !missing.has(disc.seriesId));
 }
 
-function report(skipped: Skipped[], file: string, row: CsvRow, code: string, message: string): void {
+function report(skipped: Skipped[], file: string, row: CsvRow, code: Skipped['code'], message: string): void {
   skipped.push({ path: `${file}:${row.line}`, code, message });
 }

@@ -36,7 +36,7 @@ export type Affine = readonly [a: number, b: number, c: number, d: number, e: nu
 /** A file, series, disc or row that was left out, and why; nothing is skipped without one. */
 export interface Skipped {
   path: string;
-  code: string;
+  code: `ERR_${string}`;
   message: string;
 }
 

@@ -43,14 +43,15 @@ const NOT_T2 = /(?<![a-z0-9])(t1|pd|flair)(?![a-z0-9])/i;
 const FAT_SUPPRESSED = /(?<![a-z])(stir|tirm|fs|fat.?sat|spair)(?![a-z])/i;
 
 /**
- * Reads the headers below `path` (a file, or a folder with all its subfolders) and groups them by series.
+ * Reads the headers below `path` (a file, or a folder with all its subfolders) and groups them by series; subfolders
+ * that cannot be opened are skipped.
  *
  * @throws SpinegradError ERR_FILE_NOT_FOUND
  */
 export async function findSeries(path: string): Promise<FoundSeries> {
   const groups = new Map<string, DicomHeader[]>();
   const skipped: Skipped[] = [];
-  for (const file of await dicomFiles(path)) {
+  for (const file of await dicomFiles(path, skipped)) {
     try {
       const header = await readHeader(file);
       if (!header.hasPixelData || !header.rows || !header.columns) {
@@ -67,36 +68,46 @@ export async function findSeries(path: string): Promise<FoundSeries> {
 }
 
 /**
- * The best sagittal T2 series: plain T2 before fat-suppressed (STIR), then the one with the most slices.
+ * The sagittal T2 series, the best one first: plain T2 before fat-suppressed (STIR), then the one with the most slices.
  *
  * @throws SpinegradError ERR_SERIES_NOT_FOUND, which says what was found instead
  */
-export function chooseSagittalT2(series: readonly Series[], path: string): Series {
+export function sagittalT2(series: readonly Series[], path: string): [Series, ...Series[]] {
   const candidates = series.filter((one) => one.plane === 'sagittal' && isMr(one) && isT2(one));
-  if (candidates.length === 0) {
+  const slices = (one: Series) => one.files.reduce((sum, { frames }) => sum + frames, 0);
+  const [best, ...others] = candidates.sort(
+    (a, b) => Number(isFatSuppressed(a)) - Number(isFatSuppressed(b)) || slices(b) - slices(a),
+  );
+  if (best === undefined) {
     const found = series.length === 0 ? 'no image series' : series.map(summary).join('; ');
     throw new SpinegradError(
       'ERR_SERIES_NOT_FOUND',
       `${path}: no sagittal T2 series. Found: ${found}. Give a folder or file that holds one`,
     );
   }
-  const slices = (one: Series) => one.files.reduce((sum, { frames }) => sum + frames, 0);
-  return candidates.reduce((best, one) => {
-    if (isFatSuppressed(one) !== isFatSuppressed(best)) return isFatSuppressed(one) ? best : one;
-    return slices(one) > slices(best) ? one : best;
-  });
+  return [best, ...others];
 }
 
-async function dicomFiles(path: string): Promise<string[]> {
+async function dicomFiles(path: string, skipped: Skipped[]): Promise<string[]> {
   const status = await stat(path).catch((cause: unknown) => {
     throw new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file or folder`, { cause });
   });
   if (!status.isDirectory()) return [path];
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && DICOM_NAME.test(entry.name) && entry.name !== 'DICOMDIR')
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const files: string[] = [];
+  const folders = [path];
+  for (const folder of folders) {
+    try {
+      for (const entry of await readdir(folder, { withFileTypes: true })) {
+        const name = join(folder, entry.name);
+        if (entry.isDirectory()) folders.push(name);
+        else if (entry.isFile() && DICOM_NAME.test(entry.name) && entry.name !== 'DICOMDIR') files.push(name);
+      }
+    } catch (error) {
+      const message = `${folder}: cannot be opened (${(error as Error).message})`;
+      skipped.push({ path: folder, code: 'ERR_FILE_READ', message });
+    }
+  }
+  return files.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
 function seriesOf(id: string, headers: DicomHeader[]): Series {

@@ -1,38 +1,64 @@
-/** The slice as it is stored, with a dot, the level and the grade at each disc. */
-import { Canvas, GRADE_COLOURS, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
+/** The slice as it is stored, enlarged to be legible: a dot at each disc, its level and grade beside the back. */
+import { Canvas, type Colour, GRADE_COLOURS, GREY, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
 import { intensityWindow } from '../data/resample.js';
 import type { SourceSlice } from '../data/series.js';
 import { GRADES } from '../data/types.js';
-import type { LevelPrediction } from './predict.js';
+import type { Prediction } from './predict.js';
 
-/** @returns a PNG of the slice's size */
-export function overlay(slice: SourceSlice, levels: readonly LevelPrediction[]): Uint8Array {
-  const { columns, rows, pixels } = slice;
+/** Pixels that the shorter side has at least. */
+const LEGIBLE = 640;
+const TEXT_SCALE = 2;
+const LINE = TEXT_SCALE * (TEXT_HEIGHT + 3);
+const GAP = 8;
+const BLACK: Colour = [0, 0, 0];
+
+/** @returns a PNG whose sides are a whole multiple of the slice's */
+export function overlay(slice: SourceSlice, { levels, orientation, model }: Prediction): Uint8Array {
+  const { columns, rows } = slice;
+  const zoom = Math.max(1, Math.ceil(LEGIBLE / Math.min(columns, rows)));
+  const canvas = new Canvas(columns * zoom, rows * zoom);
+  canvas.image(enlarged(slice, zoom), canvas.width, 0, 0);
+
+  const toLeft = orientation.anterior === 'right';
+  const discs = levels
+    .map(({ level, grade, probabilities, x, y }) => ({
+      text: `${level} ${grade} ${probabilities[grade].toFixed(2)}`,
+      colour: GRADE_COLOURS[GRADES.indexOf(grade)]!,
+      dot: [(x + 0.5) * zoom - 0.5, (y + 0.5) * zoom - 0.5] as const,
+    }))
+    .sort((a, b) => a.dot[1] - b.dot[1]);
+  let free = 0;
+  for (const { text, colour, dot } of discs) {
+    const top = Math.max(free, Math.round(dot[1] - (TEXT_SCALE * TEXT_HEIGHT) / 2));
+    free = top + LINE;
+    const width = textWidth(text, TEXT_SCALE);
+    const left = toLeft ? GAP : canvas.width - GAP - width;
+    const side = toLeft ? left + width + GAP / 2 : left - GAP;
+    canvas.line(dot, [side, top + (TEXT_SCALE * TEXT_HEIGHT) / 2], colour);
+    canvas.dot(dot, 6, BLACK);
+    canvas.dot(dot, 4, colour);
+    outlined(canvas, text, left, top, colour);
+  }
+  const trained = model.trainedOn.synthetic ? 'model trained on synthetic images; ' : '';
+  outlined(canvas, `${trained}research only`, GAP, canvas.height - LINE, GREY);
+  return canvas.png();
+}
+
+function outlined(canvas: Canvas, text: string, left: number, top: number, colour: Colour): void {
+  for (const dx of [-TEXT_SCALE, 0, TEXT_SCALE]) {
+    for (const dy of [-TEXT_SCALE, 0, TEXT_SCALE]) canvas.text(text, left + dx, top + dy, BLACK, TEXT_SCALE);
+  }
+  canvas.text(text, left, top, colour === GRADE_COLOURS[0] ? WHITE : colour, TEXT_SCALE);
+}
+
+function enlarged({ columns, rows, pixels }: SourceSlice, zoom: number): Uint16Array {
   const { low, high } = intensityWindow(pixels);
-  const canvas = new Canvas(columns, rows);
   const grey = Uint16Array.from(pixels, (value) =>
     Math.round(65535 * Math.min(1, Math.max(0, (value - low) / (high - low)))),
   );
-  canvas.image(grey, columns, 0, 0);
-  const scale = Math.max(1, Math.round(Math.min(columns, rows) / 400));
-  for (const { level, x, y, grade, probabilities } of levels) {
-    const colour = GRADE_COLOURS[GRADES.indexOf(grade)]!;
-    canvas.dot([x, y], 3 * scale, [0, 0, 0]);
-    canvas.dot([x, y], 2 * scale, colour);
-    const text = `${level} ${grade} ${probabilities[grade].toFixed(2)}`;
-    const width = textWidth(text, scale);
-    const right = x + 6 * scale;
-    const left = Math.round(right + width <= columns ? right : x - 6 * scale - width);
-    const top = Math.round(y - (TEXT_HEIGHT * scale) / 2);
-    for (const [dx, dy] of [
-      [1, 1],
-      [-1, 1],
-      [1, -1],
-      [-1, -1],
-    ] as const) {
-      canvas.text(text, left + dx, top + dy, [0, 0, 0], scale);
-    }
-    canvas.text(text, left, top, grade === 'normal' ? WHITE : colour, scale);
-  }
-  return canvas.png();
+  const width = columns * zoom;
+  return Uint16Array.from(
+    { length: width * rows * zoom },
+    (_, i) => grey[Math.floor(i / width / zoom) * columns + Math.floor((i % width) / zoom)]!,
+  );
 }

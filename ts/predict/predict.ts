@@ -74,6 +74,9 @@ export async function predict(
     const slice = canalSlice(slices);
     const oriented = await orient(device, model, slice);
     const warnings = judge(input, oriented, model);
+    if (skipped.some(({ code }) => code === 'ERR_STUDY_EXTRA')) {
+      warnings.push(`${input} holds several studies; only the one of ${slice.path} is graded`);
+    }
     const centres = oriented.points.map((point, index) => {
       const inside = within(point, slice);
       if (inside !== point) warnings.push(`${LEVELS[index]} lies beyond the border of the slice`);
