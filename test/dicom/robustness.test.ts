@@ -1,6 +1,8 @@
 /**
  * Whatever the bytes: an image or a SpinegradError that names the file, within bounded time and memory.
  */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import codecs from 'dcmjs-codecs';
 import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
@@ -78,6 +80,27 @@ it('survives changed bytes', async () => {
       await expectImageOrError(bytes);
     }),
     { numRuns: 400, seed: 1 },
+  );
+});
+
+const testData = process.env.SPINEGRAD_TEST_DATA;
+
+it.skipIf(testData === undefined)('survives changed bytes in the files of other programs', async () => {
+  const real = ['spine-dicom', 'dicom-odd', 'dicom-transfer-syntaxes'].flatMap((folder) =>
+    readdirSync(join(testData!, folder))
+      .filter((name) => name.endsWith('.dcm'))
+      .map((name) => readFileSync(join(testData!, folder, name))),
+  );
+  const place = fc.oneof(fc.nat(2999), fc.nat());
+  const change = fc.tuple(place, fc.integer({ min: 0, max: 255 }));
+  const changes = fc.array(change, { minLength: 1, maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(fc.nat(real.length - 1), changes, async (index, list) => {
+      const bytes = Buffer.from(real[index]!);
+      for (const [at, value] of list) bytes[at % bytes.length] = value;
+      await expectImageOrError(bytes);
+    }),
+    { numRuns: 300, seed: 1 },
   );
 });
 

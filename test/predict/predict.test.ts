@@ -109,6 +109,10 @@ describe('predict', () => {
     expect(prediction.orientation.agreesWithHeader).toBeNull();
     expect(prediction.model.arm).toBe('frozen');
     expect(prediction.warnings.join()).toContain('synthetic');
+    // Random weights find all discs at about the same place.
+    expect(prediction.warnings.join()).toMatch(
+      /L1\/L2 and L2\/L3 were found \d+ mm apart, expected 15 to 50/,
+    );
     expect(prediction.levels.map(({ level }) => level)).toEqual(LEVELS);
     for (const { x, y, probabilities, grade, confidence } of prediction.levels) {
       expect(x >= 0 && x <= WIDTH - 1 && y >= 0 && y <= HEIGHT - 1).toBe(true);

@@ -59,6 +59,9 @@ export interface Prediction {
 /** Above so many times the usual spread of views the image is not taken for a lumbar spine; from the first on a warning. */
 const DOUBT = { warn: 2, refuse: 6 };
 
+/** In mm, from disc to disc: a lumbar level is 25 to 40 mm high. */
+const PITCH = { least: 15, most: 50 };
+
 /**
  * @returns the prediction and the slice that it was made on
  * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR
@@ -82,6 +85,7 @@ export async function predict(
       if (inside !== point) warnings.push(`${LEVELS[index]} lies beyond the border of the slice`);
       return inside;
     });
+    warnings.push(...implausible(centres, slice.pixelSpacing));
     const { description, arm } = model;
     const { columns, rows, pixelSpacing } = slice;
     const prediction: Prediction = {
@@ -145,6 +149,18 @@ function judge(
     );
   }
   return warnings;
+}
+
+/** What the distances of neighbouring discs say against the places that were found. */
+function implausible(centres: readonly Point[], spacing: SourceSlice['pixelSpacing']): string[] {
+  if (spacing === null) return [];
+  return centres.slice(1).flatMap(([x, y], index) => {
+    const [previousX, previousY] = centres[index]!;
+    const distance = Math.hypot((x - previousX) * spacing[1], (y - previousY) * spacing[0]);
+    if (distance >= PITCH.least && distance <= PITCH.most) return [];
+    const pair = `${LEVELS[index]} and ${LEVELS[index + 1]}`;
+    return `${pair} were found ${distance.toFixed(0)} mm apart, expected ${PITCH.least} to ${PITCH.most}: at least one is wrong`;
+  });
 }
 
 async function gradeLevels(

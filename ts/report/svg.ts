@@ -125,7 +125,7 @@ ${xTicks.map((tick) => markup`<text class="tick middle" x="${xScale(tick)}" y="$
 ${
   reference &&
   markup`<path class="reference" d="M0 ${yScale(reference.y)}H${PLOT.width}" />
-<text class="tick end halo" x="${PLOT.width}" y="${yScale(reference.y) - 5}">${reference.label}</text>`
+<text class="tick end halo" x="${PLOT.width - 5}" y="${yScale(reference.y) - 5}">${reference.label}</text>`
 }
 ${mark && marker(mark.label, xScale(mark.x), mark.at === 'top' ? 10 : PLOT.height - 6)}
 ${series.map((entry) => {
