@@ -183,6 +183,21 @@ describe('bad files cost only the discs that need them', () => {
     await rm(empty, { recursive: true });
   });
 
+  test('an axial condition has ROIs, but no slices for the localizer', async () => {
+    const images = [1, 2, 3].map((instanceNumber) => ({ instanceNumber, x: 0, axial: true }));
+    const axial = await tinyLayout([{ studyId: '1', images }]);
+    const csv = join(axial, 'train_label_coordinates.csv');
+    const text = await readFile(csv, 'utf8');
+    await writeFile(csv, text.replaceAll('Spinal Canal Stenosis', 'Right Subarticular Stenosis'));
+    const target = join(axial, 'bank');
+    const condition = 'right_subarticular_stenosis';
+    await prepareBank({ data: axial, out: target, roi, sliceSize: 32, condition });
+    const { manifest, slices } = await readBank(target);
+    expect(manifest).toMatchObject({ condition, discs: 5, slices: [] });
+    expect(slices).toHaveLength(0);
+    await rm(axial, { recursive: true });
+  });
+
   test('a mirrored series comes out with anterior left all the same', async () => {
     const mirrored = await tinyLayout([
       { studyId: '1', images: [1, 2, 3].map((n) => ({ instanceNumber: n, x: 4 * n, mirrored: true })) },

@@ -91,7 +91,8 @@ footer { margin: 64px 0 40px; padding-top: 14px; border-top: 1px solid var(--rul
 @page { margin: 14mm 12mm; }
 @media print { :root { --paper: #fff; --ink: #000; --muted: #444; --rule: #bbb; --grid: #e5e5e5; --soft: #f4f4f4; --blue: #0072b2;
   --vermillion: #d55e00; --heat: #0072b2; }
-  body { font-size: 10pt; } .caption, .small, figcaption { font-size: 8.5pt; max-width: none; } h2 { margin-top: 28px; } h2, h3 { break-after: avoid; } .panel, tr, .tiles { break-inside: avoid; } main { padding: 0; max-width: none; }
+  body { font-size: 10pt; } .caption, .small, figcaption { font-size: 8.5pt; max-width: none; } h2 { margin-top: 28px; } h2, h3 { break-after: avoid; } .panel, tr, .tiles { break-inside: avoid; } figcaption { break-before: avoid; }
+  .tiles { print-color-adjust: exact; -webkit-print-color-adjust: exact; } main { padding: 0; max-width: none; }
   .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 18px; }
   .panels.by-arm { grid-auto-flow: column; grid-template-rows: repeat(4, auto); }
   .scroll { overflow: visible; } table { font-size: 8.5pt; } .arms :is(th, td) { padding-right: 9px; } thead th { font-size: 8pt; }
