@@ -87,7 +87,8 @@ ${missing && markup`<p class="caption"><strong>${missing}</strong></p>`}
 <h2>Arms</h2>
 ${armsTable(summary)}
 <p class="caption">Test set. Annotated crops are centred on the readers' coordinates, predicted crops on those of the localizer. Small
-print: 95 % intervals, by bootstrap over patients; for severe called normal, by Wilson. The bootstrap is silent where fewer than
+print: 95 % intervals, by bootstrap over patients; for severe called normal, by Wilson, as if
+discs of one patient were independent. The bootstrap is silent where fewer than
 ${MIN_PATIENTS} patients have a disc of the grade, or of one of the grades that enter. In the plot the dot is balanced accuracy (open:
 predicted crops), the bar its interval, the tick chance. The rows in italics are published (${PUBLISHED.citation}). ${incomparable}
 The two published rates are what 2 and 5 of 94 discs come to.</p>
