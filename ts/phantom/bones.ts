@@ -3,7 +3,15 @@
  * cortical rim, textured marrow and the basivertebral vein; discs with nucleus, cleft and annulus; spinous processes,
  * laminae, pedicles and articular processes, each between the offsets where anatomy has it.
  */
-import { type Bounds, bell, ellipseDepth, roundedBoxDepth, type Shape, smoothStep } from './canvas.js';
+import {
+  type Box,
+  bell,
+  ellipseDepth,
+  type Frame,
+  roundedBoxDepth,
+  type Shape,
+  smoothStep,
+} from './canvas.js';
 import type { Disc, Spine, Vertebra } from './spine.js';
 import type { Texture } from './texture.js';
 import { nucleusTissue, type Signals, spinEcho } from './tissue.js';
@@ -24,8 +32,6 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
   const lateral = lateralPart(u, disc.halfWidth);
   if (lateral <= 0) return null;
   const { signals, texture } = look;
-  const cos = Math.cos(disc.angle);
-  const sin = Math.sin(disc.angle);
   const nucleus = spinEcho(nucleusTissue(disc.degeneration), look.repetitionTime, look.echoTime);
   const front = disc.halfDepth * lateral + 1.2 + disc.degeneration * 2;
   const back = disc.halfDepth * Math.sqrt(lateral) + 0.6;
@@ -33,16 +39,12 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
   const half = (back + front) / 2;
   const slack = disc.halfHeight + 3;
   const cleft = 1 - smoothStep(0.35, 0.8, disc.degeneration);
-  let p = 0;
-  let q = 0;
+  const corner = Math.min(4, disc.halfHeight);
   return {
-    bounds: around(disc.y, disc.z, Math.hypot(half + 3, slack)),
-    depth(y, z) {
-      p = (y - disc.y) * cos + (z - disc.z) * sin - mid;
-      q = (z - disc.z) * cos - (y - disc.y) * sin;
-      return roundedBoxDepth(p, q, half, slack, Math.min(4, disc.halfHeight));
-    },
-    signal() {
+    frame: shifted(disc, mid),
+    box: within(half + 1, slack + 1),
+    depth: (p, q) => roundedBoxDepth(p, q, half, slack, corner),
+    signal(p, q) {
       const height = disc.halfHeight + disc.wedge * p + 1;
       const core = Math.sqrt(((p - 1) / (half - 4.5)) ** 2 + (q / (height * 0.95)) ** 2);
       const inCore = 1 - smoothStep(0.5, 1.15, core + 0.08 * texture.at(p * 0.5, q + disc.index * 20));
@@ -57,8 +59,6 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
   const lateral = lateralPart(u, body.halfWidth);
   if (lateral <= 0) return null;
   const { signals, texture } = look;
-  const cos = Math.cos(body.angle);
-  const sin = Math.sin(body.angle);
   const front = body.halfDepth * lateral;
   const back = body.halfDepth * Math.sqrt(lateral);
   const mid = (back - front) / 2;
@@ -70,22 +70,20 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
   const wearBelow = spine.discs[body.index]!.degeneration;
   const shift = body.index * 37 + Math.round(u / 3) * 11;
   const vein = lumbar ? 1 - smoothStep(3, 8, Math.abs(u)) : 0;
-  let p = 0;
-  let q = 0;
-  let height = 0;
+  const bow = lumbar ? 0.9 : 0.2;
+  const heightAt = (p: number) => body.halfHeight + body.wedge * p + bow * ((p / half) ** 2 - 0.55);
   return {
-    bounds: around(body.y, body.z, Math.hypot(half + 3, body.halfHeight + 3)),
-    depth(y, z) {
-      p = (y - body.y) * cos + (z - body.z) * sin - mid;
-      q = (z - body.z) * cos - (y - body.y) * sin;
+    frame: shifted(body, mid),
+    box: within(half + 3, body.halfHeight + 3),
+    depth(p, q) {
       const across = p / half;
       const along = q / body.halfHeight;
-      height = body.halfHeight + body.wedge * p + (lumbar ? 0.9 : 0.2) * (across * across - 0.55);
       const lip = across < 0 ? 1 + 0.5 * (along > 0 ? wearAbove : wearBelow) : 0.55;
       const depth = half - waist * lip * (0.7 - along * along);
-      return roundedBoxDepth(p, q, depth, height, 2.2) + 0.15 * texture.at(p * 0.4 + shift, q * 0.4);
+      return roundedBoxDepth(p, q, depth, heightAt(p), 2.2) + 0.15 * texture.at(p * 0.4 + shift, q * 0.4);
     },
-    signal(_y, _z, depth) {
+    signal(p, q, depth) {
+      const height = heightAt(p);
       const rim = smoothStep(0.1, 1.2, depth);
       const plate = smoothStep(0.5, 1.5, height - Math.abs(q));
       const fine = texture.at(p * 1.1 + shift, q * 0.9 + shift);
@@ -123,15 +121,10 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
   const { signals, texture } = look;
   const marrow = signals.marrow * (0.72 + 0.55 * look.marrowFat);
   const shift = body.index * 53 + Math.round(u / 3) * 11;
-  const cos = Math.cos(body.angle);
-  const sin = Math.sin(body.angle);
-  let p = 0;
-  let q = 0;
   return {
-    bounds: around(body.y + 28, body.z - 6, 56),
-    depth(y, z) {
-      p = (y - body.y) * cos + (z - body.z) * sin;
-      q = (z - body.z) * cos - (y - body.y) * sin;
+    frame: body,
+    box: aroundPieces(pieces),
+    depth(p, q) {
       let sum = 0;
       for (const piece of pieces) {
         const dp = p - piece.p;
@@ -148,7 +141,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
         union + 0.8 * texture.at(p * 0.22 + shift, q * 0.22) + 0.3 * texture.at(p * 0.6, q * 0.6 + shift)
       );
     },
-    signal(_y, _z, depth) {
+    signal(p, q, depth) {
       const fine = texture.at(p + shift, q);
       const coarse = texture.at(p * 0.3, q * 0.3 + shift);
       const bone = marrow * (1 + look.mottle * (0.12 * fine + 0.14 * coarse));
@@ -197,15 +190,14 @@ function archPieces(body: Vertebra, side: number): Piece[] {
 
 /** Nerve root in the foramen below a lumbar pedicle. */
 export function foramenRoot(body: Vertebra, u: number, look: BoneLook): Shape {
+  const side = Math.abs(u);
   const p0 = body.halfDepth + 4.5;
   const q0 = -body.halfHeight * 0.35;
-  const y0 = body.y + p0 * Math.cos(body.angle) - q0 * Math.sin(body.angle);
-  const z0 = body.z + p0 * Math.sin(body.angle) + q0 * Math.cos(body.angle);
-  const side = Math.abs(u);
   return {
     opacity: smoothStep(10, 13, side) * (1 - smoothStep(24, 27, side)),
-    bounds: around(y0, z0, 6),
-    depth: (y, z) => ellipseDepth(y - y0, z - z0, 2.8, 3.4),
+    frame: body,
+    box: { pMin: p0 - 4, pMax: p0 + 4, qMin: q0 - 4, qMax: q0 + 4 },
+    depth: (p, q) => ellipseDepth(p - p0, q - q0, 2.8, 3.4),
     signal: () => look.signals.root * 0.8,
   };
 }
@@ -216,6 +208,26 @@ function lateralPart(u: number, halfWidth: number): number {
   return part > 0 ? Math.sqrt(part) : 0;
 }
 
-function around(y: number, z: number, radius: number): Bounds {
-  return { yMin: y - radius, yMax: y + radius, zMin: z - radius, zMax: z + radius };
+/** The frame moved by `p` along its own axis. */
+function shifted({ y, z, angle }: Frame, p: number): Frame {
+  return { y: y + p * Math.cos(angle), z: z + p * Math.sin(angle), angle };
+}
+
+function within(a: number, b: number): Box {
+  return { pMin: -a, pMax: a, qMin: -b, qMax: b };
+}
+
+/** The pieces' corners, with room for the rounding that joins them and for the surface's unevenness. */
+function aroundPieces(pieces: readonly Piece[]): Box {
+  const room = 3;
+  const reach = (piece: Piece) => {
+    const [cos, sin] = [Math.abs(piece.cos), Math.abs(piece.sin)];
+    return [piece.a * cos + piece.b * sin + room, piece.a * sin + piece.b * cos + room] as const;
+  };
+  return {
+    pMin: Math.min(...pieces.map((piece) => piece.p - reach(piece)[0])),
+    pMax: Math.max(...pieces.map((piece) => piece.p + reach(piece)[0])),
+    qMin: Math.min(...pieces.map((piece) => piece.q - reach(piece)[1])),
+    qMax: Math.max(...pieces.map((piece) => piece.q + reach(piece)[1])),
+  };
 }

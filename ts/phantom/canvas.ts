@@ -1,7 +1,7 @@
 /**
- * A canvas in millimetres. Anatomy is painted back to front, shape over shape. A shape is a depth function (mm
- * below its surface, negative outside) and a signal; at an edge the pixel mixes by the share the shape covers,
- * which is what partial volume does within the plane.
+ * A canvas in millimetres. Anatomy is painted back to front, shape over shape. A shape lives in a frame of its own, p to
+ * the back and q upward from the frame's origin; it is a depth function (mm below its surface, negative outside) and a
+ * signal. At an edge the pixel mixes by the share the shape covers, which is what partial volume does within the plane.
  */
 
 /** A plane sampled on square pixels. Column j lies at y0 + j*step (to the back), row i at z0 - i*step (downward). */
@@ -14,20 +14,29 @@ export interface Grid {
   readonly step: number;
 }
 
-/** Rectangle in mm. */
-export interface Bounds {
-  readonly yMin: number;
-  readonly yMax: number;
-  readonly zMin: number;
-  readonly zMax: number;
+/** Axes in the sagittal plane: `angle` is how far the upward one leans to the front, radians. */
+export interface Frame {
+  readonly y: number;
+  readonly z: number;
+  readonly angle: number;
+}
+
+/** Rectangle in a frame, mm. */
+export interface Box {
+  readonly pMin: number;
+  readonly pMax: number;
+  readonly qMin: number;
+  readonly qMax: number;
 }
 
 export interface Shape {
-  readonly bounds: Bounds;
-  /** Depth in mm below the surface at (y, z); negative outside. */
-  depth(y: number, z: number): number;
-  /** Brightness at the point that `depth` was last asked for. */
-  signal(y: number, z: number, depth: number): number;
+  readonly frame: Frame;
+  /** The shape has no depth outside. */
+  readonly box: Box;
+  /** Depth in mm below the surface; negative outside. */
+  depth(p: number, q: number): number;
+  /** Brightness at a point of this depth. */
+  signal(p: number, q: number, depth: number): number;
   /** Share of the slice's thickness that the shape fills, 0..1. */
   readonly opacity?: number;
 }
@@ -41,23 +50,31 @@ export class Canvas {
 
   paint(shape: Shape): void {
     const { columns, rows, y0, z0, step } = this.grid;
-    const { bounds } = shape;
-    const opacity = shape.opacity ?? 1;
+    const { frame, box, opacity = 1 } = shape;
     if (opacity <= 0) return;
-    const left = Math.max(0, Math.floor((bounds.yMin - y0) / step));
-    const right = Math.min(columns - 1, Math.ceil((bounds.yMax - y0) / step));
-    const top = Math.max(0, Math.floor((z0 - bounds.zMax) / step));
-    const bottom = Math.min(rows - 1, Math.ceil((z0 - bounds.zMin) / step));
+    const cos = Math.cos(frame.angle);
+    const sin = Math.sin(frame.angle);
+    const corners = [box.pMin, box.pMax].flatMap((p) =>
+      [box.qMin, box.qMax].map((q) => [frame.y + p * cos - q * sin, frame.z + p * sin + q * cos] as const),
+    );
+    const ys = corners.map(([y]) => y);
+    const zs = corners.map(([, z]) => z);
+    const left = Math.max(0, Math.floor((Math.min(...ys) - y0) / step));
+    const right = Math.min(columns - 1, Math.ceil((Math.max(...ys) - y0) / step));
+    const top = Math.max(0, Math.floor((z0 - Math.max(...zs)) / step));
+    const bottom = Math.min(rows - 1, Math.ceil((z0 - Math.min(...zs)) / step));
     for (let row = top; row <= bottom; row++) {
-      const z = z0 - row * step;
+      const z = z0 - row * step - frame.z;
       for (let column = left; column <= right; column++) {
-        const y = y0 + column * step;
-        const depth = shape.depth(y, z);
+        const y = y0 + column * step - frame.y;
+        const p = y * cos + z * sin;
+        const q = z * cos - y * sin;
+        const depth = shape.depth(p, q);
         const cover = depth / step + 0.5;
         if (cover <= 0) continue;
         const index = row * columns + column;
         const alpha = Math.min(cover, 1) * opacity;
-        this.values[index]! += alpha * (shape.signal(y, z, depth) - this.values[index]!);
+        this.values[index]! += alpha * (shape.signal(p, q, depth) - this.values[index]!);
       }
     }
   }

@@ -14,9 +14,7 @@ export class Painter {
   readonly #habitus: Habitus;
   readonly #look: BoneLook;
   readonly #grid: Grid;
-  /** s and t of every pixel near the canal; NaN elsewhere. */
-  readonly #s: Float32Array;
-  readonly #t: Float32Array;
+  readonly #nearCanal: readonly NearCanal[];
 
   constructor(study: PhantomStudy) {
     const random = new RandomStream(study.seed, study.index, PURPOSE.look, 1);
@@ -31,10 +29,7 @@ export class Painter {
       mottle: random.uniform(0.6, 1.5),
     };
     this.#grid = acquiredGrid(study.acquisition);
-    const count = this.#grid.columns * this.#grid.rows;
-    this.#s = new Float32Array(count).fill(Number.NaN);
-    this.#t = new Float32Array(count).fill(Number.NaN);
-    this.#locateCanal();
+    this.#nearCanal = locateCanal(study, this.#grid);
   }
 
   /** Stored pixels (row-major uint16) of slice number `slice`, counted from 0. */
@@ -64,17 +59,13 @@ export class Painter {
     return sum;
   }
 
-  #beside(y: number, z: number, x: number): number {
-    return x + y * Math.sin(this.#study.acquisition.obliquity) - this.#study.spine.midline(z);
-  }
-
   /** Vessels, discs and bodies, from the back of the painting to its front. */
   #inFront(x: number): (Shape | null)[] {
     const { spine, signals, texture } = this.#study;
     return [
       ...vesselShapes(this.#habitus, signals, spine, texture, x, this.#grid),
-      ...spine.discs.map((disc) => discShape(disc, this.#besideFrame(disc, x), this.#look)),
-      ...spine.vertebrae.map((body) => bodyShape(body, spine, this.#besideFrame(body, x), this.#look)),
+      ...spine.discs.map((disc) => discShape(disc, this.#beside(disc, x), this.#look)),
+      ...spine.vertebrae.map((body) => bodyShape(body, spine, this.#beside(body, x), this.#look)),
     ];
   }
 
@@ -82,64 +73,72 @@ export class Painter {
     const { vertebrae } = this.#study.spine;
     const lumbar = vertebrae.filter((body) => body.name.startsWith('L'));
     return [
-      ...lumbar.map((body) => foramenRoot(body, this.#besideFrame(body, x), this.#look)),
-      ...vertebrae.map((body) => archShape(body, this.#besideFrame(body, x), this.#look)),
+      ...lumbar.map((body) => foramenRoot(body, this.#beside(body, x), this.#look)),
+      ...vertebrae.map((body) => archShape(body, this.#beside(body, x), this.#look)),
     ];
   }
 
-  #besideFrame({ y, z }: { y: number; z: number }, x: number): number {
-    return this.#beside(y, z, x);
-  }
-
-  #locateCanal(): void {
-    const { wall } = this.#study.spine;
-    const { columns, rows, y0, z0, step } = this.#grid;
-    for (let row = 0; row < rows; row++) {
-      const z = z0 - row * step;
-      const guess = wall.sAtHeight(z);
-      const [wallY] = wall.point(guess, 0);
-      const first = Math.max(0, Math.floor((wallY - 8 - y0) / step));
-      const last = Math.min(columns - 1, Math.ceil((wallY + 42 - y0) / step));
-      for (let column = first; column <= last; column++) {
-        wall.locate(y0 + column * step, z, guess);
-        if (wall.t < -2 || wall.t > 28 || wall.s <= 0 || wall.s >= wall.length) continue;
-        this.#s[row * columns + column] = wall.s;
-        this.#t[row * columns + column] = wall.t;
-      }
-    }
+  #beside({ y, z }: { y: number; z: number }, x: number): number {
+    return x + offMidline(this.#study, y, z);
   }
 
   /** Fat between the pedicles, beside the canal. */
   #paintForamina(layer: Canvas, x: number): void {
     const { signals, texture } = this.#study;
-    this.#eachNearCanal((i, y, z) => {
-      const t = this.#t[i]!;
-      const side = Math.abs(this.#beside(y, z, x));
-      if (side < 10 || side > 22 || t < 0 || t > 15) return;
-      const fat = signals.fat * (0.78 + 0.12 * texture.at(y * 0.5, z * 0.4));
+    for (const { index, s, t, offset } of this.#nearCanal) {
+      const side = Math.abs(x + offset);
+      if (side < 10 || side > 22 || t < 0 || t > 15) continue;
+      const fat = signals.fat * (0.78 + 0.12 * texture.at(t * 0.5, s * 0.4));
       const cover =
         smoothStep(10, 12, side) * smoothStep(22, 18, side) * smoothStep(0, 1.2, Math.min(t, 15 - t));
-      layer.values[i]! += cover * (fat - layer.values[i]!);
-    });
+      layer.values[index]! += cover * (fat - layer.values[index]!);
+    }
   }
 
   /** `dither` shifts the samples along t a little, so that averaging the layers also smooths thin edges. */
   #paintCanal(layer: Canvas, x: number, dither: number): void {
     const { canal, signals } = this.#study;
     const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
-    this.#eachNearCanal((i, y, z) => {
-      const t = this.#t[i]! + dither;
-      canal.look(this.#s[i]!, t, this.#beside(y, z, x), signals, point);
-      if (point.inside) layer.values[i]! += smoothStep(-1, 0.3, t) * (point.signal - layer.values[i]!);
-    });
-  }
-
-  #eachNearCanal(visit: (index: number, y: number, z: number) => void): void {
-    const { columns, y0, z0, step } = this.#grid;
-    for (let i = 0; i < this.#t.length; i++) {
-      if (Number.isNaN(this.#t[i]!)) continue;
-      const column = i % columns;
-      visit(i, y0 + column * step, z0 - ((i - column) / columns) * step);
+    for (const { index, s, t, offset } of this.#nearCanal) {
+      canal.look(s, t + dither, x + offset, signals, point);
+      if (!point.inside) continue;
+      layer.values[index]! += smoothStep(-1, 0.3, t + dither) * (point.signal - layer.values[index]!);
     }
   }
+}
+
+/** A pixel near the canal: where it lies along and behind the posterior wall, and off the midline for a slice at 0. */
+interface NearCanal {
+  readonly index: number;
+  readonly s: number;
+  readonly t: number;
+  readonly offset: number;
+}
+
+function locateCanal(study: PhantomStudy, { columns, rows, y0, z0, step }: Grid): NearCanal[] {
+  const { wall } = study.spine;
+  const found: NearCanal[] = [];
+  for (let row = 0; row < rows; row++) {
+    const z = z0 - row * step;
+    const guess = wall.sAtHeight(z);
+    const [wallY] = wall.point(guess, 0);
+    const first = Math.max(0, Math.floor((wallY - 8 - y0) / step));
+    const last = Math.min(columns - 1, Math.ceil((wallY + 42 - y0) / step));
+    for (let column = first; column <= last; column++) {
+      const y = y0 + column * step;
+      wall.locate(y, z, guess);
+      if (wall.t < -2 || wall.t > 28 || wall.s <= 0 || wall.s >= wall.length) continue;
+      found.push({
+        index: row * columns + column,
+        s: wall.s,
+        t: wall.t,
+        offset: offMidline(study, y, z),
+      });
+    }
+  }
+  return found;
+}
+
+function offMidline(study: PhantomStudy, y: number, z: number): number {
+  return y * Math.sin(study.acquisition.obliquity) - study.spine.midline(z);
 }

@@ -128,22 +128,11 @@ export function acquire(
   addGhost(slice, acquisition, surroundings.frontWall);
   shade(slice, acquisition, surroundings, texture);
   blur(slice, acquisition.blur);
-  const deviation = acquisition.noise * csf;
-  for (let i = 0; i < slice.values.length; i++) {
-    const radius = deviation * Math.sqrt(-2 * Math.log(random.uniform()));
-    const angle = 2 * Math.PI * random.uniform();
-    const real = slice.values[i]! + radius * Math.cos(angle);
-    const imaginary = radius * Math.sin(angle);
-    slice.values[i] = Math.sqrt(real * real + imaginary * imaginary);
-  }
+  addNoise(slice.values, acquisition.noise * csf, random);
   const { columns, rows } = acquisition;
   const scale = acquisition.spacing / grid.step;
-  const across = resampleRows(slice.values, grid.columns, grid.rows, columns, scale);
-  const stored = transposed(
-    resampleRows(transposed(across, columns, grid.rows), grid.rows, columns, rows, scale),
-    rows,
-    columns,
-  );
+  const across = resampleRows(slice.values, grid.columns, columns, scale);
+  const stored = resampleColumns(across, columns, rows, scale);
   const gain = acquisition.gain / csf;
   const pixels = new Uint16Array(columns * rows);
   for (let row = 0; row < rows; row++) {
@@ -194,21 +183,41 @@ function shade(
   const { columns, rows, y0, z0, step } = slice.grid;
   const { coilReach, coilHeight, shading, saturation } = acquisition;
   const canalDepth = skin(0) - frontWall(0) - 35;
+  const coil = Float64Array.from({ length: columns }, (_, column) => {
+    const deep = Math.max(-10, skin(0) - (y0 + column * step)) - canalDepth;
+    return Math.exp(-deep / coilReach);
+  });
   for (let row = 0; row < rows; row++) {
     const z = z0 - row * step;
     const front = frontWall(0) * 0.55 + 0.45 * frontWall(z);
     const along = 1 / (1 + (z / coilHeight) ** 4 * 8);
     for (let column = 0; column < columns; column++) {
       const y = y0 + column * step;
-      const deep = Math.max(-10, skin(0) - y) - canalDepth;
-      let sensitivity =
-        along * Math.exp(-deep / coilReach) * (1 + shading * texture.at(y * 0.016, z * 0.012 + 90));
+      let sensitivity = along * coil[column]! * (1 + shading * texture.at(y * 0.016, z * 0.012 + 90));
       if (saturation !== null) {
         const kept = smoothStep(front - saturation.gap - 12, front - saturation.gap + 2, y);
         sensitivity *= saturation.left + (1 - saturation.left) * kept;
       }
       slice.values[row * columns + column]! *= sensitivity;
     }
+  }
+}
+
+/** Magnitude of the signal with Gaussian noise on its real and imaginary part (a pair by Marsaglia's polar method). */
+function addNoise(values: Float32Array, deviation: number, random: RandomStream): void {
+  for (let i = 0; i < values.length; i++) {
+    let a: number;
+    let b: number;
+    let square: number;
+    do {
+      a = random.uniform(-1, 1);
+      b = random.uniform(-1, 1);
+      square = a * a + b * b;
+    } while (square >= 1);
+    const scale = deviation * Math.sqrt((-2 * Math.log(square)) / square);
+    const real = values[i]! + a * scale;
+    const imaginary = b * scale;
+    values[i] = Math.sqrt(real * real + imaginary * imaginary);
   }
 }
 
@@ -231,28 +240,50 @@ function blur(slice: Canvas, [alongRows, alongColumns]: readonly [number, number
   }
 }
 
-/** Resamples every row to `count` samples `scale` apart with Lanczos's three-lobed kernel. */
-function resampleRows(
-  source: Float32Array,
-  columns: number,
-  rows: number,
-  count: number,
-  scale: number,
-): Float32Array {
+const TAPS = 6;
+
+/** Where `count` samples `scale` apart lie among `length`: per sample six places and their weights (Lanczos, three lobes). */
+function taps(length: number, count: number, scale: number): { places: Int32Array; weights: Float64Array } {
+  const places = new Int32Array(count * TAPS);
+  const weights = new Float64Array(count * TAPS);
+  for (let i = 0; i < count; i++) {
+    const first = Math.floor(i * scale) - 2;
+    const kernel = Array.from({ length: TAPS }, (_, k) => lanczos(i * scale - first - k));
+    const sum = kernel.reduce((a, b) => a + b);
+    for (const [k, weight] of kernel.entries()) {
+      places[i * TAPS + k] = Math.max(0, Math.min(length - 1, first + k));
+      weights[i * TAPS + k] = weight / sum;
+    }
+  }
+  return { places, weights };
+}
+
+function resampleRows(source: Float32Array, columns: number, count: number, scale: number): Float32Array {
+  const rows = source.length / columns;
+  const { places, weights } = taps(columns, count, scale);
   const result = new Float32Array(count * rows);
-  const weights = new Float64Array(6);
-  for (let column = 0; column < count; column++) {
-    const x = column * scale;
-    const first = Math.floor(x) - 2;
-    let sum = 0;
-    for (let k = 0; k < 6; k++) sum += weights[k] = lanczos(x - first - k);
-    for (let row = 0; row < rows; row++) {
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < count; column++) {
       let value = 0;
-      for (let k = 0; k < 6; k++) {
-        const at = Math.max(0, Math.min(columns - 1, first + k));
-        value += weights[k]! * source[row * columns + at]!;
+      for (let k = column * TAPS; k < (column + 1) * TAPS; k++) {
+        value += weights[k]! * source[row * columns + places[k]!]!;
       }
-      result[row * count + column] = value / sum;
+      result[row * count + column] = value;
+    }
+  }
+  return result;
+}
+
+function resampleColumns(source: Float32Array, columns: number, count: number, scale: number): Float32Array {
+  const { places, weights } = taps(source.length / columns, count, scale);
+  const result = new Float32Array(columns * count);
+  for (let row = 0; row < count; row++) {
+    for (let k = row * TAPS; k < (row + 1) * TAPS; k++) {
+      const weight = weights[k]!;
+      const from = places[k]! * columns;
+      for (let column = 0; column < columns; column++) {
+        result[row * columns + column]! += weight * source[from + column]!;
+      }
     }
   }
   return result;
@@ -263,15 +294,6 @@ function lanczos(x: number): number {
   if (Math.abs(x) >= 3) return 0;
   const a = Math.PI * x;
   return (3 * Math.sin(a) * Math.sin(a / 3)) / (a * a);
-}
-
-function transposed(source: Float32Array, columns: number, rows: number): Float32Array {
-  const result = new Float32Array(source.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      result[column * rows + row] = source[row * columns + column]!;
-  }
-  return result;
 }
 
 function nearest(values: readonly number[], target: number): number {

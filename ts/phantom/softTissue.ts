@@ -4,7 +4,7 @@
  */
 
 import type { RandomStream } from '../random.js';
-import { type Bounds, bell, type Grid, type Shape, smoothStep } from './canvas.js';
+import { type Box, bell, type Grid, type Shape, smoothStep } from './canvas.js';
 import { smoothFunction } from './curve.js';
 import type { Spine } from './spine.js';
 import type { Texture } from './texture.js';
@@ -91,14 +91,15 @@ export function softTissue(
   const midline = 1 - smoothStep(2.5, 6, side);
   const streaked = habitus.muscleFat + 0.3 * midline;
   const organs = organSignal(habitus, signals, texture, shift);
-  let row = rows[0]!;
   return {
-    bounds: everything(grid),
+    frame: PATIENT,
+    box: everything(grid),
     depth(y, z) {
-      row = rows[Math.max(0, Math.min(rows.length - 1, Math.round((grid.z0 - z) / grid.step)))]!;
+      const row = rows[rowAt(grid, z)]!;
       return Math.min(row.skin - y, y - row.belly);
     },
     signal(y, z, depth) {
+      const row = rows[rowAt(grid, z)]!;
       const skinLayer = 1 - smoothStep(1, 2.2, depth);
       let value: number;
       if (y > row.fascia) {
@@ -175,15 +176,14 @@ export function vesselShapes(
     const chord = 1 - ((x - vessel.x) / vessel.radius) ** 2;
     if (chord <= 0.02) return [];
     const half = vessel.radius * Math.sqrt(chord);
-    let across = 0;
     return [
       {
-        bounds: { ...everything(grid), zMin: end - 30 },
+        frame: PATIENT,
+        box: { ...everything(grid), qMin: end - 30 },
         depth(y, z) {
-          const row = Math.max(0, Math.min(grid.rows - 1, Math.round((grid.z0 - z) / grid.step)));
-          const centre = front[row]! - vessel.gap - vessel.radius - 0.6 * texture.at(z * 0.06, vessel.x);
-          across = Math.abs(y - centre);
-          return half * smoothStep(end - 26, end, z) - across;
+          const wall = front[rowAt(grid, z)]! - vessel.gap - vessel.radius;
+          const centre = wall - 0.6 * texture.at(z * 0.06, vessel.x);
+          return half * smoothStep(end - 26, end, z) - Math.abs(y - centre);
         },
         signal: (_y, _z, depth) => signals.blood * (1 + 0.9 * smoothStep(1.6, 0, depth)),
       },
@@ -191,11 +191,18 @@ export function vesselShapes(
   });
 }
 
-function everything(grid: Grid): Bounds {
+/** The patient's own axes: p is y, q is z. */
+const PATIENT = { y: 0, z: 0, angle: 0 };
+
+function everything(grid: Grid): Box {
   return {
-    yMin: grid.y0,
-    yMax: grid.y0 + grid.columns * grid.step,
-    zMin: grid.z0 - grid.rows * grid.step,
-    zMax: grid.z0,
+    pMin: grid.y0,
+    pMax: grid.y0 + grid.columns * grid.step,
+    qMin: grid.z0 - grid.rows * grid.step,
+    qMax: grid.z0,
   };
+}
+
+function rowAt(grid: Grid, z: number): number {
+  return Math.max(0, Math.min(grid.rows - 1, Math.round((grid.z0 - z) / grid.step)));
 }

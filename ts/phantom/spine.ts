@@ -5,14 +5,8 @@
  */
 import { LEVELS, type Level } from '../data/types.js';
 import type { RandomStream } from '../random.js';
+import type { Frame } from './canvas.js';
 import { Path, smoothFunction } from './curve.js';
-
-/** A frame in the plane: `angle` is how far its upward axis leans to the front, radians. */
-interface Frame {
-  readonly y: number;
-  readonly z: number;
-  readonly angle: number;
-}
 
 export interface Vertebra extends Frame {
   readonly name: string;
