@@ -86,9 +86,11 @@ export function smoothStep(low: number, high: number, x: number): number {
   return t * t * (3 - 2 * t);
 }
 
-/** Bell of height 1 and standard deviation 1. */
+/** Bell of height 1 and standard deviation about 1 that ends at +-4: exp(-x*x/2) without the exponential. */
 export function bell(x: number): number {
-  return Math.exp(-0.5 * x * x);
+  const a = Math.max(0, 1 - (x * x) / 16);
+  const b = a * a;
+  return b * b * b * b;
 }
 
 /** Depth below the surface of a box of half sides a and b with corners of radius r, at (p, q) from its centre. */
