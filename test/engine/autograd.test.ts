@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { add } from '#spinegrad/engine/ops/add.js';
@@ -6,15 +6,15 @@ import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { relu } from '#spinegrad/engine/ops/relu.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tensorsAlive, tidy } from '#spinegrad/engine/tensor.js';
+import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 
 const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
 
 let device: Device;
-beforeAll(async () => {
+beforeEach(async () => {
   device = await openDevice('cpu');
 });
-afterAll(() => device.close());
+afterEach(() => device.close());
 
 function leaf(...values: number[]): Tensor {
   const tensor = device.tensor(values);
@@ -75,7 +75,7 @@ describe('backward', () => {
 
   it('frees the intermediate tensors on the way, but not what was kept', async () => {
     const x = leaf(1, -2);
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     const hidden = relu(mul(x, x));
     const kept = mul(hidden, 3).keep();
     const loss = sum(kept);
@@ -84,9 +84,9 @@ describe('backward', () => {
     expect(await kept.data()).toEqual(Float32Array.of(3, 12));
     kept.dispose();
     loss.dispose();
-    expect(tensorsAlive()).toBe(before + 1); // the gradient
+    expect(device.memory().tensors).toBe(before + 1); // the gradient
     x.dispose();
-    expect(tensorsAlive()).toBe(before - 1);
+    expect(device.memory().tensors).toBe(before - 1);
   });
 
   it('flows through tensors that were disposed where their values are not needed', async () => {

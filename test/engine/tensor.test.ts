@@ -1,16 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { add } from '#spinegrad/engine/ops/add.js';
 import { relu } from '#spinegrad/engine/ops/relu.js';
-import { type Tensor, tensorsAlive, tidy } from '#spinegrad/engine/tensor.js';
+import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 
 const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
 
 let device: Device;
-beforeAll(async () => {
+beforeEach(async () => {
   device = await openDevice('cpu');
 });
-afterAll(() => device.close());
+afterEach(() => device.close());
 
 describe('a tensor', () => {
   it.each([
@@ -70,9 +70,9 @@ describe('a tensor', () => {
     ['too few values', () => device.tensor([1, 2], [3])],
     ['other values than it has', () => device.zeros([2]).write(new Float32Array(3))],
   ])('refuses %s with ERR_SHAPE', (_, make) => {
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     expect(make).toThrow(code('ERR_SHAPE'));
-    expect(tensorsAlive() - before).toBeLessThanOrEqual(1);
+    expect(device.memory().tensors - before).toBeLessThanOrEqual(1);
   });
 
   it('refuses arrays of other kinds with ERR_DTYPE', () => {
@@ -129,44 +129,44 @@ describe('the life of a tensor', () => {
   });
 
   it('ends with the block of `using`', () => {
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     {
       using tensor = device.zeros([2]);
       expect(tensor.disposed).toBe(false);
     }
-    expect(tensorsAlive()).toBe(before);
+    expect(device.memory().tensors).toBe(before);
   });
 });
 
 describe('tidy', () => {
   it('keeps what the body returns, alone, in arrays and in objects, and frees the rest', () => {
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     const { a, list } = tidy(() => {
       device.zeros([1]);
       return { a: device.zeros([2]), list: [device.zeros([3])], text: 'x', nothing: undefined };
     });
-    expect(tensorsAlive()).toBe(before + 2);
+    expect(device.memory().tensors).toBe(before + 2);
     for (const tensor of [a, ...list]) tensor.dispose();
-    expect(tensorsAlive()).toBe(before);
+    expect(device.memory().tensors).toBe(before);
   });
 
   it('hands what an inner one returns to the outer one', () => {
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     tidy(() => {
       tidy(() => device.zeros([1]));
     });
-    expect(tensorsAlive()).toBe(before);
+    expect(device.memory().tensors).toBe(before);
   });
 
   it('spares what was kept', () => {
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     let kept: Tensor | undefined;
     tidy(() => {
       kept = tidy(() => device.zeros([1]).keep());
     });
     expect(kept!.disposed).toBe(false);
     kept!.dispose();
-    expect(tensorsAlive()).toBe(before);
+    expect(device.memory().tensors).toBe(before);
   });
 
   it('does not take over what the body was given', () => {
@@ -178,14 +178,14 @@ describe('tidy', () => {
   });
 
   it('frees everything when the body throws', () => {
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     expect(() =>
       tidy(() => {
         device.zeros([1]);
         throw new Error('no');
       }),
     ).toThrow('no');
-    expect(tensorsAlive()).toBe(before);
+    expect(device.memory().tensors).toBe(before);
   });
 
   it('refuses an asynchronous body', () => {

@@ -1,7 +1,7 @@
 /** The layers: torch's names, its initialisation, and the frozen grader. */
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
@@ -12,8 +12,11 @@ import { ResNet } from '#spinegrad/nn/resnet.js';
 import { AdamW } from '#spinegrad/optim/adamW.js';
 import { RandomStream } from '#spinegrad/random.js';
 
-const device = await openDevice('cpu', { threads: 2 });
-afterAll(() => device.close());
+let device: Device;
+beforeEach(async () => {
+  device = await openDevice('cpu', { threads: 2 });
+});
+afterEach(() => device.close());
 
 const build = (seed = 1) => ({ device, random: new RandomStream(seed) });
 

@@ -2,17 +2,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '#spinegrad/data/safetensors.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import type { TypedArray } from '#spinegrad/engine/tensor.js';
 import { BatchNorm2d, Conv2d } from '#spinegrad/nn/layers.js';
 import { Module } from '#spinegrad/nn/module.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 
-const device = await openDevice('cpu', { threads: 1 });
-afterAll(() => device.close());
+let device: Device;
+beforeEach(async () => {
+  device = await openDevice('cpu', { threads: 1 });
+});
+afterEach(() => device.close());
 
 /** A convolution and a batch norm. */
 class Pair extends Module {

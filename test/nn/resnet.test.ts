@@ -8,10 +8,10 @@
  * over few values, which moves by a factor of 2 to 4 between orders of summation. (The largest ratio seen is 4.4.)
  */
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSafetensors } from '#spinegrad/data/safetensors.js';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
@@ -31,8 +31,11 @@ import {
 import { RandomStream } from '#spinegrad/random.js';
 import golden from './golden/resnet.json' with { type: 'json' };
 
-const device = await openDevice('cpu', { threads: 2 });
-afterAll(() => device.close());
+let device: Device;
+beforeEach(async () => {
+  device = await openDevice('cpu', { threads: 2 });
+});
+afterEach(() => device.close());
 
 const build = () => ({ device, random: new RandomStream(7) });
 const makers = { resnet18, resnet34, resnet50 };

@@ -19,7 +19,7 @@ import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/devi
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, type TypedArray, tensorsAlive } from '#spinegrad/engine/tensor.js';
+import type { Tensor, TypedArray } from '#spinegrad/engine/tensor.js';
 
 /** Numbers become float32; a typed array keeps its dtype. */
 export interface Input {
@@ -271,9 +271,10 @@ function checkGradients<Options>(
 /** Declares the tests of one operation. */
 export function describeOperation<Options = undefined>(operation: OperationDescriptor<Options>): void {
   describe(operation.name, () => {
+    const open = () => openDevice((process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind);
     let device: Device;
     beforeAll(async () => {
-      device = await openDevice((process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind);
+      device = await open();
     });
     afterAll(() => device.close());
 
@@ -283,8 +284,8 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
       const differentiable = one.differentiable ?? operation.differentiable;
       const cotangent = (size: number): Float32Array =>
         Float32Array.from((one.exact ? integers : normals)([size], 7).values);
-      const outcome = (betweenLayers = false): Promise<Outcome> =>
-        evaluate(device, operation.run, one.inputs, options, differentiable, cotangent, betweenLayers);
+      const outcome = ({ on = device, betweenLayers = false } = {}): Promise<Outcome> =>
+        evaluate(on, operation.run, one.inputs, options, differentiable, cotangent, betweenLayers);
       const check = ({ value, gradients }: Outcome): void => {
         const arrays = Object.fromEntries(
           Object.entries(one.inputs).map(([name, input]) => [
@@ -301,14 +302,14 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
       it('gives the value and gradient of the reference', async () => check(await outcome()));
 
       if (Object.values(one.inputs).some(({ shape }) => shape.length === 4)) {
-        it('does so between layers', async () => check(await outcome(true)));
+        it('does so between layers', async () => check(await outcome({ betweenLayers: true })));
       }
 
       it('gives the same bits again and leaves no tensor behind', async () => {
-        const before = tensorsAlive();
-        const first = await outcome();
-        expect(tensorsAlive()).toBe(before);
-        expect(await outcome()).toEqual(first);
+        using on = await open();
+        const first = await outcome({ on });
+        expect(on.memory().tensors).toBe(0);
+        expect(await outcome({ on })).toEqual(first);
       });
     });
 

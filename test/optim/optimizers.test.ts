@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { relu } from '#spinegrad/engine/ops/relu.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tensorsAlive } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { AdamW } from '#spinegrad/optim/adamW.js';
 import { Ema } from '#spinegrad/optim/ema.js';
 import type { Optimizer } from '#spinegrad/optim/optimizer.js';
@@ -37,10 +37,10 @@ interface Golden {
 const golden = JSON.parse(readFileSync(new URL('golden/optimizers.json', import.meta.url), 'utf8')) as Golden;
 
 let device: Device;
-beforeAll(async () => {
+beforeEach(async () => {
   device = await openDevice('cpu');
 });
-afterAll(() => device.close());
+afterEach(() => device.close());
 
 function setGradient(parameter: Tensor, values: readonly number[] | null): void {
   parameter.grad?.dispose();
@@ -231,11 +231,11 @@ describe('optimizers', () => {
 
   it('frees what it made', () => {
     const { parameters } = net();
-    const before = tensorsAlive();
+    const before = device.memory().tensors;
     const optimizer = new AdamW(parameters);
     optimizer.stateTensors();
     optimizer.dispose();
-    expect(tensorsAlive()).toBe(before);
+    expect(device.memory().tensors).toBe(before);
   });
 });
 

@@ -1,7 +1,7 @@
 /** A device: an ordered queue, its memory, and the tensors made on it. */
 import { SpinegradError } from '../error.js';
 import { type DeviceHandle, native, rethrow, type TensorHandle } from './native.js';
-import { type DType, dtypeOf, type Shape, sizeOf, Tensor, type TypedArray, tensorsAlive } from './tensor.js';
+import { type DType, dtypeOf, type Shape, sizeOf, Tensor, type TypedArray } from './tensor.js';
 
 export type DeviceKind = 'cpu' | 'cuda' | 'auto';
 
@@ -16,13 +16,15 @@ export interface MemoryInfo {
   peakBytes: number;
   /** Bytes kept for reuse. */
   cachedBytes: number;
-  /** Tensors not yet disposed. */
+  /** Tensors neither disposed nor collected. */
   tensors: number;
 }
 
 export class Device {
   /** @internal */
   readonly handle: DeviceHandle;
+  /** @internal Kept by the tensors. */
+  tensorsAlive = 0;
   readonly #operations = new Map<string, number>();
 
   /** @internal Use `openDevice()`. */
@@ -115,7 +117,7 @@ export class Device {
 
   memory(): MemoryInfo {
     const [bytesInUse, peakBytes, cachedBytes] = rethrow(() => native.memory(this.handle));
-    return { bytesInUse, peakBytes, cachedBytes, tensors: tensorsAlive() };
+    return { bytesInUse, peakBytes, cachedBytes, tensors: this.tensorsAlive };
   }
 
   /** Ends the queue; values not yet computed are lost, reads still pending reject. */

@@ -44,13 +44,8 @@ export interface GradientNode {
 }
 
 const scopes: Set<Tensor>[] = [];
-let alive = 0;
-
-/** Tensors not yet disposed (or collected), over all devices. */
-export const tensorsAlive = (): number => alive;
-
-const collected = new FinalizationRegistry<undefined>(() => {
-  alive--;
+const collected = new FinalizationRegistry<Device>((device) => {
+  device.tensorsAlive--;
 });
 
 export class Tensor implements Disposable {
@@ -72,8 +67,8 @@ export class Tensor implements Disposable {
     this.shape = Object.freeze([...shape]);
     this.dtype = dtype;
     this.#handle = rethrow(() => native.tensor(DTYPES.indexOf(dtype), shape));
-    alive++;
-    collected.register(this, undefined, this);
+    device.tensorsAlive++;
+    collected.register(this, device, this);
     scopes.at(-1)?.add(this);
   }
 
@@ -167,7 +162,7 @@ export class Tensor implements Disposable {
     this.grad?.dispose();
     this.grad = undefined;
     collected.unregister(this);
-    alive--;
+    this.device.tensorsAlive--;
     for (const scope of scopes) scope.delete(this);
   }
 
