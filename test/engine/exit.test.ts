@@ -36,6 +36,17 @@ const WORKER = `
   })();
 `;
 
+/** A worker that ends as `how` says while its queue is full. */
+const ENDING = (how: string) => `
+  const { workerData } = require('node:worker_threads');
+  (async () => {
+    const { openDevice } = await import(workerData.device);
+    const device = await openDevice('cpu', { threads: 2 });
+    for (let i = 0; i < 50; i++) device.full([300, 300], i).data().catch(() => {});
+    ${how}
+  })();
+`;
+
 const compiled = (file: string): string => new URL(`../../dist/${file}`, import.meta.url).href;
 const URLS = JSON.stringify({ device: compiled('engine/device.js'), add: compiled('engine/ops/add.js') });
 
@@ -84,10 +95,22 @@ const scenarios: [string, string, number][] = [
     0,
   ],
   ['process.exit while workers are at work', `${START} await start(); await start(); process.exit(5);`, 5],
+  ...['process.exit(6)', 'process.exitCode = 6; device.close()', 'device.close(); process.exit(6)'].map(
+    (how): [string, string, number] => [
+      `a worker that ends with: ${how}`,
+      `${START} const worker = new Worker(${JSON.stringify(ENDING(how))}, { eval: true, execArgv: [], workerData: urls }); process.exitCode = (await once(worker, 'exit'))[0];`,
+      6,
+    ],
+  ),
   [
-    'process.exit in a worker',
-    `${START} const worker = new Worker("process.exit(6)", { eval: true }); process.exitCode = (await once(worker, 'exit'))[0];`,
-    6,
+    'an exception in a worker at work',
+    `${START} const worker = new Worker(${JSON.stringify(ENDING("throw new Error('on purpose')"))}, { eval: true, execArgv: [], workerData: urls }); await once(worker, 'error').catch(() => {}); process.exitCode = 7;`,
+    7,
+  ],
+  [
+    "a read in a handler of 'exit', after the device has gone",
+    `${WORK} process.on('exit', () => { try { x.dataSync(); } catch (error) { process.exitCode = error.code === 'ERR_DEVICE_CLOSED' ? 8 : 1; } });`,
+    8,
   ],
 ];
 

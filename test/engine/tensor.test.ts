@@ -12,6 +12,18 @@ beforeEach(async () => {
 });
 afterEach(() => device.close());
 
+function detached(length: number): Float32Array {
+  const values = new Float32Array(length);
+  structuredClone(values.buffer, { transfer: [values.buffer] });
+  return values;
+}
+
+class Lying extends Float32Array {
+  override get length() {
+    return 2;
+  }
+}
+
 describe('a tensor', () => {
   it.each([
     ['float32', Float32Array.of(1.5, -2, 3)],
@@ -35,6 +47,15 @@ describe('a tensor', () => {
     shared.set([5, 6, 7]);
     using ofShared = device.tensor(shared);
     expect(await ofShared.data()).toEqual(Float32Array.of(5, 6, 7));
+  });
+
+  it('takes what a resizable buffer holds at the call', async () => {
+    const buffer: ArrayBuffer = Reflect.construct(ArrayBuffer, [8, { maxByteLength: 64 }]);
+    const values = new Float32Array(buffer).fill(3);
+    using tensor = device.tensor(values);
+    (buffer as ArrayBuffer & { resize(bytes: number): void }).resize(0);
+    expect(await tensor.data()).toEqual(Float32Array.of(3, 3));
+    expect(() => tensor.write(values)).toThrow(code('ERR_SHAPE'));
   });
 
   it('takes the values at the call: a later change of the array changes nothing', async () => {
@@ -63,6 +84,10 @@ describe('a tensor', () => {
   it.each([
     ['a negative size', () => device.zeros([-1])],
     ['a size of 0', () => device.zeros([2, 0])],
+    ['a hole', () => device.zeros(new Array(2))],
+    ['no values', () => device.tensor([])],
+    ['an array whose buffer went elsewhere', () => device.tensor(detached(2), [2])],
+    ['an array that lies about its length', () => device.tensor(new Lying(1), [2])],
     ['a fraction', () => device.zeros([1.5])],
     ['seven axes', () => device.zeros([1, 1, 1, 1, 1, 1, 1])],
     ['no array', () => device.zeros(3 as unknown as number[])],
@@ -75,9 +100,47 @@ describe('a tensor', () => {
     expect(device.memory().tensors - before).toBeLessThanOrEqual(1);
   });
 
-  it('refuses arrays of other kinds with ERR_DTYPE', () => {
-    expect(() => device.tensor(new Float64Array(2) as never)).toThrow(code('ERR_DTYPE'));
-    expect(() => device.tensor(undefined as never)).toThrow(code('ERR_DTYPE'));
+  it.each<[string, unknown]>([
+    ['doubles', new Float64Array(2)],
+    ['nothing', undefined],
+    ['rows', [[1], [2]]],
+    ['text', ['1', '2']],
+    ['big integers', [1n, 2n]],
+    ['holes', new Array(2)],
+    ['a proxy of an array', new Proxy(new Float32Array(2), {})],
+    ['what only looks like an array', Object.create(Float32Array.prototype, { length: { value: 2 } })],
+  ])('refuses %s as values with ERR_DTYPE', (_, values) => {
+    expect(() => device.tensor(values as number[], [2])).toThrow(code('ERR_DTYPE'));
+    expect(() => device.zeros([2]).write(values as Float32Array)).toThrow(code('ERR_DTYPE'));
+  });
+
+  it('is what it was made as: shape, dtype and device are not to be set', () => {
+    const tensor = device.zeros([4]) as { -readonly [Key in keyof Tensor]: Tensor[Key] };
+    expect(() => {
+      tensor.shape = [1 << 20];
+    }).toThrow(TypeError);
+    const sizes = [4];
+    let reads = 0;
+    Object.defineProperty(sizes, 0, { get: () => (reads++ === 0 ? 4 : 1 << 20) });
+    expect(device.zeros(sizes).shape).toEqual([4]);
+  });
+
+  it('takes gradients of its own shape and device only', async () => {
+    using other = await openDevice('cpu');
+    const tensor = device.zeros([4]);
+    const set = (gradient: unknown) => () => {
+      tensor.grad = gradient as Tensor;
+    };
+    expect(set(device.zeros([1]))).toThrow(code('ERR_SHAPE'));
+    expect(set(other.zeros([4]))).toThrow(code('ERR_DEVICE'));
+    expect(set(5)).toThrow(code('ERR_ARGUMENT'));
+    expect(set(device.zeros([4]))).not.toThrow();
+  });
+
+  it('is counted by its own device', async () => {
+    using other = await openDevice('cpu');
+    using _ = other.zeros([1]);
+    expect([device.memory().tensors, other.memory().tensors]).toEqual([0, 1]);
   });
 
   it('that no memory can hold is an error when it is read, not the end of the process', async () => {
@@ -193,6 +256,9 @@ describe('tidy', () => {
   });
 
   it('returns values of any other kind untouched, cyclic ones too', () => {
+    const plain: { self?: object } = {};
+    plain.self = plain;
+    expect(tidy(() => plain)).toBe(plain);
     class Cycle {
       self = this;
     }

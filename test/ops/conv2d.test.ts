@@ -134,3 +134,21 @@ describeOperation<Options>({
     },
   ],
 });
+
+describeOperation<Options>({
+  name: 'conv2d with images as their own filters',
+  run: ({ x }, options) => conv2d(x!, x!, options),
+  reference: ({ x }, options) => reference({ x: x!, weight: x! }, options),
+  differentiable: ['x'],
+  tolerance: { units: 0, reason: 'sums of small integers' },
+  cases: [
+    {
+      name: '20 of 20 channels',
+      inputs: { x: integers([20, 20, 3, 3], 1) },
+      options: { padding: 1 },
+      exact: true,
+    },
+    { name: '2 of 1 channel', inputs: { x: integers([2, 1, 5, 4], 2) }, exact: true },
+    { name: '3 of 9 channels', inputs: { x: integers([3, 9, 1, 1], 3) }, exact: true },
+  ],
+});

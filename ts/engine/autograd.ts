@@ -6,6 +6,7 @@
  * its saved tensors or its output again, so both are freed on the way: activations give their memory to gradients.
  */
 import { SpinegradError } from '../error.js';
+import { expectTensor } from './check.js';
 import type { GradientNode, Tensor } from './tensor.js';
 
 let order = 0;
@@ -79,6 +80,7 @@ function sum(a: Tensor, b: Tensor): Tensor {
  * from. Frees the recorded intermediate tensors, except `loss` and those on which `keep()` was called.
  */
 export function backward(loss: Tensor): void {
+  expectTensor('backward', 'loss', loss);
   if (loss.size !== 1 || !loss.node) {
     throw new SpinegradError(
       'ERR_BACKWARD',

@@ -1,7 +1,8 @@
 /** Argument checks of the operations. A failure names the operation, the argument, what was found and expected. */
+import { inspect } from 'node:util';
 import { SpinegradError } from '../error.js';
 import type { Device } from './device.js';
-import { type DType, Tensor } from './tensor.js';
+import { type DType, type Shape, sizeOf, Tensor } from './tensor.js';
 
 export interface Expectation {
   dtype?: DType;
@@ -10,6 +11,17 @@ export interface Expectation {
   /** The tensor must live there. */
   device?: Device;
 }
+
+/** Any value as a message shows it: short, and on one line. */
+export const found = (value: unknown): string =>
+  inspect(value, {
+    depth: 0,
+    maxArrayLength: 8,
+    maxStringLength: 40,
+    breakLength: Infinity,
+    compact: true,
+    customInspect: false,
+  });
 
 const show = (shape: readonly (number | null)[]): string =>
   `[${shape.map((size) => size ?? '*').join(', ')}]`;
@@ -21,16 +33,16 @@ export function expectTensor(
   value: Tensor,
   { dtype = 'float32', shape, device }: Expectation = {},
 ): readonly number[] {
-  const fail = (code: `ERR_${string}`, found: string, expected: string): never => {
-    throw new SpinegradError(code, `${operation}(): ${argument}: expected ${expected}, found ${found}`);
+  const fail = (code: `ERR_${string}`, what: string, expected: string): never => {
+    throw new SpinegradError(code, `${operation}(): ${argument}: expected ${expected}, found ${what}`);
   };
-  if (!(value instanceof Tensor)) fail('ERR_ARGUMENT', value === null ? 'null' : typeof value, 'a tensor');
+  if (!(value instanceof Tensor)) fail('ERR_ARGUMENT', found(value), 'a tensor');
   if (value.disposed) fail('ERR_DISPOSED', 'a disposed one', 'a live tensor');
   if (value.dtype !== dtype) fail('ERR_DTYPE', value.dtype, dtype);
   if (device && value.device !== device) {
     fail(
       'ERR_DEVICE',
-      `one on ${value.device.name}`,
+      `one on ${value.device.name === device.name ? 'another ' : ''}${value.device.name}`,
       `a tensor on the same device as the first (${device.name})`,
     );
   }
@@ -66,9 +78,10 @@ export function expectNumber(
       below !== undefined && `< ${below}`,
     ].filter(Boolean);
     const kind = integer ? 'an integer' : 'a finite number';
+    const expected = [kind, bounds.join(' and ')].join(' ').trim();
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `${operation}(): ${argument}: expected ${[kind, ...bounds].join(' ')}, found ${String(value)}`,
+      `${operation}(): ${argument}: expected ${expected}, found ${found(value)}`,
     );
   }
   return value;
@@ -84,7 +97,7 @@ export function expectOneOf<T extends string>(
   if (!words.includes(value)) {
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `${operation}(): ${argument}: expected one of ${words.join(', ')}, found ${JSON.stringify(value)}`,
+      `${operation}(): ${argument}: expected one of ${words.join(', ')}, found ${found(value)}`,
     );
   }
   return value;
@@ -100,13 +113,26 @@ export function expectPair(
   value: Pair,
   min: number,
 ): readonly [number, number] {
-  const pair = typeof value === 'number' ? ([value, value] as const) : value;
-  if (!Array.isArray(pair) || pair.length !== 2) {
+  const pair = Array.isArray(value) ? [...value] : [value, value];
+  if (pair.length !== 2) {
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `${operation}(): ${argument}: expected an integer or a pair of integers, found ${JSON.stringify(value)}`,
+      `${operation}(): ${argument}: expected an integer or a pair of integers, found ${found(value)}`,
     );
   }
   for (const number of pair) expectNumber(operation, argument, number, { min, max: 65536, integer: true });
-  return pair as readonly [number, number];
+  return pair as [number, number];
+}
+
+/** Checks a shape and returns a copy that nobody can change. */
+export function expectShape(operation: string, shape: Shape): Shape {
+  const sizes = Array.isArray(shape) ? [...shape] : [0];
+  const positive = sizes.every((size) => Number.isSafeInteger(size) && size > 0);
+  if (!positive || sizes.length > 6 || sizeOf(sizes) >= 2 ** 40) {
+    throw new SpinegradError(
+      'ERR_SHAPE',
+      `${operation}(): shape: expected at most 6 positive integers, of a product below 2^40, found ${found(shape)}`,
+    );
+  }
+  return Object.freeze(sizes);
 }

@@ -1,7 +1,8 @@
 /** A device: an ordered queue, its memory, and the tensors made on it. */
 import { SpinegradError } from '../error.js';
+import { expectShape, found } from './check.js';
 import { type DeviceHandle, native, rethrow, type TensorHandle } from './native.js';
-import { type DType, dtypeOf, type Shape, sizeOf, Tensor, type TypedArray } from './tensor.js';
+import { type DType, dtypeOf, type Shape, Tensor, type TypedArray } from './tensor.js';
 
 export type DeviceKind = 'cpu' | 'cuda' | 'auto';
 
@@ -35,7 +36,7 @@ export class Device {
     readonly reason: string,
     options: DeviceOptions,
   ) {
-    this.handle = rethrow(() => native.open(name, options.threads ?? 0));
+    this.handle = rethrow(() => native.open(name, options?.threads ?? 0));
   }
 
   /** Processor, threads and libraries in one line. */
@@ -45,21 +46,22 @@ export class Device {
 
   /** A tensor with the given values; its dtype is the array's. A plain array of numbers makes float32. */
   tensor(values: TypedArray | readonly number[], shape?: Shape): Tensor {
-    const array = Array.isArray(values) ? Float32Array.from(values) : (values as TypedArray);
+    const numbers = Array.isArray(values) && values.findIndex((value) => typeof value !== 'number') < 0;
+    const array = numbers ? Float32Array.from(values) : (values as TypedArray);
     const dtype = dtypeOf(array);
     if (!dtype) {
       throw new SpinegradError(
         'ERR_DTYPE',
-        `tensor(): expected an array of numbers, Float32Array, Int32Array, Uint16Array or Uint8Array, found ` +
-          `${(values as object)?.constructor?.name ?? typeof values}`,
+        `tensor(): values: expected a flat array of numbers, Float32Array, Int32Array, Uint16Array or Uint8Array, ` +
+          `found ${found(values)}`,
       );
     }
-    const tensor = this.empty(shape ?? [array.length], dtype);
+    const tensor = this.empty(shape ?? [array.length], dtype, 'tensor');
     if (tensor.size !== array.length) {
       tensor.dispose();
       throw new SpinegradError(
         'ERR_SHAPE',
-        `tensor(): shape [${shape}] has ${sizeOf(shape!)} elements, the array has ${array.length}`,
+        `tensor(): values: expected ${tensor.size} for shape [${tensor.shape}], found ${array.length}`,
       );
     }
     return tensor.write(array);
@@ -69,26 +71,19 @@ export class Device {
     return this.full(shape, 0);
   }
 
+  /** float32; every value is `value`, which may be infinite or NaN. */
   full(shape: Shape, value: number): Tensor {
-    const tensor = this.empty(shape, 'float32');
+    if (typeof value !== 'number') {
+      throw new SpinegradError('ERR_ARGUMENT', `full(): value: expected a number, found ${found(value)}`);
+    }
+    const tensor = this.empty(shape, 'float32', 'full');
     this.run('full.forward', [], [tensor], [value]);
     return tensor;
   }
 
   /** @internal A tensor that an operation is about to write. */
-  empty(shape: Shape, dtype: DType = 'float32'): Tensor {
-    const valid =
-      Array.isArray(shape) &&
-      shape.length <= 6 &&
-      shape.every((size) => Number.isSafeInteger(size) && size > 0) &&
-      sizeOf(shape) < 2 ** 40;
-    if (!valid) {
-      throw new SpinegradError(
-        'ERR_SHAPE',
-        `expected a shape of at most 6 positive integers, found [${shape}]`,
-      );
-    }
-    return new Tensor(this, shape, dtype);
+  empty(shape: Shape, dtype: DType = 'float32', operation = 'empty'): Tensor {
+    return new Tensor(this, expectShape(operation, shape), dtype);
   }
 
   /** @internal Enqueues a native operation. */
@@ -136,7 +131,7 @@ export class Device {
  * fallback.
  */
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
-  const { threads } = options;
+  const { threads } = options ?? {};
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0 && threads <= 1024)) {
     throw new SpinegradError(
       'ERR_ARGUMENT',

@@ -5,7 +5,9 @@
  * Memory is given back by `dispose()`, by `using`, by the end of a `tidy()` scope, or, for what an operation only
  * needed for its gradient, by `backward()`. The collector is the backstop.
  */
+import { types } from 'node:util';
 import { SpinegradError } from '../error.js';
+import { expectTensor, found } from './check.js';
 import type { Device } from './device.js';
 import { fromNative, native, rethrow, type TensorHandle } from './native.js';
 
@@ -24,8 +26,16 @@ export type Shape = readonly number[];
 
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, uint8: Uint8Array };
 
+const IS = {
+  float32: types.isFloat32Array,
+  int32: types.isInt32Array,
+  uint16: types.isUint16Array,
+  uint8: types.isUint8Array,
+};
+
+/** Looks inside the object, so that nothing passes which only looks like an array. */
 export function dtypeOf(values: unknown): DType | undefined {
-  return DTYPES.find((dtype) => values instanceof ARRAYS[dtype]);
+  return DTYPES.find((dtype) => IS[dtype](values));
 }
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
@@ -49,31 +59,54 @@ const collected = new FinalizationRegistry<Device>((device) => {
 });
 
 export class Tensor implements Disposable {
-  readonly shape: Shape;
-  readonly dtype: DType;
-  readonly device: Device;
   /** Whether `backward()` leaves the gradient of a scalar with respect to this tensor in `grad`. */
   requiresGrad = false;
-  /** Sum of the gradients since the last `zeroGrad()`; same shape; owned by this tensor. */
-  grad: Tensor | undefined;
   /** @internal */
   node: GradientNode | undefined;
+  readonly #shape: Shape;
+  readonly #dtype: DType;
+  readonly #device: Device;
   #handle: TensorHandle | undefined;
+  #grad: Tensor | undefined;
   #kept = false;
 
-  /** @internal Use `device.tensor()`, `device.zeros()` and the operations. */
+  /** @internal Use `device.tensor()`, `device.zeros()` and the operations, which check the shape. */
   constructor(device: Device, shape: Shape, dtype: DType) {
-    this.device = device;
-    this.shape = Object.freeze([...shape]);
-    this.dtype = dtype;
-    this.#handle = rethrow(() => native.tensor(DTYPES.indexOf(dtype), shape));
+    this.#device = device;
+    this.#shape = shape;
+    this.#dtype = dtype;
+    this.#handle = rethrow(() => native.tensor(DTYPES.indexOf(dtype), this.#shape));
     device.tensorsAlive++;
     collected.register(this, device, this);
     scopes.at(-1)?.add(this);
   }
 
+  get shape(): Shape {
+    return this.#shape;
+  }
+
+  get dtype(): DType {
+    return this.#dtype;
+  }
+
+  get device(): Device {
+    return this.#device;
+  }
+
   get size(): number {
     return sizeOf(this.shape);
+  }
+
+  /** Sum of the gradients since the last `zeroGrad()`; owned by this tensor. */
+  get grad(): Tensor | undefined {
+    return this.#grad;
+  }
+
+  set grad(gradient: Tensor | undefined) {
+    if (gradient !== undefined) {
+      expectTensor('grad', 'value', gradient, { shape: this.#shape, device: this.#device });
+    }
+    this.#grad = gradient;
   }
 
   get disposed(): boolean {
@@ -136,11 +169,17 @@ export class Tensor implements Disposable {
 
   /** Replaces the values, in queue order. */
   write(values: TypedArray): this {
-    if (dtypeOf(values) !== this.dtype || values.length !== this.size) {
+    const dtype = dtypeOf(values);
+    if (dtype !== this.dtype) {
+      throw new SpinegradError(
+        'ERR_DTYPE',
+        `write(): values: expected a ${ARRAYS[this.dtype].name}, found ${found(values)}`,
+      );
+    }
+    if (values.length !== this.size) {
       throw new SpinegradError(
         'ERR_SHAPE',
-        `write(): expected ${this.size} ${this.dtype} values for shape [${this.shape}], found ` +
-          `${values?.length} ${dtypeOf(values) ?? typeof values}`,
+        `write(): values: expected ${this.size} for shape [${this.shape}], found ${values.length}`,
       );
     }
     rethrow(() => native.write(this.device.handle, this.handle, values));
@@ -171,11 +210,13 @@ export class Tensor implements Disposable {
   }
 }
 
-function release(value: unknown, scope: Set<Tensor>): void {
+function release(value: unknown, scope: Set<Tensor>, seen = new Set<unknown>()): void {
   if (value instanceof Tensor) {
     if (scope.delete(value)) scopes.at(-1)?.add(value);
   } else if (Array.isArray(value) || (value && Object.getPrototypeOf(value) === Object.prototype)) {
-    for (const inner of Object.values(value)) release(inner, scope);
+    if (seen.has(value)) return;
+    seen.add(value);
+    for (const inner of Object.values(value)) release(inner, scope, seen);
   }
 }
 

@@ -1,8 +1,9 @@
 import { noGrad } from '../engine/autograd.js';
-import { expectNumber } from '../engine/check.js';
+import { expectNumber, found } from '../engine/check.js';
 import { copy } from '../engine/ops/copy.js';
 import { ema } from '../engine/ops/ema.js';
 import type { Tensor } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
 
 /**
  * An exponential moving average of weights (Polyak and Juditsky 1992): after each step of the optimizer `update()`
@@ -19,6 +20,12 @@ export class Ema implements Disposable {
     readonly decay: number,
   ) {
     expectNumber('Ema', 'decay', decay, { min: 0, max: 1 });
+    if (!(sources instanceof Map)) {
+      throw new SpinegradError(
+        'ERR_PARAMETER',
+        `Ema(): sources: expected a Map of tensors, found ${found(sources)}`,
+      );
+    }
     this.tensors = noGrad(() => new Map([...sources].map(([name, source]) => [name, copy(source).keep()])));
     this.#pairs = [...sources].map(([name, source]) => ({ source, target: this.tensors.get(name)! }));
   }

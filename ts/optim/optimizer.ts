@@ -3,6 +3,7 @@
  * and their way into and out of a checkpoint. A step reads nothing back from the device.
  */
 
+import { expectTensor, found } from '../engine/check.js';
 import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
@@ -55,28 +56,16 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
       parameters instanceof Map
         ? [{ name: 'all', parameters } as unknown as ParameterGroup<Settings>]
         : (parameters as readonly ParameterGroup<Settings>[]);
-    const names = new Set<string>();
-    const tensors = new Set<Tensor>();
+    expectGroups(groups);
     this.#moments = moments;
     this.#groups = groups.map(({ name: group, parameters: named, ...own }) => ({
       name: group,
       settings: { ...settings, ...definedOnly(own) },
       slots: [...named].map(([name, parameter]) => {
-        if (names.has(name) || tensors.has(parameter)) {
-          throw new SpinegradError(
-            'ERR_PARAMETER',
-            `Optimizer: group ${group}: parameter ${name} was found in another group too; expected each once`,
-          );
-        }
-        names.add(name);
-        tensors.add(parameter);
         const zeros = (): Tensor => parameter.device.zeros(parameter.shape).keep();
         return { name, parameter, moments: moments.map(zeros), steps: 0 };
       }),
     }));
-    if (tensors.size === 0) {
-      throw new SpinegradError('ERR_PARAMETER', 'Optimizer: expected at least one parameter, found none');
-    }
   }
 
   /** Changes the parameters that share the settings and the number of this step, from 1. */
@@ -94,6 +83,7 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
     for (const { settings, slots } of this.#groups) {
       const byStep = new Map<number, Change[]>();
       for (const slot of slots) {
+        expectTensor(this.constructor.name, slot.name, slot.parameter);
         const gradient = slot.parameter.grad;
         if (!gradient) continue;
         slot.steps++;
@@ -137,7 +127,7 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
     const slots = this.#slots();
     const expected = this.stateTensors();
     for (const [name, tensor] of Object.entries(expected)) {
-      const values = state[name];
+      const values = state?.[name];
       const dtype = tensor.dtype === 'int32' ? Int32Array : Float32Array;
       if (!(values instanceof dtype) || values.length !== tensor.size) {
         throw new SpinegradError(
@@ -162,6 +152,30 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Named tensors in groups, no tensor and no name twice, and at least one. */
+function expectGroups(groups: readonly ParameterGroup<object>[]): void {
+  const fail = (message: string): never => {
+    throw new SpinegradError('ERR_PARAMETER', `Optimizer: ${message}`);
+  };
+  if (!Array.isArray(groups)) fail(`expected a Map of tensors or an array of groups, found ${found(groups)}`);
+  const names = new Set<string>();
+  const tensors = new Set<Tensor>();
+  for (const { name: group, parameters } of groups.map((one) => one ?? {})) {
+    if (!(parameters instanceof Map)) {
+      fail(`group ${group}: parameters: expected a Map of tensors, found ${found(parameters)}`);
+    }
+    for (const [name, parameter] of parameters) {
+      expectTensor('Optimizer', name, parameter);
+      if (names.has(name) || tensors.has(parameter)) {
+        fail(`group ${group}: parameter ${name} was found in another group too; expected each once`);
+      }
+      names.add(name);
+      tensors.add(parameter);
+    }
+  }
+  if (tensors.size === 0) fail('expected at least one parameter, found none');
 }
 
 const definedOnly = <T extends object>(options: T): Partial<T> =>

@@ -42,10 +42,10 @@ export function batchNorm2d(
   for (const [name, tensor] of Object.entries(channels)) {
     expectTensor('batchNorm2d', name, tensor, { shape: [c], device });
   }
-  const { training = false, relu = false, residual } = options;
+  const { training = false, relu = false, residual, eps = 1e-5, momentum = 0.1 } = options ?? {};
   if (residual) expectTensor('batchNorm2d', 'residual', residual, { shape: x.shape, device });
-  const eps = expectNumber('batchNorm2d', 'eps', options.eps ?? 1e-5, { above: 0 });
-  const momentum = expectNumber('batchNorm2d', 'momentum', options.momentum ?? 0.1, { min: 0, max: 1 });
+  expectNumber('batchNorm2d', 'eps', eps, { above: 0 });
+  expectNumber('batchNorm2d', 'momentum', momentum, { min: 0, max: 1 });
   if (training && n * h * w < 2) {
     throw new SpinegradError(
       'ERR_SHAPE',

@@ -28,19 +28,19 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     number,
     number,
   ];
-  const { bias } = options;
+  const { bias, stride = 1, padding = 0 } = options ?? {};
   if (bias) expectTensor('conv2d', 'bias', bias, { shape: [k], device });
-  const stride = expectPair('conv2d', 'stride', options.stride ?? 1, 1);
-  const padding = expectPair('conv2d', 'padding', options.padding ?? 0, 0);
-  const p = Math.floor((h + 2 * padding[0] - r) / stride[0]) + 1;
-  const q = Math.floor((w + 2 * padding[1] - s) / stride[1]) + 1;
+  const strides = expectPair('conv2d', 'stride', stride, 1);
+  const pads = expectPair('conv2d', 'padding', padding, 0);
+  const p = Math.floor((h + 2 * pads[0] - r) / strides[0]) + 1;
+  const q = Math.floor((w + 2 * pads[1] - s) / strides[1]) + 1;
   if (p < 1 || q < 1) {
     throw new SpinegradError(
       'ERR_SHAPE',
-      `conv2d(): x: expected images of at least the filter's ${r}x${s} with padding ${padding}, found ${h}x${w}`,
+      `conv2d(): x: expected images of at least the filter's ${r}x${s} with padding ${pads}, found ${h}x${w}`,
     );
   }
-  const attributes = [...stride, ...padding];
+  const attributes = [...strides, ...pads];
   const y = device.empty([n, k, p, q]);
   device.run('conv2d.fprop', [x, weight, bias], [y], attributes);
   const inputs = bias ? [x, weight, bias] : [x, weight];

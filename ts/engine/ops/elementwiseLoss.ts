@@ -18,9 +18,10 @@ export function elementwiseLoss(
   operation: string,
   prediction: Tensor,
   target: Tensor,
-  { reduction = 'mean', weight }: ElementwiseLossOptions,
+  options: ElementwiseLossOptions,
   parameter: number,
 ): Tensor {
+  const { reduction = 'mean', weight } = options ?? {};
   const shape = expectTensor(operation, 'prediction', prediction);
   const { device } = prediction;
   expectTensor(operation, 'target', target, { shape, device });

@@ -1,6 +1,6 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectNumber, expectOneOf, expectTensor } from '../check.js';
+import { expectNumber, expectOneOf, expectTensor, found } from '../check.js';
 import type { Tensor } from '../tensor.js';
 
 const REDUCTIONS = ['sum', 'mean', 'weightedMean'] as const;
@@ -23,18 +23,18 @@ export interface FocalLossOptions {
   reduction?: (typeof REDUCTIONS)[number];
 }
 
-function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigmoid: boolean): void {
-  if (alpha === undefined) return;
-  if (!Array.isArray(alpha) || alpha.length !== classes) {
-    const found = Array.isArray(alpha) ? `${alpha.length} numbers` : `${typeof alpha} ${String(alpha)}`;
+/** One weight a class; ones where none were given. */
+function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigmoid: boolean): number[] {
+  if (alpha === undefined) return Array<number>(classes).fill(1);
+  const weights = Array.isArray(alpha) ? [...alpha] : [];
+  if (weights.length !== classes) {
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `focalLoss(): alpha: expected an array of ${classes} numbers, one a class, found ${found}`,
+      `focalLoss(): alpha: expected an array of ${classes} numbers, one a class, found ${found(alpha)}`,
     );
   }
-  alpha.forEach((weight, index) => {
-    expectNumber('focalLoss', `alpha[${index}]`, weight, sigmoid ? { min: 0, max: 1 } : { min: 0 });
-  });
+  const range = sigmoid ? { min: 0, max: 1 } : { min: 0 };
+  return weights.map((weight, index) => expectNumber('focalLoss', `alpha[${index}]`, weight, range));
 }
 
 /**
@@ -54,26 +54,27 @@ function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigm
 export function focalLoss(logits: Tensor, targets: Tensor, options: FocalLossOptions = {}): Tensor {
   const [n, c] = expectTensor('focalLoss', 'logits', logits, { shape: [null, null] }) as [number, number];
   const { device } = logits;
-  const { alpha, labelSmoothing = 0, gamma = 2, ignoreIndex = -100 } = options;
-  const form = expectOneOf('focalLoss', 'form', options.form ?? 'softmax', ['softmax', 'sigmoid']);
+  const { form = 'softmax', gamma = 2, alpha, labelSmoothing = 0 } = options ?? {};
+  const { ignoreIndex = -100, reduction = 'mean' } = options ?? {};
+  expectOneOf('focalLoss', 'form', form, ['softmax', 'sigmoid']);
   const sigmoid = form === 'sigmoid';
   expectTensor('focalLoss', 'targets', targets, {
     dtype: sigmoid ? 'float32' : 'int32',
     shape: sigmoid ? [n, c] : [n],
     device,
   });
-  expectAlpha(alpha, c, sigmoid);
+  const weights = expectAlpha(alpha, c, sigmoid);
   expectNumber('focalLoss', 'gamma', gamma, { min: 0 });
   expectNumber('focalLoss', 'labelSmoothing', labelSmoothing, { min: 0, max: 1 });
   expectNumber('focalLoss', 'ignoreIndex', ignoreIndex, { min: -(2 ** 24), max: 2 ** 24, integer: true });
-  const reduction = expectOneOf('focalLoss', 'reduction', options.reduction ?? 'mean', REDUCTIONS);
+  expectOneOf('focalLoss', 'reduction', reduction, REDUCTIONS);
   const attributes = [
     gamma,
     labelSmoothing,
     ignoreIndex,
     REDUCTIONS.indexOf(reduction),
     Number(alpha !== undefined),
-    ...(alpha ?? Array<number>(c).fill(1)),
+    ...weights,
   ];
   const loss = device.empty([1]);
   const divisor = device.empty([1]);

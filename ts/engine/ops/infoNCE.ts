@@ -33,19 +33,21 @@ export function infoNCE(embeddings: Tensor, labels: Tensor, options: InfoNCEOpti
   const [n] = expectTensor('infoNCE', 'embeddings', embeddings, { shape: [null, null] }) as [number];
   const { device } = embeddings;
   expectTensor('infoNCE', 'labels', labels, { dtype: 'int32', shape: [n], device });
-  const { logScale, mean = 'outside' } = options;
+  const { logScale, temperature, mean = 'outside' } = options ?? {};
   if (logScale) {
     expectTensor('infoNCE', 'logScale', logScale, { shape: [1], device });
-    if (options.temperature !== undefined) {
+    if (temperature !== undefined) {
       throw new SpinegradError(
         'ERR_ARGUMENT',
         'infoNCE(): temperature and logScale are two forms of one parameter; give one of them',
       );
     }
   }
-  const temperature = expectNumber('infoNCE', 'temperature', options.temperature ?? 0.07, { above: 0 });
   const inside = expectOneOf('infoNCE', 'mean', mean, ['outside', 'inside']) === 'inside';
-  const attributes = [temperature, Number(inside)];
+  const attributes = [
+    expectNumber('infoNCE', 'temperature', temperature ?? 0.07, { above: 0 }),
+    Number(inside),
+  ];
   const loss = device.empty([1]);
   const logSum = device.empty([n]);
   const positiveLogSum = inside ? device.empty([n]) : undefined;

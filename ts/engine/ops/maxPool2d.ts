@@ -18,20 +18,21 @@ export function maxPool2d(x: Tensor, kernelSize: Pair, options: MaxPool2dOptions
     number,
     number,
   ];
+  const { stride = kernelSize, padding = 0 } = options ?? {};
   const kernel = expectPair('maxPool2d', 'kernelSize', kernelSize, 1);
-  const stride = expectPair('maxPool2d', 'stride', options.stride ?? kernelSize, 1);
-  const padding = expectPair('maxPool2d', 'padding', options.padding ?? 0, 0);
-  const p = Math.floor((h + 2 * padding[0] - kernel[0]) / stride[0]) + 1;
-  const q = Math.floor((w + 2 * padding[1] - kernel[1]) / stride[1]) + 1;
-  const paddedTooFar = 2 * padding[0] > kernel[0] || 2 * padding[1] > kernel[1];
+  const strides = expectPair('maxPool2d', 'stride', stride, 1);
+  const pads = expectPair('maxPool2d', 'padding', padding, 0);
+  const p = Math.floor((h + 2 * pads[0] - kernel[0]) / strides[0]) + 1;
+  const q = Math.floor((w + 2 * pads[1] - kernel[1]) / strides[1]) + 1;
+  const paddedTooFar = 2 * pads[0] > kernel[0] || 2 * pads[1] > kernel[1];
   if (p < 1 || q < 1 || paddedTooFar || kernel[0] * kernel[1] > 256) {
     throw new SpinegradError(
       'ERR_SHAPE',
       `maxPool2d(): expected a kernel of at most 256 values that fits ${h}x${w} and a padding of at most half of it, ` +
-        `found kernel ${kernel}, padding ${padding}`,
+        `found kernel ${kernel}, padding ${pads}`,
     );
   }
-  const attributes = [...kernel, ...stride, ...padding];
+  const attributes = [...kernel, ...strides, ...pads];
   const { device } = x;
   const y = device.empty([n, c, p, q]);
   const winner = device.empty([n, c, p, q], 'uint8');

@@ -11,11 +11,8 @@ export interface SmoothL1Options extends ElementwiseLossOptions {
  * d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, of d = prediction - target (Girshick, "Fast R-CNN", 2015),
  * weighted, as mean or sum: a scalar [1]. The target is a constant: no gradient flows into it.
  */
-export function smoothL1(
-  prediction: Tensor,
-  target: Tensor,
-  { beta = 1, ...options }: SmoothL1Options = {},
-): Tensor {
+export function smoothL1(prediction: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
+  const { beta = 1 } = options ?? {};
   expectNumber('smoothL1', 'beta', beta, { above: 0 });
   return elementwiseLoss('smoothL1', prediction, target, options, beta);
 }

@@ -11,7 +11,8 @@ export interface SoftArgmax2dOptions {
  * The mean position in each heatmap under the softmax over its pixels (integral regression, Sun et al. 2018):
  * heatmaps [N, K, H, W] -> [N, K, 2], x = column and y = row in heatmap pixels, pixel centres at whole numbers.
  */
-export function softArgmax2d(heatmaps: Tensor, { temperature = 1 }: SoftArgmax2dOptions = {}): Tensor {
+export function softArgmax2d(heatmaps: Tensor, options: SoftArgmax2dOptions = {}): Tensor {
+  const { temperature = 1 } = options ?? {};
   const [n, k] = expectTensor('softArgmax2d', 'heatmaps', heatmaps, { shape: [null, null, null, null] }) as [
     number,
     number,
