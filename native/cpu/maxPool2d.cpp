@@ -73,6 +73,7 @@ inline __attribute__((always_inline)) void poolGradientPlane(const Planes& x, co
       int32_t winner[block];
       for (int64_t lane = 0; lane < block; ++lane) winner[lane] = won[lane];
       Window(x, a, p, q).each<block>(x, a, [&](int64_t offset, int32_t place) {
+#pragma omp simd
         for (int64_t lane = 0; lane < block; ++lane) to[offset + lane] += winner[lane] == place ? from[lane] : 0.0f;
       });
     }

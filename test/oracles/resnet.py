@@ -5,7 +5,8 @@
 
 Writes test/nn/golden/resnet.json and, as PyTorch writes them, the weights test/nn/golden/<network>.safetensors. Results
 are computed in float64 on the float32 weights, so the whole tolerance belongs to the network under test; beside each
-stands how far PyTorch's own float32 is from it (`float32Error`), the scale by which a float32 engine may be judged.
+stands how far PyTorch's own float32 is from it (`float32Error`), the scale by which a float32 engine may be judged: the
+larger error of PyTorch's two ways to convolve, since one alone is small by luck now and then (by 20 times, was seen).
 
 Gradients jump where a ReLU's input crosses zero or the maximum of a pooling window changes place. Weights are drawn
 anew until every such input keeps a margin that float32 rounding does not bridge.
@@ -168,7 +169,11 @@ def case(name, channels, width, shape, gradients, statistics):
                 break
     save_file(model.state_dict(), FOLDER / f"{name}.safetensors", {"format": "pt"})
     expected, names = results(exact, x.double(), gradients, statistics)
-    rounded, _ = results(model, x, gradients, statistics)
+    rounded = []
+    for enabled in (True, False):
+        with torch.backends.mkldnn.flags(enabled=enabled):
+            rounded.append(results(model, x, gradients, statistics)[0])
+    error = lambda key: max((one[key] - expected[key]).abs().max().item() for one in rounded)
     return {
         "name": name,
         "inputChannels": channels,
@@ -179,7 +184,7 @@ def case(name, channels, width, shape, gradients, statistics):
         "results": {
             key: {
                 "values": [float(f"{value:.10g}") for value in tensor.flatten().tolist()],
-                "float32Error": float(f"{(rounded[key] - tensor).abs().max():.3g}"),
+                "float32Error": float(f"{error(key):.3g}"),
             }
             for key, tensor in expected.items()
         },
