@@ -1,8 +1,8 @@
 /** The command line in a process of its own, as a user starts it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 export interface Ended {
@@ -13,27 +13,26 @@ export interface Ended {
   stderr: string;
 }
 
-export interface Started {
-  child: ChildProcess;
-  ended: Promise<Ended>;
-}
-
-export function start(command: string, args: readonly string[], cwd = root): Started {
-  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const child = spawn(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
       output[name] += text;
     });
   }
-  const ended = new Promise<Ended>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => resolve({ status, signal, ...output }));
   });
-  return { child, ended };
 }
 
-export const spinegrad = (...args: string[]): Promise<Ended> => start(process.execPath, [CLI, ...args]).ended;
+export const spinegrad = (...args: readonly string[]): Promise<Ended> =>
+  run(process.execPath, [CLI, ...args]);
 
 /** The one line that a failure prints; any more, or a stack trace, and the test fails. */
 export function failure({ stderr }: Ended): string {

@@ -45,7 +45,7 @@ describe('inspect', () => {
     const file = join(folder, 'x.dcm');
     await writeFile(file, buildDicom(imageElements(1, 1, us(1))));
     await expect(run(file, '--npy', join(folder, 'no', 'x.npy'))).rejects.toMatchObject({
-      code: 'ERR_FILE_WRITE',
+      code: 'ERR_WRITE',
     });
     await writeFile(file, buildDicom({ '00080060': ['CS', 'SR'] }));
     await expect(run(file, '--npy', join(folder, 'x.npy'))).rejects.toMatchObject({

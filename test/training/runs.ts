@@ -1,14 +1,20 @@
 /** Whole runs that take a few seconds: nets of four channels on small crops of tiny studies. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSafetensors } from '#spinegrad/data/safetensors.js';
-import { studyHash } from '#spinegrad/data/split.js';
+import { afterAll } from 'vitest';
+import { readSafetensors, type StoredTensor } from '#spinegrad/data/safetensors.js';
+import { DEFAULT_SPLIT, splitOf } from '#spinegrad/data/split.js';
+import type { Split } from '#spinegrad/data/types.js';
 import type { Summary } from '#spinegrad/evaluation/types.js';
-import { CLI, type Ended, type Started, spinegrad, start } from '../cli/command.js';
-import { tinyLayout } from '../data/layout.js';
+import { parseSetting } from '#spinegrad/training/config.js';
+import { silent } from '#spinegrad/training/progress.js';
+import { openRunFolder } from '#spinegrad/training/runFolder.js';
+import { train } from '#spinegrad/training/train.js';
+import { CLI, type Ended, root, run, spinegrad } from '../cli/command.js';
+import { type TinyStudy, tinyLayout } from '../data/layout.js';
 
 const SETTINGS = {
   'data.roiSize': 16,
@@ -22,38 +28,83 @@ const SETTINGS = {
   'evaluation.resamples': 20,
 };
 
-export const set = (settings: Record<string, unknown>): string[] =>
-  Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`]);
+export type Settings = Record<string, unknown>;
 
-/** Arguments of `spinegrad` for a run; later settings win. */
-export const trainArgs = (dir: string, data: string, settings: Record<string, unknown> = {}): string[] => [
-  ...['train', '--device', 'cpu', '--preset', 'smoke', '--out', dir, '--data', data],
-  ...set({ ...SETTINGS, ...settings }),
+const changes = (settings: Settings): string[] =>
+  Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+
+/** Arguments of `spinegrad` for a run, on phantom studies where `data` is null. */
+export const trainArgs = (dir: string, data: string | null, settings: Settings = {}): string[] => [
+  ...['train', '--device', 'cpu', '--preset', 'smoke', '--out', dir],
+  ...(data === null ? [] : ['--data', data]),
+  ...changes(settings).flatMap((change) => ['--set', change]),
 ];
 
-export const trainRun = (dir: string, data: string, settings?: Record<string, unknown>): Promise<Ended> =>
+export const trainRun = (dir: string, data: string | null, settings?: Settings): Promise<Ended> =>
   spinegrad(...trainArgs(dir, data, settings));
 
-export const startRun = (args: readonly string[]): Started => start(process.execPath, [CLI, ...args]);
+/** The same in this process, and with the bank of another run on the same data, which is quicker. */
+export async function trainHere(
+  dir: string,
+  data: string,
+  settings: Settings = {},
+  bankOf?: string,
+): Promise<Summary> {
+  const asked = { preset: 'smoke', changes: changes(settings).map(parseSetting), data };
+  const { identity } = await openRunFolder(dir, false, asked);
+  if (bankOf !== undefined) await cp(join(bankOf, 'bank'), join(dir, 'bank'), { recursive: true });
+  const { signal } = new AbortController();
+  return train({ dir, identity, resume: bankOf !== undefined, device: 'cpu', progress: silent, signal });
+}
 
-export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'spinegrad-run-'));
+/** A run that a signal meets at certain openings of files: [regular expression of the path, which one from 1, signal]. */
+export type Stop = [path: string, nth: number, signal: NodeJS.Signals];
+
+export const stoppedRun = (args: readonly string[], ...stops: Stop[]): Promise<Ended> =>
+  run(process.execPath, ['--import', join(root, 'test/training/stop.js'), CLI, ...args], {
+    SPINEGRAD_TEST_STOP: JSON.stringify(stops),
+  });
+
+const folders: string[] = [];
+
+/** A folder that is gone when the tests of the file are done. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'spinegrad-run-'));
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
+
+export const sideOf = (studyId: string, seed = 1): Split => splitOf(studyId, { ...DEFAULT_SPLIT, seed });
+
+/** The ids of a data folder. */
+export const idsOf = (data: string): string[] =>
+  readFileSync(join(data, 'train.csv'), 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((row) => row.split(',')[0]!);
 
 /** Ids of studies that seed 1 (the default) puts on the training, validation and test side. */
-export function idsBySide(train: number, validation: number, test: number): string[] {
+function idsBySide(train: number, validation: number, test: number): string[] {
   const wanted = { train, validation, test };
   const ids: string[] = [];
   for (let id = 1; Object.values(wanted).some((count) => count > 0); id++) {
-    const hash = studyHash(`${id}`, 1);
-    const side = hash < 0.7 ? 'train' : hash < 0.85 ? 'validation' : 'test';
+    const side = sideOf(`${id}`);
     if (wanted[side]-- > 0) ids.push(`${id}`);
-    else wanted[side] = 0;
   }
   return ids;
 }
 
-/** A data folder of tiny studies that fills each side of the split. */
-export const tinyStudies = (train = 6, validation = 2, test = 2): Promise<string> =>
-  tinyLayout(idsBySide(train, validation, test).map((studyId) => ({ studyId })));
+/** A data folder of tiny studies that fills each side of the split; `change` makes a study another one. */
+export async function tinyStudies(
+  change: (study: TinyStudy, side: Split) => TinyStudy = (study) => study,
+): Promise<string> {
+  const folder = await tinyLayout(idsBySide(6, 2, 2).map((studyId) => change({ studyId }, sideOf(studyId))));
+  folders.push(folder);
+  return folder;
+}
 
 export const readSummary = (dir: string): Summary =>
   JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')) as Summary;
@@ -64,31 +115,35 @@ export const readLog = (dir: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** All that two equal runs must share: bits of the weights and of every checkpoint, numbers, log, model and report. */
-export async function outcome(dir: string): Promise<Record<string, unknown>> {
+/** sha256 of the tensors of a file. */
+export async function bitsOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const [key, { data, shape }] of await readSafetensors(path)) {
+    hash.update(`${key} ${shape}`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
+}
+
+/** All that two equal runs must share: bits of the weights and of every checkpoint, numbers, log, model and figures. */
+export async function outcome(dir: string) {
+  const left = readdirSync(dir, { recursive: true }).filter((name) => `${name}`.endsWith('.tmp'));
+  if (left.length > 0) throw new Error(`${dir}: ${left} was left behind`);
   const tensors: Record<string, string> = {};
   for (const folder of ['weights', 'checkpoints', 'bank']) {
     for (const name of readdirSync(join(dir, folder)).sort()) {
-      if (!name.endsWith('.safetensors')) {
-        if (name.endsWith('.tmp')) throw new Error(`${folder}/${name} was left behind`);
-        continue;
-      }
-      const hash = createHash('sha256');
-      for (const [key, { data, shape }] of await readSafetensors(join(dir, folder, name))) {
-        hash.update(`${key} ${shape}`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      }
-      tensors[`${folder}/${name}`] = hash.digest('hex');
+      if (!name.endsWith('.safetensors')) continue;
+      tensors[`${folder}/${name}`] = await bitsOf(join(dir, folder, name));
     }
   }
   const { timing: _, ...summary } = readSummary(dir);
-  return { tensors, summary, log: readLog(dir), model: readFileSync(join(dir, 'model.json'), 'utf8') };
-}
-
-/** Waits until something holds, looking every millisecond, or the process has ended. */
-export async function until({ child }: Started, holds: () => boolean): Promise<void> {
-  while (!holds() && child.exitCode === null && child.signalCode === null) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  const model = readFileSync(join(dir, 'model.json'), 'utf8');
+  const figures = readdirSync(join(dir, 'figures')).map((name) =>
+    readFileSync(join(dir, 'figures', name), 'utf8'),
+  );
+  return { tensors, summary, log: readLog(dir), model, figures };
 }
 
 export const has = (dir: string, ...path: string[]): boolean => existsSync(join(dir, ...path));
+
+export const tensorsOf = (dir: string, ...path: string[]): Promise<Map<string, StoredTensor>> =>
+  readSafetensors(join(dir, ...path));

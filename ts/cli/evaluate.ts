@@ -1,11 +1,7 @@
 /** `spinegrad evaluate`: the graders of a finished run on the test patients of its own data, or on other data. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { writeFileAtomic } from '../data/atomic.js';
 import type { DeviceKind } from '../engine/device.js';
-import { evaluateModel } from '../training/evaluateModel.js';
 import { interruptible } from './interruptible.js';
 import { deviceOption } from './options.js';
 import { terminalProgress } from './progress.js';
@@ -31,16 +27,12 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate({ model, data, json, device }: Flags): Promise<void> {
-  const scratch = await mkdtemp(join(tmpdir(), 'spinegrad-'));
-  try {
-    const progress = terminalProgress();
-    await interruptible(progress, 'nothing was written; run again', async (signal) => {
-      const result = await evaluateModel({ model, data, scratch, device, progress, signal });
-      const text = `${JSON.stringify(result, null, 2)}\n`;
-      if (json === undefined) process.stdout.write(text);
-      else await writeFileAtomic(json, text);
-    });
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const { evaluateModel } = await import('../training/evaluateModel.js');
+  const progress = terminalProgress();
+  await interruptible(progress, 'nothing was written; run again', async (signal) => {
+    const result = await evaluateModel({ model, data, device, progress, signal });
+    const text = `${JSON.stringify(result, null, 2)}\n`;
+    if (json === undefined) process.stdout.write(text);
+    else await writeFileAtomic(json, text);
+  });
 }

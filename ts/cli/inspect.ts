@@ -1,6 +1,6 @@
 /** `spinegrad inspect FILE`: what a DICOM file says of itself, and what its pixels are. */
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { writeFileAtomic } from '../data/atomic.js';
 import { canonicalOrientation, planeOf } from '../dicom/geometry.js';
 import { npyBytes } from '../dicom/npy.js';
 import { readDicom, readHeader } from '../dicom/read.js';
@@ -54,9 +54,5 @@ async function writeNpy(path: string, shape: number[], frames: readonly DicomFra
     shape,
     frames.map(({ pixels }) => pixels),
   );
-  await writeFile(path, bytes).catch((error: Error) => {
-    throw new SpinegradError('ERR_FILE_WRITE', `${path}: cannot be written: ${error.message}`, {
-      cause: error,
-    });
-  });
+  await writeFileAtomic(path, bytes);
 }

@@ -19,7 +19,10 @@ export async function interruptible(
   let exitCode = 0;
   const stop = (name: 'SIGINT' | 'SIGTERM') => {
     exitCode = 128 + constants.signals[name];
-    if (signal.aborted) process.exit(exitCode);
+    if (signal.aborted) {
+      progress.end();
+      process.exit(exitCode);
+    }
     progress.line('stopping at the next safe point; press Ctrl-C again to stop at once');
     abort.abort();
   };
@@ -34,6 +37,7 @@ export async function interruptible(
     progress.line(`stopped; ${advice}`);
     process.exitCode = exitCode;
   } finally {
+    progress.end();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }

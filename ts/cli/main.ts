@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The command line. A failure is one line on stderr and an exit code: 1 for what went wrong, 2 for a command line that
- * makes no sense, 130 after Ctrl-C. A stack trace is shown only for SPINEGRAD_DEBUG=1.
+ * makes no sense, 130 after Ctrl-C. A stack trace is shown only for SPINEGRAD_DEBUG=1. Commands import the engine when
+ * they run, so that help, data and `doctor` work where its addon does not load.
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,8 +1,6 @@
 import { Command } from 'commander';
 import { writeFileAtomic } from '../data/atomic.js';
-import { type DeviceKind, openDevice } from '../engine/device.js';
-import { overlay } from '../predict/overlay.js';
-import { predict } from '../predict/predict.js';
+import type { DeviceKind } from '../engine/device.js';
 import { deviceOption, millimetres } from './options.js';
 
 interface Flags {
@@ -29,6 +27,11 @@ export function predictCommand(): Command {
 }
 
 async function run(input: string, flags: Flags): Promise<void> {
+  const [{ openDevice }, { predict }, { overlay }] = await Promise.all([
+    import('../engine/device.js'),
+    import('../predict/predict.js'),
+    import('../predict/overlay.js'),
+  ]);
   using device = await openDevice(flags.device);
   const { model, arm, spacing } = flags;
   const { prediction, slice } = await predict(device, { input, model, arm, spacing });

@@ -51,5 +51,9 @@ export function terminalProgress(stream: Output = process.stderr): Progress {
       clear();
       stream.write(`${text}\n`);
     },
+    end() {
+      if (open) stream.write('\n');
+      open = false;
+    },
   };
 }

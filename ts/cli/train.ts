@@ -5,7 +5,6 @@ import type { DeviceKind } from '../engine/device.js';
 import { formatSummary } from '../report/console.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
 import { defaultFolder, openRunFolder } from '../training/runFolder.js';
-import { train } from '../training/train.js';
 import { interruptible } from './interruptible.js';
 import { collect, deviceOption, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
@@ -50,6 +49,7 @@ export function trainCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
+  const { train } = await import('../training/train.js');
   const progress = terminalProgress();
   const { resume, device, seed, preset, data } = flags;
   const changes = flags.set.map(parseSetting);

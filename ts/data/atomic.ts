@@ -10,7 +10,8 @@ import { dirname, join, resolve } from 'node:path';
 import { SpinegradError } from '../error.js';
 
 /**
- * Writes `data` (or its chunks one after the other) to `path`, whole or not at all.
+ * Writes `data` (or its chunks one after the other) to `path`, whole or not at all. What is no file, such as
+ * /dev/stdout or a pipe, is written to and never replaced.
  *
  * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
@@ -20,6 +21,11 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   try {
+    if (isSpecial(path)) {
+      await using file = await open(path, 'w');
+      for (const chunk of chunksOf(data)) await writeAll(file, chunk);
+      return;
+    }
     const file = await open(temporary, 'wx');
     try {
       for (const chunk of chunksOf(data)) await writeAll(file, chunk);
@@ -33,6 +39,12 @@ export async function writeFileAtomic(
     await rm(temporary, { force: true }).catch(() => {});
     throw writeError(path, cause);
   }
+}
+
+/** Whether a path leads to a device, a pipe or a socket. */
+function isSpecial(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && !found.isFile() && !found.isDirectory();
 }
 
 /**

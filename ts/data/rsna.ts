@@ -9,6 +9,7 @@
  * Only a missing or unreadable CSV stops the reading. What is wrong with one row, series or study is reported in
  * `skipped` and left out; docs/data.md lists each case and its outcome.
  */
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { SpinegradError } from '../error.js';
@@ -117,6 +118,13 @@ export function byNumber(a: string, b: string): number {
 }
 
 async function checkLayout(dataDir: string): Promise<void> {
+  if (!existsSync(dataDir)) {
+    throw new SpinegradError(
+      'ERR_DATA_LAYOUT',
+      `${dataDir}: there is no such folder; name one in the RSNA 2024 layout, or make one by ` +
+        '`spinegrad phantom --out DIR`',
+    );
+  }
   const missing: string[] = [];
   for (const name of Object.values(FILES)) {
     if (

@@ -8,7 +8,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { makeFolder } from '../data/atomic.js';
+import { makeFolder, writeFileAtomic } from '../data/atomic.js';
 import { SpinegradError } from '../error.js';
 import { asSpinegradError } from './errors.js';
 import { PREVALENCES, type Prevalence } from './prevalence.js';
@@ -88,7 +88,7 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
         ),
       ],
     ];
-    for (const [name, text] of tables) await writeFile(join(out, name), text);
+    for (const [name, text] of tables) await writeFileAtomic(join(out, name), text);
   } catch (error) {
     throw asSpinegradError(out, error);
   }

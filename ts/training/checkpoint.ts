@@ -1,9 +1,11 @@
 /**
  * A checkpoint is one safetensors file a stage: the weights of its modules, the best weights so far, the optimizer's
  * state, and in the metadata where the stage stands and what it was trained from. It is written atomically, so a run
- * killed at any moment resumes from a whole one. All randomness follows from (seed, stage, epoch, step): the position
+ * killed at any moment resumes from a whole one, and carries a checksum of its tensors, so that a bad disk is noticed
+ * and not trained on. All randomness follows from (seed, stage, epoch, step): the position
  * is the state of every generator.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -71,11 +73,13 @@ export class CheckpointStore {
     groups: Record<'weights' | 'best' | 'optimizer', Values>,
   ): Promise<void> {
     await makeFolder(this.#dir);
-    const tensors = Object.entries(groups).flatMap(([group, values]) =>
+    const named = Object.entries(groups).flatMap(([group, values]) =>
       [...values].map(([name, value]) => [`${group}/${name}`, value] as const),
     );
-    await writeSafetensors(this.path(stage), new Map(tensors), {
+    const tensors = new Map(named);
+    await writeSafetensors(this.path(stage), tensors, {
       position: JSON.stringify({ version: 1, ...this.origin, ...position }),
+      sha256: checksum(tensors),
     });
   }
 
@@ -100,6 +104,12 @@ export class CheckpointStore {
         );
       }
     }
+    if (metadata.sha256 !== checksum(tensors)) {
+      throw new SpinegradError(
+        'ERR_CHECKPOINT',
+        `${path}: found tensors that do not fit their checksum, expected those that were written; ${AGAIN}`,
+      );
+    }
     const groups: Checkpoint['groups'] = { weights: new Map(), best: new Map(), optimizer: new Map() };
     for (const [name, tensor] of tensors) {
       const [group, ...rest] = name.split('/');
@@ -107,6 +117,16 @@ export class CheckpointStore {
     }
     return { position, groups };
   }
+}
+
+function checksum(tensors: ReadonlyMap<string, { shape: readonly number[]; data: ArrayBufferView }>): string {
+  const hash = createHash('sha256');
+  for (const name of [...tensors.keys()].sort()) {
+    const { shape, data } = tensors.get(name)!;
+    hash.update(`${name} [${shape}]`);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
 }
 
 function parsePosition(path: string, text: string | undefined): Position {

@@ -57,7 +57,7 @@ const data = z
   });
 
 const encoder = z.strictObject({
-  depth: why(z.union([z.literal(18), z.literal(34), z.literal(50)]), 18, 'ResNet depth; not published.'),
+  depth: why(z.literal([18, 34, 50]), 18, 'ResNet depth; not published.'),
   width: why(
     count,
     32,
@@ -355,7 +355,7 @@ export function parseConfig(settings: unknown, source: string): Config {
   const expected = issue.message.replace(/^Invalid input: /, '');
   throw new SpinegradError(
     'ERR_CONFIG',
-    `${source}: ${section || 'the top'}: found ${found}; ${expected} (docs/settings.md)`,
+    `${source}: ${section || 'the top'}: found ${found ?? 'nothing'}; ${expected} (docs/settings.md)`,
   );
 }
 

@@ -1,6 +1,9 @@
 /** A finished run's networks on test patients again: those of its own bank, or all studies of another folder. */
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeError } from '../data/atomic.js';
 import { type Bank, prepareBank, readBank } from '../data/bank.js';
 import type { RoiSpec } from '../data/types.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';
@@ -18,8 +21,6 @@ export interface EvaluateOptions {
   model: string;
   /** A folder in the RSNA 2024 layout, all of whose studies are test patients; default: the run's own test side. */
   data?: string | undefined;
-  /** An empty folder for the bank of `data`. */
-  scratch: string;
   device: DeviceKind;
   progress: Progress;
   signal: AbortSignal;
@@ -63,16 +64,23 @@ async function otherBank(
   data: string,
   roi: Omit<RoiSpec, 'neighbours'>,
   sliceSize: number,
-  { scratch, progress, signal }: EvaluateOptions,
+  { progress, signal }: EvaluateOptions,
 ): Promise<Bank> {
-  await prepareBank({
-    data,
-    out: scratch,
-    roi: { ...roi, neighbours: 0 },
-    sliceSize,
-    split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },
-    onProgress: ({ done, total }) => progress.update('preparing ROIs', done, total),
-    signal,
+  const out = await mkdtemp(join(tmpdir(), 'spinegrad-')).catch((cause) => {
+    throw writeError(tmpdir(), cause);
   });
-  return readBank(scratch);
+  try {
+    await prepareBank({
+      data,
+      out,
+      roi: { ...roi, neighbours: 0 },
+      sliceSize,
+      split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },
+      onProgress: ({ done, total }) => progress.update('preparing ROIs', done, total),
+      signal,
+    });
+    return await readBank(out);
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
 }

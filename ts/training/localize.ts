@@ -1,8 +1,9 @@
 /**
  * Localization: where the five discs lie on the canal slice. The network sees views of the training slices that are
  * turned, scaled, shifted and changed in contrast far more than the data, since scanners and fields of view differ
- * more than one data set shows; half of them are mirrored, so that a wrong header does no harm. The loss is a distance of coordinates, as shares of the slice's side; levels that
- * nobody annotated, or that a view does not show, count nothing.
+ * more than one data set shows; half of them are mirrored, so that a wrong header does no harm. The loss is a distance
+ * of coordinates, as shares of the slice's side; levels that nobody annotated, or that a view does not show, count
+ * nothing.
  *
  * `beside`: a network of its own, kept at the epoch with the least validation error. `joint`: a head on the encoder
  * that is being pretrained, whose loss is added to InfoNCE's.
@@ -90,7 +91,8 @@ export async function trainLocalizer(run: Run, bank: Bank): Promise<StageResult 
       };
     },
 
-    better: (row, best) => Number(row.validationRmseMm) < Number(best.validationRmseMm),
+    // The log has null for what is not a number.
+    better: (row, best) => Number(row.validationRmseMm) < Number(best.validationRmseMm ?? Infinity),
   });
   return { ...result, localizer };
 }

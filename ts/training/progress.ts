@@ -4,6 +4,8 @@ export interface Progress {
   update(task: string, done: number, total: number, note?: string): void;
   /** A line that stays. */
   line(text: string): void;
+  /** Leaves the line that is written over, for what others print. */
+  end(): void;
 }
 
-export const silent: Progress = { update() {}, line() {} };
+export const silent: Progress = { update() {}, line() {}, end() {} };

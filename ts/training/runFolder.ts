@@ -81,11 +81,12 @@ export async function openRunFolder(
   const stored = readIdentity(dir);
   if (stored && resume) {
     checkSame(dir, stored, asked);
-    for (const part of ['.', 'bank', 'checkpoints', 'weights']) await removeTemporaries(join(dir, part));
+    for (const part of ['.', 'bank', 'checkpoints', 'weights', 'figures'])
+      await removeTemporaries(join(dir, part));
     return { identity: stored, resumed: true };
   }
-  // A run that failed before its bank was cut has learned nothing yet and may be started anew.
-  if (stored && existsSync(join(dir, 'bank', 'manifest.json'))) {
+  // A run that failed before it trained (its log is opened then) has learned nothing and may be started anew.
+  if (stored && existsSync(join(dir, 'metrics.jsonl'))) {
     throw new SpinegradError(
       'ERR_RUN_EXISTS',
       `${dir}: holds a run already; go on with --resume, or choose another --out folder`,
@@ -116,7 +117,10 @@ function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: 
  * @throws SpinegradError of `readBank`
  */
 export async function readRunBank(dir: string, { data }: Pick<RunIdentity, 'data'>): Promise<Bank> {
-  const bank = await readBank(join(dir, 'bank'));
+  const bank = await readBank(join(dir, 'bank')).catch((cause: SpinegradError) => {
+    const advice = `delete ${join(dir, 'bank')} and go on with \`node train.js --resume --out ${dir}\``;
+    throw new SpinegradError(cause.code, `${cause.message}: ${advice}`, { cause });
+  });
   const dataDir = data ?? join(resolve(dir), 'phantom');
   return { ...bank, manifest: { ...bank.manifest, dataDir } };
 }

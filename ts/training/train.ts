@@ -2,17 +2,13 @@
  * The main job, end to end: studies -> ROI bank -> contrastive pretraining -> localizer -> three graders -> the test
  * patients, once -> numbers, figures and weights in the run's folder. Every stage resumes where it was stopped.
  */
-import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/atomic.js';
-import { type Bank, prepareBank } from '../data/bank.js';
-import { type BankManifest, LEVELS, type Split } from '../data/types.js';
+import type { Bank } from '../data/bank.js';
+import type { BankManifest } from '../data/types.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';
-import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { Localizer } from '../nn/localizer.js';
-import { generatePhantom } from '../phantom/generate.js';
 import { writeReport } from '../report/report.js';
 import { CheckpointStore, type Values, valuesOf } from './checkpoint.js';
 import { Discs } from './discs.js';
@@ -24,7 +20,8 @@ import { type TrainedArm, writeModel } from './model.js';
 import { pretrain } from './pretrain.js';
 import type { Progress } from './progress.js';
 import { reportInput } from './reportInput.js';
-import { hashOf, type RunIdentity, readRunBank } from './runFolder.js';
+import { makeBank } from './runData.js';
+import { hashOf, type RunIdentity } from './runFolder.js';
 import { RunLog } from './runLog.js';
 import { Slices } from './slices.js';
 import type { Run, StageResult } from './stage.js';
@@ -52,10 +49,9 @@ export async function train(options: TrainOptions): Promise<Summary> {
   const { dir, identity, progress, signal } = options;
   const { config } = identity;
   const timing: Timing = {};
-  const bank = await timed(timing, 'data', () => makeBank(options));
-  checkSides(bank.manifest);
   using device = await openDevice(options.device, config.threads > 0 ? { threads: config.threads } : {});
   progress.line(`device ${device.name} (${device.description}; ${device.reason})`);
+  const bank = await timed(timing, 'data', () => makeBank(options));
   const run: Run = {
     dir,
     config,
@@ -102,62 +98,6 @@ async function doubt({ device }: Run, bank: Bank, slices: Slices, localizer: Loc
   const { size, normalisation } = slices;
   const views = letterboxed(bank.slices, size, slices.of('validation'));
   return usualSpread(await locate(device, localizer, views, size, normalisation), size);
-}
-
-/** The run's bank: cut from --data, or from phantom studies made for it; what is there already is kept. */
-async function makeBank({ dir, identity, resume, progress, signal }: TrainOptions): Promise<Bank> {
-  const { config } = identity;
-  const { seed, data } = config;
-  const bankDir = join(dir, 'bank');
-  if (resume && existsSync(join(bankDir, 'manifest.json'))) return readRunBank(dir, identity);
-  const phantomDir = join(dir, 'phantom');
-  // The CSVs are written last: with them the phantom is whole.
-  if (!identity.data && !existsSync(join(phantomDir, 'train.csv'))) {
-    await rm(phantomDir, { recursive: true, force: true });
-    await generatePhantom({
-      out: phantomDir,
-      studies: data.studies,
-      seed,
-      prevalence: data.prevalence,
-      slices: data.slices,
-      onProgress: (done, total) => progress.update('phantom studies', done, total),
-      signal,
-    });
-  }
-  await prepareBank({
-    data: identity.data ?? phantomDir,
-    out: bankDir,
-    roi: {
-      size: data.roiSize,
-      mode: data.roiMode,
-      extentMm: data.roiExtentMm,
-      neighbours: data.neighbours,
-    },
-    sliceSize: data.sliceSize,
-    split: { seed, folds: data.folds, fold: data.fold },
-    onProgress: ({ done, total, skipped }) =>
-      progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
-    signal,
-  });
-  return readRunBank(dir, identity);
-}
-
-/** Studies that each side of the split needs: training and validation take statistics over them. */
-const LEAST_STUDIES: Record<Split, number> = { train: 2, validation: 2, test: 1 };
-
-/** Refuses a split that some stage could not work with, before the first one has begun. */
-function checkSides({ dataDir, rois, slices }: BankManifest): void {
-  const graded = new Set(rois.filter(({ grade }) => grade !== null).map(({ studyId }) => studyId));
-  const located = slices.filter(({ centres }) => LEVELS.some((level) => centres[level]));
-  for (const [side, least] of Object.entries(LEAST_STUDIES)) {
-    const found = located.filter(({ split, studyId }) => split === side && graded.has(studyId)).length;
-    if (found >= least) continue;
-    throw new SpinegradError(
-      'ERR_DATA_EMPTY',
-      `${dataDir}: found ${found} ${side} studies with graded discs, expected at least ${least}; add studies, or try ` +
-        'another --seed, which splits them anew',
-    );
-  }
 }
 
 interface Networks {

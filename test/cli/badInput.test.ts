@@ -1,0 +1,268 @@
+/**
+ * What cannot be worked with: one line that says which file, what was found, what was expected and what to do; an exit
+ * code other than 0 where nothing can go on; and never a lost run. Following the advice is part of the tests.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { SERIES } from '../data/layout.js';
+import {
+  idsOf,
+  outcome,
+  readSummary,
+  sideOf,
+  temporaryFolder,
+  tinyStudies,
+  trainHere,
+  trainRun,
+} from '../training/runs.js';
+import { type Ended, failure, spinegrad } from './command.js';
+
+let data: string;
+let finished: string;
+let reference: Awaited<ReturnType<typeof outcome>>;
+
+beforeAll(async () => {
+  data = await tinyStudies();
+  finished = await temporaryFolder();
+  await trainHere(finished, data);
+  reference = await outcome(finished);
+});
+
+async function copyOf(folder: string): Promise<string> {
+  const copy = await temporaryFolder();
+  await cp(folder, copy, { recursive: true });
+  return copy;
+}
+
+const resume = (dir: string) => spinegrad('train', '--device', 'cpu', '--resume', '--out', dir);
+
+function expectFailure(ended: Ended, status: number, line: RegExp): void {
+  expect(failure(ended)).toMatch(line);
+  expect(ended.status).toBe(status);
+}
+
+describe('data', () => {
+  it('a folder that is not there, then one that is: the same command works', async () => {
+    const dir = await temporaryFolder();
+    const missing = join(dir, 'nowhere');
+    expectFailure(
+      await trainRun(dir, missing),
+      1,
+      /ERR_DATA_LAYOUT: .*nowhere: there is no such folder; .*spinegrad phantom/,
+    );
+    expect((await trainRun(dir, data)).status).toBe(0);
+    expect(await outcome(dir)).toEqual(reference);
+  });
+
+  it('a folder without CSVs', async () => {
+    const [dir, empty] = [await temporaryFolder(), await temporaryFolder()];
+    const line =
+      /ERR_DATA_LAYOUT: .*: found no train\.csv, .*; expected the RSNA 2024 layout .*; name another folder/;
+    expectFailure(await trainRun(dir, empty), 1, line);
+    expectFailure(await spinegrad('prepare', '--data', empty, '--out', dir), 1, line);
+    expectFailure(await spinegrad('evaluate', '--model', finished, '--data', empty), 1, line);
+  });
+
+  it('a CSV with a wrong header', async () => {
+    const copy = await copyOf(data);
+    const csv = join(copy, 'train_label_coordinates.csv');
+    writeFileSync(csv, readFileSync(csv, 'utf8').replace('instance_number', 'slice'));
+    expectFailure(
+      await trainRun(await temporaryFolder(), copy),
+      1,
+      /ERR_CSV_HEADER: .*train_label_coordinates\.csv: .*instance_number/,
+    );
+  });
+
+  it('a truncated file, one that is not DICOM and an empty series are left out and reported; the run goes on', async () => {
+    const copy = await copyOf(data);
+    const ids = idsOf(copy).filter((id) => sideOf(id) === 'train');
+    const series = (n: number) => join(copy, 'train_images', ids[n]!, SERIES);
+    truncateSync(join(series(0), '2.dcm'), 2000);
+    writeFileSync(join(series(1), '2.dcm'), 'not DICOM');
+    rmSync(series(2), { recursive: true });
+    mkdirSync(series(2));
+    const dir = await temporaryFolder();
+    const ended = await trainRun(dir, copy);
+    expect(ended.status).toBe(0);
+    const { skipped, studies } = readSummary(dir).data;
+    expect(studies).toBe(7);
+    for (const id of ids.slice(0, 3)) {
+      const about = skipped.filter(({ path }) => path.includes(`train_images/${id}/`));
+      expect(about).not.toEqual([]);
+      for (const { code, message } of about) {
+        expect(code).toMatch(/^ERR_/);
+        expect(ended.stderr).toContain(code);
+        expect(message).not.toContain('\n');
+      }
+    }
+    expect(ended.stderr).toMatch(/^skipped .*; each stands in .*bank\/manifest\.json$/m);
+  });
+
+  it('too few studies on a side of the split; more of them, and the same command works', async () => {
+    const copy = await copyOf(data);
+    for (const name of ['train.csv', 'train_label_coordinates.csv']) {
+      const [header, ...rows] = readFileSync(join(copy, name), 'utf8').trim().split('\n');
+      const ids = [...new Set(rows.map((row) => row.split(',')[0]))].slice(0, 3);
+      writeFileSync(
+        join(copy, name),
+        [header, ...rows.filter((row) => ids.includes(row.split(',')[0]))].join('\n'),
+      );
+    }
+    const dir = await temporaryFolder();
+    expectFailure(
+      await trainRun(dir, copy),
+      1,
+      /ERR_DATA_EMPTY: .*: found \d (train|validation|test) studies .*expected at least \d; add studies/,
+    );
+    expect((await trainRun(dir, data)).status).toBe(0);
+    expect(await outcome(dir)).toEqual(reference);
+  });
+});
+
+describe('the command line', () => {
+  it.each([
+    ['encoder.dept=18', /there is no key encoder\.dept; expected one of depth, width, zeroInitResidual/],
+    ['encodr.depth=18', /there is no key encodr; expected one of .*encoder/],
+    ['encoder.depth=19', /encoder\.depth: found 19; .*18\|34\|50/],
+    ['pretraining.epochs=-1', /pretraining\.epochs: found -1; .*>=0/],
+    ['pretraining.epochs=many', /pretraining\.epochs: found "many"; expected number/],
+    ['data.fold=2', /data\.fold: found 2; expected a number below data\.folds/],
+    ['pretraining.epochs', /--set pretraining\.epochs: expected key=value/],
+  ])('--set %s', async (setting, line) => {
+    const dir = join(await temporaryFolder(), 'run');
+    const ended = await spinegrad('train', '--out', dir, '--set', setting);
+    expectFailure(ended, 2, /ERR_CONFIG/);
+    expect(failure(ended)).toMatch(line);
+    expect(statSync(dir, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('--device cuda, where there is none, before any other work', async (context) => {
+    const dir = await temporaryFolder();
+    if (spawnSync('nvidia-smi').status === 0) context.skip('there is a GPU');
+    const ended = await spinegrad('train', '--data', data, '--out', dir, '--device', 'cuda');
+    expectFailure(ended, 1, /ERR_DEVICE_UNAVAILABLE: openDevice\('cuda'\)/);
+    expect(statSync(join(dir, 'bank'), { throwIfNoEntry: false })).toBeUndefined();
+  });
+});
+
+describe('what a run left', () => {
+  it.each<[string, (path: string) => void, RegExp]>([
+    ['cut short', (path) => truncateSync(path, 5000), /found .*; expected .*damaged/],
+    ['empty', (path) => truncateSync(path, 0), /found 0 bytes/],
+    ['not a checkpoint', (path) => writeFileSync(path, 'x'.repeat(4000)), /found a header/],
+    [
+      'with a bit that flipped',
+      (path) => {
+        const bytes = readFileSync(path);
+        bytes[bytes.length - 1000]! ^= 1;
+        writeFileSync(path, bytes);
+      },
+      /found tensors that do not fit their checksum/,
+    ],
+  ])('a checkpoint %s; without it the run ends with the same bits', async (_, damage, found) => {
+    const dir = await copyOf(finished);
+    const path = join(dir, 'checkpoints/finetuning-frozen.safetensors');
+    damage(path);
+    const ended = await resume(dir);
+    expectFailure(
+      ended,
+      1,
+      /ERR_CHECKPOINT: .*finetuning-frozen\.safetensors.*; delete that file and resume/,
+    );
+    expect(failure(ended)).toMatch(found);
+    await rm(path);
+    expect((await resume(dir)).status).toBe(0);
+    const { log, ...others } = await outcome(dir);
+    expect(others).toEqual({ ...reference, log: undefined });
+    expect(new Set(log)).toEqual(new Set(reference.log));
+  });
+
+  it('a bank of another version; without it the run goes on', async () => {
+    const dir = await copyOf(finished);
+    const manifest = join(dir, 'bank/manifest.json');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":1', '"version":2'));
+    const line =
+      /ERR_BANK_MANIFEST: .*manifest\.json: at version: .*; prepare the bank again: delete .*\/bank and go on/;
+    expectFailure(await resume(dir), 1, line);
+    expectFailure(await spinegrad('evaluate', '--model', dir), 1, line);
+    await rm(join(dir, 'bank'), { recursive: true });
+    expect((await resume(dir)).status).toBe(0);
+    expect(await outcome(dir)).toEqual(reference);
+  });
+
+  it('a configuration that is none', async () => {
+    const dir = await copyOf(finished);
+    writeFileSync(join(dir, 'config.json'), '{');
+    expectFailure(await resume(dir), 1, /ERR_RUN_CONFIG: .*config\.json: .*; choose another --out folder/);
+  });
+});
+
+describe('the output', () => {
+  it('a folder that cannot be made', async () => {
+    expectFailure(await trainRun('/proc/run', data), 1, /ERR_WRITE: cannot write \/proc\/run: /);
+    const file = join(await temporaryFolder(), 'file');
+    writeFileSync(file, '');
+    expectFailure(
+      await trainRun(file, data),
+      1,
+      /ERR_WRITE: cannot write .*file: .* remove it or choose another path/,
+    );
+  });
+
+  it('a full device, for what is no run', async () => {
+    const full = /ERR_DISK_FULL: cannot write \/dev\/full: disk full; free some space/;
+    expectFailure(await spinegrad('evaluate', '--model', finished, '--json', '/dev/full'), 1, full);
+    const file = join(data, 'train_images', '2', SERIES, '2.dcm');
+    expectFailure(await spinegrad('inspect', file, '--npy', '/dev/full'), 1, full);
+    expect(statSync('/dev/full').isCharacterDevice()).toBe(true);
+  });
+
+  it('a disk that fills up while the run trains; with space it goes on to the same bits', async (context) => {
+    await onDisk(context, async (disk, remount) => {
+      remount('size=400k');
+      const dir = join(disk, 'run');
+      await mkdir(dir);
+      for (const part of ['bank', 'config.json'])
+        await cp(join(finished, part), join(dir, part), { recursive: true });
+      expectFailure(
+        await resume(dir),
+        1,
+        /ERR_DISK_FULL: cannot write .*checkpoints\/.*: disk full; free some space/,
+      );
+      remount('size=40m');
+      expect((await resume(dir)).status).toBe(0);
+      expect(await outcome(dir)).toEqual(reference);
+    });
+  });
+
+  it('a disk that is read-only', async (context) => {
+    await onDisk(context, async (disk, remount) => {
+      remount('ro');
+      const line =
+        /ERR_WRITE: cannot write .*: the file system is read-only; choose another output folder with --out/;
+      expectFailure(await trainRun(join(disk, 'run'), data), 1, line);
+      expectFailure(await spinegrad('prepare', '--data', data, '--out', join(disk, 'bank')), 1, line);
+      expectFailure(await spinegrad('phantom', '--out', join(disk, 'phantom'), '--studies', '1'), 1, line);
+    });
+  });
+});
+
+/** Works on a small file system in memory, which takes root; the test is shown as skipped without. */
+async function onDisk(
+  context: { skip(note: string): never },
+  work: (disk: string, remount: (options: string) => void) => Promise<void>,
+): Promise<void> {
+  const disk = await temporaryFolder();
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', disk]).status !== 0) {
+    context.skip('mounting a file system takes root');
+  }
+  try {
+    await work(disk, (options) => execFileSync('mount', ['-o', `remount,${options}`, disk]));
+  } finally {
+    execFileSync('umount', [disk]);
+  }
+}

@@ -1,0 +1,338 @@
+/** Whole runs: what they leave, what they depend on, and what they do not. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { StoredTensor } from '#spinegrad/data/safetensors.js';
+import { splitOf } from '#spinegrad/data/split.js';
+import type { BankManifest } from '#spinegrad/data/types.js';
+import type { Summary } from '#spinegrad/evaluation/types.js';
+import { type Ended, root } from '../cli/command.js';
+import {
+  has,
+  idsOf,
+  outcome,
+  readLog,
+  readSummary,
+  type Settings,
+  sideOf,
+  temporaryFolder,
+  tensorsOf,
+  tinyStudies,
+  trainHere,
+  trainRun,
+} from './runs.js';
+
+let data: string;
+let dir: string;
+let ended: Ended;
+let reference: Awaited<ReturnType<typeof outcome>>;
+
+beforeAll(async () => {
+  data = await tinyStudies();
+  dir = await temporaryFolder();
+  ended = await trainRun(dir, data);
+  reference = await outcome(dir);
+});
+
+const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
+const STAGES = ['pretraining', 'localization', ...ARMS.map((arm) => `finetuning-${arm}`)];
+
+const share = z.number().min(0).max(1);
+const bounds = { low: z.number().nullable(), high: z.number().nullable() };
+const interval = z.strictObject({ value: z.number(), ...bounds });
+const whole = z.number().int().min(0);
+const grades = <T extends z.ZodType>(of: T) => z.strictObject({ normal: of, moderate: of, severe: of });
+const sides = <T extends z.ZodType>(of: T) => z.strictObject({ train: of, validation: of, test: of });
+const bootstrapped = z.strictObject({ low: z.number(), high: z.number() }).nullable();
+const metrics = z.strictObject({
+  patients: z.strictObject({ normal: whole, moderate: whole, severe: whole, all: whole }),
+  balancedAccuracy: interval,
+  recall: grades(share.nullable()),
+  severeToNormal: z.strictObject({ k: whole, n: whole, rate: share.nullable(), ...bounds }),
+  quadraticKappa: z.number().min(-1).max(1).nullable(),
+  auroc: share.nullable(),
+  auprc: share.nullable(),
+  ece: share,
+  rsnaLogLoss: z.number().min(0),
+  confusion: z.array(z.array(whole).length(3)).length(3),
+  intervals: z.strictObject({
+    recallNormal: bootstrapped,
+    recallModerate: bootstrapped,
+    recallSevere: bootstrapped,
+    quadraticKappa: bootstrapped,
+    auroc: bootstrapped,
+    auprc: bootstrapped,
+    ece: bootstrapped,
+    rsnaLogLoss: bootstrapped,
+  }),
+});
+const distance = {
+  rmsePx: z.number().nullable(),
+  rmseMm: z.number().nullable(),
+  n: whole,
+  within5Mm: share.nullable(),
+  within10Mm: share.nullable(),
+};
+const level = z.strictObject(distance);
+const summarySchema = z.strictObject({
+  preset: z.string(),
+  seed: whole,
+  device: z.string(),
+  data: z.strictObject({
+    source: z.enum(['phantom', 'rsna']),
+    synthetic: z.boolean(),
+    studies: whole,
+    discs: whole,
+    skipped: z.array(z.strictObject({ path: z.string(), code: z.string(), message: z.string() })),
+    split: sides(whole),
+    classCounts: sides(grades(whole)),
+  }),
+  pretraining: z.strictObject({
+    epochs: whole,
+    trainLoss: z.array(z.number()),
+    validationLoss: z.array(z.number()),
+    learningRate: z.array(z.number()),
+  }),
+  localization: z.strictObject({
+    ...distance,
+    perLevel: z.strictObject({
+      'L1/L2': level,
+      'L2/L3': level,
+      'L3/L4': level,
+      'L4/L5': level,
+      'L5/S1': level,
+    }),
+  }),
+  arms: z
+    .array(z.strictObject({ name: z.enum(ARMS), bestEpoch: whole, annotated: metrics, predicted: metrics }))
+    .length(3),
+  comparisons: z.array(
+    z.strictObject({ a: z.enum(ARMS), b: z.enum(ARMS), difference: interval, p: share.nullable() }),
+  ),
+  timing: z.record(z.string(), z.number().min(0)),
+});
+
+describe('what a run leaves', () => {
+  it('ends well and says where the report is', () => {
+    expect(ended.status).toBe(0);
+    expect(ended.stdout).toContain(`report: ${join(dir, 'report.html')}`);
+  });
+
+  it('every file that the README names', () => {
+    const [, table] = /It leaves in `runs\/<preset>\/`:\n(.*?)\n\n(?!\|)/s.exec(
+      readFileSync(join(root, 'README.md'), 'utf8'),
+    )!;
+    const names = [...table!.matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name!);
+    expect(names).toContain('summary.json');
+    expect(names.filter((name) => !has(dir, name))).toEqual([]);
+  });
+
+  it('a summary of exactly the promised shape', () => {
+    const summary: Summary = readSummary(dir);
+    expect(summarySchema.parse(summary)).toEqual(summary);
+    expect(summary.data).toMatchObject({
+      source: 'rsna',
+      synthetic: false,
+      studies: 10,
+      discs: 50,
+      skipped: [],
+    });
+    expect(summary.data.split).toEqual({ train: 6, validation: 2, test: 2 });
+    expect(summary.arms.map(({ name }) => name)).toEqual(ARMS);
+    for (const { annotated, predicted } of summary.arms) {
+      for (const { confusion } of [annotated, predicted]) {
+        expect(confusion.flat().reduce((a, b) => a + b)).toBe(10);
+      }
+    }
+    for (const curve of ['trainLoss', 'validationLoss', 'learningRate'] as const) {
+      expect(summary.pretraining[curve]).toHaveLength(summary.pretraining.epochs);
+    }
+  });
+
+  it('a log of one line an epoch, in the order of the stages', () => {
+    expect(reference.log.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual(
+      STAGES.flatMap((stage) => [`${stage} 1`, `${stage} 2`]),
+    );
+    for (const { trainLoss } of reference.log) expect(trainLoss).toBeGreaterThan(0);
+  });
+
+  it('no patient on two sides', () => {
+    const manifest = JSON.parse(readFileSync(join(dir, 'bank/manifest.json'), 'utf8')) as BankManifest;
+    for (const { studyId, split } of [...manifest.rois, ...manifest.slices]) {
+      expect(split).toBe(splitOf(studyId, manifest.split));
+    }
+    expect(new Set(manifest.rois.map(({ studyId }) => studyId)).size).toBe(10);
+  });
+});
+
+describe('what a run depends on', () => {
+  it('the seed: the same one gives the same bits, in another process too', async () => {
+    const again = await temporaryFolder();
+    await trainHere(again, data);
+    expect(await outcome(again)).toEqual(reference);
+  });
+
+  it('another seed gives other weights, on the same crops', async () => {
+    const other = await temporaryFolder();
+    const seed = otherSeed(data);
+    await trainHere(other, data, { seed });
+    const { tensors } = await outcome(other);
+    for (const [name, bits] of Object.entries(tensors)) {
+      if (name.startsWith('bank/')) expect(bits).toBe(reference.tensors[name]);
+      else expect(bits).not.toBe(reference.tensors[name]);
+    }
+  });
+
+  it('not the test patients: other grades and images there change no weight and no choice', async () => {
+    const changed = await tinyStudies((study, side) => {
+      if (side !== 'test') return study;
+      const images = [1, 2, 3].map((n) => ({ instanceNumber: n, x: 8 - 4 * n, mirrored: true }));
+      return {
+        ...study,
+        images,
+        labels: { 0: 'Severe', 1: 'Severe', 2: 'Severe', 3: 'Severe', 4: 'Severe' },
+      };
+    });
+    const other = await temporaryFolder();
+    await trainHere(other, changed);
+    const { tensors, log, summary } = await outcome(other);
+    const but = ({ 'bank/bank.safetensors': _, ...others }: Record<string, string>) => others;
+    expect(but(tensors)).toEqual(but(reference.tensors));
+    expect(tensors['bank/bank.safetensors']).not.toBe(reference.tensors['bank/bank.safetensors']);
+    expect(log).toEqual(reference.log);
+    expect(summary.arms.map(({ bestEpoch }) => bestEpoch)).toEqual(
+      reference.summary.arms.map(({ bestEpoch }) => bestEpoch),
+    );
+    expect(summary.arms[0]!.annotated.confusion).not.toEqual(reference.summary.arms[0]!.annotated.confusion);
+  });
+});
+
+describe('the arms', () => {
+  const graderOf = (folder: string, arm: string) =>
+    encoderOf(folder, `weights/grader-${arm}.safetensors`, 'encoder.');
+
+  it('frozen keeps the pretrained encoder to the last bit, statistics of its norms included', async () => {
+    const pretrained = await encoderOf(dir, 'checkpoints/pretraining.safetensors', 'weights/encoder/');
+    expect([...pretrained.keys()].filter((name) => name.endsWith('running_var'))).not.toEqual([]);
+    expect(await graderOf(dir, 'frozen')).toEqual(pretrained);
+    expect(await graderOf(dir, 'contrastive')).not.toEqual(pretrained);
+  });
+
+  it('differ in nothing but the encoder and its rates', async () => {
+    const other = await temporaryFolder();
+    const rates = { encoder: 0.5, layerDecay: 0.8 };
+    await trainHere(
+      other,
+      data,
+      {
+        'pretraining.epochs': 0,
+        'finetuning.rates.scratch': rates,
+        'finetuning.rates.contrastive': rates,
+      },
+      dir,
+    );
+    const { tensors, summary, log } = await outcome(other);
+    expect(tensors['weights/grader-contrastive.safetensors']).toBe(
+      tensors['weights/grader-scratch.safetensors'],
+    );
+    expect(tensors['weights/grader-frozen.safetensors']).not.toBe(
+      tensors['weights/grader-scratch.safetensors'],
+    );
+    expect(summary.pretraining).toEqual({ epochs: 0, trainLoss: [], validationLoss: [], learningRate: [] });
+    expect(log[0]!.stage).toBe('localization');
+  });
+});
+
+describe('settings', () => {
+  const rows = (log: Record<string, unknown>[], stage: string) => log.filter((row) => row.stage === stage);
+
+  async function runWith(settings: Settings) {
+    const other = await temporaryFolder();
+    await trainHere(other, data, { 'evaluation.resamples': 5, ...settings }, dir);
+    expect(summarySchema.safeParse(readSummary(other)).error).toBeUndefined();
+    return other;
+  }
+
+  it.each<[changed: string[], Settings]>([
+    [
+      ['pretraining', 'localization', 'finetuning-scratch'],
+      {
+        'pretraining.mean': 'inside',
+        'pretraining.positives': 'grade',
+        'localization.head': 'regression',
+        'finetuning.sampling': 'balanced',
+        'finetuning.alpha': 'none',
+      },
+    ],
+    [
+      ['pretraining', 'localization', 'finetuning-scratch'],
+      {
+        'pretraining.positives': 'grade',
+        'localization.loss': 'mse',
+        'finetuning.gamma': 0,
+        'finetuning.alpha': 'inverse',
+        'finetuning.labelSmoothing': 0.1,
+      },
+    ],
+    // Each disc of this data is cut once, so that one patient and level is one disc.
+    [['finetuning-scratch'], { 'pretraining.positives': 'level', 'finetuning.dropout': 0.5 }],
+  ])('%o follow theirs, and no other stage does', async (changed, settings) => {
+    const log = readLog(await runWith(settings));
+    for (const stage of ['pretraining', 'localization', 'finetuning-scratch']) {
+      const [found, before] = [rows(log, stage), rows(reference.log, stage)];
+      expect(found).toHaveLength(2);
+      if (changed.includes(stage)) expect(found).not.toEqual(before);
+      else expect(found).toEqual(before);
+    }
+  });
+
+  it('a learned temperature moves', async () => {
+    const other = await runWith({ 'pretraining.learnTemperature': true });
+    const pretraining = await tensorsOf(other, 'checkpoints/pretraining.safetensors');
+    const [, scale] = [...pretraining].find(([name]) => name.startsWith('weights/temperature/'))!;
+    expect(Math.exp(-scale.data[0]!)).not.toBeCloseTo(0.1, 6);
+    expect(Math.exp(-scale.data[0]!)).toBeCloseTo(0.1, 1);
+  });
+
+  it.each(['heatmap', 'regression'])('a joint localizer (%s) shares the pretrained encoder', async (head) => {
+    const other = await runWith({ 'localization.mode': 'joint', 'localization.head': head });
+    const { log, summary } = await outcome(other);
+    expect(rows(log, 'localization')).toEqual([]);
+    expect(rows(log, 'pretraining')).not.toEqual(rows(reference.log, 'pretraining'));
+    expect(summary.localization.n).toBe(10);
+    const encoder = await encoderOf(other, 'weights/localizer.safetensors', 'encoder.');
+    expect(encoder.size).toBeGreaterThan(0);
+    expect(encoder).toEqual(await encoderOf(other, 'weights/grader-frozen.safetensors', 'encoder.'));
+  });
+
+  it('trains on discs without a grade, by contrast only', async () => {
+    const ungraded = await tinyStudies((study, side) =>
+      side === 'train' ? { ...study, labels: { 0: '', 3: '' } } : study,
+    );
+    const other = await temporaryFolder();
+    const { data: about } = await trainHere(other, ungraded, { 'pretraining.positives': 'grade' });
+    const { normal, moderate, severe } = about.classCounts.train;
+    expect(normal + moderate + severe).toBe(6 * 3);
+    expect(rows(readLog(other), 'pretraining')).toHaveLength(2);
+  });
+});
+
+async function encoderOf(folder: string, path: string, prefix: string): Promise<Map<string, Buffer>> {
+  const bytes = ({ data }: StoredTensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return new Map(
+    [...(await tensorsOf(folder, path))]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [name.slice(prefix.length), bytes(tensor)]),
+  );
+}
+
+/** A seed that fills each side with the studies of a folder, as seed 1 does. */
+function otherSeed(folder: string): number {
+  const ids = idsOf(folder);
+  const counts = (seed: number) =>
+    ['train', 'validation', 'test'].map((side) => ids.filter((id) => sideOf(id, seed) === side).length);
+  let seed = 2;
+  while (`${counts(seed)}` !== `${counts(1)}`) seed++;
+  return seed;
+}

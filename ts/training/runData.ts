@@ -1,0 +1,97 @@
+/**
+ * The studies of a run: cut from --data into the run's bank, or from phantom studies that are made for it. What is
+ * there already is kept; what a killed run left half is made again.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { type Bank, countReasons, prepareBank } from '../data/bank.js';
+import { type BankManifest, LEVELS, type Split } from '../data/types.js';
+import { SpinegradError } from '../error.js';
+import { generatePhantom } from '../phantom/generate.js';
+import type { Progress } from './progress.js';
+import { type RunIdentity, readRunBank } from './runFolder.js';
+
+interface RunData {
+  dir: string;
+  identity: RunIdentity;
+  resume: boolean;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
+  const { seed, data } = identity.config;
+  const out = join(dir, 'bank');
+  if (!resume || !existsSync(join(out, 'manifest.json'))) {
+    await prepareBank({
+      data: identity.data ?? (await makePhantom({ dir, identity, progress, signal })),
+      out,
+      roi: {
+        size: data.roiSize,
+        mode: data.roiMode,
+        extentMm: data.roiExtentMm,
+        neighbours: data.neighbours,
+      },
+      sliceSize: data.sliceSize,
+      split: { seed, folds: data.folds, fold: data.fold },
+      onProgress: ({ done, total, skipped }) =>
+        progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
+      signal,
+    });
+  }
+  const bank = await readRunBank(dir, identity);
+  const reasons = countReasons(bank.manifest.skipped).map(([code, count]) => `${count} ${code}`);
+  if (reasons.length > 0) progress.line(`skipped ${reasons.join(', ')}; each stands in ${out}/manifest.json`);
+  checkSides(bank.manifest);
+  return bank;
+}
+
+/** The run's phantom folder; its marker, which is written first, and train.csv, which is last, say if it is whole. */
+async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'resume'>): Promise<string> {
+  const { studies, prevalence, slices } = identity.config.data;
+  const asked = { studies, prevalence, slices, seed: identity.config.seed };
+  const out = join(dir, 'phantom');
+  const marker = join(out, 'phantom.json');
+  if (existsSync(marker)) {
+    const { synthetic: _, version: __, ...made } = parsed(await readFile(marker, 'utf8'));
+    if (existsSync(join(out, 'train.csv')) && isDeepStrictEqual(made, asked)) return out;
+    // The marker goes last: a folder without one is not the run's, and is never cleared.
+    const others = (await readdir(out)).filter((name) => name !== 'phantom.json');
+    for (const name of [...others, '']) await rm(join(out, name), { recursive: true, force: true });
+  }
+  await generatePhantom({
+    ...asked,
+    out,
+    onProgress: (done, total) => progress.update('phantom studies', done, total),
+    signal,
+  });
+  return out;
+}
+
+function parsed(json: string): Record<string, unknown> {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return {};
+  }
+}
+
+/** Studies that each side of the split needs: training and validation take statistics over them. */
+const LEAST_STUDIES: Record<Split, number> = { train: 2, validation: 2, test: 1 };
+
+/** Refuses a split that some stage could not work with, before the first one has begun. */
+function checkSides({ dataDir, rois, slices }: BankManifest): void {
+  const graded = new Set(rois.filter(({ grade }) => grade !== null).map(({ studyId }) => studyId));
+  const located = slices.filter(({ centres }) => LEVELS.some((level) => centres[level]));
+  for (const [side, least] of Object.entries(LEAST_STUDIES)) {
+    const found = located.filter(({ split, studyId }) => split === side && graded.has(studyId)).length;
+    if (found >= least) continue;
+    throw new SpinegradError(
+      'ERR_DATA_EMPTY',
+      `${dataDir}: found ${found} ${side} studies with graded discs, expected at least ${least}; add studies, or try ` +
+        'another --seed, which splits them anew',
+    );
+  }
+}
