@@ -18,7 +18,7 @@ describe('settings', () => {
     expect([paper.data.roiSize, paper.data.roiMode, paper.encoder]).toEqual([
       96,
       'pixels',
-      { ...demo.encoder, depth: 18 },
+      { ...demo.encoder, width: 64 },
     ]);
     const change = parseSetting('pretraining.epochs=5');
     expect(resolveConfig('demo', change)).toEqual({
