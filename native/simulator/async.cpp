@@ -1,0 +1,69 @@
+// Accesses to memory that pass no ordinary load or store: cp.async, and vectors.
+//
+// A cp.async writes poison where it will write, and the data only when its thread waits for its group: who forgets to
+// wait reads NaN, and who overwrites what others still read shows it at once, on hardware by luck alone.
+#include <algorithm>
+
+#include "native/simulator/block.h"
+#include "native/simulator/report.h"
+
+namespace spinegrad::simulator {
+namespace {
+
+void needAligned(const char* what, const void* address, size_t bytes, Site site) {
+  if (reinterpret_cast<uintptr_t>(address) % bytes == 0) return;
+  report(format("misaligned: %s of %zu bytes at %p, at %s; %s", what, bytes, address, format(site).c_str(),
+                block->where().c_str()));
+  block->abandon();
+}
+
+}  // namespace
+
+void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Site site) {
+  needAligned("cp.async to shared memory", shared, bytes, site);
+  if (valid) needAligned("cp.async from global memory", global, bytes, site);
+  if (!block->sharedMemory().contains(shared)) {
+    report(format("cp.async to %p, which is not in shared memory, at %s; %s", shared, format(site).c_str(),
+                  block->where().c_str()));
+    block->abandon();
+  }
+  memset(shared, 0xff, bytes);
+  AsyncCopies& async = block->fiber().async;
+  async.copies.push_back({shared, global, bytes, valid, site});
+  ++async.uncommitted;
+}
+
+void commitGroup() {
+  AsyncCopies& async = block->fiber().async;
+  async.groups.push_back(async.uncommitted);
+  async.uncommitted = 0;
+}
+
+void waitGroup(int groups, Site) {
+  AsyncCopies& async = block->fiber().async;
+  const int landing = std::max(0, static_cast<int>(async.groups.size()) - groups);
+  size_t copies = 0;
+  for (int group = 0; group < landing; ++group) copies += async.groups[group];
+  for (size_t i = 0; i < copies; ++i) {
+    const AsyncCopy& copy = async.copies[i];
+    if (copy.valid) {
+      memcpy(copy.to, copy.from, copy.bytes);
+    } else {
+      memset(copy.to, 0, copy.bytes);
+    }
+  }
+  async.copies.erase(async.copies.begin(), async.copies.begin() + static_cast<ptrdiff_t>(copies));
+  async.groups.erase(async.groups.begin(), async.groups.begin() + landing);
+}
+
+void loadVector(void* to, const void* from, size_t bytes, Site site) {
+  needAligned("vector load", from, bytes, site);
+  memcpy(to, from, bytes);
+}
+
+void storeVector(void* to, const void* from, size_t bytes, Site site) {
+  needAligned("vector store", to, bytes, site);
+  memcpy(to, from, bytes);
+}
+
+}  // namespace spinegrad::simulator

@@ -1,0 +1,134 @@
+// Tensor cores, lane by lane: the last lane of a warp gathers the tiles from the registers of all by the maps of
+// kernels/lib/mma.cuh, multiplies them, and scatters the sum. Operands have the precision that the hardware sees (tf32:
+// the upper 19 bits; bf16, f16: exact in float); products are added in float32, in the order of k.
+#include <immintrin.h>
+
+#include "native/simulator/block.h"
+#include "native/simulator/report.h"
+
+namespace spinegrad::simulator {
+namespace {
+
+using Row = float __attribute__((vector_size(32)));
+
+void needWholeWarp(const char* what, uint32_t lanes, Site site) {
+  if (lanes == allLanes) return;
+  report(format("%s by an incomplete warp (lanes %08x) at %s; %s", what, lanes, format(site).c_str(),
+                block->where().c_str()));
+  block->abandon();
+}
+
+float fromTf32(uint32_t bits) { return __builtin_bit_cast(float, bits & 0xffffe000u); }
+float fromBf16(uint32_t bits) { return __builtin_bit_cast(float, bits << 16); }
+float fromF16(uint32_t bits) { return _cvtsh_ss(static_cast<unsigned short>(bits)); }
+
+/// D (16 x 8) += A (16 x K) B (K x 8).
+template <int K>
+struct Tiles {
+  float a[16][K];
+  Row b[K], d[16];
+
+  void multiply(void* const* operands) {
+    for (int lane = 0; lane < 32; ++lane) {
+      const float* const from = static_cast<const Mma*>(operands[lane])->d;
+      for (int i = 0; i < 4; ++i) d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2] = from[i];
+    }
+    for (int row = 0; row < 16; ++row) {
+      Row sum = d[row];
+      for (int k = 0; k < K; ++k) sum += a[row][k] * b[k];
+      d[row] = sum;
+    }
+    for (int lane = 0; lane < 32; ++lane) {
+      float* const to = static_cast<const Mma*>(operands[lane])->d;
+      for (int i = 0; i < 4; ++i) to[i] = d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
+    }
+  }
+};
+
+void runMmaTf32(void* const* operands, uint32_t lanes, Site site) {
+  needWholeWarp("mma", lanes, site);
+  Tiles<8> tiles;
+  for (int lane = 0; lane < 32; ++lane) {
+    const Mma& mma = *static_cast<const Mma*>(operands[lane]);
+    const int g = lane / 4, t = lane % 4;
+    for (int i = 0; i < 4; ++i) tiles.a[g + 8 * (i % 2)][t + 4 * (i / 2)] = fromTf32(mma.a[i]);
+    for (int i = 0; i < 2; ++i) tiles.b[t + 4 * i][g] = fromTf32(mma.b[i]);
+  }
+  tiles.multiply(operands);
+}
+
+void runMmaBf16(void* const* operands, uint32_t lanes, Site site) {
+  needWholeWarp("mma", lanes, site);
+  Tiles<16> tiles;
+  for (int lane = 0; lane < 32; ++lane) {
+    const Mma& mma = *static_cast<const Mma*>(operands[lane]);
+    const int g = lane / 4, t = lane % 4;
+    for (int half = 0; half < 2; ++half) {
+      for (int i = 0; i < 4; ++i)
+        tiles.a[g + 8 * (i % 2)][2 * t + 8 * (i / 2) + half] = fromBf16(mma.a[i] >> 16 * half & 0xffff);
+      for (int i = 0; i < 2; ++i) tiles.b[2 * t + 8 * i + half][g] = fromBf16(mma.b[i] >> 16 * half & 0xffff);
+    }
+  }
+  tiles.multiply(operands);
+}
+
+void runMmaF16(void* const* operands, uint32_t lanes, Site site) {
+  needWholeWarp("mma", lanes, site);
+  Tiles<8> tiles;
+  for (int lane = 0; lane < 32; ++lane) {
+    const Mma& mma = *static_cast<const Mma*>(operands[lane]);
+    const int g = lane / 4, t = lane % 4;
+    for (int half = 0; half < 2; ++half) {
+      for (int i = 0; i < 2; ++i) tiles.a[g + 8 * i][2 * t + half] = fromF16(mma.a[i] >> 16 * half & 0xffff);
+      tiles.b[2 * t + half][g] = fromF16(mma.b[0] >> 16 * half & 0xffff);
+    }
+  }
+  tiles.multiply(operands);
+}
+
+template <int matrices, bool transposed>
+void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
+  needWholeWarp("ldmatrix", lanes, site);
+  for (int matrix = 0; matrix < matrices; ++matrix) {
+    uint16_t rows[8][8];
+    for (int row = 0; row < 8; ++row) {
+      const void* const from = static_cast<const Ldmatrix*>(operands[8 * matrix + row])->row;
+      if (!block->sharedMemory().contains(from) || reinterpret_cast<uintptr_t>(from) % 16) {
+        report(format("ldmatrix: lane %d gives %p, expected a multiple of 16 in shared memory, at %s; %s",
+                      8 * matrix + row, from, format(site).c_str(), block->where().c_str()));
+        block->abandon();
+      }
+      memcpy(rows[row], from, 16);
+    }
+    for (int lane = 0; lane < 32; ++lane) {
+      const int g = lane / 4, t = lane % 4;
+      const uint32_t low = transposed ? rows[2 * t][g] : rows[g][2 * t];
+      const uint32_t high = transposed ? rows[2 * t + 1][g] : rows[g][2 * t + 1];
+      static_cast<const Ldmatrix*>(operands[lane])->registers[matrix] = low | high << 16;
+    }
+  }
+}
+
+}  // namespace
+
+const Meeting mmaTf32{"mma", runMmaTf32}, mmaBf16{"mma", runMmaBf16}, mmaF16{"mma", runMmaF16};
+const Meeting ldmatrix[3]{
+    {"ldmatrix", runLdmatrix<1, false>}, {"ldmatrix", runLdmatrix<2, false>}, {"ldmatrix", runLdmatrix<4, false>}};
+const Meeting ldmatrixTransposed[3]{
+    {"ldmatrix", runLdmatrix<1, true>}, {"ldmatrix", runLdmatrix<2, true>}, {"ldmatrix", runLdmatrix<4, true>}};
+
+uint32_t toTf32(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return (bits & 0x7fffffu) ? 0x7fffffffu : bits;
+  return (bits + 0x1000u) & 0xffffe000u;
+}
+
+uint32_t toBf16(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fffu;
+  return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}
+
+uint32_t toF16(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
+
+}  // namespace spinegrad::simulator

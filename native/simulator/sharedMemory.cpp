@@ -1,0 +1,77 @@
+#include "native/simulator/sharedMemory.h"
+
+#include <sys/mman.h>
+
+#include <new>
+
+#include "native/simulator/block.h"
+#include "native/simulator/report.h"
+
+namespace spinegrad::simulator {
+namespace {
+
+constexpr unsigned char poison = 0xff, redZoneByte = 0xfb;
+constexpr SharedObject dynamicObject{"dynamic shared memory", 0, Site("", 0)};
+
+size_t roundUp(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
+
+}  // namespace
+
+SharedMemory::SharedMemory() {
+  void* const memory = mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  memory_ = static_cast<char*>(memory);
+  memset(memory_, redZoneByte, redZone);
+}
+
+void SharedMemory::start(size_t dynamicBytes) {
+  placed_.clear();
+  used_ = 0;
+  place(&dynamicObject, dynamicBytes);
+}
+
+void SharedMemory::place(const SharedObject* object, size_t bytes) {
+  char* const at =
+      placed_.empty() ? memory_ + redZone : placed_.back().at + roundUp(placed_.back().bytes, redZone) + redZone;
+  placed_.push_back({object, at, bytes});
+  used_ += bytes;
+  memset(at, poison, bytes);
+  memset(at + bytes, redZoneByte, roundUp(bytes, redZone) + redZone - bytes);
+}
+
+void* SharedMemory::object(const SharedObject& object) {
+  for (const Placed& placed : placed_) {
+    if (placed.object == &object) return placed.at;
+  }
+  if (used_ + object.bytes > most || placed_.size() == 127) {
+    report(format(
+        "too much shared memory: `%s` (%s) brings it to %zu bytes in %zu objects, a block can have %zu in 127; %s",
+        object.name, format(object.site).c_str(), used_ + object.bytes, placed_.size() + 1, most,
+        block->where().c_str()));
+    block->abandon();
+  }
+  place(&object, object.bytes);
+  return placed_.back().at;
+}
+
+std::string SharedMemory::damage() const {
+  const auto intact = [](const char* from, const char* to) {
+    while (from < to && static_cast<unsigned char>(*from) == redZoneByte) ++from;
+    return from;
+  };
+  if (const char* const at = intact(memory_, memory_ + redZone); at < memory_ + redZone)
+    return format("%td bytes before the dynamic shared memory", memory_ + redZone - at);
+  for (const Placed& placed : placed_) {
+    const char* const end = placed.at + placed.bytes;
+    const char* const next = placed.at + roundUp(placed.bytes, redZone) + redZone;
+    if (const char* const at = intact(end, next); at < next)
+      return format("%td bytes behind the end of `%s`", at - end, placed.object->name);
+  }
+  return {};
+}
+
+void* shared(const SharedObject& object) { return block->sharedMemory().object(object); }
+
+void* dynamicShared() { return block->sharedMemory().dynamic(); }
+
+}  // namespace spinegrad::simulator
