@@ -17,6 +17,7 @@
 
 #include "native/addon/handle.h"
 #include "native/cpu/device.h"
+#include "native/cuda/device.h"
 #include "native/engine/device.h"
 
 namespace spinegrad::addon {
@@ -144,13 +145,19 @@ void closeAll(void* environment) {
   static_cast<Environment*>(environment)->devices.clear();
 }
 
-/// open(kind, threads) -> device
+/// 'cpu' or 'cuda:N'.
+std::unique_ptr<Device> deviceOf(const std::string& name, int threads) {
+  if (name == "cpu") return cpu::openDevice(threads);
+  if (name.rfind("cuda:", 0) == 0) return cuda::openDevice(std::stoi(name.substr(5)));
+  throw Error("ERR_ARGUMENT", "there is no device '" + name + "'");
+}
+
+/// open(name, threads) -> device
 Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string kind = info[0].As<Napi::String>();
-  if (kind != "cpu") throw Error("ERR_DEVICE_UNAVAILABLE", "this build has no backend '" + kind + "'");
+  const std::string name = info[0].As<Napi::String>();
   auto handle = std::make_shared<DeviceHandle>();
-  handle->device = cpu::openDevice(static_cast<int>(numberOf(env, info[1])));
+  handle->device = deviceOf(name, static_cast<int>(numberOf(env, info[1])));
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
   env.GetInstanceData<Environment>()->devices.insert(handle);

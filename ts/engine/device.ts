@@ -3,7 +3,8 @@ import { SpinegradError } from '../error.js';
 import { type DeviceHandle, native, rethrow, type TensorHandle } from './native.js';
 import { type DType, dtypeOf, type Shape, sizeOf, Tensor, type TypedArray, tensorsAlive } from './tensor.js';
 
-export type DeviceKind = 'cpu' | 'cuda' | 'auto';
+/** `cuda` is `cuda:0`, the first device that the driver counts. */
+export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
 export interface DeviceOptions {
   /** Threads of the CPU device; by default as many as OpenMP takes (OMP_NUM_THREADS, else the cores). */
@@ -141,20 +142,22 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
       `openDevice(): threads must be an integer from 1 to 1024, found ${threads}`,
     );
   }
-  switch (kind) {
-    case 'cpu':
-      return new Device('cpu', 'asked for', options);
-    case 'auto':
-      return new Device('cpu', 'this build has no CUDA backend', options);
-    case 'cuda':
-      throw new SpinegradError(
-        'ERR_DEVICE_UNAVAILABLE',
-        `openDevice('cuda'): this build of spinegrad has no CUDA backend; use 'cpu' or 'auto'`,
-      );
-    default:
-      throw new SpinegradError(
-        'ERR_ARGUMENT',
-        `openDevice(): expected 'cpu', 'cuda' or 'auto', found ${JSON.stringify(kind)}`,
-      );
+  if (kind === 'cpu') return new Device('cpu', 'asked for', options);
+  if (kind === 'auto') return automatic(options);
+  const cuda = /^cuda(?::(\d{1,3}))?$/.exec(kind);
+  if (!cuda) {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${JSON.stringify(kind)}`,
+    );
+  }
+  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'asked for', options);
+}
+
+function automatic(options: DeviceOptions): Device {
+  try {
+    return new Device('cuda:0', 'a CUDA device is there', options);
+  } catch (error) {
+    return new Device('cpu', `CUDA is not used: ${(error as Error).message}`, options);
   }
 }

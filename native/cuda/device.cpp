@@ -1,0 +1,69 @@
+#include "native/cuda/device.h"
+
+#include <unordered_map>
+
+#include "native/cuda/memory.h"
+
+namespace spinegrad::cuda {
+namespace {
+
+std::unordered_map<std::string, Operation>& operations() {
+  static auto* table = new std::unordered_map<std::string, Operation>();
+  return *table;
+}
+
+/// Bytes lie row-major on the host, whatever their dtype.
+template <class Visit>
+void visitBytes(DType dtype, Visit visit) {
+  switch (dtype) {
+    case DType::float32:
+      return visit(float{});
+    case DType::int32:
+      return visit(int32_t{});
+    case DType::uint16:
+      return visit(uint16_t{});
+    case DType::uint8:
+      return visit(uint8_t{});
+  }
+}
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int index)
+      : context_(std::make_shared<Context>(index)), queue_([context = context_.get()] { context->adoptThread(); }) {}
+
+  Operation find(const std::string& name) const override {
+    const auto found = operations().find(name);
+    return found == operations().end() ? nullptr : found->second;
+  }
+
+  MemoryStatistics memory() const override { return context_->allocator().statistics(); }
+
+  std::string description() const override { return context_->description(); }
+
+  void upload(Tensor& tensor, const void* bytes) override {
+    visitBytes(tensor.dtype, [&](auto kind) {
+      context_->upload(reinterpret_cast<CUdeviceptr>(write<decltype(kind)>(tensor)), bytes, tensor.bytes());
+    });
+  }
+
+  void download(Tensor& tensor, void* bytes) override {
+    visitBytes(tensor.dtype, [&](auto kind) {
+      context_->download(bytes, reinterpret_cast<CUdeviceptr>(read<decltype(kind)>(tensor)), tensor.bytes());
+    });
+  }
+
+  Queue& queue() override { return queue_; }
+
+ private:
+  const std::shared_ptr<Context> context_;
+  Queue queue_;
+};
+
+}  // namespace
+
+Register::Register(const char* name, Operation operation) { operations().emplace(name, operation); }
+
+std::unique_ptr<Device> openDevice(int index) { return std::make_unique<CudaDevice>(index); }
+
+}  // namespace spinegrad::cuda
