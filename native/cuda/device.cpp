@@ -42,15 +42,13 @@ class CudaDevice final : public Device {
   std::string description() const override { return context_->description(); }
 
   void upload(Tensor& tensor, const void* bytes) override {
-    visitBytes(tensor.dtype, [&](auto kind) {
-      context_->upload(reinterpret_cast<CUdeviceptr>(write<decltype(kind)>(tensor)), bytes, tensor.bytes());
-    });
+    visitBytes(tensor.dtype,
+               [&](auto kind) { context_->upload(addressOf(write<decltype(kind)>(tensor)), bytes, tensor.bytes()); });
   }
 
   void download(Tensor& tensor, void* bytes) override {
-    visitBytes(tensor.dtype, [&](auto kind) {
-      context_->download(bytes, reinterpret_cast<CUdeviceptr>(read<decltype(kind)>(tensor)), tensor.bytes());
-    });
+    visitBytes(tensor.dtype,
+               [&](auto kind) { context_->download(bytes, addressOf(read<decltype(kind)>(tensor)), tensor.bytes()); });
   }
 
   Queue& queue() override { return queue_; }

@@ -18,6 +18,9 @@ enum class Layout { rowMajor, channelsLast };
 
 constexpr int64_t paddedChannels(int64_t channels) { return (channels + 7) / 8 * 8; }
 
+/// For the driver's copies and memsets.
+inline CUdeviceptr addressOf(const void* onDevice) { return reinterpret_cast<CUdeviceptr>(onDevice); }
+
 /// The block of memory under a tensor or a workspace.
 class Block {
  public:
@@ -27,7 +30,6 @@ class Block {
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
-  CUdeviceptr address() const { return address_; }
   template <class T>
   T* as() const {
     return reinterpret_cast<T*>(address_);
@@ -45,7 +47,6 @@ class Workspace {
   explicit Workspace(size_t count) : block_(count * sizeof(T), {}) {}
   /// On the device: for kernels, not for the host.
   T* data() const { return block_.as<T>(); }
-  CUdeviceptr address() const { return block_.address(); }
 
  private:
   Block block_;
