@@ -11,7 +11,7 @@ namespace spinegrad::simulator {
 namespace {
 
 void needAligned(const char* what, const void* address, size_t bytes, Site site) {
-  if (reinterpret_cast<uintptr_t>(address) % bytes == 0) return;
+  if ((reinterpret_cast<uintptr_t>(address) & (bytes - 1)) == 0) return;
   report(format("misaligned: %s of %zu bytes at %p, at %s; %s", what, bytes, address, format(site).c_str(),
                 block->where().c_str()));
   block->abandon();
@@ -28,19 +28,19 @@ void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Sit
     block->abandon();
   }
   memset(shared, 0xff, bytes);
-  AsyncCopies& async = block->fiber().async;
+  AsyncCopies& async = block->async();
   async.copies.push_back({shared, global, bytes, valid, site});
   ++async.uncommitted;
 }
 
 void commitGroup() {
-  AsyncCopies& async = block->fiber().async;
+  AsyncCopies& async = block->async();
   async.groups.push_back(async.uncommitted);
   async.uncommitted = 0;
 }
 
 void waitGroup(int groups, Site) {
-  AsyncCopies& async = block->fiber().async;
+  AsyncCopies& async = block->async();
   const int landing = std::max(0, static_cast<int>(async.groups.size()) - groups);
   size_t copies = 0;
   for (int group = 0; group < landing; ++group) copies += async.groups[group];

@@ -10,14 +10,9 @@ namespace spinegrad::simulator {
 
 __thread Block* block = nullptr;
 
-Block::Block() : fibers_(1024), warps_(32) {
-  for (int i = 0; i < 1024; ++i) {
-    fibers_[i].warp = i / 32;
-    fibers_[i].lane = i % 32;
-  }
-}
+Block::Block() : warps_(32) {}
 
-bool Block::run(const Grid& grid, Index index) {
+CUresult Block::run(const Grid& grid, Index index) {
   block = this;
   grid_ = &grid;
   blockIdx = index;
@@ -25,83 +20,78 @@ bool Block::run(const Grid& grid, Index index) {
   gridDim = grid.blocks;
   threads_ = grid.threads.x * grid.threads.y * grid.threads.z;
   returned_ = atBarrier_ = 0;
-  failed_ = false;
+  result_ = CUDA_SUCCESS;
   randomState_ = settings().seed ^ ((uint64_t{index.z} << 40) + (uint64_t{index.y} << 20) + index.x);
   sharedMemory_.start(grid.dynamicShared);
+
+  warpsThatCanRun_ = 0;
   Index thread{0, 0, 0};
   for (unsigned i = 0; i < threads_; ++i) {
-    Fiber& fiber = fibers_[i];
-    fiber.stack = stacks_.fresh(static_cast<int>(i), enter);
-    fiber.index = thread;
-    fiber.state = Fiber::State::canRun;
-    fiber.async.copies.clear();
-    fiber.async.groups.clear();
-    fiber.async.uncommitted = 0;
+    Warp& warp = warps_[i / 32];
+    const unsigned lane = i % 32;
+    if (lane == 0) {
+      warp.lanes = warp.canRun = threads_ - i >= 32 ? allLanes : (1u << (threads_ - i)) - 1;
+      warp.atBarrier = warp.returned = 0;
+      warp.whole = {warp.lanes, 0, nullptr};
+      warp.parts.clear();
+      warpsThatCanRun_ |= 1u << (i / 32);
+    }
+    warp.stack[lane] = stacks_.fresh(static_cast<int>(i), enter);
+    warp.index[lane] = thread;
+    warp.async[lane].clear();
     if (++thread.x == grid.threads.x) {
       thread.x = 0;
       if (++thread.y == grid.threads.y) thread.y = 0, ++thread.z;
     }
   }
-  warpsThatCanRun_ = 0;
-  for (unsigned first = 0; first < threads_; first += 32) {
-    Warp& warp = warps_[first / 32];
-    warp.lanes = warp.canRun = threads_ - first >= 32 ? allLanes : (1u << (threads_ - first)) - 1;
-    warp.gatherings.clear();
-    warpsThatCanRun_ |= 1u << (first / 32);
-  }
 
-  running_ = nullptr;
-  running_ = nextToRun();
-  threadIdx = running_->index;
-  spinegradSwitchStack(&hostStack_, running_->stack);
+  warp_ = &warps_[0];
+  chooseNext();
+  runs_ = true;
+  spinegradSwitchStack(&hostStack_, warp_->stack[lane_]);
+  runs_ = false;
 
-  if (!failed_) {
+  if (result_ == CUDA_SUCCESS) {
     if (const std::string damage = sharedMemory_.damage(); !damage.empty()) {
       report(format("write outside of shared memory: %s; kernel `%s`, block %s", damage.c_str(), grid.kernel.name,
                     format(index).c_str()));
-      failed_ = true;
+      result_ = CUDA_ERROR_ILLEGAL_ADDRESS;
     }
   }
-  return !failed_;
+  return result_;
 }
 
 void Block::enter() {
   block->grid_->kernel.call(block->grid_->arguments);
-  Fiber& fiber = block->fiber();
-  fiber.state = Fiber::State::returned;
+  block->warp_->returned |= 1u << block->lane_;
   ++block->returned_;
   block->handOver();
 }
 
-/// Leaves the running fiber, which waits or has returned.
-void Block::handOver() {
-  Fiber* const next = nextToRun();
-  if (next) {
-    switchTo(*next);
+/// Leaves the fiber that runs, which waits or has returned.
+inline void Block::handOver() {
+  void** const from = &warp_->stack[lane_];
+  if (chooseNext()) {
+    void* const to = warp_->stack[lane_];
+    if (from != &warp_->stack[lane_]) spinegradSwitchStack(from, to);
   } else if (returned_ == threads_) {
-    void* left;
-    spinegradSwitchStack(&left, hostStack_);
+    spinegradSwitchStack(from, hostStack_);
   } else {
     reportStandstill();
   }
 }
 
-void Block::switchTo(Fiber& next) {
-  Fiber& from = *running_;
-  if (&from == &next) return;
-  running_ = &next;
-  threadIdx = next.index;
-  spinegradSwitchStack(&from.stack, next.stack);
-}
-
-void Block::makeReady(const Fiber& fiber) {
-  warps_[fiber.warp].canRun |= 1u << fiber.lane;
-  warpsThatCanRun_ |= 1u << fiber.warp;
+/// The fiber that runs could go on; where the order is random another may come first.
+inline void Block::mayHandOver() {
+  if (order_ != Settings::Order::random) return;
+  warp_->canRun |= 1u << lane_;
+  warpsThatCanRun_ |= 1u << (warp_ - warps_.data());
+  handOver();
 }
 
 namespace {
 /// The set bit that comes first: the lowest, the highest, or a random one.
-int pick(uint32_t bits, Settings::Order order, uint64_t random) {
+inline int pick(uint32_t bits, Settings::Order order, uint64_t random) {
   if (order == Settings::Order::forward) return __builtin_ctz(bits);
   if (order == Settings::Order::reverse) return 31 - __builtin_clz(bits);
   for (int skip = static_cast<int>(random % static_cast<unsigned>(__builtin_popcount(bits))); skip > 0; --skip)
@@ -110,18 +100,24 @@ int pick(uint32_t bits, Settings::Order order, uint64_t random) {
 }
 }  // namespace
 
-Fiber* Block::nextToRun() {
-  if (!warpsThatCanRun_) return nullptr;
-  const Settings::Order order = settings().order;
-  const bool isRandom = order == Settings::Order::random;
-  // A warp goes on as long as one of its lanes can, as that is the fastest; unless anything may happen.
-  int warp = running_ ? running_->warp : 0;
-  if (isRandom || !(warpsThatCanRun_ >> warp & 1)) warp = pick(warpsThatCanRun_, order, isRandom ? random() : 0);
-  uint32_t& canRun = warps_[warp].canRun;
-  const int lane = pick(canRun, order, isRandom ? random() : 0);
-  canRun &= ~(1u << lane);
-  if (!canRun) warpsThatCanRun_ &= ~(1u << warp);
-  return &fibers_[warp * 32 + lane];
+/// Makes another fiber the one that runs. A warp goes on as long as one of its lanes can, as that is the fastest;
+/// unless the order is random.
+inline bool Block::chooseNext() {
+  const bool isRandom = order_ == Settings::Order::random;
+  if (isRandom || !warp_->canRun) {
+    if (!warpsThatCanRun_) return false;
+    warp_ = &warps_[static_cast<size_t>(pick(warpsThatCanRun_, order_, isRandom ? random() : 0))];
+  }
+  lane_ = pick(warp_->canRun, order_, isRandom ? random() : 0);
+  warp_->canRun &= ~(1u << lane_);
+  if (warp_->canRun) {
+    const char* const soon = static_cast<const char*>(warp_->stack[pick(warp_->canRun, order_, 0)]);
+    for (int line = 0; line < 4; ++line) __builtin_prefetch(soon + 64 * line);
+  } else {
+    warpsThatCanRun_ &= ~(1u << (warp_ - warps_.data()));
+  }
+  threadIdx = warp_->index[lane_];
+  return true;
 }
 
 uint64_t Block::random() {  // SplitMix64
@@ -132,104 +128,99 @@ uint64_t Block::random() {  // SplitMix64
 }
 
 void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site) {
-  Fiber& me = *running_;
-  Warp& warp = warps_[me.warp];
-  const uint32_t mine = 1u << me.lane;
-  if (lanes == allLanes) lanes = warp.lanes;  // the mask that everyone writes, also where the last warp is not full
-  if (!(lanes & mine) || lanes & ~warp.lanes) {
-    report(format("%s with lanes %08x, %s, at %s; %s", meeting.name, lanes,
-                  lanes & mine ? "of which some do not exist" : "without the lane that calls it", format(site).c_str(),
-                  where().c_str()));
-    abandon();
+  Warp& warp = *warp_;
+  const uint32_t mine = 1u << lane_;
+  warp.site[lane_] = site;
+  warp.operands[lane_] = operand;
+  Gathering* gathering = &warp.whole;
+  if (lanes == allLanes) {
+    lanes = warp.lanes;  // the mask that everyone writes, also where the last warp is not full
+  } else if (lanes != warp.lanes) {
+    if (!(lanes & mine) || lanes & ~warp.lanes) {
+      report(format("%s with lanes %08x, %s, at %s; %s", meeting.name, lanes,
+                    lanes & mine ? "of which some do not exist" : "without the lane that calls it",
+                    format(site).c_str(), where().c_str()));
+      abandon();
+    }
+    auto found =
+        std::find_if(warp.parts.begin(), warp.parts.end(), [&](const Gathering& g) { return g.lanes == lanes; });
+    if (found == warp.parts.end()) found = warp.parts.insert(found, {lanes, 0, nullptr});
+    gathering = &*found;
   }
-  auto gathering = std::find_if(warp.gatherings.begin(), warp.gatherings.end(),
-                                [lanes](const Warp::Gathering& g) { return g.lanes == lanes; });
-  if (gathering == warp.gatherings.end()) gathering = warp.gatherings.insert(gathering, {lanes, 0, nullptr});
-  me.site = site;
-  me.meeting = &meeting;
-  me.meetingLanes = lanes;
-  me.state = Fiber::State::meets;
   if (gathering->arrived && gathering->meeting != &meeting) {
-    report(format("lanes of a warp meet for different things: %s and %s; %s\n%s", gathering->meeting->name,
-                  meeting.name, where().c_str(), whatWarpsDo().c_str()));
+    report(format("lanes of a warp meet for different things: %s, and here %s at %s; %s\n%s", gathering->meeting->name,
+                  meeting.name, format(site).c_str(), where().c_str(), whatWarpsDo().c_str()));
     abandon();
   }
   gathering->meeting = &meeting;
   gathering->arrived |= mine;
-  warp.operands[me.lane] = operand;
   if (gathering->arrived != lanes) {
     handOver();
     return;
   }
   gathering->arrived = 0;
   meeting.run(warp.operands, lanes, site);
-  for (uint32_t rest = lanes; rest; rest &= rest - 1)
-    fibers_[me.warp * 32 + __builtin_ctz(rest)].state = Fiber::State::canRun;
   warp.canRun |= lanes & ~mine;
-  if (warp.canRun) warpsThatCanRun_ |= 1u << me.warp;
-  if (settings().order == Settings::Order::random) {
-    makeReady(me);
-    handOver();
-  }
+  if (warp.canRun) warpsThatCanRun_ |= 1u << (warp_ - warps_.data());
+  mayHandOver();
 }
 
 void Block::syncBlock(Site site) {
-  Fiber& me = *running_;
-  me.site = site;
-  me.state = Fiber::State::atBarrier;
+  warp_->site[lane_] = site;
+  warp_->atBarrier |= 1u << lane_;
+  if (atBarrier_ == 0) {
+    barrier_ = site;
+  } else if (barrier_.line != site.line || (barrier_.file != site.file && strcmp(barrier_.file, site.file) != 0)) {
+    report(format("divergent barrier: threads of one block wait at different __syncthreads(); %s\n%s", where().c_str(),
+                  whatWarpsDo().c_str()));
+    abandon();
+  }
   if (++atBarrier_ < threads_) {
     handOver();
     return;
   }
   atBarrier_ = 0;
-  for (unsigned i = 0; i < threads_; ++i) {
-    const Fiber& other = fibers_[i];
-    if (other.site.line != site.line || strcmp(other.site.file, site.file) != 0) {
-      report(format("divergent barrier: threads of one block wait at different __syncthreads(); %s\n%s",
-                    where().c_str(), whatWarpsDo().c_str()));
-      abandon();
-    }
+  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) {
+    warps_[i].canRun = warps_[i].atBarrier;
+    warps_[i].atBarrier = 0;
+    warpsThatCanRun_ |= 1u << i;
   }
-  for (unsigned i = 0; i < threads_; ++i) {
-    fibers_[i].state = Fiber::State::canRun;
-    if (&fibers_[i] != &me) makeReady(fibers_[i]);
-  }
-  if (settings().order == Settings::Order::random) {
-    makeReady(me);
-    handOver();
-  }
+  warp_->canRun &= ~(1u << lane_);
+  if (!warp_->canRun) warpsThatCanRun_ &= ~(1u << (warp_ - warps_.data()));
+  mayHandOver();
 }
 
 void Block::reportStandstill() {
-  report(
-      format("%s: no thread can go on; kernel `%s`, block %s\n%s",
-             atBarrier_ ? "divergent barrier: some threads wait at __syncthreads() and others never come" : "deadlock",
-             grid_->kernel.name, format(blockIdx).c_str(), whatWarpsDo().c_str()));
+  report(format("%s; kernel `%s`, block %s\n%s",
+                atBarrier_ ? "divergent barrier: some threads wait at __syncthreads() and others never come"
+                           : "deadlock: no thread can go on",
+                grid_->kernel.name, format(blockIdx).c_str(), whatWarpsDo().c_str()));
   abandon();
 }
 
 std::string Block::whatWarpsDo() const {
   std::string text;
-  const auto doing = [](const Fiber& fiber) -> std::string {
-    switch (fiber.state) {
-      case Fiber::State::returned:
-        return "returned";
-      case Fiber::State::atBarrier:
-        return "at __syncthreads(), " + format(fiber.site);
-      case Fiber::State::meets:
-        return format("at %s of lanes %08x, ", fiber.meeting->name, fiber.meetingLanes) + format(fiber.site);
-      case Fiber::State::canRun:
-        return "running";
-    }
-    return {};
-  };
-  for (unsigned first = 0; first < threads_; first += 32) {
-    text += format("  warp %u:", first / 32);
-    const unsigned end = std::min(threads_, first + 32);
-    for (unsigned from = first, to; from < end; from = to) {
-      const std::string what = doing(fibers_[from]);
-      for (to = from + 1; to < end && doing(fibers_[to]) == what;) ++to;
-      text += format("%s lanes %u-%u %s", from == first ? "" : ";", from - first, to - first - 1, what.c_str());
+  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) {
+    const Warp& warp = warps_[i];
+    const auto doing = [&](int lane) -> std::string {
+      const uint32_t bit = 1u << lane;
+      if (warp.returned & bit) return "returned";
+      if (warp.atBarrier & bit) return "at __syncthreads(), " + format(warp.site[lane]);
+      const auto waitsFor = [&](const Gathering& gathering) {
+        return format("at %s of lanes %08x, ", gathering.meeting->name, gathering.lanes) + format(warp.site[lane]);
+      };
+      if (warp.whole.arrived & bit) return waitsFor(warp.whole);
+      for (const Gathering& part : warp.parts)
+        if (part.arrived & bit) return waitsFor(part);
+      return "running";
+    };
+    text += format("  warp %zu:", i);
+    const int end = 32 - __builtin_clz(warp.lanes);
+    for (int from = 0, to; from < end; from = to) {
+      const std::string what = doing(from);
+      for (to = from + 1; to < end && doing(to) == what;) ++to;
+      const std::string lanes = to - from == 1 ? format("lane %d", from) : format("lanes %d-%d", from, to - 1);
+      text += (from ? "; " : " ") + lanes + " " + what;
     }
     text += '\n';
   }
@@ -237,15 +228,13 @@ std::string Block::whatWarpsDo() const {
   return text;
 }
 
-std::string Block::where() const { return where(*running_); }
-
-std::string Block::where(const Fiber& fiber) const {
+std::string Block::where() const {
   return format("kernel `%s`, block %s, thread %s", grid_->kernel.name, format(blockIdx).c_str(),
-                format(fiber.index).c_str());
+                format(warp_->index[lane_]).c_str());
 }
 
-void Block::abandon() {
-  failed_ = true;
+void Block::abandon(CUresult why) {
+  result_ = why;
   void* left;
   spinegradSwitchStack(&left, hostStack_);
   __builtin_unreachable();
@@ -257,6 +246,6 @@ void meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site) {
 
 void syncBlock(Site site) { block->syncBlock(site); }
 
-int lane() { return block->fiber().lane; }
+int lane() { return block->lane(); }
 
 }  // namespace spinegrad::simulator

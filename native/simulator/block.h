@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "native/cuda/api.h"
 #include "native/simulator/dialect.h"
 #include "native/simulator/fiber.h"
 #include "native/simulator/settings.h"
@@ -36,75 +37,85 @@ struct AsyncCopies {
   std::vector<AsyncCopy> copies;
   std::vector<size_t> groups;
   size_t uncommitted = 0;
+
+  void clear() {
+    copies.clear();
+    groups.clear();
+    uncommitted = 0;
+  }
 };
 
-struct Fiber {
-  enum class State : uint8_t { canRun, meets, atBarrier, returned };
-
-  void* stack;
-  Index index;
-  int lane, warp;
-  State state;
-  Site site;               // where it waits
-  const Meeting* meeting;  // for which
-  uint32_t meetingLanes;
-  AsyncCopies async;
+/// What lanes of a warp wait for together, and which of them are there already.
+struct Gathering {
+  uint32_t lanes = 0, arrived = 0;
+  const Meeting* meeting = nullptr;
 };
 
+/// A warp's fibers, as arrays over its lanes: a switch touches one element of few of them.
 struct Warp {
-  struct Gathering {
-    uint32_t lanes = 0, arrived = 0;
-    const Meeting* meeting = nullptr;
-  };
-
-  uint32_t lanes = 0;                 // those that exist
-  uint32_t canRun = 0;                // those that wait for nothing, without the one that runs
-  void* operands[32];                 // what the waiting lanes brought
-  std::vector<Gathering> gatherings;  // one for each set of lanes that met so far
+  uint32_t lanes;   // those that exist
+  uint32_t canRun;  // those that wait for nothing, without the one that runs
+  uint32_t atBarrier, returned;
+  Gathering whole;               // of all lanes
+  std::vector<Gathering> parts;  // one for each other set of lanes that met so far
+  void* stack[32];
+  void* operands[32];
+  Site site[32];  // where each waits
+  Index index[32];
+  AsyncCopies async[32];
 };
 
 class Block {
  public:
   Block();
 
-  /// False if the block failed, which has been reported.
-  bool run(const Grid& grid, Index index);
+  /// Anything but CUDA_SUCCESS has been reported.
+  CUresult run(const Grid& grid, Index index);
 
   void meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site);
   void syncBlock(Site site);
 
-  Fiber& fiber() { return *running_; }
-  const Grid& grid() const { return *grid_; }
+  const Kernel& kernel() const { return grid_->kernel; }
+  int lane() const { return lane_; }
+  AsyncCopies& async() { return warp_->async[lane_]; }
   SharedMemory& sharedMemory() { return sharedMemory_; }
 
-  /// "kernel `name`, block (x, y, z), thread (x, y, z)": for reports.
+  /// "kernel `name`, block (x, y, z), thread (x, y, z)" of the fiber that runs, for reports.
   std::string where() const;
-  std::string where(const Fiber& fiber) const;
+
+  /// Where all of its threads stand, a line for each warp.
+  std::string whatWarpsDo() const;
 
   /// Gives the block up; what is wrong has been reported.
-  [[noreturn]] void abandon();
+  [[noreturn]] void abandon(CUresult why = CUDA_ERROR_LAUNCH_FAILED);
+
+  /// Whether one of its threads runs, rather than what runs them.
+  bool runs() const { return runs_; }
+  bool overflowed(const void* address) const { return stacks_.guards(address); }
+  void* spareStack() const { return stacks_.spare(); }
 
  private:
   static void enter();
   void handOver();
-  void switchTo(Fiber& next);
-  Fiber* nextToRun();
-  void makeReady(const Fiber& fiber);
+  void mayHandOver();
+  bool chooseNext();
   uint64_t random();
   [[noreturn]] void reportStandstill();
-  std::string whatWarpsDo() const;
 
   Stacks stacks_;
   SharedMemory sharedMemory_;
   const Grid* grid_ = nullptr;
-  std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;
+  Warp* warp_ = nullptr;  // with lane_: the fiber that runs
+  int lane_ = 0;
+  const Settings::Order order_ = settings().order;
   uint32_t warpsThatCanRun_ = 0;
   unsigned threads_ = 0, returned_ = 0, atBarrier_ = 0;
-  Fiber* running_ = nullptr;
+  Site barrier_;
   void* hostStack_ = nullptr;
   uint64_t randomState_ = 0;
-  bool failed_ = false;
+  bool runs_ = false;
+  CUresult result_ = CUDA_SUCCESS;
 };
 
 /// The block that this OS thread runs.

@@ -434,8 +434,7 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
                    [&kernel, blocks, threads, dynamicShared,
                     arguments = buffer ? Arguments(kernel, buffer) : Arguments(kernel, parameters)]() mutable {
                      std::vector<void*> pointers = arguments.pointers();
-                     return run({kernel, blocks, threads, dynamicShared, pointers.data()}) ? CUDA_SUCCESS
-                                                                                           : CUDA_ERROR_LAUNCH_FAILED;
+                     return run({kernel, blocks, threads, dynamicShared, pointers.data()});
                    });
   });
 }

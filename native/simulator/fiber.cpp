@@ -36,8 +36,8 @@ constexpr int savedRegisters = 6;
 }  // namespace
 
 Stacks::Stacks() {
-  void* const memory =
-      mmap(nullptr, stackBytes * stacks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const memory = mmap(nullptr, stackBytes * (stacks + 1), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<char*>(memory);
   for (size_t i = 0; i < stacks; ++i) mprotect(memory_ + i * stackBytes, page, PROT_NONE);
@@ -57,5 +57,7 @@ bool Stacks::guards(const void* address) const {
   const char* const at = static_cast<const char*>(address);
   return at >= memory_ && at < memory_ + stackBytes * stacks && static_cast<size_t>(at - memory_) % stackBytes < page;
 }
+
+void* Stacks::spare() const { return memory_ + stackBytes * (stacks + 1); }
 
 }  // namespace spinegrad::simulator

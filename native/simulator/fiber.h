@@ -15,6 +15,8 @@ class Stacks {
   /// A stack that enters `entry`, which must never return, when it is switched to.
   void* fresh(int thread, void (*entry)());
   bool guards(const void* address) const;
+  /// The top of one more stack, for when those of the threads cannot be used.
+  void* spare() const;
 
  private:
   char* memory_;

@@ -96,4 +96,9 @@ bool contains(const void* address, size_t bytes) {
   return at + bytes <= data + allocation.bytes;
 }
 
+bool isReserved(const void* address) {
+  const char* const at = static_cast<const char*>(address);
+  return at >= heap().memory && at < heap().memory + reserved;
+}
+
 }  // namespace spinegrad::simulator::globalMemory

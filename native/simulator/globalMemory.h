@@ -16,4 +16,7 @@ size_t free(void* address, std::string& damage);
 /// Whether all of it lies in one allocation.
 bool contains(const void* address, size_t bytes);
 
+/// Whether it is an address of the devices, allocated or not.
+bool isReserved(const void* address);
+
 }  // namespace spinegrad::simulator::globalMemory

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "native/simulator/fault.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator {
@@ -57,22 +58,24 @@ class Run {
   void takeBlocks() {
     static thread_local const std::unique_ptr<Block> block = std::make_unique<Block>();
     const uint64_t perRow = grid_.blocks.x, perLayer = perRow * grid_.blocks.y, count = perLayer * grid_.blocks.z;
-    while (!failed_) {
+    catchFaults();
+    const Watch watch;
+    while (result_ == CUDA_SUCCESS) {
       const uint64_t next = next_++;
       if (next >= count) return;
       const uint64_t i = blockInOrder(next, count);
       const Index index{static_cast<unsigned>(i % perRow), static_cast<unsigned>(i / perRow % grid_.blocks.y),
                         static_cast<unsigned>(i / perLayer)};
-      if (!block->run(grid_, index)) failed_ = true;
+      if (const CUresult result = block->run(grid_, index); result != CUDA_SUCCESS) result_ = result;
     }
   }
 
-  bool failed() const { return failed_; }
+  CUresult result() const { return result_; }
 
  private:
   const Grid& grid_;
   std::atomic<uint64_t> next_ = 0;
-  std::atomic<bool> failed_ = false;
+  std::atomic<CUresult> result_ = CUDA_SUCCESS;
 };
 
 /// The OS threads that help the one that launches. They live as long as the process and are never waited for at its
@@ -133,7 +136,7 @@ const Kernel* findKernel(const char* name) {
   return found == kernels().end() ? nullptr : &found->second;
 }
 
-bool run(const Grid& grid) {
+CUresult run(const Grid& grid) {
   Run run(grid);
   const bool single = grid.blocks.x * grid.blocks.y * grid.blocks.z == 1;
   if (single || settings().threads == 1) {
@@ -142,7 +145,7 @@ bool run(const Grid& grid) {
     static Helpers& helpers = *new Helpers(settings().threads - 1);
     helpers.help(run);
   }
-  return !run.failed();
+  return run.result();
 }
 
 }  // namespace spinegrad::simulator

@@ -5,8 +5,8 @@
 
 namespace spinegrad::simulator {
 
-/// False if a block failed, which has been reported; the blocks that had not begun by then are left out.
-bool run(const Grid& grid);
+/// Anything but CUDA_SUCCESS has been reported; the blocks that had not begun by then are left out.
+CUresult run(const Grid& grid);
 
 /// The kernel of this name, or null.
 const Kernel* findKernel(const char* name);

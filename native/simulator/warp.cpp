@@ -17,12 +17,13 @@ void runShuffle(void* const* operands, uint32_t lanes, Site site) {
   forEach(lanes, [&](int lane) { values[lane] = static_cast<const Shuffle*>(operands[lane])->value; });
   forEach(lanes, [&](int lane) {
     Shuffle& shuffle = *static_cast<Shuffle*>(operands[lane]);
-    if (shuffle.source < 0 || shuffle.source > 31 || !(lanes >> shuffle.source & 1)) {
+    const int source = shuffle.source & 31;
+    if (!(lanes >> source & 1)) {
       report(format("shuffle: lane %d reads the register of lane %d, which takes no part (lanes %08x), at %s; %s", lane,
-                    shuffle.source, lanes, format(site).c_str(), block->where().c_str()));
+                    source, lanes, format(site).c_str(), block->where().c_str()));
       block->abandon();
     }
-    shuffle.value = values[shuffle.source];
+    shuffle.value = values[source];
   });
 }
 
