@@ -18,6 +18,7 @@
 #include "native/addon/handle.h"
 #include "native/cpu/device.h"
 #include "native/cuda/device.h"
+#include "native/cuda/image.h"
 #include "native/engine/device.h"
 
 namespace spinegrad::addon {
@@ -137,6 +138,7 @@ void close(DeviceHandle& handle) {
   if (!handle.open) return;
   handle.open = false;
   handle.device->queue().shutdown();
+  handle.device.reset();
   handle.settle.Release();
 }
 
@@ -146,7 +148,7 @@ void closeAll(void* environment) {
 }
 
 /// 'cpu' or 'cuda:N'.
-std::unique_ptr<Device> deviceOf(const std::string& name, int threads) {
+std::unique_ptr<Device> openNamed(const std::string& name, int threads) {
   if (name == "cpu") return cpu::openDevice(threads);
   if (name.rfind("cuda:", 0) == 0) return cuda::openDevice(std::stoi(name.substr(5)));
   throw Error("ERR_ARGUMENT", "there is no device '" + name + "'");
@@ -157,7 +159,7 @@ Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string name = info[0].As<Napi::String>();
   auto handle = std::make_shared<DeviceHandle>();
-  handle->device = deviceOf(name, static_cast<int>(numberOf(env, info[1])));
+  handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])));
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
   env.GetInstanceData<Environment>()->devices.insert(handle);
@@ -184,6 +186,11 @@ Napi::Value shutdown(const Napi::CallbackInfo& info) {
 /// describe(device) -> string
 Napi::Value describe(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), deviceOf(info, 0).device->description());
+}
+
+/// cudaKernels() -> string: what this build has kernels for; empty without any
+Napi::Value cudaKernels(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), cuda::describeImages());
 }
 
 /// memory(device) -> [bytes in use, peak bytes, cached bytes]
@@ -330,6 +337,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["close"] = Napi::Function::New<guarded<closeDevice>>(env);
   exports["shutdown"] = Napi::Function::New<guarded<shutdown>>(env);
   exports["describe"] = Napi::Function::New<guarded<describe>>(env);
+  exports["cudaKernels"] = Napi::Function::New<guarded<cudaKernels>>(env);
   exports["memory"] = Napi::Function::New<guarded<memory>>(env);
   exports["operation"] = Napi::Function::New<guarded<operation>>(env);
   exports["tensor"] = Napi::Function::New<guarded<tensor>>(env);

@@ -17,10 +17,6 @@ thread_local Context* current = nullptr;
 
 [[noreturn]] void unavailable(const std::string& reason) { throw Error("ERR_DEVICE_UNAVAILABLE", reason); }
 
-std::string versionName(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
-
 /// Makes a context current on this thread until the end of the scope.
 class Current {
  public:

@@ -3,12 +3,19 @@
 // it is empty where there was no nvcc.
 #pragma once
 
+#include <string>
+
 namespace spinegrad::cuda {
 
 struct Image {
   const char* file;
   const void* bytes;
 };
+
+/// "13.0" of 13000.
+std::string versionName(int version);
+/// For people: "sm_80, sm_90 (nvcc of CUDA 13.0)"; empty where the build holds none.
+std::string describeImages();
 
 extern "C" {
 /// Ends with a null.

@@ -61,18 +61,19 @@ CUresult refuse(CUresult result, const std::string& why) {
   return result;
 }
 
-/// Runs a call with the lock held, if the driver is in a state to run any.
+/// Runs a call with the lock held, if the driver is in a state to run any, and `name` is not the one that shall fail.
 template <class Call>
-CUresult guarded(Call call) {
+CUresult guarded(Call call, const char* name = __builtin_FUNCTION()) {
   const std::lock_guard lock(driver().mutex);
+  if (name == settings().failing) return static_cast<CUresult>(settings().result);
   if (!driver().initialized) return CUDA_ERROR_NOT_INITIALIZED;
   return driver().failure != CUDA_SUCCESS ? driver().failure : call();
 }
 
 /// The same for calls that need a current context.
 template <class Call>
-CUresult inContext(Call call) {
-  return guarded([&] { return current ? call(*current) : CUDA_ERROR_INVALID_CONTEXT; });
+CUresult inContext(Call call, const char* name = __builtin_FUNCTION()) {
+  return guarded([&] { return current ? call(*current) : CUDA_ERROR_INVALID_CONTEXT; }, name);
 }
 
 CUresult failed(CUresult result) { return driver().failure = result; }
@@ -227,12 +228,13 @@ std::string objection(const CUfunc_st& function, Index blocks, Index threads, un
 }  // namespace
 
 CUresult cuInit(unsigned) {
+  if (settings().devices == 0) return CUDA_ERROR_NO_DEVICE;
   driver().initialized = true;
   return CUDA_SUCCESS;
 }
 
 CUresult cuDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = settings().version;
   return CUDA_SUCCESS;
 }
 
@@ -248,12 +250,14 @@ constexpr ErrorText errorTexts[] = {
     ERROR(CUDA_ERROR_INVALID_VALUE, "invalid argument"),
     ERROR(CUDA_ERROR_OUT_OF_MEMORY, "out of memory"),
     ERROR(CUDA_ERROR_NOT_INITIALIZED, "cuInit was not called"),
+    ERROR(CUDA_ERROR_NO_DEVICE, "no device"),
     ERROR(CUDA_ERROR_INVALID_DEVICE, "no such device"),
     ERROR(CUDA_ERROR_INVALID_CONTEXT, "no context is current"),
     ERROR(CUDA_ERROR_INVALID_HANDLE, "invalid handle"),
     ERROR(CUDA_ERROR_NOT_FOUND, "named symbol not found"),
     ERROR(CUDA_ERROR_NOT_READY, "not ready yet"),
     ERROR(CUDA_ERROR_ILLEGAL_ADDRESS, "a kernel accessed memory that is not its own"),
+    ERROR(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "a launch asks for more than a device has"),
     ERROR(CUDA_ERROR_LAUNCH_TIMEOUT, "a kernel ran too long"),
     ERROR(CUDA_ERROR_LAUNCH_FAILED, "a kernel failed; the simulator's report is on stderr"),
     ERROR(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "not possible while a stream is being recorded"),

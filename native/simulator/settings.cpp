@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <thread>
 
@@ -14,12 +15,12 @@ namespace {
 }
 
 template <class T>
-void readNumber(const char* name, T& into) {
+void readNumber(const char* name, T& into, double least = 1) {
   const char* const text = getenv(name);
   if (!text) return;
   char* end;
   const double value = strtod(text, &end);
-  if (end == text || *end || !(value > 0)) reject(name, text, "a number above 0");
+  if (end == text || *end || !(value >= least)) reject(name, text, "a number that can be meant");
   into = static_cast<T>(value);
 }
 
@@ -39,9 +40,16 @@ Settings read() {
       reject("SPINEGRAD_SIMULATOR_ORDER", text, "forward, reverse or random:SEED");
     }
   }
-  readNumber("SPINEGRAD_SIMULATOR_SECONDS", settings.seconds);
+  readNumber("SPINEGRAD_SIMULATOR_SECONDS", settings.seconds, 0.001);
   readNumber("SPINEGRAD_SIMULATOR_MEMORY", settings.memory);
-  readNumber("SPINEGRAD_SIMULATOR_DEVICES", settings.devices);
+  readNumber("SPINEGRAD_SIMULATOR_DEVICES", settings.devices, 0);
+  readNumber("SPINEGRAD_SIMULATOR_VERSION", settings.version);
+  if (const char* const text = getenv("SPINEGRAD_SIMULATOR_FAIL")) {
+    const char* const equals = strchr(text, '=');
+    if (equals == nullptr) reject("SPINEGRAD_SIMULATOR_FAIL", text, "NAME=RESULT");
+    settings.failing.assign(text, equals);
+    settings.result = atoi(equals + 1);
+  }
   readNumber("SPINEGRAD_SIMULATOR_THREADS", settings.threads);
   return settings;
 }

@@ -4,12 +4,15 @@
 //                                blocks of a grid, get their turn. Results must not depend on it.
 //   SPINEGRAD_SIMULATOR_SECONDS  a kernel that runs longer than this is stopped and reported (default 120)
 //   SPINEGRAD_SIMULATOR_MEMORY   bytes of memory of each device (default 4 GiB)
-//   SPINEGRAD_SIMULATOR_DEVICES  how many devices there are (default 1)
+//   SPINEGRAD_SIMULATOR_DEVICES  how many devices there are (default 1; 0 is a machine without any)
+//   SPINEGRAD_SIMULATOR_VERSION  the CUDA version that the driver is for (default 13000)
+//   SPINEGRAD_SIMULATOR_FAIL     NAME=RESULT, for example cuLaunchKernel=701: that function fails, always
 //   SPINEGRAD_SIMULATOR_THREADS  how many OS threads run blocks (default: one for each processor)
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace spinegrad::simulator {
 
@@ -21,6 +24,9 @@ struct Settings {
   double seconds = 120;
   size_t memory = size_t{4} << 30;
   int devices = 1;
+  int version = 13000;
+  std::string failing;
+  int result = 0;
   int threads;
 };
 

@@ -161,3 +161,6 @@ function automatic(options: DeviceOptions): Device {
     return new Device('cpu', `CUDA is not used: ${(error as Error).message}`, options);
   }
 }
+
+/** The architectures that this build has CUDA kernels for, and their compiler, for people; empty without any. */
+export const cudaKernels = (): string => native.cudaKernels();

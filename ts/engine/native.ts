@@ -16,6 +16,8 @@ export interface Native {
   close(device: DeviceHandle): void;
   shutdown(): void;
   describe(device: DeviceHandle): string;
+  /** Architectures that this build has CUDA kernels for, and their compiler; empty without any. */
+  cudaKernels(): string;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number];
   operation(device: DeviceHandle, name: string): number;
   tensor(dtype: number, shape: readonly number[]): TensorHandle;
