@@ -8,6 +8,7 @@ namespace spinegrad {
 
 template <class T, int N>
 struct alignas(sizeof(T) * N) Packed {
+  static_assert(sizeof(T) * N <= 16, "no access is wider");
   T value[N];
 
   __device__ __forceinline__ T& operator[](int i) { return value[i]; }

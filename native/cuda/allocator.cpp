@@ -1,6 +1,7 @@
 #include "native/cuda/allocator.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -9,8 +10,19 @@
 namespace spinegrad::cuda {
 namespace {
 
+/// Off (SPINEGRAD_CUDA_CACHE=0), each block has exactly its size and is new, so that the simulator's checker sees the
+/// bounds of every tensor, and what was never written.
+bool isCaching() {
+  static const bool caching = [] {
+    const char* const text = std::getenv("SPINEGRAD_CUDA_CACHE");
+    return text == nullptr || std::string(text) != "0";
+  }();
+  return caching;
+}
+
 /// Sizes are rounded to one sixteenth of a power of two, so that tensors of nearly the same size share blocks.
 size_t blockSize(size_t bytes) {
+  if (!isCaching()) return std::max<size_t>(bytes, 1);
   size_t unit = 256;
   while (unit * 32 < bytes) unit *= 2;
   return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
@@ -37,6 +49,7 @@ Allocator::~Allocator() { trim(); }
 CUdeviceptr Allocator::allocate(size_t bytes, const Consumer& consumer) {
   const size_t size = blockSize(bytes);
   std::lock_guard lock(mutex_);
+  if (!isCaching()) trim();
   CUdeviceptr block = find(size);
   if (block == 0) {
     CUresult result = driver().cuMemAlloc(&block, size);

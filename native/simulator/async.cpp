@@ -5,10 +5,13 @@
 #include <algorithm>
 
 #include "native/simulator/block.h"
+#include "native/simulator/checker.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator {
 namespace {
+
+using checker::Access;
 
 void needAligned(const char* what, const void* address, size_t bytes, Site site) {
   if ((reinterpret_cast<uintptr_t>(address) & (bytes - 1)) == 0) return;
@@ -16,6 +19,25 @@ void needAligned(const char* what, const void* address, size_t bytes, Site site)
                 block->where().c_str()));
   block->abandon();
 }
+
+/// By moves of a fixed size, never by a call of memcpy: the checker takes those for the kernel's.
+inline void move(void* to, const void* from, size_t bytes) {
+  switch (bytes) {
+    case 2:
+      memcpy(to, from, 2);
+      break;
+    case 4:
+      memcpy(to, from, 4);
+      break;
+    case 8:
+      memcpy(to, from, 8);
+      break;
+    default:
+      memcpy(to, from, 16);
+  }
+}
+
+alignas(16) constexpr uint32_t poison[4] = {~0u, ~0u, ~0u, ~0u}, zeros[4] = {};
 
 }  // namespace
 
@@ -27,7 +49,9 @@ void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Sit
                   block->where().c_str()));
     block->abandon();
   }
-  memset(shared, 0xff, bytes);
+  if (valid) checker::access(Access::read, global, bytes, checker::at(site));
+  checker::awaited(shared, bytes, checker::at(site));
+  move(shared, poison, bytes);
   AsyncCopies& async = block->async();
   async.copies.push_back({shared, global, bytes, valid, site});
   ++async.uncommitted;
@@ -43,14 +67,11 @@ void waitGroup(int groups, Site) {
   AsyncCopies& async = block->async();
   const int landing = std::max(0, static_cast<int>(async.groups.size()) - groups);
   size_t copies = 0;
-  for (int group = 0; group < landing; ++group) copies += async.groups[group];
+  for (int group = 0; group < landing; ++group) copies += async.groups[static_cast<size_t>(group)];
   for (size_t i = 0; i < copies; ++i) {
     const AsyncCopy& copy = async.copies[i];
-    if (copy.valid) {
-      memcpy(copy.to, copy.from, copy.bytes);
-    } else {
-      memset(copy.to, 0, copy.bytes);
-    }
+    move(copy.to, copy.valid ? copy.from : zeros, copy.bytes);
+    checker::landed(copy.to, copy.bytes, checker::at(copy.site));
   }
   async.copies.erase(async.copies.begin(), async.copies.begin() + static_cast<ptrdiff_t>(copies));
   async.groups.erase(async.groups.begin(), async.groups.begin() + landing);
@@ -58,12 +79,14 @@ void waitGroup(int groups, Site) {
 
 void loadVector(void* to, const void* from, size_t bytes, Site site) {
   needAligned("vector load", from, bytes, site);
-  memcpy(to, from, bytes);
+  checker::access(Access::read, from, bytes, checker::at(site));
+  move(to, from, bytes);
 }
 
 void storeVector(void* to, const void* from, size_t bytes, Site site) {
   needAligned("vector store", to, bytes, site);
-  memcpy(to, from, bytes);
+  checker::access(Access::write, to, bytes, checker::at(site));
+  move(to, from, bytes);
 }
 
 }  // namespace spinegrad::simulator

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "native/simulator/checker.h"
 #include "native/simulator/report.h"
 
 __thread spinegrad::simulator::Index threadIdx, blockIdx, blockDim, gridDim;
@@ -22,6 +23,7 @@ CUresult Block::run(const Grid& grid, Index index) {
   returned_ = atBarrier_ = 0;
   result_ = CUDA_SUCCESS;
   randomState_ = settings().seed ^ ((uint64_t{index.z} << 40) + (uint64_t{index.y} << 20) + index.x);
+  checker::startBlock(sharedMemory_.begin(), SharedMemory::capacity);
   sharedMemory_.start(grid.dynamicShared);
 
   warpsThatCanRun_ = 0;
@@ -50,6 +52,7 @@ CUresult Block::run(const Grid& grid, Index index) {
   runs_ = true;
   spinegradSwitchStack(&hostStack_, warp_->stack[lane_]);
   runs_ = false;
+  if (checker::report() && result_ == CUDA_SUCCESS) result_ = CUDA_ERROR_LAUNCH_FAILED;
 
   if (result_ == CUDA_SUCCESS) {
     if (const std::string damage = sharedMemory_.damage(); !damage.empty()) {
@@ -160,6 +163,7 @@ void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site sit
   }
   gathering->arrived = 0;
   meeting.run(warp.operands, lanes, site);
+  if (&meeting == &syncWarp) checker::syncLanes(static_cast<int>(warp_ - warps_.data()), lanes);
   warp.canRun |= lanes & ~mine;
   if (warp.canRun) warpsThatCanRun_ |= 1u << (warp_ - warps_.data());
   mayHandOver();
@@ -180,6 +184,7 @@ void Block::syncBlock(Site site) {
     return;
   }
   atBarrier_ = 0;
+  checker::syncBlock();
   for (size_t i = 0; i < (threads_ + 31) / 32; ++i) {
     warps_[i].canRun = warps_[i].atBarrier;
     warps_[i].atBarrier = 0;

@@ -77,6 +77,7 @@ class Block {
 
   const Kernel& kernel() const { return grid_->kernel; }
   int lane() const { return lane_; }
+  unsigned thread() const { return static_cast<unsigned>((warp_ - warps_.data()) * 32 + lane_); }
   AsyncCopies& async() { return warp_->async[lane_]; }
   SharedMemory& sharedMemory() { return sharedMemory_; }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "native/cuda/api.h"
+#include "native/simulator/checker.h"
 #include "native/simulator/globalMemory.h"
 #include "native/simulator/grid.h"
 #include "native/simulator/report.h"
@@ -503,11 +504,13 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t bytes, CU
     if (isPinned(from, bytes))
       return transfer("copy to", to, bytes, context, stream, [target, from, bytes] {
         memcpy(target, from, bytes);
+        checker::written(target, bytes);
         return CUDA_SUCCESS;
       });
     const char* const begin = static_cast<const char*>(from);
     return transfer("copy to", to, bytes, context, stream, [target, copy = std::vector<char>(begin, begin + bytes)] {
       memcpy(target, copy.data(), copy.size());
+      checker::written(target, copy.size());
       return CUDA_SUCCESS;
     });
   });
@@ -529,6 +532,7 @@ CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CU
       return refuse(CUDA_ERROR_INVALID_VALUE, format("copy from %llx, which is not in one allocation", from));
     return transfer("copy to", to, bytes, context, stream, [to, from, bytes] {
       memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+      checker::copied(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
       return CUDA_SUCCESS;
     });
   });
@@ -538,6 +542,7 @@ CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUst
   return inContext([&](CUctx_st& context) {
     return transfer("memset", to, count, context, stream, [to, value, count] {
       memset(reinterpret_cast<void*>(to), value, count);
+      checker::written(reinterpret_cast<void*>(to), count);
       return CUDA_SUCCESS;
     });
   });
@@ -548,6 +553,7 @@ CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream
     return transfer("memset", to, 4 * count, context, stream, [to, value, count] {
       unsigned* const words = reinterpret_cast<unsigned*>(to);
       for (size_t i = 0; i < count; ++i) words[i] = value;
+      checker::written(words, 4 * count);
       return CUDA_SUCCESS;
     });
   });

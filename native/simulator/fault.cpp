@@ -1,5 +1,6 @@
 #include "native/simulator/fault.h"
 
+#include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
 #include <ucontext.h>
@@ -23,7 +24,9 @@ namespace {
 
 struct Fault {
   int signal;
-  const void *address, *instruction;
+  const void* address;
+  void* stack[32];  // the instruction, and where each function would return to
+  int depth;
 };
 thread_local Fault fault;
 
@@ -52,7 +55,8 @@ void giveUp() {
     default:
       what = format("the kernel runs longer than %g seconds", settings().seconds);
   }
-  report(format("%s, at %s; %s\n%s", what.c_str(), locate(fault.instruction, block->kernel()).c_str(),
+  report(format("%s, at %s; %s\n%s", what.c_str(),
+                locate({fault.stack, static_cast<size_t>(fault.depth)}, block->kernel()).c_str(),
                 block->where().c_str(), block->whatWarpsDo().c_str()));
   block->abandon(fault.signal == tooLong ? CUDA_ERROR_LAUNCH_TIMEOUT : CUDA_ERROR_ILLEGAL_ADDRESS);
 }
@@ -62,7 +66,9 @@ void handle(int signal, siginfo_t* info, void* context) {
   const auto instruction = reinterpret_cast<const char*>(registers[REG_RIP]);
   const bool inLibrary = instruction >= &__ehdr_start && instruction < &etext;
   if (block && block->runs() && (inLibrary || signal != tooLong)) {
-    fault = {signal, info->si_addr, instruction};
+    fault.signal = signal;
+    fault.address = info->si_addr;
+    fault.depth = backtrace(fault.stack, 32);
     registers[REG_RIP] = reinterpret_cast<greg_t>(giveUp);
     registers[REG_RSP] = reinterpret_cast<greg_t>(block->spareStack()) - 8;  // as after a call
     return;
@@ -123,10 +129,12 @@ class Watchdog {
 
 void catchFaults() {
   static const bool handlers [[maybe_unused]] = [] {
+    void* first;
+    backtrace(&first, 1);  // loads what it needs, which a handler must not do
     for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, tooLong}) {
       struct sigaction action {};
       action.sa_sigaction = handle;
-      action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+      action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
       sigaction(signal, &action, &before[signal]);
     }
     return true;

@@ -5,12 +5,13 @@
 #include <cstring>
 #include <map>
 
+#include "native/simulator/checker.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator::globalMemory {
 namespace {
 
-constexpr size_t page = 4096, redZone = 512, reserved = size_t{64} << 30;
+constexpr size_t page = 4096, redZone = 512;
 constexpr unsigned char poison = 0xff, redZoneByte = 0xfb;
 
 struct Allocation {
@@ -52,6 +53,7 @@ void* allocate(size_t bytes) {
   memset(data, poison, bytes);
   memset(data + bytes, redZoneByte, pages * page - redZone - bytes);
   heap().allocations[data] = {bytes, pages};
+  checker::allocated(data, bytes);
   return data;
 }
 
@@ -62,14 +64,13 @@ size_t free(void* address, std::string& damage) {
   const auto [bytes, pages] = found->second;
   char *const data = static_cast<char*>(address), *const from = data - redZone, *const end = from + pages * page;
   for (const char* at = end; at-- > data + bytes;) {
-    if (static_cast<unsigned char>(*at) != redZoneByte)
-      damage = format("write %td bytes behind the end of an allocation of %zu bytes", at - data - bytes, bytes);
+    if (static_cast<unsigned char>(*at) != redZoneByte) damage = "write " + describe(at);
   }
   for (const char* at = from; at < data; ++at) {
-    if (static_cast<unsigned char>(*at) != redZoneByte)
-      damage = format("write %td bytes before an allocation of %zu bytes", data - at, bytes);
+    if (static_cast<unsigned char>(*at) != redZoneByte) damage = "write " + describe(at);
   }
   allocations.erase(found);
+  checker::freed(address, bytes);
   madvise(from, pages * page, MADV_DONTNEED);
   mprotect(from, pages * page, PROT_NONE);
 
@@ -94,6 +95,23 @@ bool contains(const void* address, size_t bytes) {
   if (after == allocations.begin()) return false;
   const auto& [data, allocation] = *--after;
   return at + bytes <= data + allocation.bytes;
+}
+
+const void* begin() { return heap().memory; }
+
+std::string describe(const void* address) {
+  const char* const at = static_cast<const char*>(address);
+  const auto& allocations = heap().allocations;
+  auto next = allocations.upper_bound(at);
+  if (next != allocations.end() && next->first - at <= static_cast<ptrdiff_t>(redZone))
+    return format("%td bytes before an allocation of %zu bytes", next->first - at, next->second.bytes);
+  if (next == allocations.begin()) return "far from any allocation";
+  const auto& [data, allocation] = *--next;
+  const size_t offset = static_cast<size_t>(at - data);
+  if (offset >= allocation.bytes)
+    return format("%zu bytes behind the end of an allocation of %zu bytes", offset - allocation.bytes,
+                  allocation.bytes);
+  return format("byte %zu of an allocation of %zu bytes", offset, allocation.bytes);
 }
 
 bool isReserved(const void* address) {

@@ -8,6 +8,9 @@
 
 namespace spinegrad::simulator::globalMemory {
 
+constexpr size_t reserved = size_t{16} << 30;
+const void* begin();
+
 /// Null if the range has no room.
 void* allocate(size_t bytes);
 /// The bytes that were allocated there; 0 if `address` is not what `allocate` gave. What was written outside of the
@@ -18,5 +21,8 @@ bool contains(const void* address, size_t bytes);
 
 /// Whether it is an address of the devices, allocated or not.
 bool isReserved(const void* address);
+
+/// "4 bytes behind the end of an allocation of 256 bytes".
+std::string describe(const void* address);
 
 }  // namespace spinegrad::simulator::globalMemory

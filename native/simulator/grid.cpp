@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "native/simulator/checker.h"
 #include "native/simulator/fault.h"
 #include "native/simulator/report.h"
 
@@ -137,9 +138,10 @@ const Kernel* findKernel(const char* name) {
 }
 
 CUresult run(const Grid& grid) {
+  checker::startGrid();
   Run run(grid);
   const bool single = grid.blocks.x * grid.blocks.y * grid.blocks.z == 1;
-  if (single || settings().threads == 1) {
+  if (single || settings().threads == 1 || checker::present) {
     run.takeBlocks();
   } else {
     static Helpers& helpers = *new Helpers(settings().threads - 1);

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include "native/simulator/block.h"
+#include "native/simulator/checker.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator {
@@ -99,6 +100,11 @@ void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
         block->abandon();
       }
       memcpy(rows[row], from, 16);
+      // For the checker it is the lanes which get the elements that read them.
+      for (int i = 0; checker::present && i < 8; ++i) {
+        const int reader = transposed ? 4 * i + row / 2 : 4 * row + i / 2;
+        checker::accessOf(reader, checker::Access::read, static_cast<const uint16_t*>(from) + i, 2, checker::at(site));
+      }
     }
     for (int lane = 0; lane < 32; ++lane) {
       const int g = lane / 4, t = lane % 4;

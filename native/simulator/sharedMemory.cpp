@@ -5,6 +5,7 @@
 #include <new>
 
 #include "native/simulator/block.h"
+#include "native/simulator/checker.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator {
@@ -12,6 +13,11 @@ namespace {
 
 constexpr unsigned char poison = 0xff, redZoneByte = 0xfb;
 constexpr SharedObject dynamicObject{"dynamic shared memory", 0, Site("", 0)};
+
+/// Not memset, which the checker takes for the kernel's.
+void fill(void* to, unsigned char value, size_t bytes) {
+  asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
+}
 
 size_t roundUp(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
 
@@ -21,7 +27,7 @@ SharedMemory::SharedMemory() {
   void* const memory = mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<char*>(memory);
-  memset(memory_, redZoneByte, redZone);
+  fill(memory_, redZoneByte, redZone);
 }
 
 void SharedMemory::start(size_t dynamicBytes) {
@@ -35,8 +41,9 @@ void SharedMemory::place(const SharedObject* object, size_t bytes) {
       placed_.empty() ? memory_ + redZone : placed_.back().at + roundUp(placed_.back().bytes, redZone) + redZone;
   placed_.push_back({object, at, bytes});
   used_ += bytes;
-  memset(at, poison, bytes);
-  memset(at + bytes, redZoneByte, roundUp(bytes, redZone) + redZone - bytes);
+  fill(at, poison, bytes);
+  fill(at + bytes, redZoneByte, roundUp(bytes, redZone) + redZone - bytes);
+  checker::allocated(at, bytes);
 }
 
 void* SharedMemory::object(const SharedObject& object) {
@@ -59,15 +66,24 @@ std::string SharedMemory::damage() const {
     while (from < to && static_cast<unsigned char>(*from) == redZoneByte) ++from;
     return from;
   };
-  if (const char* const at = intact(memory_, memory_ + redZone); at < memory_ + redZone)
-    return format("%td bytes before the dynamic shared memory", memory_ + redZone - at);
+  if (const char* const at = intact(memory_, memory_ + redZone); at < memory_ + redZone) return describe(at);
   for (const Placed& placed : placed_) {
     const char* const end = placed.at + placed.bytes;
     const char* const next = placed.at + roundUp(placed.bytes, redZone) + redZone;
-    if (const char* const at = intact(end, next); at < next)
-      return format("%td bytes behind the end of `%s`", at - end, placed.object->name);
+    if (const char* const at = intact(end, next); at < next) return describe(at);
   }
   return {};
+}
+
+std::string SharedMemory::describe(const void* address) const {
+  const char* const at = static_cast<const char*>(address);
+  const Placed* nearest = &placed_.front();
+  for (const Placed& placed : placed_)
+    if (at >= placed.at && (placed.bytes || &placed == nearest)) nearest = &placed;
+  const char *const name = nearest->object->name, *const end = nearest->at + nearest->bytes;
+  if (at < nearest->at) return format("%td bytes before `%s`", nearest->at - at, name);
+  if (at >= end) return format("%td bytes behind the end of `%s`", at - end, name);
+  return format("byte %td of `%s`", at - nearest->at, name);
 }
 
 void* shared(const SharedObject& object) { return block->sharedMemory().object(object); }

@@ -15,6 +15,7 @@ class SharedMemory {
  public:
   static constexpr size_t most = 227 * 1024;  // a block of sm_90 can have this much
   static constexpr size_t redZone = 128;
+  static constexpr size_t capacity = most + 256 * redZone;
 
   SharedMemory();
 
@@ -26,11 +27,12 @@ class SharedMemory {
 
   /// Bytes of dynamic memory and declared objects of the block so far.
   size_t used() const { return used_; }
+  const void* begin() const { return memory_; }
   bool contains(const void* address) const { return address >= memory_ && address < memory_ + capacity; }
+  /// "4 bytes behind the end of `tile`".
+  std::string describe(const void* address) const;
 
  private:
-  static constexpr size_t capacity = most + 256 * redZone;
-
   struct Placed {
     const SharedObject* object;
     char* at;
