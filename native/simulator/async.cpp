@@ -6,6 +6,7 @@
 
 #include "native/simulator/block.h"
 #include "native/simulator/checker.h"
+#include "native/simulator/counters.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator {
@@ -49,8 +50,13 @@ void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Sit
                   block->where().c_str()));
     block->abandon();
   }
-  if (valid) checker::access(Access::read, global, bytes, checker::at(site));
-  checker::awaited(shared, bytes, checker::at(site));
+  const checker::Location location = checker::at(site);
+  if (valid) {
+    checker::accessOf(block->lane(), Access::read, global, bytes, location);
+    counters::access(counters::globalCopy, block->lane(), global, bytes, location);
+  }
+  checker::awaited(shared, bytes, location);
+  counters::access(counters::sharedCopy, block->lane(), shared, bytes, location);
   move(shared, poison, bytes);
   AsyncCopies& async = block->async();
   async.copies.push_back({shared, global, bytes, valid, site});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "native/simulator/checker.h"
+#include "native/simulator/counters.h"
 #include "native/simulator/report.h"
 
 __thread spinegrad::simulator::Index threadIdx, blockIdx, blockDim, gridDim;
@@ -23,8 +24,9 @@ CUresult Block::run(const Grid& grid, Index index) {
   returned_ = atBarrier_ = 0;
   result_ = CUDA_SUCCESS;
   randomState_ = settings().seed ^ ((uint64_t{index.z} << 40) + (uint64_t{index.y} << 20) + index.x);
+  counters::startBlock();
   checker::startBlock(sharedMemory_.begin(), SharedMemory::capacity);
-  sharedMemory_.start(grid.dynamicShared);
+  sharedMemory_.start(grid.dynamicShared, grid.hasAskedForShared);
 
   warpsThatCanRun_ = 0;
   Index thread{0, 0, 0};
@@ -52,6 +54,7 @@ CUresult Block::run(const Grid& grid, Index index) {
   runs_ = true;
   spinegradSwitchStack(&hostStack_, warp_->stack[lane_]);
   runs_ = false;
+  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) counters::together(static_cast<int>(i));
   if (checker::report() && result_ == CUDA_SUCCESS) result_ = CUDA_ERROR_LAUNCH_FAILED;
 
   if (result_ == CUDA_SUCCESS) {
@@ -162,6 +165,8 @@ void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site sit
     return;
   }
   gathering->arrived = 0;
+  counters::met(meeting);
+  if (lanes == warp.lanes) counters::together(static_cast<int>(warp_ - warps_.data()));
   meeting.run(warp.operands, lanes, site);
   if (&meeting == &syncWarp) checker::syncLanes(static_cast<int>(warp_ - warps_.data()), lanes);
   warp.canRun |= lanes & ~mine;
@@ -185,6 +190,8 @@ void Block::syncBlock(Site site) {
   }
   atBarrier_ = 0;
   checker::syncBlock();
+  counters::barrier();
+  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) counters::together(static_cast<int>(i));
   for (size_t i = 0; i < (threads_ + 31) / 32; ++i) {
     warps_[i].canRun = warps_[i].atBarrier;
     warps_[i].atBarrier = 0;

@@ -21,6 +21,7 @@ struct Grid {
   const Kernel& kernel;
   Index blocks, threads;
   unsigned dynamicShared;
+  bool hasAskedForShared;  // by cuFuncSetAttribute
   void** arguments;
 };
 

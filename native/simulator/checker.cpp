@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "native/simulator/block.h"
+#include "native/simulator/counters.h"
 #include "native/simulator/globalMemory.h"
 #include "native/simulator/location.h"
 #include "native/simulator/report.h"
@@ -225,6 +226,11 @@ Location at(Site site) {
 }
 
 void access(Access kind, const void* address, size_t bytes, Location location) {
+  if (const Shadow* const shadow = shadowOf(address)) {
+    const int inMemory = shadow == sharedShadow ? counters::sharedLoad : counters::globalLoad;
+    counters::access(static_cast<counters::Kind>(inMemory + static_cast<int>(kind)), block->lane(), address, bytes,
+                     location);
+  }
   check(kind, address, bytes, block->thread(), location.code);
 }
 
@@ -233,13 +239,13 @@ void accessOf(int lane, Access kind, const void* address, size_t bytes, Location
 }
 
 void awaited(void* shared, size_t bytes, Location location) {
-  access(Access::write, shared, bytes, location);
+  check(Access::write, shared, bytes, block->thread(), location.code);
   sharedShadow->set(shared, bytes, isAwaited);
 }
 
 void landed(void* shared, size_t bytes, Location location) {
   sharedShadow->set(shared, bytes, isWritten);
-  access(Access::write, shared, bytes, location);
+  check(Access::write, shared, bytes, block->thread(), location.code);
 }
 
 void startGrid() { ++grid; }

@@ -31,12 +31,11 @@ struct CUctx_st {
 struct CUmod_st {};
 struct CUfunc_st {
   const Kernel* kernel;
-  size_t mostDynamicShared;
+  size_t mostDynamicShared = SharedMemory::withoutAsking;
+  bool hasAskedForShared = false;
 };
 
 namespace {
-
-constexpr size_t sharedWithoutAsking = 48 * 1024;
 
 struct Driver {
   std::recursive_mutex mutex;
@@ -146,7 +145,7 @@ int attributeOf(CUdevice_attribute attribute) {
     case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z:
       return 65535;
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK:
-      return sharedWithoutAsking;
+      return SharedMemory::withoutAsking;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE:
       return 32;
     case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK:
@@ -367,7 +366,7 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
   return guarded([&] {
     const Kernel* const kernel = findKernel(name);
     if (!kernel) return CUDA_ERROR_NOT_FOUND;
-    *function = &driver().functions.try_emplace(name, CUfunc_st{kernel, sharedWithoutAsking}).first->second;
+    *function = &driver().functions.try_emplace(name, CUfunc_st{kernel}).first->second;
     return CUDA_SUCCESS;
   });
 }
@@ -399,6 +398,7 @@ CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute,
     return refuse(CUDA_ERROR_INVALID_VALUE, format("%d bytes of dynamic shared memory for `%s`, a block can have %zu",
                                                    value, function->kernel->name, SharedMemory::most));
   function->mostDynamicShared = static_cast<size_t>(value);
+  function->hasAskedForShared = true;
   return CUDA_SUCCESS;
 }
 
@@ -436,10 +436,10 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
     if (kernel.parameterCount && !parameters && !buffer)
       return refuse(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: no parameters", kernel.name));
     return enqueue(context, stream,
-                   [&kernel, blocks, threads, dynamicShared,
+                   [&kernel, blocks, threads, dynamicShared, asked = function->hasAskedForShared,
                     arguments = buffer ? Arguments(kernel, buffer) : Arguments(kernel, parameters)]() mutable {
                      std::vector<void*> pointers = arguments.pointers();
-                     return run({kernel, blocks, threads, dynamicShared, pointers.data()});
+                     return run({kernel, blocks, threads, dynamicShared, asked, pointers.data()});
                    });
   });
 }

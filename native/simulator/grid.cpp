@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "native/simulator/checker.h"
+#include "native/simulator/counters.h"
 #include "native/simulator/fault.h"
 #include "native/simulator/report.h"
 
@@ -137,6 +138,20 @@ const Kernel* findKernel(const char* name) {
   return found == kernels().end() ? nullptr : &found->second;
 }
 
+const char* spinegradSimulatorKernels() {
+  static const std::string list = [] {
+    std::string list;
+    for (const auto& [name, kernel] : kernels()) {
+      list += name;
+      for (size_t i = 0; i < kernel.parameterCount; ++i)
+        list += format(" %zu:%zu", kernel.parameters[i].offset, kernel.parameters[i].size);
+      list += '\n';
+    }
+    return list;
+  }();
+  return list.c_str();
+}
+
 CUresult run(const Grid& grid) {
   checker::startGrid();
   Run run(grid);
@@ -147,6 +162,7 @@ CUresult run(const Grid& grid) {
     static Helpers& helpers = *new Helpers(settings().threads - 1);
     helpers.help(run);
   }
+  counters::endGrid();
   return run.result();
 }
 

@@ -11,4 +11,7 @@ CUresult run(const Grid& grid);
 /// The kernel of this name, or null.
 const Kernel* findKernel(const char* name);
 
+/// For tests: each kernel on a line, as "name offset:bytes offset:bytes ...".
+extern "C" __attribute__((visibility("default"))) const char* spinegradSimulatorKernels();
+
 }  // namespace spinegrad::simulator

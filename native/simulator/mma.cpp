@@ -5,6 +5,7 @@
 
 #include "native/simulator/block.h"
 #include "native/simulator/checker.h"
+#include "native/simulator/counters.h"
 #include "native/simulator/report.h"
 
 namespace spinegrad::simulator {
@@ -100,6 +101,7 @@ void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
         block->abandon();
       }
       memcpy(rows[row], from, 16);
+      counters::access(counters::ldmatrixRow, 8 * matrix + row, from, 16, checker::at(site));
       // For the checker it is the lanes which get the elements that read them.
       for (int i = 0; checker::present && i < 8; ++i) {
         const int reader = transposed ? 4 * i + row / 2 : 4 * row + i / 2;

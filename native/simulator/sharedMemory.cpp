@@ -30,9 +30,10 @@ SharedMemory::SharedMemory() {
   fill(memory_, redZoneByte, redZone);
 }
 
-void SharedMemory::start(size_t dynamicBytes) {
+void SharedMemory::start(size_t dynamicBytes, bool hasAsked) {
   placed_.clear();
-  used_ = 0;
+  used_ = declared_ = 0;
+  hasAsked_ = hasAsked;
   place(&dynamicObject, dynamicBytes);
 }
 
@@ -50,11 +51,14 @@ void* SharedMemory::object(const SharedObject& object) {
   for (const Placed& placed : placed_) {
     if (placed.object == &object) return placed.at;
   }
-  if (used_ + object.bytes > most || placed_.size() == 127) {
+  declared_ += object.bytes;
+  const size_t allowed = hasAsked_ ? most : withoutAsking;
+  if (declared_ > withoutAsking || used_ + object.bytes > allowed || placed_.size() == 127) {
     report(format(
-        "too much shared memory: `%s` (%s) brings it to %zu bytes in %zu objects, a block can have %zu in 127; %s",
-        object.name, format(object.site).c_str(), used_ + object.bytes, placed_.size() + 1, most,
-        block->where().c_str()));
+        "too much shared memory: `%s` (%s) brings it to %zu bytes, %zu of them declared, in %zu objects; allowed "
+        "are %zu, %zu and 127 (cuFuncSetAttribute can allow more that is dynamic); %s",
+        object.name, format(object.site).c_str(), used_ + object.bytes, declared_, placed_.size() + 1, allowed,
+        withoutAsking, block->where().c_str()));
     block->abandon();
   }
   place(&object, object.bytes);

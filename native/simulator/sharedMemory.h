@@ -13,13 +13,14 @@ namespace spinegrad::simulator {
 
 class SharedMemory {
  public:
-  static constexpr size_t most = 227 * 1024;  // a block of sm_90 can have this much
+  static constexpr size_t most = 227 * 1024;          // a block of sm_90 can have this much,
+  static constexpr size_t withoutAsking = 48 * 1024;  // but this much only unless the kernel asked, and declared ever
   static constexpr size_t redZone = 128;
   static constexpr size_t capacity = most + 256 * redZone;
 
   SharedMemory();
 
-  void start(size_t dynamicBytes);
+  void start(size_t dynamicBytes, bool hasAsked);
   void* dynamic() const { return memory_ + redZone; }
   void* object(const SharedObject& object);
   /// What was written into a red zone, in words; empty if nothing was.
@@ -43,7 +44,8 @@ class SharedMemory {
 
   char* memory_;
   std::vector<Placed> placed_;
-  size_t used_ = 0;
+  size_t used_ = 0, declared_ = 0;
+  bool hasAsked_ = false;
 };
 
 }  // namespace spinegrad::simulator

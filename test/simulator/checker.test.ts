@@ -1,5 +1,6 @@
 /** The checker of the simulator finds each kind of mistake, and none in right kernels. `npm run check:kernels` builds it. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BUILD, inOrder, ORDERS, run } from './run.js';
@@ -57,5 +58,50 @@ describe.skipIf(!existsSync(LIBRARY))('the checker (npm run check:kernels)', () 
   it.each(ORDERS)('finds nothing in right kernels, in %s order', (order) => {
     const result = run('simulator-right', [LIBRARY], { SPINEGRAD_SIMULATOR_ORDER: order });
     expect(result).toEqual({ output: 'all right\n', status: 0 });
+  });
+
+  it('counts requests, sectors and passes', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'spinegrad-')), 'trace');
+    run('simulator-right', [LIBRARY], { SPINEGRAD_SIMULATOR_TRACE: file });
+    const grids = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const counts = (kernel: string) => {
+      const { requests, units, least } = grids.find((grid) => grid.kernel === kernel);
+      const kinds = [
+        'load',
+        'store',
+        'atomic',
+        'copy',
+        'sharedLoad',
+        'sharedStore',
+        'sharedAtomic',
+        'sharedCopy',
+        'ldmatrix',
+      ];
+      const used = kinds.map((kind, i) => [kind, [requests[i], units[i], least[i]]] as const);
+      return Object.fromEntries(used.filter(([, [count]]) => count > 0));
+    };
+    // One warp: 32 sectors where 4 would do, then 32 passes where 1 would.
+    expect(counts('right_wasteful')).toEqual({
+      load: [1, 32, 4],
+      store: [1, 4, 4],
+      sharedStore: [1, 32, 1],
+      sharedLoad: [1, 32, 1],
+    });
+    // 3 blocks of 3 warps, 16 bytes a lane: 16 sectors, 4 passes.
+    expect(counts('right_reverse')).toEqual({
+      load: [9, 144, 144],
+      store: [9, 144, 144],
+      sharedLoad: [9, 36, 36],
+      sharedStore: [9, 36, 36],
+    });
+    // Two steps of a tile; rows of A lie 32 bytes apart, so 8 of them meet in the same banks twice.
+    expect(counts('right_mma_tf32')).toMatchObject({
+      copy: [4, 48, 48],
+      sharedCopy: [4, 12, 12],
+      ldmatrix: [4, 24, 12],
+    });
   });
 });

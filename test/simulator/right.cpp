@@ -125,6 +125,15 @@ void reverse() {
   expectEqual("reverse", to.values(), expected);
 }
 
+void wasteful() {
+  const auto x = integers(256, 1000);
+  Buffer<float> from(x), to(32);
+  CHECK(launch("right_wasteful", {1}, {32}, 0, from.address(), to.address()));
+  std::vector<float> expected;
+  for (int i = 31; i >= 0; --i) expected.push_back(x[8 * i]);
+  expectEqual("wasteful", to.values(), expected);
+}
+
 void histogram() {
   std::vector<int32_t> x(1000), bins(8);
   for (size_t i = 0; i < x.size(); ++i) ++bins[(x[i] = static_cast<int32_t>(i * i % 977)) & 7];
@@ -145,6 +154,7 @@ int main(int, char** arguments) {
   shuffles();
   mma();
   reverse();
+  wasteful();
   histogram();
   if (!wrong) printf("all right\n");
   return wrong != 0;

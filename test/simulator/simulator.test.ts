@@ -47,7 +47,7 @@ const REPORTS: Record<string, string[]> = {
   stack: ['stack overflow', 'at LINE'],
   division: ['division by zero, at LINE'],
   misaligned: ['misaligned: vector load of 16 bytes at ', ', at LINE'],
-  shared_large: ['too much shared memory: `tile`', 'a block can have 232448'],
+  shared_large: ['too much shared memory: `tile` (LINE) brings it to 245760 bytes', 'allowed are 49152'],
   ldmatrix: ['ldmatrix: lane 1 gives ', 'expected a multiple of 16 in shared memory, at LINE'],
   mma: ['deadlock', 'lanes 0-15 at mma of lanes ffffffff, LINE'],
   shared_write: ['write outside of shared memory: 0 bytes behind the end of `tile`'],

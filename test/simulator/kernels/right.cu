@@ -144,6 +144,14 @@ SPINEGRAD_KERNEL(right_reverse, 256, (const float* x, float* y)) {
   store(y + 4 * (first + threadIdx.x), Float4{{mine[3], mine[2], mine[1], mine[0]}});
 }
 
+/// Wasteful on purpose, for the counters: every lane in a sector of its own, and all in one bank.
+SPINEGRAD_KERNEL(right_wasteful, 32, (const float* x, float* y)) {
+  SPINEGRAD_SHARED(float[32][32], tile);
+  tile[laneId()][0] = x[8 * laneId()];
+  __syncwarp();
+  y[laneId()] = tile[31 - laneId()][0];
+}
+
 /// Integer atomics: how many values fall in each of 8 bins, in any order the same.
 SPINEGRAD_KERNEL(right_histogram, 256, (const int32_t* x, int32_t* bins, int32_t* most, int64_t count)) {
   for (int64_t i = globalThread(); i < count; i += allThreads()) {

@@ -75,7 +75,7 @@ WRONG(division) { y[threadIdx.x] = 10 / (n - 64 + threadIdx.x); }
 // 16 bytes at a multiple of 4.
 WRONG(misaligned) { store(y, load<Float4>(x + 1)); }
 
-// More than a block can have.
+// More than a kernel may declare.
 WRONG(shared_large) {
   SPINEGRAD_SHARED(float[60][1024], tile);
   tile[0][threadIdx.x] = x[threadIdx.x];
