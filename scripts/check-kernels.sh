@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of the operations on the simulator with its checker: races, accesses out of bounds, uninitialised memory.
-# Arguments are test files (default: all operations).
+# Arguments are test files (default: all operations, and the simulator itself).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,4 +14,5 @@ cmake --build build/checked
 
 # Without the cache each tensor is an allocation of its own, with red zones around it.
 export SPINEGRAD_CUDA_LIBRARY=build/Release/libcuda-simulator-checked.so SPINEGRAD_CUDA_CACHE=0 SPINEGRAD_TEST_DEVICE=cuda
-npx vitest run --project spinegrad test/simulator "${@:-test/ops}"
+(($#)) || set -- test/ops test/simulator
+npx vitest run --project spinegrad "$@"

@@ -14,12 +14,17 @@ import { join } from 'node:path';
 const KINDS = ['load', 'store', 'atomic', 'cp.async', 'load', 'store', 'atomic', 'cp.async', 'ldmatrix'];
 const GLOBAL_KINDS = 4;
 
+const files = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'spinegrad-trace-'));
 const file = join(folder, 'grids.jsonl');
-const { status } = spawnSync(join(import.meta.dirname, 'check-kernels.sh'), process.argv.slice(2), {
-  stdio: ['ignore', 'ignore', 'inherit'],
-  env: { ...process.env, SPINEGRAD_SIMULATOR_TRACE: file },
-});
+const { status } = spawnSync(
+  join(import.meta.dirname, 'check-kernels.sh'),
+  files.length > 0 ? files : ['test/ops'],
+  {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, SPINEGRAD_SIMULATOR_TRACE: file },
+  },
+);
 if (status !== 0) console.error('trace:kernels: some tests failed; npm run check:kernels says which');
 
 const kernels = new Map();

@@ -14,6 +14,9 @@
 // So A (row major) and B (stored as columns, K contiguous) come as above, for 16-bit and for 32-bit types. The
 // transposed form does so for 16-bit elements of matrices whose rows run the other way.
 //
+// A fragment of A against a row of B's, d[N] += a b[N], is N products to the tensor core and one meeting of the warp to
+// the simulator, which is several times as fast there.
+//
 // tf32 and bf16 need sm_80, f16 runs on sm_75. Where an instruction is missing, the kernel traps: a launch must
 // choose another one.
 #pragma once
@@ -84,6 +87,22 @@ __device__ __forceinline__ void mmaF16(float (&d)[4], const uint32_t (&a)[2], co
 
 #undef SPINEGRAD_SM80
 
+template <int N>
+__device__ __forceinline__ void mmaTf32(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) mmaTf32(d[i], a, b[i]);
+}
+template <int N>
+__device__ __forceinline__ void mmaBf16(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) mmaBf16(d[i], a, b[i]);
+}
+template <int N>
+__device__ __forceinline__ void mmaF16(float (&d)[N][4], const uint32_t (&a)[2], const uint32_t (&b)[N][1]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) mmaF16(d[i], a, b[i]);
+}
+
 namespace detail {
 __device__ __forceinline__ uint32_t matrixRow(const void* row) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(row));
@@ -124,15 +143,30 @@ inline uint32_t packBf16(float low, float high) { return simulator::toBf16(low) 
 inline uint32_t packF16(float low, float high) { return simulator::toF16(low) | simulator::toF16(high) << 16; }
 
 inline void mmaTf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SPINEGRAD_SITE) {
-  simulator::Mma operand{d, a, b};
+  simulator::Mma operand{d, a, b, 1};
+  simulator::meet(simulator::mmaTf32, &operand, simulator::allLanes, site);
+}
+template <int N>
+void mmaTf32(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2], SPINEGRAD_SITE) {
+  simulator::Mma operand{d[0], a, b[0], N};
   simulator::meet(simulator::mmaTf32, &operand, simulator::allLanes, site);
 }
 inline void mmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SPINEGRAD_SITE) {
-  simulator::Mma operand{d, a, b};
+  simulator::Mma operand{d, a, b, 1};
+  simulator::meet(simulator::mmaBf16, &operand, simulator::allLanes, site);
+}
+template <int N>
+void mmaBf16(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2], SPINEGRAD_SITE) {
+  simulator::Mma operand{d[0], a, b[0], N};
   simulator::meet(simulator::mmaBf16, &operand, simulator::allLanes, site);
 }
 inline void mmaF16(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1], SPINEGRAD_SITE) {
-  simulator::Mma operand{d, a, b};
+  simulator::Mma operand{d, a, b, 1};
+  simulator::meet(simulator::mmaF16, &operand, simulator::allLanes, site);
+}
+template <int N>
+void mmaF16(float (&d)[N][4], const uint32_t (&a)[2], const uint32_t (&b)[N][1], SPINEGRAD_SITE) {
+  simulator::Mma operand{d[0], a, b[0], N};
   simulator::meet(simulator::mmaF16, &operand, simulator::allLanes, site);
 }
 

@@ -165,7 +165,7 @@ void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site sit
     return;
   }
   gathering->arrived = 0;
-  counters::met(meeting);
+  counters::met(meeting, operand);
   if (lanes == warp.lanes) counters::together(static_cast<int>(warp_ - warps_.data()));
   meeting.run(warp.operands, lanes, site);
   if (&meeting == &syncWarp) checker::syncLanes(static_cast<int>(warp_ - warps_.data()), lanes);

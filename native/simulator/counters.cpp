@@ -50,6 +50,13 @@ uint64_t sectors(const Request& request) {
   return countDistinct(touched);
 }
 
+/// Lanes that want the same are served by the same bytes.
+uint64_t distinctBytes(const Request& request) {
+  std::vector<uintptr_t> addresses;
+  for (uint32_t rest = request.lanes; rest; rest &= rest - 1) addresses.push_back(request.address[__builtin_ctz(rest)]);
+  return countDistinct(addresses) * request.bytes;
+}
+
 /// Passes that shared memory needs for the request, and how many it would need without conflicts.
 std::pair<uint64_t, uint64_t> passes(const Request& request) {
   const int together = request.bytes == 16 ? 8 : request.bytes == 8 ? 16 : 32;
@@ -75,8 +82,7 @@ void count(const Request& request) {
   ++totals.requests[request.kind];
   if (request.kind < sharedLoad) {
     totals.units[request.kind] += sectors(request);
-    const auto bytes = static_cast<uint64_t>(__builtin_popcount(request.lanes)) * request.bytes;
-    totals.least[request.kind] += (bytes + 31) / 32;
+    totals.least[request.kind] += (distinctBytes(request) + 31) / 32;
   } else {
     const auto [needed, least] = passes(request);
     totals.units[request.kind] += needed;
@@ -97,11 +103,12 @@ void access(Kind kind, int lane, const void* address, size_t bytes, checker::Loc
   request.address[lane] = reinterpret_cast<uintptr_t>(address);
 }
 
-void met(const Meeting& meeting) {
+void met(const Meeting& meeting, const void* operand) {
   totals.shuffles += &meeting == &shuffle;
   totals.votes += &meeting == &ballot;
   totals.warpSyncs += &meeting == &syncWarp;
-  totals.products += &meeting == &mmaTf32 || &meeting == &mmaBf16 || &meeting == &mmaF16;
+  if (&meeting == &mmaTf32 || &meeting == &mmaBf16 || &meeting == &mmaF16)
+    totals.products += static_cast<uint64_t>(static_cast<const Mma*>(operand)->products);
 }
 
 void barrier() { ++totals.barriers; }

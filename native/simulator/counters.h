@@ -30,7 +30,7 @@ enum Kind {
 
 /// By a lane of the warp that runs.
 void access(Kind kind, int lane, const void* address, size_t bytes, checker::Location location);
-void met(const Meeting& meeting);
+void met(const Meeting& meeting, const void* operand);
 void barrier();
 /// All lanes of a warp are at the same place.
 void together(int warp);
@@ -40,7 +40,7 @@ void endGrid();
 #else
 
 inline void access(Kind, int, const void*, size_t, checker::Location) {}
-inline void met(const Meeting&) {}
+inline void met(const Meeting&, const void*) {}
 inline void barrier() {}
 inline void together(int) {}
 inline void startBlock() {}

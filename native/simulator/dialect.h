@@ -99,10 +99,11 @@ struct Shuffle {
 };
 extern const Meeting syncWarp, shuffle, ballot;
 
-/// A lane's registers of one tile product, and of one ldmatrix (x1, x2, x4 by index).
+/// A lane's registers of the products of one tile A with several tiles B, and of one ldmatrix (x1, x2, x4 by index).
 struct Mma {
   float* d;
   const uint32_t *a, *b;
+  int products;
 };
 extern const Meeting mmaTf32, mmaBf16, mmaF16;
 
@@ -112,8 +113,18 @@ struct Ldmatrix {
 };
 extern const Meeting ldmatrix[3], ldmatrixTransposed[3];
 
-uint32_t toTf32(float x);
-uint32_t toBf16(float x);
+inline uint32_t toTf32(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return (bits & 0x7fffffu) ? 0x7fffffffu : bits;
+  return (bits + 0x1000u) & 0xffffe000u;
+}
+
+inline uint32_t toBf16(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fffu;
+  return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}
+
 uint32_t toF16(float x);
 
 void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Site site);

@@ -24,16 +24,24 @@ float fromTf32(uint32_t bits) { return __builtin_bit_cast(float, bits & 0xffffe0
 float fromBf16(uint32_t bits) { return __builtin_bit_cast(float, bits << 16); }
 float fromF16(uint32_t bits) { return _cvtsh_ss(static_cast<unsigned short>(bits)); }
 
-/// D (16 x 8) += A (16 x K) B (K x 8).
-template <int K>
-struct Tiles {
+/// D (16 x 8) += A (16 x K) B (K x 8) for one A and the B and D of each product. `Format` gathers a lane's part of a
+/// tile.
+template <class Format>
+void runMma(void* const* operands, uint32_t lanes, Site site) {
+  needWholeWarp("mma", lanes, site);
+  constexpr int K = Format::k;
   float a[16][K];
-  Row b[K], d[16];
-
-  void multiply(void* const* operands) {
+  for (int lane = 0; lane < 32; ++lane)
+    Format::gatherA(static_cast<const Mma*>(operands[lane])->a, a, lane / 4, lane % 4);
+  const int products = static_cast<const Mma*>(operands[0])->products;
+  for (int product = 0; product < products; ++product) {
+    Row b[K], d[16];
     for (int lane = 0; lane < 32; ++lane) {
-      const float* const from = static_cast<const Mma*>(operands[lane])->d;
-      for (int i = 0; i < 4; ++i) d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2] = from[i];
+      const Mma& mma = *static_cast<const Mma*>(operands[lane]);
+      const int g = lane / 4, t = lane % 4;
+      const float* const from = mma.d + 4 * product;
+      Format::gatherB(mma.b + Format::registersB * product, b, g, t);
+      for (int i = 0; i < 4; ++i) d[g + 8 * (i / 2)][2 * t + i % 2] = from[i];
     }
     for (int row = 0; row < 16; ++row) {
       Row sum = d[row];
@@ -41,52 +49,48 @@ struct Tiles {
       d[row] = sum;
     }
     for (int lane = 0; lane < 32; ++lane) {
-      float* const to = static_cast<const Mma*>(operands[lane])->d;
+      float* const to = static_cast<const Mma*>(operands[lane])->d + 4 * product;
       for (int i = 0; i < 4; ++i) to[i] = d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
     }
   }
+}
+
+struct Tf32 {
+  static constexpr int k = 8, registersB = 2;
+
+  static void gatherA(const uint32_t* from, float (*a)[k], int g, int t) {
+    for (int i = 0; i < 4; ++i) a[g + 8 * (i % 2)][t + 4 * (i / 2)] = fromTf32(from[i]);
+  }
+  static void gatherB(const uint32_t* from, Row* b, int g, int t) {
+    for (int i = 0; i < 2; ++i) b[t + 4 * i][g] = fromTf32(from[i]);
+  }
 };
 
-void runMmaTf32(void* const* operands, uint32_t lanes, Site site) {
-  needWholeWarp("mma", lanes, site);
-  Tiles<8> tiles;
-  for (int lane = 0; lane < 32; ++lane) {
-    const Mma& mma = *static_cast<const Mma*>(operands[lane]);
-    const int g = lane / 4, t = lane % 4;
-    for (int i = 0; i < 4; ++i) tiles.a[g + 8 * (i % 2)][t + 4 * (i / 2)] = fromTf32(mma.a[i]);
-    for (int i = 0; i < 2; ++i) tiles.b[t + 4 * i][g] = fromTf32(mma.b[i]);
-  }
-  tiles.multiply(operands);
-}
+struct Bf16 {
+  static constexpr int k = 16, registersB = 2;
 
-void runMmaBf16(void* const* operands, uint32_t lanes, Site site) {
-  needWholeWarp("mma", lanes, site);
-  Tiles<16> tiles;
-  for (int lane = 0; lane < 32; ++lane) {
-    const Mma& mma = *static_cast<const Mma*>(operands[lane]);
-    const int g = lane / 4, t = lane % 4;
-    for (int half = 0; half < 2; ++half) {
-      for (int i = 0; i < 4; ++i)
-        tiles.a[g + 8 * (i % 2)][2 * t + 8 * (i / 2) + half] = fromBf16(mma.a[i] >> 16 * half & 0xffff);
-      for (int i = 0; i < 2; ++i) tiles.b[2 * t + 8 * i + half][g] = fromBf16(mma.b[i] >> 16 * half & 0xffff);
-    }
+  static void gatherA(const uint32_t* from, float (*a)[k], int g, int t) {
+    for (int i = 0; i < 4; ++i)
+      for (int half = 0; half < 2; ++half)
+        a[g + 8 * (i % 2)][2 * t + 8 * (i / 2) + half] = fromBf16(from[i] >> 16 * half & 0xffff);
   }
-  tiles.multiply(operands);
-}
+  static void gatherB(const uint32_t* from, Row* b, int g, int t) {
+    for (int i = 0; i < 2; ++i)
+      for (int half = 0; half < 2; ++half) b[2 * t + 8 * i + half][g] = fromBf16(from[i] >> 16 * half & 0xffff);
+  }
+};
 
-void runMmaF16(void* const* operands, uint32_t lanes, Site site) {
-  needWholeWarp("mma", lanes, site);
-  Tiles<8> tiles;
-  for (int lane = 0; lane < 32; ++lane) {
-    const Mma& mma = *static_cast<const Mma*>(operands[lane]);
-    const int g = lane / 4, t = lane % 4;
-    for (int half = 0; half < 2; ++half) {
-      for (int i = 0; i < 2; ++i) tiles.a[g + 8 * i][2 * t + half] = fromF16(mma.a[i] >> 16 * half & 0xffff);
-      tiles.b[2 * t + half][g] = fromF16(mma.b[0] >> 16 * half & 0xffff);
-    }
+struct F16 {
+  static constexpr int k = 8, registersB = 1;
+
+  static void gatherA(const uint32_t* from, float (*a)[k], int g, int t) {
+    for (int i = 0; i < 2; ++i)
+      for (int half = 0; half < 2; ++half) a[g + 8 * i][2 * t + half] = fromF16(from[i] >> 16 * half & 0xffff);
   }
-  tiles.multiply(operands);
-}
+  static void gatherB(const uint32_t* from, Row* b, int g, int t) {
+    for (int half = 0; half < 2; ++half) b[2 * t + half][g] = fromF16(from[0] >> 16 * half & 0xffff);
+  }
+};
 
 template <int matrices, bool transposed>
 void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
@@ -119,23 +123,11 @@ void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
 
 }  // namespace
 
-const Meeting mmaTf32{"mma", runMmaTf32}, mmaBf16{"mma", runMmaBf16}, mmaF16{"mma", runMmaF16};
+const Meeting mmaTf32{"mma", runMma<Tf32>}, mmaBf16{"mma", runMma<Bf16>}, mmaF16{"mma", runMma<F16>};
 const Meeting ldmatrix[3]{
     {"ldmatrix", runLdmatrix<1, false>}, {"ldmatrix", runLdmatrix<2, false>}, {"ldmatrix", runLdmatrix<4, false>}};
 const Meeting ldmatrixTransposed[3]{
     {"ldmatrix", runLdmatrix<1, true>}, {"ldmatrix", runLdmatrix<2, true>}, {"ldmatrix", runLdmatrix<4, true>}};
-
-uint32_t toTf32(float x) {
-  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
-  if ((bits & 0x7f800000u) == 0x7f800000u) return (bits & 0x7fffffu) ? 0x7fffffffu : bits;
-  return (bits + 0x1000u) & 0xffffe000u;
-}
-
-uint32_t toBf16(float x) {
-  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fffu;
-  return (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
-}
 
 uint32_t toF16(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }
 

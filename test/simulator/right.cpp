@@ -114,6 +114,17 @@ void mma() {
   }
 }
 
+void mmaRow() {
+  const auto a = integers(16 * 8, 7), b = integers(8 * 16, 5);
+  std::vector<float> expected(16 * 16);
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 16; ++j)
+      for (int l = 0; l < 8; ++l) expected[i * 16 + j] += 3 * a[i * 8 + l] * b[l * 16 + j];
+  Buffer<float> deviceA(a), deviceB(b), c(16 * 16);
+  CHECK(launch("right_mma_row", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address()));
+  expectEqual("mma row", c.values(), expected);
+}
+
 void reverse() {
   const int blocks = 3, threads = 96;
   const auto x = integers(blocks * threads * 4, 1000);
@@ -153,6 +164,7 @@ int main(int, char** arguments) {
   reduce();
   shuffles();
   mma();
+  mmaRow();
   reverse();
   wasteful();
   histogram();

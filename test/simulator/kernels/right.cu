@@ -133,6 +133,29 @@ SPINEGRAD_KERNEL(right_mma_f16, 32, (const float* a, const float* b, float* c, i
   for (int i = 0; i < 4; ++i) c[accumulatorRow(i) * 8 + accumulatorColumn(i)] = sum[i];
 }
 
+/// One tile A against two tiles B: C (16 x 16) = A (16 x 8) B (8 x 16), in all three formats added up (bf16 pads k by
+/// zeros).
+SPINEGRAD_KERNEL(right_mma_row, 32, (const float* a, const float* b, float* c)) {
+  const int g = laneId() / 4, t = laneId() % 4;
+  float sums[2][4] = {};
+  uint32_t tf32A[4], tf32B[2][2], bf16A[4] = {}, bf16B[2][2] = {}, f16A[2], f16B[2][1];
+  for (int i = 0; i < 4; ++i) tf32A[i] = toTf32(a[(g + 8 * (i % 2)) * 8 + t + 4 * (i / 2)]);
+  for (int i = 0; i < 2; ++i) {
+    const float* const left = a + (g + 8 * i) * 8 + 2 * t;
+    bf16A[i] = packBf16(left[0], left[1]);
+    f16A[i] = packF16(left[0], left[1]);
+    for (int tile = 0; tile < 2; ++tile) tf32B[tile][i] = toTf32(b[(t + 4 * i) * 16 + 8 * tile + g]);
+    const float* const right = b + 2 * t * 16 + 8 * i + g;
+    bf16B[i][0] = packBf16(right[0], right[16]);
+    f16B[i][0] = packF16(right[0], right[16]);
+  }
+  mmaTf32(sums, tf32A, tf32B);
+  mmaBf16(sums, bf16A, bf16B);
+  mmaF16(sums, f16A, f16B);
+  for (int tile = 0; tile < 2; ++tile)
+    for (int i = 0; i < 4; ++i) c[accumulatorRow(i) * 16 + 8 * tile + accumulatorColumn(i)] = sums[tile][i];
+}
+
 /// Dynamic shared memory and vectors: turns the order of the elements of a block round.
 SPINEGRAD_KERNEL(right_reverse, 256, (const float* x, float* y)) {
   SPINEGRAD_DYNAMIC_SHARED(memory);
