@@ -1,7 +1,5 @@
 #include "native/simulator/block.h"
 
-#include <algorithm>
-
 #include "native/simulator/checker.h"
 #include "native/simulator/counters.h"
 #include "native/simulator/report.h"
@@ -133,38 +131,23 @@ uint64_t Block::random() {  // SplitMix64
   return z ^ (z >> 31);
 }
 
+// What is rare stands in functions of its own: the frame of meet() lies on each fiber's stack while it waits, and the
+// stacks of a warp should fit into the cache.
 void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site) {
   Warp& warp = *warp_;
   const uint32_t mine = 1u << lane_;
   warp.site[lane_] = site;
   warp.operands[lane_] = operand;
-  Gathering* gathering = &warp.whole;
-  if (lanes == allLanes) {
-    lanes = warp.lanes;  // the mask that everyone writes, also where the last warp is not full
-  } else if (lanes != warp.lanes) {
-    if (!(lanes & mine) || lanes & ~warp.lanes) {
-      report(format("%s with lanes %08x, %s, at %s; %s", meeting.name, lanes,
-                    lanes & mine ? "of which some do not exist" : "without the lane that calls it",
-                    format(site).c_str(), where().c_str()));
-      abandon();
-    }
-    auto found =
-        std::find_if(warp.parts.begin(), warp.parts.end(), [&](const Gathering& g) { return g.lanes == lanes; });
-    if (found == warp.parts.end()) found = warp.parts.insert(found, {lanes, 0, nullptr});
-    gathering = &*found;
-  }
-  if (gathering->arrived && gathering->meeting != &meeting) {
-    report(format("lanes of a warp meet for different things: %s, and here %s at %s; %s\n%s", gathering->meeting->name,
-                  meeting.name, format(site).c_str(), where().c_str(), whatWarpsDo().c_str()));
-    abandon();
-  }
-  gathering->meeting = &meeting;
-  gathering->arrived |= mine;
-  if (gathering->arrived != lanes) {
+  if (lanes == allLanes) lanes = warp.lanes;  // the mask that everyone writes, also where the last warp is not full
+  Gathering& gathering = lanes == warp.lanes ? warp.whole : gatheringOf(meeting, lanes);
+  if (gathering.arrived && gathering.meeting != &meeting) rejectMeeting(meeting, *gathering.meeting);
+  gathering.meeting = &meeting;
+  gathering.arrived |= mine;
+  if (gathering.arrived != lanes) {
     handOver();
     return;
   }
-  gathering->arrived = 0;
+  gathering.arrived = 0;
   counters::met(meeting, operand);
   if (lanes == warp.lanes) counters::together(static_cast<int>(warp_ - warps_.data()));
   meeting.run(warp.operands, lanes, site);
@@ -174,15 +157,33 @@ void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site sit
   mayHandOver();
 }
 
+Gathering& Block::gatheringOf(const Meeting& meeting, uint32_t lanes) {
+  Warp& warp = *warp_;
+  const bool isMine = lanes >> lane_ & 1;
+  if (!isMine || lanes & ~warp.lanes) {
+    report(format("%s with lanes %08x, %s, at %s; %s", meeting.name, lanes,
+                  isMine ? "of which some do not exist" : "without the lane that calls it",
+                  format(warp.site[lane_]).c_str(), where().c_str()));
+    abandon();
+  }
+  for (Gathering& part : warp.parts)
+    if (part.lanes == lanes) return part;
+  return warp.parts.emplace_back(Gathering{lanes, 0, nullptr});
+}
+
+void Block::rejectMeeting(const Meeting& meeting, const Meeting& other) {
+  report(format("lanes of a warp meet for different things: %s, and here %s at %s; %s\n%s", other.name, meeting.name,
+                format(warp_->site[lane_]).c_str(), where().c_str(), whatWarpsDo().c_str()));
+  abandon();
+}
+
 void Block::syncBlock(Site site) {
   warp_->site[lane_] = site;
   warp_->atBarrier |= 1u << lane_;
   if (atBarrier_ == 0) {
     barrier_ = site;
   } else if (barrier_.line != site.line || (barrier_.file != site.file && strcmp(barrier_.file, site.file) != 0)) {
-    report(format("divergent barrier: threads of one block wait at different __syncthreads(); %s\n%s", where().c_str(),
-                  whatWarpsDo().c_str()));
-    abandon();
+    rejectBarrier();
   }
   if (++atBarrier_ < threads_) {
     handOver();
@@ -200,6 +201,12 @@ void Block::syncBlock(Site site) {
   warp_->canRun &= ~(1u << lane_);
   if (!warp_->canRun) warpsThatCanRun_ &= ~(1u << (warp_ - warps_.data()));
   mayHandOver();
+}
+
+void Block::rejectBarrier() {
+  report(format("divergent barrier: threads of one block wait at different __syncthreads(); %s\n%s", where().c_str(),
+                whatWarpsDo().c_str()));
+  abandon();
 }
 
 void Block::reportStandstill() {

@@ -102,7 +102,10 @@ class Block {
   void mayHandOver();
   bool chooseNext();
   uint64_t random();
-  [[noreturn]] void reportStandstill();
+  __attribute__((noinline)) Gathering& gatheringOf(const Meeting& meeting, uint32_t lanes);
+  [[noreturn, gnu::noinline]] void rejectMeeting(const Meeting& meeting, const Meeting& other);
+  [[noreturn, gnu::noinline]] void rejectBarrier();
+  [[noreturn, gnu::noinline]] void reportStandstill();
 
   Stacks stacks_;
   SharedMemory sharedMemory_;
