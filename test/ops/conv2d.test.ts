@@ -1,5 +1,12 @@
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
-import { describeOperation, integers, normals, type OperationCase, type Reference } from './descriptor.js';
+import {
+  describeOperation,
+  integers,
+  normals,
+  type OperationCase,
+  type Reference,
+  TF32,
+} from './descriptor.js';
 
 interface Options {
   stride?: number | [number, number];
@@ -64,6 +71,7 @@ describeOperation<Options>({
   differentiable: ['x', 'weight'],
   tolerance: {
     units: 64,
+    tf32: TF32,
     reason: 'sums of up to 1,000 products in float32, relative to the largest of them',
   },
   golden: true,
@@ -95,6 +103,7 @@ describeOperation<Options>({
       probes: 6,
       tolerance: {
         units: 1024,
+        tf32: TF32,
         reason:
           'F(4x4, 3x3) multiplies rounding errors: its transforms have entries up to 8 and sum over 36 products',
       },

@@ -1,5 +1,5 @@
 import { linear } from '#spinegrad/engine/ops/linear.js';
-import { describeOperation, integers, normals } from './descriptor.js';
+import { describeOperation, integers, normals, TF32 } from './descriptor.js';
 
 describeOperation({
   name: 'linear',
@@ -16,7 +16,11 @@ describeOperation({
     });
   },
   differentiable: ['x', 'weight', 'bias'],
-  tolerance: { units: 32, reason: 'sums of up to 131 products in float32, relative to the largest of them' },
+  tolerance: {
+    units: 32,
+    tf32: TF32,
+    reason: 'sums of up to 131 products in float32, relative to the largest of them',
+  },
   golden: true,
   cases: [
     {
