@@ -6,6 +6,7 @@
 // blocks come from a pool of its own and go back there.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,8 +27,8 @@ struct Consumer {
 
 struct Pool {
   std::map<size_t, std::vector<CUdeviceptr>> unused;
-  /// Its blocks go to the main pool from now on.
-  bool ended = false;
+  /// Its blocks belong to the main pool from now on.
+  std::atomic<bool> ended = false;
 };
 
 class Allocator {
@@ -39,9 +40,13 @@ class Allocator {
   /// A block of at least `bytes`, not initialised. Throws ERR_OUT_OF_MEMORY.
   CUdeviceptr allocate(size_t bytes, const Consumer& consumer);
   void release(CUdeviceptr block);
+  /// Where blocks come from now.
+  std::shared_ptr<const Pool> pool() const { return pool_; }
+  /// Where they come from unless a capture is under way.
+  std::shared_ptr<const Pool> mainPool() const { return main_; }
   MemoryStatistics statistics() const;
 
-  /// From here on blocks come from `pool`; null: from the main one.
+  /// From here on blocks come from `pool`; null: from the main one. For the queue thread, as pool() and allocate().
   void use(std::shared_ptr<Pool> pool);
   /// Gives the pool's blocks to the main one, those still in use when they are released.
   void end(Pool& pool);

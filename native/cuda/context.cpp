@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "native/cuda/graph.h"
 #include "native/cuda/image.h"
 #include "native/cuda/status.h"
 #include "native/engine/error.h"
@@ -16,21 +18,6 @@ constexpr size_t unasked = 48 << 10;
 thread_local Context* current = nullptr;
 
 [[noreturn]] void unavailable(const std::string& reason) { throw Error("ERR_DEVICE_UNAVAILABLE", reason); }
-
-/// Makes a context current on this thread until the end of the scope.
-class Current {
- public:
-  explicit Current(CUcontext context) {
-    driver().cuCtxGetCurrent(&before_);
-    driver().cuCtxSetCurrent(context);
-  }
-  ~Current() { driver().cuCtxSetCurrent(before_); }
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
-
- private:
-  CUcontext before_ = nullptr;
-};
 
 /// Where a build without nvcc has no image: the simulator brings its own kernels and takes any, a driver refuses this.
 constexpr Image none[] = {{"", "no kernels"}, {nullptr, nullptr}};
@@ -176,6 +163,7 @@ Context::Staging& Context::nextStaging() {
 }
 
 void Context::upload(CUdeviceptr to, const void* from, size_t bytes) {
+  if (capture_ != nullptr) return capture_->upload(to, from, bytes);
   const auto* source = static_cast<const std::byte*>(from);
   for (size_t first = 0; first < bytes; first += stagingBytes) {
     const size_t count = std::min(stagingBytes, bytes - first);
@@ -187,6 +175,7 @@ void Context::upload(CUdeviceptr to, const void* from, size_t bytes) {
 }
 
 void Context::download(void* to, CUdeviceptr from, size_t bytes) {
+  if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot read values; read them after a replay");
   SPINEGRAD_CUDA(cuMemcpyDtoHAsync, hostStatus_->data(), status_, sizeof(Status), stream_);
   auto* target = static_cast<std::byte*>(to);
   // One chunk is on its way while the one before it is copied out.
@@ -215,6 +204,18 @@ void Context::download(void* to, CUdeviceptr from, size_t bytes) {
   SPINEGRAD_CUDA(cuMemsetD8Async, status_, 0, sizeof(Status), stream_);
   throw errorOf(status);
 }
+
+void Context::beginCapture() {
+  if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot capture another");
+  capture_ = std::make_unique<Capture>(*this);
+}
+
+std::unique_ptr<Recording> Context::endCapture() {
+  if (capture_ == nullptr) throw Error("ERR_CAPTURE", "an error within the captured step has ended the capture");
+  return std::exchange(capture_, nullptr)->end();
+}
+
+void Context::abandonCapture() { capture_.reset(); }
 
 Context& currentContext() {
   if (current == nullptr) throw Error("ERR_INTERNAL", "no CUDA device belongs to this thread");

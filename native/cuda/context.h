@@ -14,6 +14,21 @@
 
 namespace spinegrad::cuda {
 
+/// Makes a context current on this thread until the end of the scope.
+class Current {
+ public:
+  explicit Current(CUcontext context) {
+    driver().cuCtxGetCurrent(&before_);
+    driver().cuCtxSetCurrent(context);
+  }
+  ~Current() { driver().cuCtxSetCurrent(before_); }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+ private:
+  CUcontext before_ = nullptr;
+};
+
 /// Pinned host memory, that the device copies from and to while the host goes on.
 class Pinned {
  public:
@@ -26,6 +41,8 @@ class Pinned {
  private:
   std::byte* data_ = nullptr;
 };
+
+class Capture;
 
 struct Kernel {
   CUfunction function = nullptr;
@@ -46,6 +63,7 @@ class Context : public std::enable_shared_from_this<Context> {
   /// The calling thread works for this device from now on.
   void adoptThread();
 
+  CUcontext handle() const { return context_; }
   CUstream stream() const { return stream_; }
   Allocator& allocator() { return *allocator_; }
   Kernel& kernel(std::string_view name);
@@ -57,6 +75,12 @@ class Context : public std::enable_shared_from_this<Context> {
   /// Major version times ten plus minor: 80 for sm_80.
   int architecture() const { return architecture_; }
   const std::string& description() const { return description_; }
+
+  /// The capture that is under way on the stream; null: none.
+  Capture* capture() const { return capture_.get(); }
+  void beginCapture();
+  std::unique_ptr<Recording> endCapture();
+  void abandonCapture();
 
   /// Returns when `from` was copied; the device gets the bytes in stream order.
   void upload(CUdeviceptr to, const void* from, size_t bytes);
@@ -87,6 +111,7 @@ class Context : public std::enable_shared_from_this<Context> {
   std::unique_ptr<Pinned> hostStatus_;
   Staging staging_[2];
   int turn_ = 0;
+  std::unique_ptr<Capture> capture_;
 };
 
 /// The context of the device whose queue runs on this thread.

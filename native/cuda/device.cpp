@@ -12,21 +12,6 @@ std::unordered_map<std::string, Operation>& operations() {
   return *table;
 }
 
-/// Bytes lie row-major on the host, whatever their dtype.
-template <class Visit>
-void visitBytes(DType dtype, Visit visit) {
-  switch (dtype) {
-    case DType::float32:
-      return visit(float{});
-    case DType::int32:
-      return visit(int32_t{});
-    case DType::uint16:
-      return visit(uint16_t{});
-    case DType::uint8:
-      return visit(uint8_t{});
-  }
-}
-
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int index)
@@ -42,14 +27,17 @@ class CudaDevice final : public Device {
   std::string description() const override { return context_->description(); }
 
   void upload(Tensor& tensor, const void* bytes) override {
-    visitBytes(tensor.dtype,
-               [&](auto kind) { context_->upload(addressOf(write<decltype(kind)>(tensor)), bytes, tensor.bytes()); });
+    context_->upload(addressOf(write<void>(tensor)), bytes, tensor.bytes());
   }
 
   void download(Tensor& tensor, void* bytes) override {
-    visitBytes(tensor.dtype,
-               [&](auto kind) { context_->download(bytes, addressOf(read<decltype(kind)>(tensor)), tensor.bytes()); });
+    std::optional<Workspace<float>> workspace;
+    context_->download(bytes, peek(tensor, workspace), tensor.bytes());
   }
+
+  void beginCapture() override { context_->beginCapture(); }
+  std::unique_ptr<Recording> endCapture() override { return context_->endCapture(); }
+  void abandonCapture() override { context_->abandonCapture(); }
 
   Queue& queue() override { return queue_; }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <string>
 
@@ -94,6 +95,7 @@ const Driver& driver() {
 
 void check(CUresult result, const char* call, const char* file, int line) {
   if (result == CUDA_SUCCESS) return;
+  if (const char* inside = std::strstr(file, "native/")) file = inside;  // however the compiler was told the path
   throw Error("ERR_CUDA", std::string(call) + " failed: " + describe(driver(), result) + ", at " + file + ":" +
                               std::to_string(line) +
                               (isFatal(result) ? "; this process cannot use the device any more. SPINEGRAD_CUDA_SYNC=1 "

@@ -1,5 +1,8 @@
 #include "native/cuda/memory.h"
 
+#include <algorithm>
+
+#include "native/cuda/graph.h"
 #include "native/cuda/launch.h"
 #include "native/engine/error.h"
 
@@ -13,9 +16,11 @@ size_t elementsIn(const Shape& shape, Layout layout) {
 
 struct CudaStorage final : Storage {
   CudaStorage(const Tensor& tensor, Layout wanted)
-      : block(elementsIn(tensor.shape, wanted) * sizeOf(tensor.dtype), {tensor.dtype, &tensor.shape}), layout(wanted) {}
+      : block(std::make_shared<Block>(elementsIn(tensor.shape, wanted) * sizeOf(tensor.dtype),
+                                      Consumer{tensor.dtype, &tensor.shape})),
+        layout(wanted) {}
 
-  Block block;
+  const std::shared_ptr<Block> block;
   const Layout layout;
 };
 
@@ -26,19 +31,49 @@ CudaStorage& storageOf(const Tensor& tensor) {
   return static_cast<CudaStorage&>(*tensor.storage);
 }
 
-/// Both ways the tensor is, for each image, a matrix of channels by pixels that is transposed.
-void convert(Tensor& tensor, Layout to) {
+/// For an operation that is about to use the tensor's memory.
+template <class T>
+T* use(const Tensor& tensor) {
+  const std::shared_ptr<Block>& block = storageOf(tensor).block;
+  if (Capture* capture = currentContext().capture()) capture->borrow(block);
+  return block->as<T>();
+}
+
+/// Gives the tensor other memory, unless a captured step counts on what it has.
+void replace(Tensor& tensor, std::unique_ptr<CudaStorage> next) {
+  if (tensor.storage != nullptr) {
+    Block& before = *storageOf(tensor).block;
+    if (currentContext().capture() != nullptr && !before.isCurrent()) {
+      throw Error("ERR_CAPTURE",
+                  "a tensor from before the capture changes its memory layout in the captured step; run the step once "
+                  "before capturing it, and take what is written between replays through copy() first");
+    }
+    if (currentContext().capture() == nullptr && before.isCaptured()) {
+      throw Error(
+          "ERR_CAPTURE",
+          "a tensor that a captured step writes is wanted in another memory layout; take it through copy() first");
+    }
+    before.left = true;
+  }
+  tensor.storage = std::move(next);
+}
+
+/// Both ways a tensor is, for each image, a matrix of channels by pixels that is transposed.
+void transpose(const Shape& shape, const float* from, float* to, Layout wanted) {
   constexpr unsigned tile = 32, rows = 8;
-  auto converted = std::make_unique<CudaStorage>(tensor, to);
-  const Shape& shape = tensor.shape;
   const auto channels = static_cast<int32_t>(shape[1]), padded = static_cast<int32_t>(paddedChannels(shape[1]));
   const auto pixels = static_cast<int32_t>(shape[2] * shape[3]);
   const int64_t images = shape[0];
   const auto tiles = [](int32_t count) { return (static_cast<unsigned>(count) + tile - 1) / tile; };
   const Dim grid{tiles(pixels), tiles(padded), static_cast<unsigned>(std::min<int64_t>(images, 65535))};
-  launch(to == Layout::channelsLast ? "layout_to_channels_last" : "layout_to_row_major", grid, {tile, rows}, 0,
-         storageOf(tensor).block.as<float>(), converted->block.as<float>(), images, channels, padded, pixels);
-  tensor.storage = std::move(converted);
+  launch(wanted == Layout::channelsLast ? "layout_to_channels_last" : "layout_to_row_major", grid, {tile, rows}, 0,
+         from, to, images, channels, padded, pixels);
+}
+
+void convert(Tensor& tensor, Layout wanted) {
+  auto converted = std::make_unique<CudaStorage>(tensor, wanted);
+  transpose(tensor.shape, use<float>(tensor), converted->block->as<float>(), wanted);
+  replace(tensor, std::move(converted));
 }
 
 }  // namespace
@@ -50,33 +85,41 @@ size_t storedElements(const Tensor& tensor) { return elementsIn(tensor.shape, la
 template <class T>
 T* read(Tensor& tensor) {
   if (layout(tensor) != Layout::rowMajor) convert(tensor, Layout::rowMajor);
-  return storageOf(tensor).block.as<T>();
+  return use<T>(tensor);
 }
 
 float* read(Tensor& tensor, Layout wanted) {
   if (layout(tensor) != wanted) convert(tensor, wanted);
-  return storageOf(tensor).block.as<float>();
+  return use<float>(tensor);
 }
 
 template <class T>
 T* write(Tensor& tensor) {
   if (tensor.storage == nullptr || layout(tensor) != Layout::rowMajor) {
-    tensor.storage = std::make_unique<CudaStorage>(tensor, Layout::rowMajor);
+    replace(tensor, std::make_unique<CudaStorage>(tensor, Layout::rowMajor));
   }
-  return storageOf(tensor).block.as<T>();
+  return use<T>(tensor);
 }
 
 float* write(Tensor& tensor, Layout wanted) {
   if (tensor.storage == nullptr || layout(tensor) != wanted) {
-    tensor.storage = std::make_unique<CudaStorage>(tensor, wanted);
+    replace(tensor, std::make_unique<CudaStorage>(tensor, wanted));
   }
-  return storageOf(tensor).block.as<float>();
+  return use<float>(tensor);
+}
+
+CUdeviceptr peek(Tensor& tensor, std::optional<Workspace<float>>& workspace) {
+  if (layout(tensor) == Layout::rowMajor) return addressOf(use<void>(tensor));
+  workspace.emplace(static_cast<size_t>(tensor.elements()));
+  transpose(tensor.shape, use<float>(tensor), workspace->data(), Layout::rowMajor);
+  return addressOf(workspace->data());
 }
 
 template float* read<float>(Tensor&);
 template int32_t* read<int32_t>(Tensor&);
 template uint16_t* read<uint16_t>(Tensor&);
 template uint8_t* read<uint8_t>(Tensor&);
+template void* write<void>(Tensor&);
 template float* write<float>(Tensor&);
 template int32_t* write<int32_t>(Tensor&);
 template uint16_t* write<uint16_t>(Tensor&);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "native/cuda/context.h"
 #include "native/engine/tensor.h"
@@ -25,7 +26,9 @@ inline CUdeviceptr addressOf(const void* onDevice) { return reinterpret_cast<CUd
 class Block {
  public:
   Block(size_t bytes, const Consumer& consumer)
-      : context_(currentContext().shared_from_this()), address_(context_->allocator().allocate(bytes, consumer)) {}
+      : context_(currentContext().shared_from_this()),
+        pool_(context_->allocator().pool()),
+        address_(context_->allocator().allocate(bytes, consumer)) {}
   ~Block() { context_->allocator().release(address_); }
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
@@ -34,9 +37,17 @@ class Block {
   T* as() const {
     return reinterpret_cast<T*>(address_);
   }
+  /// Whether it belongs to a captured step, which will write it again when it is replayed.
+  bool isCaptured() const { return pool_ != context_->allocator().mainPool() && !pool_->ended; }
+  /// Whether it comes from where blocks come from now.
+  bool isCurrent() const { return pool_ == context_->allocator().pool(); }
+
+  /// Set when its tensor took another block.
+  bool left = false;
 
  private:
   std::shared_ptr<Context> context_;
+  std::shared_ptr<const Pool> pool_;
   CUdeviceptr address_;
 };
 
@@ -64,6 +75,8 @@ template <class T>
 T* write(Tensor& tensor);
 /// Room for new values in that layout.
 float* write(Tensor& tensor, Layout layout);
+/// The tensor's bytes row-major, without changing the tensor: converted into `workspace` where they lie otherwise.
+CUdeviceptr peek(Tensor& tensor, std::optional<Workspace<float>>& workspace);
 /// The layout that the tensor has now.
 Layout layout(const Tensor& tensor);
 /// Elements that the tensor holds in its present layout, padding included.

@@ -9,6 +9,7 @@ import { SpinegradError } from '../error.js';
 
 declare const handle: unique symbol;
 export type DeviceHandle = { readonly [handle]: 'device' };
+export type RecordingHandle = { readonly [handle]: 'captured step' };
 export type TensorHandle = { readonly [handle]: 'tensor' };
 
 export interface Native {
@@ -32,6 +33,10 @@ export interface Native {
   ): void;
   /** `target` has the tensor's size in bytes and comes back filled. */
   read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;
+  beginCapture(device: DeviceHandle): void;
+  endCapture(device: DeviceHandle): Promise<RecordingHandle>;
+  replay(device: DeviceHandle, recording: RecordingHandle): void;
+  releaseCapture(recording: RecordingHandle): void;
   readSync(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): ArrayBuffer;
 }
 
