@@ -4,8 +4,8 @@
 // row-major, [N, C, H, W] and [K, C, R, S]; y and dy have their channels last.
 //
 // ResNet-18's stem at 96x96 is 49 x 64 x 48 x 48 = 7.2 M products an image and writes 590 kB. At batch 256 that is
-// 1.85 G products, 0.19 ms at the 9.7 T a second of an A100 (0.06 ms on an H100), and 151 MB of y, 0.10 ms at 1.5 TB/s:
-// both sides are close, so neither tensor cores nor less traffic would gain much.
+// 1.85 G products, 0.19 ms at the 9.7 T a second of an A100 (0.06 ms at an H100's 33.5 T), and 151 MB of y, 0.10 ms at
+// 1.55 TB/s (0.05 ms at 3.35 TB/s): the traffic alone takes about as long, with or without tensor cores.
 //
 // A block has 8 x 16 outputs of one image, whose window of x lies in shared memory with its zero padding (21 x 37
 // floats for the stem), so that no tap asks where it is. Lanes are 8 groups of filters by 4 pixels.
@@ -41,8 +41,9 @@ __device__ __forceinline__ void loadWindow(float* to, const float* x, const Conv
 }
 
 /// A thread has 8 outputs (two rows of the warp, every 4th column) times 8 filters (4 and, 32 further, another 4): for
-/// each tap it reads 8 + 8 floats for 64 products. A warp's reads are 4 pixels broadcast to 8 lanes each and 128 bytes
-/// of filters: 10 cycles of shared memory for 64 instructions of products. Its writes are whole lines of 128 bytes.
+/// each tap it reads 8 + 8 floats for 64 products. For a warp these are 8 passes of shared memory for the pixels (4 at a
+/// time, each for 8 lanes) and 2 x 4 for the filters; 64 passes for four warps, in which an A100 can issue half of their
+/// 64 products each and an H100 all. A warp's writes are whole lines of 128 bytes.
 /// Blocks take tiles in turn, so that the filters, turned round to [tap][filter], are read once.
 /// grid: any number of blocks, tiles of filters.
 SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
@@ -108,32 +109,32 @@ SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
   }
 }
 
-/// dw[k, c, r, s] of 64 filters and 64 taps, summed over a part of the tiles of outputs; conv2d_add_parts adds the
-/// parts. A thread has 4 taps times 8 filters and reads, for each pixel, 4 floats of the window and 8 of dy: 6 cycles
-/// of shared memory for 32 instructions of products. The tile of dy is 128 pixels by 64 filters, 32 kB; four blocks on
-/// a multiprocessor load and multiply in turn.
-/// grid: parts, tiles of taps, tiles of filters.
+/// dw[k, c, r, s] of 64 filters and 64 taps, summed over some of the tiles of outputs: half a block over the upper rows
+/// of them, half over the lower, each into a part of its own; conv2d_add_parts adds the parts. A thread has 8 taps
+/// times 8 filters and reads, for each output, 8 floats of the window and 8 of dy for 64 products, as in fprop. The
+/// tile of dy is 128 outputs by 64 filters, 32 kB; four blocks on a multiprocessor load and multiply in turn. grid:
+/// halves of the parts, tiles of taps, tiles of filters.
 SPINEGRAD_KERNEL(conv2d_wgrad_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
                  (const float* x, const float* dy, float* parts, Conv2dShape shape, StemWindow window, int32_t tiles,
-                  int32_t tilesPerPart)) {
+                  int32_t tilesPerBlock)) {
   SPINEGRAD_DYNAMIC_SHARED(memory);
   float* const gradients = reinterpret_cast<float*>(memory);
   float* const pixels = gradients + stemRows * stemColumns * stemFilters;
   const int taps = shape.channels * shape.kernelH * shape.kernelW;
   const int firstFilter = blockIdx.z * stemFilters, mine = threadIdx.x % 8 * 4;
-  const int firstTap = blockIdx.y * stemTaps + threadIdx.x / 8;
+  const int firstTap = blockIdx.y * stemTaps + threadIdx.x / 8 % 8, half = threadIdx.x / 64;
 
-  int offsets[4];  // of the thread's taps in the window
+  int offsets[8];  // of the thread's taps in the window
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    const int tap = min(firstTap + 16 * j, taps - 1);  // those behind the end are not written
+  for (int j = 0; j < 8; ++j) {
+    const int tap = min(firstTap + 8 * j, taps - 1);  // those behind the end are not written
     const int c = tap / shape.kernelW / shape.kernelH, r = tap / shape.kernelW % shape.kernelH;
     offsets[j] = (c * window.rows + r) * window.columns + tap % shape.kernelW;
   }
 
-  float sums[4][8] = {};
-  const int first = blockIdx.x * tilesPerPart;
-  for (int i = first; i < min(first + tilesPerPart, tiles); ++i) {
+  float sums[8][8] = {};
+  const int first = blockIdx.x * tilesPerBlock;
+  for (int i = first; i < min(first + tilesPerBlock, tiles); ++i) {
     const StemTile tile(shape, i);
     __syncthreads();  // nobody reads the last tile any more
     for (int chunk = threadIdx.x; chunk < stemRows * stemColumns * stemFilters / 4; chunk += stemThreads) {
@@ -149,14 +150,15 @@ SPINEGRAD_KERNEL(conv2d_wgrad_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
     waitGroup<0>();
     __syncthreads();
 
-    const float* taken = gradients + mine;
-    for (int p = 0; p < stemRows; ++p) {
+    constexpr int rows = stemRows / 2;
+    const float* taken = gradients + half * rows * stemColumns * stemFilters + mine;
+    for (int p = half * rows; p < (half + 1) * rows; ++p) {
       const float* seen = pixels + p * shape.strideH * window.columns;
-#pragma unroll 4
+#pragma unroll 2
       for (int q = 0; q < stemColumns; ++q, seen += shape.strideW, taken += stemFilters) {
         const Float4 low = load<Float4>(taken), high = load<Float4>(taken + 32);
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
+        for (int j = 0; j < 8; ++j) {
           const float value = seen[offsets[j]];
 #pragma unroll
           for (int k = 0; k < 8; ++k) sums[j][k] += value * (k < 4 ? low[k] : high[k - 4]);
@@ -165,12 +167,12 @@ SPINEGRAD_KERNEL(conv2d_wgrad_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
     }
   }
 
-  float* const part = parts + int64_t(blockIdx.x) * shape.filters * taps;
+  float* const part = parts + (int64_t(blockIdx.x) * 2 + half) * shape.filters * taps;
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
+  for (int j = 0; j < 8; ++j) {
 #pragma unroll
     for (int k = 0; k < 8; ++k) {
-      const int filter = firstFilter + mine + k % 4 + 32 * (k / 4), tap = firstTap + 16 * j;
+      const int filter = firstFilter + mine + k % 4 + 32 * (k / 4), tap = firstTap + 8 * j;
       if (filter < shape.filters && tap < taps) part[int64_t(filter) * taps + tap] = sums[j][k];
     }
   }

@@ -276,14 +276,14 @@ void wgrad(const Call& call) {
   const Conv2dShape shape = shapeOf(call, x.shape, dw.shape, dy.shape);
   const auto stem = stemOf(shape, x.shape[1]);
   if (!stem) return conv2dWgrad(shape, read(x, last), read(dy, last), write(dw, last));
-  constexpr int64_t mostParts = 512;
-  const auto tilesPerPart = static_cast<int32_t>(ceilDivide(stem->tiles, mostParts));
-  const int64_t parts = ceilDivide(stem->tiles, tilesPerPart), count = dw.elements();
+  constexpr int64_t mostBlocks = 512;
+  const auto tilesPerBlock = static_cast<int32_t>(ceilDivide(stem->tiles, mostBlocks));
+  const int64_t blocks = ceilDivide(stem->tiles, tilesPerBlock), parts = 2 * blocks, count = dw.elements();
   Workspace<float> partial(static_cast<size_t>(parts * count));
-  const Dim grid{static_cast<unsigned>(parts), static_cast<unsigned>(ceilDivide(filterSize(stem->shape), stemTaps)),
+  const Dim grid{static_cast<unsigned>(blocks), static_cast<unsigned>(ceilDivide(filterSize(stem->shape), stemTaps)),
                  static_cast<unsigned>(ceilDivide(dw.shape[0], stemFilters))};
   launch("conv2d_wgrad_stem", grid, {128}, stem->wgradBytes(), read<float>(x), read(dy, last), partial.data(),
-         stem->shape, stem->window, stem->tiles, tilesPerPart);
+         stem->shape, stem->window, stem->tiles, tilesPerBlock);
   addParts(partial.data(), nullptr, write<float>(dw), count, parts, 1, 0);
 }
 

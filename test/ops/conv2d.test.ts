@@ -90,6 +90,11 @@ describeOperation<Options>({
     exact('the whole image', [3, 2, 5, 4], [6, 5, 4], {}, true),
     exact('one pixel', [1, 1, 1, 1], [1, 1, 1], {}, true),
     exact('3x3 on one pixel', [2, 20, 1, 1], [18, 3, 3], { padding: 1 }),
+    { ...exact("ResNet's first stage", [2, 64, 6, 6], [64, 3, 3], { padding: 1 }), probes: 4 },
+    { ...exact('into the second', [2, 64, 7, 6], [128, 3, 3], { stride: 2, padding: 1 }), probes: 4 },
+    { ...exact('the shortcut of that', [2, 64, 7, 6], [128, 1, 1], { stride: 2 }), probes: 4 },
+    { ...exact('into the third', [1, 128, 6, 6], [72, 3, 3], { stride: 2, padding: 1 }), probes: 2 },
+    { ...exact('the fourth', [1, 512, 3, 3], [24, 3, 3], { padding: 1 }), probes: 2 },
     {
       name: 'normals',
       inputs: { x: normals([2, 6, 7, 7], 4), weight: normals([5, 6, 3, 3], 5), bias: normals([5], 6) },
