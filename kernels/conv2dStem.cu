@@ -41,11 +41,10 @@ __device__ __forceinline__ void loadWindow(float* to, const float* x, const Conv
 }
 
 /// A thread has 8 outputs (two rows of the warp, every 4th column) times 8 filters (4 and, 32 further, another 4): for
-/// each tap it reads 8 + 8 floats for 64 products. For a warp these are 8 passes of shared memory for the pixels (4 at a
-/// time, each for 8 lanes) and 2 x 4 for the filters; 64 passes for four warps, in which an A100 can issue half of their
-/// 64 products each and an H100 all. A warp's writes are whole lines of 128 bytes.
-/// Blocks take tiles in turn, so that the filters, turned round to [tap][filter], are read once.
-/// grid: any number of blocks, tiles of filters.
+/// each tap it reads 8 + 8 floats for 64 products. For a warp these are 8 passes of shared memory for the pixels (4 at
+/// a time, each for 8 lanes) and 2 x 4 for the filters; 64 passes for four warps, in which an A100 can issue half of
+/// their 64 products each and an H100 all. A warp's writes are whole lines of 128 bytes. Blocks take tiles in turn, so
+/// that the filters, turned round to [tap][filter], are read once. grid: any number of blocks, tiles of filters.
 SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
                  (const float* x, const float* w, const float* bias, float* y, Conv2dShape shape, StemWindow window,
                   int32_t tiles)) {
