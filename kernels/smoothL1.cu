@@ -5,9 +5,10 @@
 SPINEGRAD_KERNEL(smoothL1_sums, 256,
                  (const float* prediction, const float* target, const float* weight, double beta, LossSums* partials,
                   int64_t count)) {
+  const double curvature = 1 / (2 * beta);
   lossPieceSums(prediction, target, weight, partials, count, [=](double difference) {
     const double d = fabs(difference);
-    return d < beta ? d * d / (2 * beta) : d - beta / 2;
+    return d < beta ? d * d * curvature : d - beta / 2;
   });
 }
 

@@ -49,7 +49,7 @@ Allocator::~Allocator() { trim(); }
 CUdeviceptr Allocator::allocate(size_t bytes, const Consumer& consumer) {
   const size_t size = blockSize(bytes);
   std::lock_guard lock(mutex_);
-  if (!isCaching()) trim();
+  if (!isCaching() && pool_ == main_) trim();
   CUdeviceptr block = find(size);
   if (block == 0) {
     CUresult result = driver().cuMemAlloc(&block, size);
