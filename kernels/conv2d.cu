@@ -11,7 +11,7 @@
 //   tile        threads  registers (most)  shared memory   blocks a multiprocessor: A100, H100, those with 100 kB
 //   128 x 128   256      128               64 kB           2, 2, 1
 //   128 x 64    128      168               48 kB           3, 3, 2
-//   64 x 64     128      121               32 kB           4, 4, 3
+//   64 x 64     128      120               32 kB           4, 4, 3
 //
 // Where even small tiles are too few, the depth is split: blocks with the same tile and another blockIdx.y sum the
 // parts of it, each into a tensor of its own, which conv2d_add_parts adds in their order. wgrad, whose depth is all

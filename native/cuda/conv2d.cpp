@@ -4,9 +4,9 @@
 //   kernels/conv2dStem.cu   images of at most four channels, row-major
 //   kernels/conv2dPlain.cu  everything else: before sm_80, rows that are no whole 16 bytes, very large tensors
 //
-// The choice depends on the shape alone, so that all GPUs that multiply in TF32 add in the same order. For comparison
-// and tuning SPINEGRAD_CUDA_GEMM overrides it: `plain`, `tf32` (the default) or `bf16`, then optionally a tile and a
-// number of parts, as in `tf32:128x64` or `bf16:64x64:4`.
+// The choice depends on the shape alone, not on the number of multiprocessors, so that all GPUs of an architecture give
+// the same bits. For comparison and tuning SPINEGRAD_CUDA_GEMM overrides it: `plain`, `tf32` (the default) or `bf16`,
+// then optionally a tile and a number of parts, as in `tf32:128x64` or `bf16:64x64:4`.
 
 #include "native/cuda/conv2d.h"
 
@@ -85,8 +85,10 @@ Wish wish() {
 
 bool fitsTensorCores(const Conv2dShape& s, const Wish& wish) {
   constexpr int64_t most = int64_t{1} << 30;  // offsets are int32
-  return wish.precision != "plain" && currentContext().architecture() >= 80 && s.channels % 4 == 0 &&
-         s.outputChannels % 4 == 0 && inputElements(s) < most && filterElements(s) < most && outputElements(s) < most;
+  constexpr int64_t mostPhases = 65535;       // blocks of a grid's z
+  return int64_t{s.strideH} * s.strideW <= mostPhases && wish.precision != "plain" &&
+         currentContext().architecture() >= 80 && s.channels % 4 == 0 && s.outputChannels % 4 == 0 &&
+         inputElements(s) < most && filterElements(s) < most && outputElements(s) < most;
 }
 
 /// A product of matrices, or as many of them as there are phases.

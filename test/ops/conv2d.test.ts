@@ -86,6 +86,7 @@ describeOperation<Options>({
     exact("ResNet's stem, three channels", [1, 3, 15, 16], [7, 7, 7], { stride: 2, padding: 3 }, true),
     exact('unequal sides', [1, 2, 8, 11], [3, 2, 5], { stride: [1, 3], padding: [1, 2] }, true),
     exact('a stride beyond the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
+    exact('a stride beyond the image', [1, 8, 5, 4], [8, 2, 3], { stride: 300 }),
     exact('padding beyond the filter', [1, 2, 3, 3], [2, 2, 2], { padding: 3 }),
     exact('the whole image', [3, 2, 5, 4], [6, 5, 4], {}, true),
     exact('one pixel', [1, 1, 1, 1], [1, 1, 1], {}, true),
