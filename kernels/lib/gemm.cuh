@@ -27,14 +27,12 @@
 // them.
 #pragma once
 
+#include "kernels/gemm.h"
 #include "kernels/lib/async.cuh"
 #include "kernels/lib/mma.cuh"
 #include "kernels/lib/vector.cuh"
 
 namespace spinegrad {
-
-constexpr int gemmDepth = 16;  // values of the depth that a stage holds
-constexpr int gemmStages = 4;
 
 /// A block's tile and its warps' tiles, in rows of A and columns of B.
 template <int blockRows, int blockColumns, int ofWarpRows, int ofWarpColumns>
@@ -133,10 +131,10 @@ __device__ __forceinline__ void readB(uint32_t (&left)[2], uint32_t (&right)[2],
   }
 }
 
-/// Adds up the block's tile and writes it. `a.fetch(tile)` and `b.fetch(tile)` issue the copies of one step and move on
-/// to the next. `output.row(i)` is where row i of the tile begins in memory, at the tile's first column, or null;
-/// `output.columns` of the tile exist, a multiple of 4; `output.bias(i)` is added to the
-/// four columns from i.
+/// Adds up the block's tile and writes it; the stages are its dynamic shared memory. `a.fetch(tile)` and
+/// `b.fetch(tile)` issue the copies of one step and move on to the next. `output.row(i)` is where row i of the tile
+/// begins in memory, at the tile's first column, or null; `output.columns` of the tile exist, a multiple of 4;
+/// `output.bias(i)` is added to the four columns from i.
 template <class Tile, class Precision, class A, class B, class Output>
 __device__ __forceinline__ void multiplyTile(A a, B b, int steps, const Output& output) {
   constexpr int tileA = Tile::rows * gemmDepth, stage = (Tile::rows + Tile::columns) * gemmDepth;
@@ -217,9 +215,5 @@ __device__ __forceinline__ void multiplyTile(A a, B b, int steps, const Output& 
     __syncwarp();
   }
 }
-
-/// Shared memory that multiplyTile() asks for. The epilogue needs less.
-template <class Tile>
-constexpr int gemmSharedBytes = (Tile::rows + Tile::columns) * gemmDepth* gemmStages * 4;
 
 }  // namespace spinegrad

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/gemm.h"
 #include "native/cuda/device.h"
 #include "native/cuda/launch.h"
 #include "native/cuda/memory.h"
@@ -45,7 +46,6 @@ struct Tile {
 };
 constexpr std::array<Tile, 3> tiles{
     {{"128x128", 128, 128, 256, 1}, {"128x64", 128, 64, 128, 0.9}, {"64x64", 64, 64, 128, 0.75}}};
-constexpr int64_t stageDepth = 16, stages = 4;  // kernels/lib/gemm.cuh
 
 /// What SPINEGRAD_CUDA_GEMM asks for; read at each call, so that a tuner can go through the variants.
 struct Wish {
@@ -109,7 +109,7 @@ struct Plan {
 Plan planFor(const Product& product, const Wish& wish) {
   constexpr int64_t wanted = 264, leastStepsPerPart = 16;
   constexpr double costOfPart = 256;
-  const int64_t steps = ceilDivide(product.depth, stageDepth);
+  const int64_t steps = ceilDivide(product.depth, gemmDepth);
   Plan best{};
   double bestScore = -1;
   for (const Tile& tile : tiles) {
@@ -151,7 +151,7 @@ void multiply(const char* pass, const Product& product, const Wish& wish, const 
   const int64_t blocks = ceilDivide(product.rows, tile.rows) * ceilDivide(product.columns, tile.columns);
   const Dim grid{static_cast<unsigned>(blocks), static_cast<unsigned>(plan.parts),
                  static_cast<unsigned>(product.phases)};
-  const auto bytes = static_cast<size_t>((tile.rows + tile.columns) * stageDepth * stages) * sizeof(float);
+  const auto bytes = static_cast<size_t>((tile.rows + tile.columns) * gemmDepth * gemmStages) * sizeof(float);
   if (plan.parts == 1) {
     start(kernel.c_str(), grid, Dim{tile.threads}, bytes, bias, result, plan.stepsPerPart);
     return;
