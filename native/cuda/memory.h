@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "native/cuda/context.h"
 #include "native/engine/tensor.h"
@@ -56,6 +57,10 @@ template <class T>
 class Workspace {
  public:
   explicit Workspace(size_t count) : block_(count * sizeof(T), {}) {}
+  /// Holds values of the host.
+  explicit Workspace(const std::vector<T>& values) : Workspace(values.size()) {
+    currentContext().upload(reinterpret_cast<CUdeviceptr>(data()), values.data(), values.size() * sizeof(T));
+  }
   /// On the device: for kernels, not for the host.
   T* data() const { return block_.as<T>(); }
 

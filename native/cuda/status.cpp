@@ -1,5 +1,6 @@
 #include "native/cuda/status.h"
 
+#include <bit>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -47,6 +48,7 @@ Error errorOf(const Status& status) {
   std::lock_guard lock(table.mutex);
   auto [code, text] = table.list.at(static_cast<size_t>(status.report) - 1);
   replace(text, "{value}", std::to_string(status.value));
+  replace(text, "{float}", std::to_string(std::bit_cast<float>(status.value)));
   replace(text, "{position}", std::to_string(status.position));
   return Error(code, text);
 }

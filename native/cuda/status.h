@@ -10,7 +10,8 @@
 
 namespace spinegrad::cuda {
 
-/// The number by which a kernel names this error. In `text`, {value} and {position} stand for what the kernel reports.
+/// The number by which a kernel names this error. In `text`, {value} and {position} stand for what the kernel reports;
+/// {float} for the value where its bits are those of a float.
 int32_t reportLater(const std::string& code, const std::string& text);
 
 /// The error that a kernel reported.
