@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 version=14
 for tool in "clang-format-$version" clang-format; do
   if "$tool" --version 2>/dev/null | grep -q "version $version\."; then
-    find native -name '*.cpp' -o -name '*.h' | xargs "$tool" "$@"
+    find native kernels test -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' | xargs "$tool" "$@"
     exit
   fi
 done
-echo "clang-format $version was not found, so the format of native/ was not checked; on Debian 12: apt-get install clang-format" >&2
+echo "clang-format $version was not found, so the format of the C++ was not checked; on Debian 12: apt-get install clang-format" >&2
 [[ -z "${CI:-}" ]]

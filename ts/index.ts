@@ -8,7 +8,14 @@
  */
 export { readSafetensors, writeSafetensors } from './data/safetensors.js';
 export { backward, noGrad } from './engine/autograd.js';
-export { Device, type DeviceKind, type DeviceOptions, type MemoryInfo, openDevice } from './engine/device.js';
+export {
+  CapturedStep,
+  Device,
+  type DeviceKind,
+  type DeviceOptions,
+  type MemoryInfo,
+  openDevice,
+} from './engine/device.js';
 export { add } from './engine/ops/add.js';
 export { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from './engine/ops/augment.js';
 export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.js';

@@ -17,6 +17,8 @@
 
 #include "native/addon/handle.h"
 #include "native/cpu/device.h"
+#include "native/cuda/device.h"
+#include "native/cuda/image.h"
 #include "native/engine/device.h"
 
 namespace spinegrad::addon {
@@ -27,11 +29,15 @@ struct TensorHandle {
   int64_t bytes;
 };
 
-struct Read {
+/// A promise that a fence settles.
+struct Pending {
   Napi::Promise::Deferred deferred;
-  Napi::Reference<Napi::ArrayBuffer> values;
+  Napi::ObjectReference value;
   std::exception_ptr error;
 };
+
+/// A captured step; empty until the queue has come to the end of it.
+using RecordingRef = std::shared_ptr<std::unique_ptr<Recording>>;
 
 struct DeviceHandle {
   std::unique_ptr<Device> device;
@@ -54,6 +60,12 @@ template <>
 struct HandleType<TensorHandle> {
   static constexpr napi_type_tag tag{0x5350494e45475241, 0x5400000000000001};
   static constexpr const char* name = "tensor";
+};
+
+template <>
+struct HandleType<RecordingRef> {
+  static constexpr napi_type_tag tag{0x5350494e45475241, 0x5200000000000003};
+  static constexpr const char* name = "captured step";
 };
 
 template <>
@@ -136,6 +148,7 @@ void close(DeviceHandle& handle) {
   if (!handle.open) return;
   handle.open = false;
   handle.device->queue().shutdown();
+  handle.device.reset();
   handle.settle.Release();
 }
 
@@ -144,13 +157,19 @@ void closeAll(void* environment) {
   static_cast<Environment*>(environment)->devices.clear();
 }
 
-/// open(kind, threads) -> device
+/// 'cpu' or 'cuda:N'.
+std::unique_ptr<Device> openNamed(const std::string& name, int threads) {
+  if (name == "cpu") return cpu::openDevice(threads);
+  if (name.rfind("cuda:", 0) == 0) return cuda::openDevice(std::stoi(name.substr(5)));
+  throw Error("ERR_ARGUMENT", "there is no device '" + name + "'");
+}
+
+/// open(name, threads) -> device
 Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const std::string kind = info[0].As<Napi::String>();
-  if (kind != "cpu") throw Error("ERR_DEVICE_UNAVAILABLE", "this build has no backend '" + kind + "'");
+  const std::string name = info[0].As<Napi::String>();
   auto handle = std::make_shared<DeviceHandle>();
-  handle->device = cpu::openDevice(static_cast<int>(numberOf(env, info[1])));
+  handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])));
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
   env.GetInstanceData<Environment>()->devices.insert(handle);
@@ -177,6 +196,11 @@ Napi::Value shutdown(const Napi::CallbackInfo& info) {
 /// describe(device) -> string
 Napi::Value describe(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), deviceOf(info, 0).device->description());
+}
+
+/// cudaKernels() -> string: what this build has kernels for; empty without any
+Napi::Value cudaKernels(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), cuda::describeImages());
 }
 
 /// memory(device) -> [bytes in use, peak bytes, cached bytes]
@@ -264,31 +288,36 @@ Napi::ArrayBuffer targetOf(const Napi::Value& value, const Tensor& source) {
   return value.As<Napi::ArrayBuffer>();
 }
 
-/// read(device, tensor, arrayBuffer) -> Promise<ArrayBuffer>
-Napi::Value read(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  deviceOf(info, 0);
-  const DeviceRef handle = unwrap<DeviceRef>(env, info[0]);
-  TensorRef source = tensorOf(env, info[1]).tensor;
-  Napi::ArrayBuffer values = targetOf(info[2], *source);
-  auto* pending = new Read{Napi::Promise::Deferred::New(env), Napi::Persistent(values), nullptr};
+/// Enqueues a fence; the promise resolves to `value`, or rejects with the error.
+Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError) {
+  Napi::Env env = value.Env();
+  auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(value), nullptr};
   const Napi::Promise promise = pending->deferred.Promise();
   if (handle->pendingReads++ == 0) handle->settle.Ref(env);
-  handle->device->queue().enqueueFence(
-      [device = handle->device.get(), source, target = values.Data()] { device->download(*source, target); },
-      [handle, pending](std::exception_ptr error) {
-        pending->error = error;
-        handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Read* done) {
-          if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
-          if (done->error) {
-            done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
-          } else {
-            done->deferred.Resolve(done->values.Value());
-          }
-          delete done;
-        });
-      });
+  handle->device->queue().enqueueFence(std::move(task), [handle, pending, atError](std::exception_ptr error) {
+    if (error && atError) atError(error);
+    pending->error = error;
+    handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Pending* done) {
+      if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
+      if (done->error) {
+        done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
+      } else {
+        done->deferred.Resolve(done->value.Value());
+      }
+      delete done;
+    });
+  });
   return promise;
+}
+
+/// read(device, tensor, arrayBuffer) -> Promise<ArrayBuffer>
+Napi::Value read(const Napi::CallbackInfo& info) {
+  Device* device = deviceOf(info, 0).device.get();
+  TensorRef source = tensorOf(info.Env(), info[1]).tensor;
+  Napi::ArrayBuffer values = targetOf(info[2], *source);
+  return settleLater(
+      unwrap<DeviceRef>(info.Env(), info[0]), values,
+      [device, source, target = values.Data()] { device->download(*source, target); }, nullptr);
 }
 
 /// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has come this far
@@ -315,6 +344,39 @@ Napi::Value readSync(const Napi::CallbackInfo& info) {
   return values;
 }
 
+/// beginCapture(device): what is enqueued from here to endCapture() is recorded, not run
+Napi::Value beginCapture(const Napi::CallbackInfo& info) {
+  Device* device = deviceOf(info, 0).device.get();
+  device->queue().enqueue([device] { device->beginCapture(); });
+  return info.Env().Undefined();
+}
+
+/// endCapture(device) -> Promise<captured step>
+Napi::Value endCapture(const Napi::CallbackInfo& info) {
+  Device* device = deviceOf(info, 0).device.get();
+  auto recording = std::make_shared<std::unique_ptr<Recording>>();
+  const Napi::Object handle = wrap(info.Env(), new RecordingRef(recording),
+                                   [](napi_env, void* native, void*) { delete static_cast<RecordingRef*>(native); });
+  return settleLater(
+      unwrap<DeviceRef>(info.Env(), info[0]), handle, [device, recording] { *recording = device->endCapture(); },
+      [device](std::exception_ptr) { device->abandonCapture(); });
+}
+
+/// replay(device, captured step)
+Napi::Value replay(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  RecordingRef recording = unwrap<RecordingRef>(info.Env(), info[1]);
+  if (recording == nullptr) throw Error("ERR_DISPOSED", "the captured step was disposed");
+  handle.device->queue().enqueue([recording] { (*recording)->replay(); });
+  return info.Env().Undefined();
+}
+
+/// releaseCapture(captured step): its memory goes when the replays already enqueued have run
+Napi::Value releaseCapture(const Napi::CallbackInfo& info) {
+  unwrap<RecordingRef>(info.Env(), info[0]).reset();
+  return info.Env().Undefined();
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment();
   env.SetInstanceData(environment);
@@ -323,6 +385,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["close"] = Napi::Function::New<guarded<closeDevice>>(env);
   exports["shutdown"] = Napi::Function::New<guarded<shutdown>>(env);
   exports["describe"] = Napi::Function::New<guarded<describe>>(env);
+  exports["cudaKernels"] = Napi::Function::New<guarded<cudaKernels>>(env);
   exports["memory"] = Napi::Function::New<guarded<memory>>(env);
   exports["operation"] = Napi::Function::New<guarded<operation>>(env);
   exports["tensor"] = Napi::Function::New<guarded<tensor>>(env);
@@ -330,6 +393,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["write"] = Napi::Function::New<guarded<write>>(env);
   exports["enqueue"] = Napi::Function::New<guarded<enqueue>>(env);
   exports["read"] = Napi::Function::New<guarded<read>>(env);
+  exports["beginCapture"] = Napi::Function::New<guarded<beginCapture>>(env);
+  exports["endCapture"] = Napi::Function::New<guarded<endCapture>>(env);
+  exports["replay"] = Napi::Function::New<guarded<replay>>(env);
+  exports["releaseCapture"] = Napi::Function::New<guarded<releaseCapture>>(env);
   exports["readSync"] = Napi::Function::New<guarded<readSync>>(env);
   return exports;
 }

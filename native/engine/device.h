@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 
+#include "native/engine/error.h"
 #include "native/engine/operation.h"
 #include "native/engine/queue.h"
 
@@ -12,6 +14,13 @@ namespace spinegrad {
 struct MemoryStatistics {
   /// Bytes held by live tensors, the most they ever were, and bytes kept for reuse.
   size_t inUse = 0, peak = 0, cached = 0;
+};
+
+/// A step that was captured. To be used on the queue thread; it may be dropped on any.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
 };
 
 class Device {
@@ -27,6 +36,12 @@ class Device {
   // Both run on the queue thread; bytes are row-major.
   virtual void upload(Tensor& tensor, const void* bytes) = 0;
   virtual void download(Tensor& tensor, void* bytes) = 0;
+
+  // All on the queue thread. What is run from beginCapture() to endCapture() is recorded instead.
+  virtual void beginCapture() { throw Error("ERR_CAPTURE", "capture() is for CUDA devices"); }
+  virtual std::unique_ptr<Recording> endCapture() { return nullptr; }
+  /// Ends a capture, if one is under way, without a recording.
+  virtual void abandonCapture() {}
 
   virtual Queue& queue() = 0;
 };

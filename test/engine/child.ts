@@ -11,14 +11,23 @@ export interface Ended {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** `code` may import `#spinegrad/...`; `flags` are Node.js's own. */
-export function runModule(code: string, { flags = [] as string[] } = {}): Promise<Ended> {
-  return run([...flags, '--input-type=module', '--eval', code]);
+/** The library that stands in for a CUDA driver; as SPINEGRAD_CUDA_LIBRARY. */
+export const SIMULATOR = `${root}build/Release/libcuda-simulator.so`;
+
+type Variables = Record<string, string>;
+
+/** `code` may import `#spinegrad/...`; `flags` are Node.js's own; `env` is added to that of this process. */
+export function runModule(
+  code: string,
+  { flags = [] as string[], env = {} as Variables } = {},
+): Promise<Ended> {
+  return run([...flags, '--input-type=module', '--eval', code], env);
 }
 
-export function run(args: readonly string[]): Promise<Ended> {
+export function run(args: readonly string[], env: Variables = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const options = { cwd: root, env: { ...process.env, ...env } };
+    const child = spawn(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {

@@ -14,8 +14,10 @@ describe('openDevice', () => {
   });
 
   it('never falls back silently', async () => {
-    await expect(openDevice('cuda')).rejects.toEqual(code('ERR_DEVICE_UNAVAILABLE'));
-    await expect(openDevice('tpu' as DeviceKind)).rejects.toEqual(code('ERR_ARGUMENT'));
+    await expect(openDevice('cuda:999')).rejects.toEqual(code('ERR_DEVICE_UNAVAILABLE'));
+    for (const kind of ['tpu', 'cuda:', 'cuda:-1', 'cuda:1x', '']) {
+      await expect(openDevice(kind as DeviceKind)).rejects.toEqual(code('ERR_ARGUMENT'));
+    }
     for (const threads of [0, -1, 1.5, 5000, Number.NaN]) {
       await expect(openDevice('cpu', { threads })).rejects.toEqual(code('ERR_ARGUMENT'));
     }

@@ -1,11 +1,12 @@
 /** A process or a worker may end at any moment; it must end with its own exit code and say nothing. */
 import { describe, expect, it } from 'vitest';
-import { runModule } from './child.js';
+import { runModule, SIMULATOR } from './child.js';
 
 const WORK = `
   import { openDevice } from '#spinegrad/engine/device.js';
   import { add } from '#spinegrad/engine/ops/add.js';
-  const device = await openDevice('cpu');
+  import { gather } from '#spinegrad/engine/ops/gather.js';
+  const device = await openDevice(process.env.SPINEGRAD_TEST_DEVICE);
   let x = device.full([300, 300], 1);
   const work = (steps) => {
     for (let i = 0; i < steps; i++) {
@@ -23,7 +24,7 @@ const WORKER = `
   (async () => {
     const { openDevice } = await import(workerData.device);
     const { add } = await import(workerData.add);
-    const device = await openDevice('cpu', { threads: 2 });
+    const device = await openDevice(process.env.SPINEGRAD_TEST_DEVICE, { threads: 2 });
     const x = device.full([300, 300], 1);
     for (let i = 0; ; i++) {
       const y = add(x, x);
@@ -76,8 +77,16 @@ const scenarios: [string, string, number][] = [
     `${WORK} void work(500).data().catch(() => {}); device.close();`,
     0,
   ],
-  ['a read that rejects and that nobody waits for', `${WORK} void work(500).data(); device.close();`, 1],
-  ['thirty open devices', `${WORK} for (let i = 0; i < 30; i++) (await openDevice('cpu')).full([9], 1);`, 0],
+  [
+    'a read that rejects and that nobody waits for',
+    `${WORK} void gather(x, device.tensor(Int32Array.of(-1))).data();`,
+    1,
+  ],
+  [
+    'thirty open devices',
+    `${WORK} for (let i = 0; i < 30; i++) (await openDevice(process.env.SPINEGRAD_TEST_DEVICE)).full([9], 1);`,
+    0,
+  ],
   [
     'a worker that ends by itself',
     `${START} const worker = await start(200); await once(worker, 'exit');`,
@@ -114,9 +123,11 @@ const scenarios: [string, string, number][] = [
   ],
 ];
 
-describe('ends cleanly', () => {
+describe.each(['cpu', 'cuda'])('on %s, ends cleanly', (device) => {
   it.each(scenarios)('%s', async (_, code, status) => {
-    const ended = await runModule(code);
+    const ended = await runModule(code, {
+      env: { SPINEGRAD_TEST_DEVICE: device, SPINEGRAD_CUDA_LIBRARY: SIMULATOR },
+    });
     expect(ended).toMatchObject({ status, signal: null, ...(status === 0 && { output: '' }) });
     expect(ended.output).not.toMatch(/FATAL|abort|terminate called|core dumped/i);
   });

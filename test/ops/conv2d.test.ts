@@ -1,5 +1,12 @@
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
-import { describeOperation, integers, normals, type OperationCase, type Reference } from './descriptor.js';
+import {
+  describeOperation,
+  integers,
+  normals,
+  type OperationCase,
+  type Reference,
+  TF32,
+} from './descriptor.js';
 
 interface Options {
   stride?: number | [number, number];
@@ -64,6 +71,7 @@ describeOperation<Options>({
   differentiable: ['x', 'weight'],
   tolerance: {
     units: 64,
+    tf32: TF32,
     reason: 'sums of up to 1,000 products in float32, relative to the largest of them',
   },
   golden: true,
@@ -78,10 +86,16 @@ describeOperation<Options>({
     exact("ResNet's stem, three channels", [1, 3, 15, 16], [7, 7, 7], { stride: 2, padding: 3 }, true),
     exact('unequal sides', [1, 2, 8, 11], [3, 2, 5], { stride: [1, 3], padding: [1, 2] }, true),
     exact('a stride beyond the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
+    exact('a stride beyond the image', [1, 8, 5, 4], [8, 2, 3], { stride: 300 }),
     exact('padding beyond the filter', [1, 2, 3, 3], [2, 2, 2], { padding: 3 }),
     exact('the whole image', [3, 2, 5, 4], [6, 5, 4], {}, true),
     exact('one pixel', [1, 1, 1, 1], [1, 1, 1], {}, true),
     exact('3x3 on one pixel', [2, 20, 1, 1], [18, 3, 3], { padding: 1 }),
+    { ...exact("ResNet's first stage", [2, 64, 6, 6], [64, 3, 3], { padding: 1 }), probes: 4 },
+    { ...exact('into the second', [2, 64, 7, 6], [128, 3, 3], { stride: 2, padding: 1 }), probes: 4 },
+    { ...exact('the shortcut of that', [2, 64, 7, 6], [128, 1, 1], { stride: 2 }), probes: 4 },
+    { ...exact('into the third', [1, 128, 6, 6], [72, 3, 3], { stride: 2, padding: 1 }), probes: 2 },
+    { ...exact('the fourth', [1, 512, 3, 3], [24, 3, 3], { padding: 1 }), probes: 2 },
     {
       name: 'normals',
       inputs: { x: normals([2, 6, 7, 7], 4), weight: normals([5, 6, 3, 3], 5), bias: normals([5], 6) },
@@ -95,6 +109,7 @@ describeOperation<Options>({
       probes: 6,
       tolerance: {
         units: 1024,
+        tf32: TF32,
         reason:
           'F(4x4, 3x3) multiplies rounding errors: its transforms have entries up to 8 and sum over 36 products',
       },

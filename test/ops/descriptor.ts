@@ -42,6 +42,8 @@ export interface Tolerance {
   units: number;
   /** The same for gradients; default: as for the value. */
   gradientUnits?: number;
+  /** In place of both on a CUDA device, for an operation that multiplies there in TF32; see `TF32`. */
+  tf32?: number;
   /** Where the number comes from. */
   reason: string;
 }
@@ -138,9 +140,23 @@ export function labels(shape: readonly number[], seed: number, classes: number):
   return { shape, values: Int32Array.from(values) };
 }
 
+/**
+ * The tolerance of sums of products in TF32, in units: both factors are rounded to 11 significant bits, so a product is
+ * off by at most 2^-10 of itself, which is 2^14 units. Signs are as random as those of the products, so that the sum of
+ * K errors grows as the sum of K products does, with the root of K. The additions are float32's own.
+ */
+export const TF32 = 2 ** 14;
+
+const DEVICE = (process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind;
 const UNIT = 2 ** -24;
 const STEP = 1e-5;
 const PROBES = 64;
+
+function unitsOf(tolerance: Tolerance): { value: number; gradient: number } {
+  const { units, gradientUnits = units, tf32 } = tolerance;
+  if (tf32 !== undefined && DEVICE.startsWith('cuda')) return { value: tf32, gradient: tf32 };
+  return { value: units, gradient: gradientUnits };
+}
 
 const typed = ({ values }: Input): TypedArray =>
   Array.isArray(values) ? Float32Array.from(values) : (values as TypedArray);
@@ -246,7 +262,7 @@ function checkGradients<Options>(
     for (let i = 0; i < y.length; i++) total += y[i]! * cotangent[i]!;
     return total;
   };
-  const units = (tolerance ?? operation.tolerance).gradientUnits ?? (tolerance ?? operation.tolerance).units;
+  const units = unitsOf(tolerance ?? operation.tolerance).gradient;
   for (const name of differentiable) {
     const size = found[name]!.length;
     const next = uniforms(size);
@@ -271,7 +287,7 @@ function checkGradients<Options>(
 /** Declares the tests of one operation. */
 export function describeOperation<Options = undefined>(operation: OperationDescriptor<Options>): void {
   describe(operation.name, () => {
-    const open = () => openDevice((process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind);
+    const open = () => openDevice(DEVICE);
     let device: Device;
     beforeAll(async () => {
       device = await open();
@@ -294,7 +310,7 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
           ]),
         );
         const expected = operation.reference(arrays, options);
-        const allowed = one.exact ? 0 : tolerance.units * UNIT * largest(expected);
+        const allowed = one.exact ? 0 : unitsOf(tolerance).value * UNIT * largest(expected);
         compare(`${operation.name}, ${one.name}`, value, expected, allowed);
         checkGradients(operation, one, differentiable, cotangent(value.length), gradients);
       };
@@ -333,12 +349,17 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
             Object.keys(one.gradients),
             () => Float32Array.from(one.cotangent),
           );
-          const { units, gradientUnits = units } = operation.tolerance;
+          const units = unitsOf(operation.tolerance);
           expect(shape).toEqual(one.shape);
-          compare(`${operation.name}, ${one.name}`, value, one.value, units * UNIT * largest(one.value));
+          compare(
+            `${operation.name}, ${one.name}`,
+            value,
+            one.value,
+            units.value * UNIT * largest(one.value),
+          );
           for (const [name, expected] of Object.entries(one.gradients)) {
             const what = `${operation.name}, ${one.name}: gradient of ${name}`;
-            compare(what, gradients[name]!, expected, gradientUnits * UNIT * largest(expected));
+            compare(what, gradients[name]!, expected, units.gradient * UNIT * largest(expected));
           }
         },
       );

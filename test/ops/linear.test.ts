@@ -1,5 +1,5 @@
 import { linear } from '#spinegrad/engine/ops/linear.js';
-import { describeOperation, integers, normals } from './descriptor.js';
+import { describeOperation, integers, normals, TF32 } from './descriptor.js';
 
 describeOperation({
   name: 'linear',
@@ -16,7 +16,11 @@ describeOperation({
     });
   },
   differentiable: ['x', 'weight', 'bias'],
-  tolerance: { units: 32, reason: 'sums of up to 131 products in float32, relative to the largest of them' },
+  tolerance: {
+    units: 32,
+    tf32: TF32,
+    reason: 'sums of up to 512 products in float32, relative to the largest of them',
+  },
   golden: true,
   cases: [
     {
@@ -37,6 +41,16 @@ describeOperation({
     {
       name: 'one input',
       inputs: { x: normals([33, 1], 9), weight: normals([17, 1], 10), bias: normals([17], 11) },
+    },
+    {
+      name: 'whole and partial tiles',
+      inputs: { x: integers([70, 132], 15), weight: integers([76, 132], 16), bias: integers([76], 17) },
+      exact: true,
+    },
+    {
+      name: 'a projection head',
+      inputs: { x: normals([16, 512], 18), weight: normals([128, 512], 19), bias: normals([128], 20) },
+      probes: 8,
     },
     {
       name: 'a frozen weight',

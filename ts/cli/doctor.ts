@@ -7,7 +7,7 @@ type Line = readonly [name: string, value: string];
 /** Instruction sets that the kernels and oneDNN choose between, best first. */
 const FEATURES = ['amx_tile', 'avx512_bf16', 'avx512_vnni', 'avx512f', 'avx2', 'fma'];
 
-const LIBRARIES = /\/(spinegrad\.node|libdnnl\.so|libgomp\.so|libcuda\.so)[^/]*$/;
+const LIBRARIES = /\/(spinegrad\.node|libdnnl\.so|libgomp\.so|libcuda[^/]*\.so)[^/]*$/;
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -45,7 +45,8 @@ function machine(): Line[] {
 /** Opens the device and computes on it; the problem that stops it, with what to do, or null. */
 async function engine(lines: Line[]): Promise<string | null> {
   try {
-    const { openDevice } = await import('../engine/device.js');
+    const { cudaKernels, openDevice } = await import('../engine/device.js');
+    lines.push(['kernels', cudaKernels() || 'none for CUDA: nvcc was not found when the addon was built']);
     using device = await openDevice('auto');
     using probe = device.full([4], 2);
     const values = await probe.data();

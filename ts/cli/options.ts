@@ -2,7 +2,12 @@
 import { InvalidArgumentError, Option } from 'commander';
 
 export const deviceOption = (): Option =>
-  new Option('--device <kind>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto');
+  new Option('--device <kind>', 'where to compute: auto, cpu, cuda or cuda:N')
+    .argParser((kind) => {
+      if (/^(auto|cpu|cuda(:\d{1,3})?)$/.test(kind)) return kind;
+      throw new InvalidArgumentError('expected auto, cpu, cuda or cuda:N.');
+    })
+    .default('auto');
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');

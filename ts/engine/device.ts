@@ -1,10 +1,18 @@
 /** A device: an ordered queue, its memory, and the tensors made on it. */
 import { SpinegradError } from '../error.js';
 import { expectShape, found } from './check.js';
-import { type DeviceHandle, native, rethrow, type TensorHandle } from './native.js';
+import {
+  type DeviceHandle,
+  fromNative,
+  native,
+  type RecordingHandle,
+  rethrow,
+  type TensorHandle,
+} from './native.js';
 import { type DType, dtypeOf, type Shape, Tensor, type TypedArray } from './tensor.js';
 
-export type DeviceKind = 'cpu' | 'cuda' | 'auto';
+/** `cuda` is `cuda:0`, the first device that the driver counts. */
+export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
 export interface DeviceOptions {
   /** Threads of the CPU device; by default as many as OpenMP takes (OMP_NUM_THREADS, else the cores). */
@@ -110,6 +118,40 @@ export class Device {
     await fence.data();
   }
 
+  /**
+   * Records what `step` enqueues, without running it, to be replayed as a whole (CUDA graphs): one launch in place of
+   * hundreds. CUDA devices only. A replay runs the same kernels on the same memory with the same numbers, hence:
+   *
+   * - Run the step once before, so that every tensor from before it has the memory layout that the step wants.
+   * - `step` is synchronous, reads no values and disposes nothing from before it.
+   * - Options are frozen: learning rate, dropout's seed and step, augment's step are those of the capture.
+   * - Inputs change by `write()` into tensors that the step reads; an image of several channels goes through `copy()`.
+   * - Tensors made in the step hold their values from the first replay on, and keep their memory until disposed.
+   *
+   * What breaks a rule rejects with `ERR_CAPTURE`, here or at the read after the replay.
+   */
+  async capture<T>(step: () => T): Promise<CapturedStep<T>> {
+    rethrow(() => native.beginCapture(this.handle));
+    const end = async (): Promise<RecordingHandle> => {
+      try {
+        return await native.endCapture(this.handle);
+      } catch (error) {
+        throw fromNative(error);
+      }
+    };
+    let result: T;
+    try {
+      result = step();
+      if (result instanceof Promise) {
+        throw new SpinegradError('ERR_CAPTURE', 'capture(): expected a synchronous step, found a promise');
+      }
+    } catch (error) {
+      await end().then(native.releaseCapture, () => {});
+      throw error;
+    }
+    return new CapturedStep(this, await end(), result);
+  }
+
   memory(): MemoryInfo {
     const [bytesInUse, peakBytes, cachedBytes] = rethrow(() => native.memory(this.handle));
     return { bytesInUse, peakBytes, cachedBytes, tensors: this.tensorsAlive };
@@ -122,6 +164,37 @@ export class Device {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** What `device.capture()` recorded. */
+export class CapturedStep<T> implements Disposable {
+  readonly #device: Device;
+  readonly #handle: RecordingHandle;
+
+  /** @internal */
+  constructor(
+    device: Device,
+    handle: RecordingHandle,
+    /** What the step returned. */
+    readonly result: T,
+  ) {
+    this.#device = device;
+    this.#handle = handle;
+  }
+
+  /** Runs the step again, in queue order. */
+  replay(): void {
+    rethrow(() => native.replay(this.#device.handle, this.#handle));
+  }
+
+  /** Gives the step's memory back, once the replays already enqueued have run. */
+  dispose(): void {
+    native.releaseCapture(this.#handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 
@@ -138,20 +211,25 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
       `openDevice(): threads must be an integer from 1 to 1024, found ${threads}`,
     );
   }
-  switch (kind) {
-    case 'cpu':
-      return new Device('cpu', 'asked for', options);
-    case 'auto':
-      return new Device('cpu', 'this build has no CUDA backend', options);
-    case 'cuda':
-      throw new SpinegradError(
-        'ERR_DEVICE_UNAVAILABLE',
-        `openDevice('cuda'): this build of spinegrad has no CUDA backend; use 'cpu' or 'auto'`,
-      );
-    default:
-      throw new SpinegradError(
-        'ERR_ARGUMENT',
-        `openDevice(): expected 'cpu', 'cuda' or 'auto', found ${JSON.stringify(kind)}`,
-      );
+  if (kind === 'cpu') return new Device('cpu', 'asked for', options);
+  if (kind === 'auto') return automatic(options);
+  const cuda = /^cuda(?::(\d{1,3}))?$/.exec(kind);
+  if (!cuda) {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${JSON.stringify(kind)}`,
+    );
+  }
+  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'asked for', options);
+}
+
+function automatic(options: DeviceOptions): Device {
+  try {
+    return new Device('cuda:0', 'a CUDA device is there', options);
+  } catch (error) {
+    return new Device('cpu', `CUDA is not used: ${(error as Error).message}`, options);
   }
 }
+
+/** The architectures that this build has CUDA kernels for, and their compiler, for people; empty without any. */
+export const cudaKernels = (): string => native.cudaKernels();

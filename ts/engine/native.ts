@@ -9,6 +9,7 @@ import { SpinegradError } from '../error.js';
 
 declare const handle: unique symbol;
 export type DeviceHandle = { readonly [handle]: 'device' };
+export type RecordingHandle = { readonly [handle]: 'captured step' };
 export type TensorHandle = { readonly [handle]: 'tensor' };
 
 export interface Native {
@@ -16,6 +17,8 @@ export interface Native {
   close(device: DeviceHandle): void;
   shutdown(): void;
   describe(device: DeviceHandle): string;
+  /** Architectures that this build has CUDA kernels for, and their compiler; empty without any. */
+  cudaKernels(): string;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number];
   operation(device: DeviceHandle, name: string): number;
   tensor(dtype: number, shape: readonly number[]): TensorHandle;
@@ -30,6 +33,10 @@ export interface Native {
   ): void;
   /** `target` has the tensor's size in bytes and comes back filled. */
   read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;
+  beginCapture(device: DeviceHandle): void;
+  endCapture(device: DeviceHandle): Promise<RecordingHandle>;
+  replay(device: DeviceHandle, recording: RecordingHandle): void;
+  releaseCapture(recording: RecordingHandle): void;
   readSync(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): ArrayBuffer;
 }
 

@@ -1,0 +1,514 @@
+// infoNCE: contrastive loss of embeddings E [rows, depth] with integer labels, by tiles of S = E E^T / temperature,
+// never rows x rows in memory, neither forward nor backward. The formulas are those of native/cpu/infoNCE.cpp: forward
+// keeps an online log-sum-exp Z of each row; backward makes the tile again, M = G + G^T of it with
+//   m_ij = exp(s_ij - Z_i) + exp(s_ij - Z_j) - (what the positives take),   dE_i = factor * sum over j of m_ij E_j.
+//
+// Tiling. A block of four warps owns 64 rows and goes over column tiles of 64; a warp has 16 of the rows and all
+// columns, so a row's maximum and sum stay within four lanes. The depth comes in steps of 32 values, 64 x 32 of the
+// rows and of the columns, by cp.async into one of two buffers while the other is multiplied: 36 KB of shared memory,
+// which every architecture has. Rows are 36 floats apart, which frees both ways of reading them (ldmatrix along the
+// depth, single words across) of bank conflicts. Backward multiplies the tile M, as it lies in the registers, with the
+// same columns again, 128 values of depth a block (grid z): 64 accumulators a thread beside the 32 of S.
+//
+// Where rows are few, the columns are split over blocks (grid y) whose results are added in order by a second kernel:
+// 512 rows are 8 x 8 blocks. Memory for that is at most that of 16,384 rows, and never grows with the square.
+//
+// Arithmetic. Tensor cores in TF32 keep 11 bits of a factor, and at temperature 0.07 an error of 2^-11 in a cosine is
+// one of 0.7 % in its exponential. So each factor is split in two, big + small, and the three products that count are
+// added (all but small * small): 22 bits, nearly float32, for three times the instructions. That is cheap here: S of
+// 512 rows x 128 is 0.07 GFLOP, S and its gradient of 8,192 rows 17 + 51, before the factor three, where the encoder
+// takes thousands. A step reads 16 KB for 2 * 64 * 64 * 32 * 3 operations, 48 a byte, from the L2 cache.
+//
+// The plain twin multiplies with ordinary instructions on the same tiles: second oracle, and the kernel of sm_75.
+#include "kernels/infoNCE.h"
+#include "kernels/lib/async.cuh"
+#include "kernels/lib/mma.cuh"
+#include "kernels/lib/reduce.cuh"
+#include "kernels/lib/status.cuh"
+
+namespace {
+
+constexpr int tileSide = infoNCETile, stepDepth = infoNCEStep, threads = 128;
+constexpr int columnGroups = tileSide / 8;  // of the 8 columns of one product
+constexpr int gradientSteps = infoNCEGradient / stepDepth;
+constexpr float infinity = INFINITY;
+
+using Tile = float[tileSide][stepDepth + 4];
+
+__device__ __forceinline__ float scaleOf(const InfoNCEProblem& problem) {
+  return problem.logScale != nullptr ? expf(*problem.logScale) : problem.scale;
+}
+
+// ---- products. A lane with g = lane / 4, t = lane % 4 holds of a 16 x 8 tile v[4]: rows g, g, g + 8, g + 8 and
+// columns 2 t, 2 t + 1, 2 t, 2 t + 1. `rows` points at the warp's 16 rows. ----
+
+struct TensorCores {
+  template <int count>
+  struct Factor {
+    uint32_t big[count], small[count];
+
+    __device__ __forceinline__ void set(int i, float x) {
+      big[i] = toTf32(x);
+      small[i] = toTf32(x - __uint_as_float(big[i]));
+    }
+  };
+
+  static __device__ __forceinline__ void multiply(float (&v)[4], const Factor<4>& a, const Factor<2>& b) {
+    mmaTf32(v, a.small, b.big);
+    mmaTf32(v, a.big, b.small);
+    mmaTf32(v, a.big, b.big);
+  }
+
+  /// s += rows * columns^T over `depth` values, rounded up to 8.
+  static __device__ __forceinline__ void similarities(const float (*rows)[stepDepth + 4], const Tile& columns,
+                                                      int depth, float (&s)[columnGroups][4]) {
+    const int lane = laneId();
+#pragma unroll 1
+    for (int k = 0; k < depth; k += 8) {
+      uint32_t bits[4];
+      Factor<4> a;
+      ldmatrix(bits, &rows[lane % 16][k + lane / 16 * 4]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) a.set(i, __uint_as_float(bits[i]));
+#pragma unroll
+      for (int group = 0; group < columnGroups; group += 2) {
+        ldmatrix(bits, &columns[8 * group + lane % 8 + lane / 16 * 8][k + lane / 8 % 2 * 4]);
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          Factor<2> b;
+          b.set(0, __uint_as_float(bits[2 * half]));
+          b.set(1, __uint_as_float(bits[2 * half + 1]));
+          multiply(s[group + half], a, b);
+        }
+      }
+    }
+  }
+
+  /// sums += m * columns. The sum over a group's 8 columns may take them in any order, so the lane's columns 2 t and
+  /// 2 t + 1 stand in for t and t + 4 of the product, and m is a factor as it lies.
+  static __device__ __forceinline__ void weigh(const float (&m)[columnGroups][4], const Tile& columns,
+                                               float (&sums)[stepDepth / 8][4]) {
+    const int g = laneId() / 4, t = laneId() % 4;
+#pragma unroll
+    for (int group = 0; group < columnGroups; ++group) {
+      Factor<4> a;
+      a.set(0, m[group][0]);
+      a.set(1, m[group][2]);
+      a.set(2, m[group][1]);
+      a.set(3, m[group][3]);
+      const int column = 8 * group + 2 * t;
+#pragma unroll
+      for (int d = 0; d < stepDepth / 8; ++d) {
+        Factor<2> b;
+        b.set(0, columns[column][8 * d + g]);
+        b.set(1, columns[column + 1][8 * d + g]);
+        multiply(sums[d], a, b);
+      }
+    }
+  }
+};
+
+struct Plain {
+  static __device__ __forceinline__ void similarities(const float (*rows)[stepDepth + 4], const Tile& columns,
+                                                      int depth, float (&s)[columnGroups][4]) {
+    const int g = laneId() / 4, t = laneId() % 4;
+#pragma unroll 1
+    for (int k = 0; k < depth; ++k) {
+      const float upper = rows[g][k], lower = rows[g + 8][k];
+#pragma unroll
+      for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          const float column = columns[8 * group + 2 * t + i][k];
+          s[group][i] += upper * column;
+          s[group][2 + i] += lower * column;
+        }
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void weigh(const float (&m)[columnGroups][4], const Tile& columns,
+                                               float (&sums)[stepDepth / 8][4]) {
+    const int t = laneId() % 4;
+#pragma unroll
+    for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+      for (int column = 0; column < 8; ++column) {
+        const float upper = __shfl_sync(0xffffffffu, m[group][column % 2], column / 2, 4);
+        const float lower = __shfl_sync(0xffffffffu, m[group][2 + column % 2], column / 2, 4);
+#pragma unroll
+        for (int d = 0; d < stepDepth / 8; ++d) {
+#pragma unroll
+          for (int i = 0; i < 2; ++i) {
+            const float value = columns[8 * group + column][8 * d + 2 * t + i];
+            sums[d][i] += upper * value;
+            sums[d][2 + i] += lower * value;
+          }
+        }
+      }
+    }
+  }
+};
+
+// ---- the way through memory ----
+
+/// What a tile needs to know of its columns.
+struct Columns {
+  int32_t label[tileSide];
+  float z[tileSide], zPositive[tileSide];
+};
+
+/// Brings the tiles step by step: for each column tile, the whole depth of rows and columns, and then `again` steps of
+/// the columns alone from depth `againFrom` on. Two buffers, and one barrier a step: when all have come to step n, its
+/// tiles have landed and nobody reads those of step n - 1 any more, where step n + 1 is then sent.
+struct Steps {
+  struct Buffer {
+    Tile rows, columns;
+  };
+
+  const InfoNCEProblem& problem;
+  const InfoNCELogSums logSums;
+  Buffer* const buffers;
+  Columns* const columnsOf;
+  const int32_t depthSteps, again, againFrom;
+  const int32_t firstRow, firstTile, endTile;
+  /// To be sent next: its column tile and the step within.
+  int32_t tile, step = 0, sent = 0;
+
+  __device__ __forceinline__ Steps(const InfoNCEProblem& problem, const InfoNCELogSums& logSums, Buffer* buffers,
+                                   Columns* columnsOf, int32_t again, int32_t againFrom)
+      : problem(problem),
+        logSums(logSums),
+        buffers(buffers),
+        columnsOf(columnsOf),
+        depthSteps(ceilDivide(problem.depth, stepDepth)),
+        again(again),
+        againFrom(againFrom),
+        firstRow(blockIdx.x * tileSide),
+        firstTile(blockIdx.y * problem.tilesOfSplit),
+        endTile(min(int32_t(firstTile + problem.tilesOfSplit), ceilDivide(problem.rows, tileSide))),
+        tile(firstTile) {
+    send();
+  }
+
+  /// Waits for the next step, sends the one behind it, and returns the tiles.
+  __device__ __forceinline__ const Buffer& next() {
+    waitGroup<0>();
+    __syncthreads();
+    const Buffer& landed = buffers[(sent - 1) % 2];
+    send();
+    return landed;
+  }
+
+ private:
+  __device__ __forceinline__ void send() {
+    if (tile < endTile) {
+      Buffer& to = buffers[sent % 2];
+      const bool whole = step < depthSteps;
+      const int32_t depth = whole ? step * stepDepth : againFrom + (step - depthSteps) * stepDepth;
+      if (whole) copy(to.rows, firstRow, depth);
+      copy(to.columns, tile * tileSide, depth);
+      if (step == 0) describe();
+      if (++step == depthSteps + again) {
+        step = 0;
+        ++tile;
+      }
+    }
+    commitGroup();
+    ++sent;
+  }
+
+  /// 64 x 32 values from (row, depth) on, zeros beyond the embeddings. Rows that are no multiple of 16 bytes are copied
+  /// by single values.
+  __device__ __forceinline__ void copy(Tile& to, int32_t row, int32_t depth) const {
+    const int32_t rows = problem.rows - row, left = problem.depth - depth;
+    const float* from = problem.embeddings + int64_t(row) * problem.depth + depth;
+    if (problem.depth % 4 == 0) {
+#pragma unroll
+      for (int i = threadIdx.x; i < tileSide * stepDepth / 4; i += threads) {
+        const int r = i / (stepDepth / 4), d = i % (stepDepth / 4) * 4;
+        const bool inside = r < rows && d < left;
+        copyAsync16(&to[r][d], inside ? from + int64_t(r) * problem.depth + d : problem.embeddings, inside);
+      }
+    } else {
+#pragma unroll 1
+      for (int i = threadIdx.x; i < tileSide * stepDepth; i += threads) {
+        const int r = i / stepDepth, d = i % stepDepth;
+        const bool inside = r < rows && d < left;
+        copyAsync4(&to[r][d], inside ? from + int64_t(r) * problem.depth + d : problem.embeddings, inside);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void describe() const {
+    const int i = threadIdx.x, column = tile * tileSide + i;
+    if (i >= tileSide) return;
+    const bool inside = column < problem.rows;
+    Columns& to = columnsOf[tile % 2];
+    copyAsync4(&to.label[i], problem.labels + (inside ? column : 0), inside);
+    if (logSums.all != nullptr) copyAsync4(&to.z[i], logSums.all + (inside ? column : 0), inside);
+    if (logSums.positive != nullptr) copyAsync4(&to.zPositive[i], logSums.positive + (inside ? column : 0), inside);
+  }
+};
+
+// ---- forward ----
+
+struct LogSum {
+  float most = -infinity, sum = 0;
+
+  /// Adds 16 values, value(group, i); `most` is that of the four lanes that share the row, `sum` the lane's own.
+  template <class Value>
+  __device__ __forceinline__ void add(Value value) {
+    float high = most;
+#pragma unroll
+    for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) high = value(group, i) > high ? value(group, i) : high;
+    }
+    high = warpReduce<4>(high, Max());
+    const float shift = high == -infinity ? 0.0f : high;
+    sum *= expf(most - shift);
+#pragma unroll
+    for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) sum += expf(value(group, i) - shift);
+    }
+    most = high;
+  }
+};
+
+template <class Product>
+__device__ __forceinline__ void forward(const InfoNCEProblem& problem, InfoNCEPart* parts) {
+  SPINEGRAD_SHARED(Steps::Buffer[2], buffers);
+  SPINEGRAD_SHARED(Columns[2], columnsOf);
+  Steps steps(problem, {nullptr, nullptr}, buffers, columnsOf, 0, 0);
+  const int t = laneId() % 4;
+  const int32_t row = steps.firstRow + warpId() * 16 + laneId() / 4;
+  const float scale = scaleOf(problem);
+  int32_t label[2];
+  LogSum all[2], positive[2];
+  float similarity[2] = {};
+#pragma unroll
+  for (int r = 0; r < 2; ++r) label[r] = row + 8 * r < problem.rows ? problem.labels[row + 8 * r] : 0;
+
+#pragma unroll 1
+  for (int32_t tile = steps.firstTile; tile < steps.endTile; ++tile) {
+    float s[columnGroups][4] = {};
+#pragma unroll 1
+    for (int32_t step = 0; step < steps.depthSteps; ++step) {
+      const Steps::Buffer& at = steps.next();
+      Product::similarities(at.rows + warpId() * 16, at.columns, min(stepDepth, problem.depth - step * stepDepth), s);
+    }
+    const Columns& columns = columnsOf[tile % 2];
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      uint32_t same = 0;  // a bit for each of the lane's columns that is a positive
+#pragma unroll
+      for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          const int place = 8 * group + 2 * t + i;
+          const int32_t column = tile * tileSide + place;
+          const bool other = column < problem.rows && column != row + 8 * r;
+          float& value = s[group][2 * r + i];
+          value = other ? value * scale : -infinity;
+          if (other && columns.label[place] == label[r]) same |= 1u << (2 * group + i);
+        }
+      }
+      all[r].add([&](int group, int i) { return s[group][2 * r + i]; });
+      if (problem.inside) {
+        positive[r].add(
+            [&](int group, int i) { return same >> (2 * group + i) & 1 ? s[group][2 * r + i] : -infinity; });
+      } else {
+#pragma unroll
+        for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+          for (int i = 0; i < 2; ++i) similarity[r] += same >> (2 * group + i) & 1 ? s[group][2 * r + i] : 0.0f;
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const InfoNCEPart part = {all[r].most, warpSum<4>(all[r].sum),
+                              problem.inside ? positive[r].most : warpSum<4>(similarity[r]),
+                              warpSum<4>(positive[r].sum)};
+    if (t == 0 && row + 8 * r < problem.rows) parts[int64_t(blockIdx.y) * problem.rows + row + 8 * r] = part;
+  }
+}
+
+/// A row's log-sum-exp from those of the splits; part(split) gives (most, sum).
+template <class Part>
+__device__ __forceinline__ float logSumOf(int32_t splits, Part part) {
+  float high = -infinity, sum = 0;
+  for (int32_t split = 0; split < splits; ++split) high = part(split).most > high ? part(split).most : high;
+  const float shift = high == -infinity ? 0.0f : high;
+  for (int32_t split = 0; split < splits; ++split) sum += part(split).sum * expf(part(split).most - shift);
+  return high + logf(sum);
+}
+
+// ---- backward ----
+
+template <class Product>
+__device__ __forceinline__ void backward(const InfoNCEProblem& problem, const int32_t* positives,
+                                         const InfoNCELogSums& logSums, float* parts) {
+  SPINEGRAD_SHARED(Steps::Buffer[2], buffers);
+  SPINEGRAD_SHARED(Columns[2], columnsOf);
+  const int32_t firstDepth = blockIdx.z * infoNCEGradient;
+  const int32_t outSteps = min(gradientSteps, ceilDivide(problem.depth - firstDepth, stepDepth));
+  Steps steps(problem, logSums, buffers, columnsOf, outSteps, firstDepth);
+  const int t = laneId() % 4;
+  const int32_t row = steps.firstRow + warpId() * 16 + laneId() / 4;
+  const float scale = scaleOf(problem);
+  int32_t label[2];
+  float z[2], zPositive[2], share[2];
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const bool exists = row + 8 * r < problem.rows;
+    label[r] = exists ? problem.labels[row + 8 * r] : 0;
+    z[r] = exists ? logSums.all[row + 8 * r] : infinity;
+    zPositive[r] = exists && problem.inside ? logSums.positive[row + 8 * r] : infinity;
+    share[r] = exists ? 2 / static_cast<float>(positives[row + 8 * r]) : 0.0f;
+  }
+
+  float sums[gradientSteps][stepDepth / 8][4] = {};
+#pragma unroll 1
+  for (int32_t tile = steps.firstTile; tile < steps.endTile; ++tile) {
+    float m[columnGroups][4] = {};
+#pragma unroll 1
+    for (int32_t step = 0; step < steps.depthSteps; ++step) {
+      const Steps::Buffer& at = steps.next();
+      Product::similarities(at.rows + warpId() * 16, at.columns, min(stepDepth, problem.depth - step * stepDepth), m);
+    }
+    const Columns& columns = columnsOf[tile % 2];
+#pragma unroll
+    for (int group = 0; group < columnGroups; ++group) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int r = i / 2, place = 8 * group + 2 * t + i % 2;
+        const int32_t column = tile * tileSide + place;
+        const float s = m[group][i] * scale;
+        float value = expf(s - z[r]) + expf(s - columns.z[place]);
+        if (columns.label[place] == label[r]) {
+          value -= problem.inside ? expf(s - zPositive[r]) + expf(s - columns.zPositive[place]) : share[r];
+        }
+        m[group][i] = column < problem.rows && column != row + 8 * r ? value : 0.0f;
+      }
+    }
+#pragma unroll
+    for (int step = 0; step < gradientSteps; ++step) {
+      if (step < outSteps) Product::weigh(m, steps.next().columns, sums[step]);
+    }
+  }
+
+#pragma unroll
+  for (int step = 0; step < gradientSteps; ++step) {
+#pragma unroll
+    for (int d = 0; d < stepDepth / 8; ++d) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int32_t to = row + i / 2 * 8, depth = firstDepth + step * stepDepth + 8 * d + 2 * t + i % 2;
+        if (to < problem.rows && depth < problem.depth) {
+          parts[(int64_t(blockIdx.y) * problem.rows + to) * problem.depth + depth] = sums[step][d][i];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+/// How many positives each row has; a warp a row.
+SPINEGRAD_KERNEL(infoNCE_positives, 128, (const int32_t* __restrict__ labels, int32_t rows, int32_t* positives)) {
+  for (int64_t row = globalThread() / 32; row < rows; row += allThreads() / 32) {
+    const int32_t label = labels[row];
+    int32_t count = 0;
+    for (int32_t other = laneId(); other < rows; other += 32) count += labels[other] == label;
+    count = warpSum(count);
+    if (laneId() == 0) positives[row] = count - 1;
+  }
+}
+
+/// grid: row tiles, splits of the columns. parts [splits, rows].
+SPINEGRAD_KERNEL(infoNCE_forward_tf32, threads, (InfoNCEProblem problem, InfoNCEPart* parts)) {
+  forward<TensorCores>(problem, parts);
+}
+
+SPINEGRAD_KERNEL(infoNCE_forward_plain, threads, (InfoNCEProblem problem, InfoNCEPart* parts)) {
+  forward<Plain>(problem, parts);
+}
+
+/// One block: adds the splits, and the rows that have positives.
+SPINEGRAD_KERNEL(infoNCE_loss, 512,
+                 (const InfoNCEPart* parts, int32_t splits, const int32_t* positives, int32_t rows, int32_t inside,
+                  InfoNCELogSums logSums, int32_t report, Status* status, float* loss)) {
+  double total = 0;
+  int32_t counted = 0;
+  for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) {
+    const auto part = [&](int32_t split) -> const InfoNCEPart& { return parts[int64_t(split) * rows + row]; };
+    const bool counts = positives[row] > 0;
+    const float z = logSumOf(splits, [&](int32_t split) { return LogSum{part(split).most, part(split).sum}; });
+    logSums.all[row] = counts ? z : infinity;
+    float positive = 0;  // what stands in for the positives
+    if (inside) {
+      positive = logSumOf(splits, [&](int32_t split) { return LogSum{part(split).positive, part(split).positiveSum}; });
+      logSums.positive[row] = counts ? positive : infinity;
+    } else {
+      for (int32_t split = 0; split < splits; ++split) positive += part(split).positive;
+      positive /= static_cast<float>(positives[row]);
+    }
+    if (!counts) continue;
+    total += static_cast<double>(z) - positive;
+    ++counted;
+  }
+  total = blockSum(total);
+  counted = blockSum(counted);
+  if (threadIdx.x != 0) return;
+  *loss = static_cast<float>(total) / static_cast<float>(counted);
+  if (counted == 0) reportOnce(status, report, rows, 0);
+}
+
+/// One block: dy scale / (rows that have positives).
+SPINEGRAD_KERNEL(infoNCE_factor, 512,
+                 (InfoNCEProblem problem, const int32_t* positives, const float* dy, float* factor)) {
+  int32_t counted = 0;
+  for (int32_t row = threadIdx.x; row < problem.rows; row += blockDim.x) counted += positives[row] > 0;
+  counted = blockSum(counted);
+  if (threadIdx.x == 0) *factor = *dy * scaleOf(problem) / static_cast<float>(counted);
+}
+
+/// grid: row tiles, splits of the columns, 128 values of the depth. parts [splits, rows, depth].
+SPINEGRAD_KERNEL(infoNCE_backward_tf32, threads,
+                 (InfoNCEProblem problem, const int32_t* positives, InfoNCELogSums logSums, float* parts)) {
+  backward<TensorCores>(problem, positives, logSums, parts);
+}
+
+SPINEGRAD_KERNEL(infoNCE_backward_plain, threads,
+                 (InfoNCEProblem problem, const int32_t* positives, InfoNCELogSums logSums, float* parts)) {
+  backward<Plain>(problem, positives, logSums, parts);
+}
+
+/// Adds the splits in order. L depends on E only through S, of degree 2 in E, so dL / d log(1 / temperature) is half
+/// of sum(E * dE), of which each block writes its part to `dots` (or null).
+SPINEGRAD_KERNEL(infoNCE_gradient, 256,
+                 (const float* __restrict__ parts, int32_t splits, const float* __restrict__ embeddings, int64_t count,
+                  const float* factor, float* __restrict__ gradient, double* dots)) {
+  double dot = 0;
+  for (int64_t i = globalThread(); i < count; i += allThreads()) {
+    float sum = 0;
+    for (int32_t split = 0; split < splits; ++split) sum += parts[split * count + i];
+    gradient[i] = *factor * sum;
+    dot += static_cast<double>(embeddings[i]) * gradient[i];
+  }
+  if (dots == nullptr) return;
+  dot = blockSum(dot);
+  if (threadIdx.x == 0) dots[blockIdx.x] = dot;
+}
+
+/// One block.
+SPINEGRAD_KERNEL(infoNCE_scaleGradient, 256, (const double* dots, int32_t count, float* gradient)) {
+  double sum = 0;
+  for (int32_t i = threadIdx.x; i < count; i += blockDim.x) sum += dots[i];
+  sum = blockSum(sum);
+  if (threadIdx.x == 0) *gradient = static_cast<float>(sum / 2);
+}

@@ -1,0 +1,83 @@
+// cp.async: copies from global to shared memory that pass no register and run while the thread goes on.
+//
+//     copyAsync16(&tile[next][...], source, inside);   // any number of them
+//     commitGroup();                                   // what was issued since the last one is one group
+//     waitGroup<1>();                                  // all of this thread's groups but the newest 1 have landed
+//     __syncthreads();                                 // now those of the other threads have, too
+//
+// Where `valid` is false zeros are written and nothing is read. Addresses are multiples of the size on both sides.
+// sm_75 has no such instruction: there the copy goes through registers at once, and waiting is free.
+#pragma once
+
+#include "kernels/lib/kernel.cuh"
+
+namespace spinegrad {
+
+#if defined(__CUDACC__)
+
+#if __CUDA_ARCH__ >= 800
+
+namespace detail {
+__device__ __forceinline__ uint32_t sharedAddress(const void* shared) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+}
+}  // namespace detail
+
+__device__ __forceinline__ void copyAsync16(void* shared, const void* global, bool valid = true) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(detail::sharedAddress(shared)), "l"(global),
+               "r"(valid ? 16 : 0)
+               : "memory");
+}
+__device__ __forceinline__ void copyAsync8(void* shared, const void* global, bool valid = true) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;\n" ::"r"(detail::sharedAddress(shared)), "l"(global),
+               "r"(valid ? 8 : 0)
+               : "memory");
+}
+__device__ __forceinline__ void copyAsync4(void* shared, const void* global, bool valid = true) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(detail::sharedAddress(shared)), "l"(global),
+               "r"(valid ? 4 : 0)
+               : "memory");
+}
+__device__ __forceinline__ void commitGroup() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
+template <int groups>
+__device__ __forceinline__ void waitGroup() {
+  asm volatile("cp.async.wait_group %0;\n" ::"n"(groups) : "memory");
+}
+
+#else
+
+__device__ __forceinline__ void copyAsync16(void* shared, const void* global, bool valid = true) {
+  *static_cast<uint4*>(shared) = valid ? *static_cast<const uint4*>(global) : make_uint4(0, 0, 0, 0);
+}
+__device__ __forceinline__ void copyAsync8(void* shared, const void* global, bool valid = true) {
+  *static_cast<uint2*>(shared) = valid ? *static_cast<const uint2*>(global) : make_uint2(0, 0);
+}
+__device__ __forceinline__ void copyAsync4(void* shared, const void* global, bool valid = true) {
+  *static_cast<uint32_t*>(shared) = valid ? *static_cast<const uint32_t*>(global) : 0;
+}
+__device__ __forceinline__ void commitGroup() {}
+template <int groups>
+__device__ __forceinline__ void waitGroup() {}
+
+#endif
+
+#else
+
+inline void copyAsync16(void* shared, const void* global, bool valid = true, SPINEGRAD_SITE) {
+  simulator::copyAsync(shared, global, 16, valid, site);
+}
+inline void copyAsync8(void* shared, const void* global, bool valid = true, SPINEGRAD_SITE) {
+  simulator::copyAsync(shared, global, 8, valid, site);
+}
+inline void copyAsync4(void* shared, const void* global, bool valid = true, SPINEGRAD_SITE) {
+  simulator::copyAsync(shared, global, 4, valid, site);
+}
+inline void commitGroup() { simulator::commitGroup(); }
+template <int groups>
+void waitGroup(SPINEGRAD_SITE) {
+  simulator::waitGroup(groups, site);
+}
+
+#endif
+
+}  // namespace spinegrad

@@ -1,0 +1,52 @@
+// Several elements moved as one access. A warp reaches the full bandwidth of memory with 16 bytes a lane; the address
+// must then be a multiple of the access, as rows of channels padded to 8 are.
+#pragma once
+
+#include "kernels/lib/kernel.cuh"
+
+namespace spinegrad {
+
+template <class T, int N>
+struct alignas(sizeof(T) * N) Packed {
+  static_assert(sizeof(T) * N <= 16, "no access is wider");
+  T value[N];
+
+  __device__ __forceinline__ T& operator[](int i) { return value[i]; }
+  __device__ __forceinline__ const T& operator[](int i) const { return value[i]; }
+};
+
+using Float2 = Packed<float, 2>;
+using Float4 = Packed<float, 4>;
+using Int4 = Packed<int32_t, 4>;
+using Half8 = Packed<uint16_t, 8>;  // eight bf16 or f16, as bits
+
+#if defined(__CUDACC__)
+
+/// Reads N elements that lie behind each other at an aligned address.
+template <class P, class T>
+__device__ __forceinline__ P load(const T* from) {
+  return *reinterpret_cast<const P*>(from);
+}
+
+template <class P, class T>
+__device__ __forceinline__ void store(T* to, const P& value) {
+  *reinterpret_cast<P*>(to) = value;
+}
+
+#else
+
+template <class P, class T>
+P load(const T* from, SPINEGRAD_SITE) {
+  P value;
+  simulator::loadVector(&value, from, sizeof(P), site);
+  return value;
+}
+
+template <class P, class T>
+void store(T* to, const P& value, SPINEGRAD_SITE) {
+  simulator::storeVector(to, &value, sizeof(P), site);
+}
+
+#endif
+
+}  // namespace spinegrad

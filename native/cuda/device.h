@@ -1,0 +1,18 @@
+// The CUDA backend: hand-written kernels (kernels/), started through the driver alone.
+#pragma once
+
+#include <memory>
+
+#include "native/engine/device.h"
+
+namespace spinegrad::cuda {
+
+/// Device `index` of those that the driver counts. Throws ERR_DEVICE_UNAVAILABLE with the reason.
+std::unique_ptr<Device> openDevice(int index);
+
+/// Makes an operation known by name: one static object beside each implementation.
+struct Register {
+  Register(const char* name, Operation operation);
+};
+
+}  // namespace spinegrad::cuda

@@ -1,0 +1,331 @@
+/**
+ * The CUDA device beyond its operations (those are tested by test/ops with SPINEGRAD_TEST_DEVICE=cuda): which device is
+ * opened and why not, errors, memory, several devices. Each test is a process of its own on a simulated driver that is
+ * set to what the test needs, so that no GPU is needed and a GPU that is there does not matter.
+ */
+import { describe, expect, it } from 'vitest';
+import { cudaKernels } from '#spinegrad/engine/device.js';
+import { runModule, SIMULATOR } from './child.js';
+
+const IMPORTS = `
+  import { openDevice } from '#spinegrad/engine/device.js';
+  import { add } from '#spinegrad/engine/ops/add.js';
+  const codeOf = async (body) => {
+    try {
+      return { value: await body() };
+    } catch ({ name, code, message }) {
+      return { name, code, message };
+    }
+  };
+`;
+
+/** Runs code that prints one line of JSON. */
+async function output(
+  code: string,
+  env: Record<string, string> = {},
+): Promise<ReturnType<typeof JSON.parse>> {
+  const ended = await runModule(IMPORTS + code, { env: { SPINEGRAD_CUDA_LIBRARY: SIMULATOR, ...env } });
+  expect(ended, ended.output).toMatchObject({ status: 0 });
+  return JSON.parse(ended.output);
+}
+
+const open = (kind: string, env: Record<string, string> = {}) =>
+  output(
+    `console.log(JSON.stringify(await codeOf(async () => {
+       const { name, reason, description } = await openDevice('${kind}');
+       return { name, reason, description };
+     })));`,
+    env,
+  );
+
+const unavailable = (message: RegExp) => ({
+  name: 'SpinegradError',
+  code: 'ERR_DEVICE_UNAVAILABLE',
+  message: expect.stringMatching(message),
+});
+
+const REASONS: [string, Record<string, string>, RegExp][] = [
+  [
+    'no driver',
+    { SPINEGRAD_CUDA_LIBRARY: '/nowhere/libcuda.so' },
+    /^SPINEGRAD_CUDA_LIBRARY: \/nowhere\/libcuda\.so: cannot open/,
+  ],
+  [
+    'a library that is no driver',
+    { SPINEGRAD_CUDA_LIBRARY: 'libm.so.6' },
+    /libm\.so\.6 has no function cuInit/,
+  ],
+  ['a driver without a device', { SPINEGRAD_SIMULATOR_DEVICES: '0' }, /sees no device/],
+  [
+    'a device that the kernels are not for',
+    { SPINEGRAD_SIMULATOR_FAIL: 'cuModuleLoadData=209' },
+    /no (kernels that cuda:0 runs: they are for .*, the device is spinegrad simulator|CUDA kernels)/,
+  ],
+];
+const OLD = { SPINEGRAD_SIMULATOR_VERSION: '12040' };
+if (cudaKernels() !== '') {
+  REASONS.push([
+    'a driver older than the kernels',
+    OLD,
+    /is for CUDA 12\.4, the kernels .* need CUDA 13\.0 or newer/,
+  ]);
+}
+
+describe('opening', () => {
+  it.each(REASONS)('with %s: cuda says so, auto takes the CPU and says why', async (_, env, reason) => {
+    expect(await open('cuda', env)).toEqual(unavailable(reason));
+    const { value } = await open('auto', env);
+    expect(value).toMatchObject({ name: 'cpu', reason: expect.stringMatching(/^CUDA is not used: /) });
+    expect(value.reason.slice('CUDA is not used: '.length)).toMatch(reason);
+    expect(value.reason).not.toContain('\n');
+  });
+
+  it('auto takes CUDA where it is', async () => {
+    const { value } = await open('auto');
+    expect(value).toMatchObject({
+      name: 'cuda:0',
+      description: expect.stringMatching(
+        /^spinegrad simulator \(no GPU\), compute capability 9\.0, .* CUDA 13\.0$/,
+      ),
+    });
+  });
+
+  it('takes devices by index, and no others', async () => {
+    const env = { SPINEGRAD_SIMULATOR_DEVICES: '2' };
+    expect((await open('cuda:1', env)).value.name).toBe('cuda:1');
+    expect(await open('cuda:2', env)).toEqual(unavailable(/no cuda:2: the CUDA driver sees 2 devices/));
+  });
+
+  it('cpu does not look for a driver', async () => {
+    const loaded = await output(`
+      const device = await openDevice('cpu');
+      await device.synchronize();
+      console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((path) => /cuda/.test(path))));
+    `);
+    expect(loaded).toEqual([]);
+  });
+});
+
+describe('errors', () => {
+  it('of a CUDA call name it, the result, file and line', async () => {
+    const error = await output(
+      `
+      const device = await openDevice('cuda');
+      const x = device.zeros([4]);
+      console.log(JSON.stringify(await codeOf(() => add(x, x).data())));
+    `,
+      { SPINEGRAD_SIMULATOR_FAIL: 'cuLaunchKernel=701' },
+    );
+    expect(error).toMatchObject({ name: 'SpinegradError', code: 'ERR_CUDA' });
+    expect(error.message).toMatch(
+      /^cuLaunchKernel\(add_forward\) failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES \(701\): .*, at native\/cuda\/launch\.cpp:\d+$/,
+    );
+  });
+
+  it('of memory say what was asked for, what is free and who holds the rest; disposing helps', async () => {
+    const { error, after } = await output(
+      `
+      const device = await openDevice('cuda');
+      const held = [1, 2, 3].map(() => device.zeros([5, 1000, 1000]));
+      held.push(device.full([7], 1));
+      const error = await codeOf(() => device.zeros([1000, 1000, 2]).data());
+      for (const tensor of held) tensor.dispose();
+      const after = await codeOf(async () => (await device.full([1000, 1000, 2], 3).data())[1999999]);
+      console.log(JSON.stringify({ error, after }));
+    `,
+      { SPINEGRAD_SIMULATOR_MEMORY: '67108864' },
+    );
+    expect(error).toMatchObject({ name: 'SpinegradError', code: 'ERR_OUT_OF_MEMORY' });
+    expect(error.message).toMatch(
+      /could not get 8000000 bytes: \d MB of 68 MB are free, 6\d MB in use .*; most is held by 3 x float32 \[5, 1000, 1000\] \(6\d MB\), 1 x float32 \[7\]/,
+    );
+    expect(after).toEqual({ value: 3 });
+  });
+});
+
+describe('memory', () => {
+  it('is counted, and is given back when the device is closed', async () => {
+    const { used, freed, reopened } = await output(
+      `
+      const work = async () => {
+        const device = await openDevice('cuda');
+        const x = device.zeros([9_000_000]);
+        await device.synchronize();
+        const used = device.memory();
+        x.dispose();
+        await device.synchronize();
+        const freed = device.memory();
+        device.close();
+        return { used, freed };
+      };
+      const first = await work();
+      console.log(JSON.stringify({ ...first, reopened: (await work()).used }));
+    `,
+      { SPINEGRAD_SIMULATOR_MEMORY: '67108864' },
+    );
+    expect(used.bytesInUse).toBeGreaterThanOrEqual(36e6);
+    expect(used.bytesInUse).toBeLessThan(40e6);
+    expect(freed.bytesInUse).toBeLessThan(1e6);
+    expect(freed.peakBytes).toBeGreaterThanOrEqual(36e6);
+    expect(freed.cachedBytes).toBeGreaterThanOrEqual(36e6);
+    expect(reopened.bytesInUse).toBeLessThan(40e6);
+  });
+});
+
+describe('several devices', () => {
+  it('compute side by side, in one thread and in workers', async () => {
+    const urls = {
+      device: new URL('../../dist/engine/device.js', import.meta.url).href,
+      add: new URL('../../dist/engine/ops/add.js', import.meta.url).href,
+    };
+    const values = await output(
+      `
+      import { once } from 'node:events';
+      import { Worker } from 'node:worker_threads';
+      const code = ${JSON.stringify(`
+        const { parentPort, workerData } = require('node:worker_threads');
+        (async () => {
+          const { openDevice } = await import(workerData.urls.device);
+          const { add } = await import(workerData.urls.add);
+          const device = await openDevice('cuda:' + workerData.index);
+          let x = device.full([1000], 1);
+          for (let i = 0; i < 10; i++) x = add(x, x);
+          parentPort.postMessage((await x.data())[999]);
+        })();
+      `)};
+      const one = await openDevice('cuda:0');
+      const two = await openDevice('cuda:1');
+      const x = one.full([3], 1);
+      const y = two.full([3], 2);
+      const workers = [0, 1, 0].map((index) => {
+        const workerData = { index, urls: ${JSON.stringify(urls)} };
+        return new Worker(code, { eval: true, execArgv: [], workerData });
+      });
+      const messages = await Promise.all(workers.map((worker) => once(worker, 'message')));
+      const refused = await codeOf(() => add(x, y));
+      console.log(JSON.stringify({ messages: messages.flat(), sums: [(await add(x, x).data())[2], (await add(y, y).data())[2]], refused: refused.code }));
+    `,
+      { SPINEGRAD_SIMULATOR_DEVICES: '2' },
+    );
+    expect(values).toMatchObject({ messages: [1024, 1024, 1024], sums: [2, 4], refused: 'ERR_DEVICE' });
+  });
+});
+
+/** Operations whose kernels and memory make up a step: forward, loss, backward, and an update in place. */
+const STEP = `
+  import { backward } from '#spinegrad/engine/autograd.js';
+  import { copy } from '#spinegrad/engine/ops/copy.js';
+  import { dropout } from '#spinegrad/engine/ops/dropout.js';
+  import { gather } from '#spinegrad/engine/ops/gather.js';
+  import { mse } from '#spinegrad/engine/ops/mse.js';
+  import { mul } from '#spinegrad/engine/ops/mul.js';
+  import { relu } from '#spinegrad/engine/ops/relu.js';
+  import { tidy } from '#spinegrad/engine/tensor.js';
+  const device = await openDevice('cuda');
+  const bank = device.tensor(Float32Array.from({ length: 300 }, (_, i) => Math.sin(i)), [10, 30]);
+  const parameter = device.full([4, 30], 0.5);
+  parameter.requiresGrad = true;
+  const indices = device.tensor(Int32Array.of(0, 1, 2, 3));
+  const target = device.full([4, 30], 0.25);
+  const step = () => tidy(() => {
+    parameter.grad?.dispose();
+    parameter.grad = undefined;
+    const x = gather(bank, indices);
+    const hidden = dropout(relu(mul(x, parameter)), { p: 0.25, seed: 1, step: 2 });
+    const loss = mse(hidden, add(target, device.tensor(new Float32Array(120).fill(0.125), [4, 30])));
+    backward(loss);
+    return loss;
+  });
+  const batches = [[3, 1, 4, 1], [5, 9, 2, 6], [5, 3, 5, 8]].map((batch) => Int32Array.from(batch));
+`;
+
+describe('a captured step', () => {
+  it('gives the bits of the step, again and again, in memory of its own', async () => {
+    const { eager, replayed, before, after } = await output(`${STEP}
+      const eager = [];
+      for (const batch of batches) {
+        indices.write(batch);
+        const loss = step();
+        eager.push([...(await loss.data()), ...(await parameter.grad.data())]);
+        loss.dispose();
+      }
+      await device.synchronize();
+      const captured = await device.capture(step);
+      const grad = parameter.grad;
+      await device.synchronize();
+      const before = device.memory();
+      const replayed = [];
+      for (const batch of batches) {
+        indices.write(batch);
+        captured.replay();
+        const noise = [1, 2, 3, 4].map((n) => device.full([30 * n], NaN)); // takes every block that is free
+        replayed.push([...(await captured.result.data()), ...(await grad.data())]);
+        for (const tensor of noise) tensor.dispose();
+      }
+      captured.result.dispose();
+      captured.dispose();
+      parameter.grad.dispose();
+      await device.synchronize();
+      console.log(JSON.stringify({ eager, replayed, before, after: device.memory() }));
+    `);
+    expect(replayed).toEqual(eager);
+    expect(new Set(eager.map((values: number[]) => values[0])).size).toBe(3);
+    expect(after.bytesInUse).toBeLessThan(before.bytesInUse);
+  });
+
+  it('runs only when it is replayed', async () => {
+    const { captured, once } = await output(`
+      import { mul } from '#spinegrad/engine/ops/mul.js';
+      const device = await openDevice('cuda');
+      const x = device.full([2], 3);
+      const captured = await device.capture(() => mul(x, 2));
+      const refused = await codeOf(() => device.capture(() => mul(x, 2).dataSync()));
+      captured.replay();
+      x.write(Float32Array.of(5, 7));
+      const once = [...(await captured.result.data())];
+      captured.replay();
+      const twice = [...(await captured.result.data())];
+      console.log(JSON.stringify({ captured: refused.code, once: [once, twice] }));
+    `);
+    expect(once).toEqual([
+      [6, 6],
+      [10, 14],
+    ]);
+    expect(captured).toBe('ERR_CAPTURE');
+  });
+
+  it.each([
+    ['a read', 'await device.capture(() => add(x, x).dataSync())'],
+    ['a step that is not synchronous', 'await device.capture(async () => add(x, x))'],
+    ['a capture within', 'await device.capture(() => void device.capture(() => add(x, x)).catch(() => {}))'],
+    [
+      'a tensor from before that it disposes',
+      'const old = add(x, x); await device.capture(() => { add(old, x); old.dispose(); })',
+    ],
+    [
+      'an input that takes another layout in it',
+      'const image = device.zeros([1, 16, 4, 4]); await device.capture(() => conv2d(image, image))',
+    ],
+    [
+      'an input that took another layout since',
+      `const image = device.zeros([1, 16, 4, 4]);
+       conv2d(image, image);
+       const captured = await device.capture(() => conv2d(image, image));
+       image.write(new Float32Array(256));
+       captured.replay();
+       await device.synchronize()`,
+    ],
+    ['the CPU', "const cpu = await openDevice('cpu'); await cpu.capture(() => cpu.zeros([1]))"],
+  ])('refuses %s, and the device goes on', async (_, body) => {
+    const { refused, after } = await output(`
+      import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+      const device = await openDevice('cuda');
+      const x = device.full([2], 3);
+      await device.synchronize();
+      const refused = await codeOf(async () => { ${body} });
+      console.log(JSON.stringify({ refused, after: (await add(x, x).data())[1] }));
+    `);
+    expect(refused).toMatchObject({ name: 'SpinegradError', code: 'ERR_CAPTURE' });
+    expect(after).toBe(6);
+  });
+});

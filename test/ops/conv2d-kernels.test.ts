@@ -1,0 +1,185 @@
+/**
+ * The CUDA kernels of conv2d and linear against each other: every tile, precision and number of parts gives what the
+ * plain kernels give, whatever the order of threads. Runs on the simulator, or on a GPU if SPINEGRAD_TEST_DEVICE=cuda
+ * asks for one.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backward } from '#spinegrad/engine/autograd.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { linear } from '#spinegrad/engine/ops/linear.js';
+import { mul } from '#spinegrad/engine/ops/mul.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
+import { runModule, SIMULATOR } from '../engine/child.js';
+import { integers, normals } from './descriptor.js';
+
+type Size = [number, number];
+
+interface Problem {
+  name: string;
+  x: number[];
+  filters: [number, number, number];
+  stride?: Size;
+  padding?: Size;
+}
+
+/** What a tile can meet: 64 and 128 rows and columns, 16 of the depth, 8 channels at least, 4 stages, 3 parts. */
+const PROBLEMS: Problem[] = [
+  { name: 'less than a tile each way', x: [1, 5, 3, 3], filters: [3, 3, 3], padding: [1, 1] },
+  { name: 'whole tiles', x: [2, 64, 8, 8], filters: [128, 1, 1] },
+  {
+    name: 'more than a tile each way, odd sides',
+    x: [3, 72, 7, 9],
+    filters: [136, 3, 3],
+    padding: [1, 1],
+  },
+  { name: 'stride 2, odd sides', x: [2, 24, 9, 7], filters: [40, 3, 3], stride: [2, 2], padding: [1, 1] },
+  { name: '1x1 with stride 2', x: [2, 64, 8, 6], filters: [128, 1, 1], stride: [2, 2] },
+  {
+    name: 'unequal strides, some taps in no phase',
+    x: [2, 9, 11, 8],
+    filters: [20, 2, 5],
+    stride: [3, 2],
+    padding: [0, 2],
+  },
+  { name: 'a depth below one step', x: [5, 8, 4, 4], filters: [8, 1, 1] },
+  { name: 'one pixel a row', x: [130, 5, 1, 1], filters: [70, 3, 3], padding: [1, 1] },
+  {
+    name: 'the stem, one channel',
+    x: [2, 1, 33, 37],
+    filters: [72, 7, 7],
+    stride: [2, 2],
+    padding: [3, 3],
+  },
+  { name: 'the stem, four channels', x: [1, 4, 20, 18], filters: [5, 5, 3], padding: [2, 1] },
+];
+
+const PRECISIONS = ['tf32', 'bf16'];
+const VARIANTS = PRECISIONS.flatMap((precision) =>
+  ['128x128', '128x64', '64x64'].flatMap((tile) => [`${precision}:${tile}:1`, `${precision}:${tile}:3`]),
+);
+
+type Results = Record<'y' | 'dx' | 'dw' | 'db', Float32Array>;
+
+/** Value and gradients, by the kernels that SPINEGRAD_CUDA_GEMM names. */
+async function compute(
+  device: Device,
+  variant: string,
+  { x, filters: [k, r, s], stride = [1, 1], padding = [0, 0] }: Problem,
+  values: typeof integers,
+): Promise<Results> {
+  process.env.SPINEGRAD_CUDA_GEMM = variant;
+  const tensor = (shape: number[], seed: number) =>
+    device.tensor(Float32Array.from(values(shape, seed).values), shape).keep();
+  const inputs = [tensor(x, 1), tensor(x.length === 2 ? [k, x[1]!] : [k, x[1]!, r, s], 2), tensor([k], 3)];
+  for (const input of inputs) input.requiresGrad = true;
+  const [image, weight, bias] = inputs as [(typeof inputs)[0], (typeof inputs)[0], (typeof inputs)[0]];
+  const result =
+    x.length === 2 ? linear(image, weight, bias) : conv2d(image, weight, { bias, stride, padding });
+  const y = await result.keep().data();
+  const cotangent = tensor([...result.shape], 4);
+  backward(sum(mul(result, cotangent)));
+  const [dx, dw, db] = await Promise.all(inputs.map((input) => input.grad!.data()));
+  for (const one of [...inputs, result, cotangent]) one.dispose();
+  return { y, dx: dx!, dw: dw!, db: db! };
+}
+
+const LINEAR: Problem[] = [
+  { name: 'linear', x: [70, 132], filters: [76, 1, 1] },
+  { name: 'linear of three classes, on the plain kernels', x: [33, 64], filters: [3, 1, 1] },
+];
+
+describe('the kernels of conv2d', () => {
+  let device: Device;
+  beforeAll(async () => {
+    if (!process.env.SPINEGRAD_TEST_DEVICE?.startsWith('cuda'))
+      process.env.SPINEGRAD_CUDA_LIBRARY ??= SIMULATOR;
+    device = await openDevice('cuda');
+  });
+  afterAll(() => {
+    delete process.env.SPINEGRAD_CUDA_GEMM;
+    device.close();
+  });
+
+  describe.each([...PROBLEMS, ...LINEAR].map((problem) => [problem.name, problem] as const))(
+    '%s',
+    (_, problem) => {
+      it('give the same integers as their plain twins', async () => {
+        const expected = await compute(device, 'plain', problem, integers);
+        expect(expected.dw.some((value) => value !== 0)).toBe(true);
+        for (const variant of VARIANTS) {
+          const found = await compute(device, variant, problem, integers);
+          for (const name of ['y', 'dx', 'dw', 'db'] as const) {
+            const wrong = found[name].findIndex((value, i) => value !== expected[name][i]);
+            expect({ variant, name, wrong }).toEqual({ variant, name, wrong: -1 });
+          }
+        }
+      });
+    },
+  );
+
+  it('round as they say: TF32 to 11 bits, bf16 to 8', async () => {
+    const problem = PROBLEMS[2]!;
+    const exact = await compute(device, 'plain', problem, normals);
+    const errorOf = async (variant: string): Promise<number> => {
+      const found = await compute(device, variant, problem, normals);
+      const errors = (['y', 'dx', 'dw'] as const).map((name) => {
+        const most = exact[name].reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+        return found[name].reduce((a, b, i) => Math.max(a, Math.abs(b - exact[name][i]!) / most), 0);
+      });
+      return Math.max(...errors);
+    };
+    // Each factor is off by 2^-bits of itself at most; see TF32 in descriptor.ts.
+    for (const [precision, bits] of [
+      ['tf32', 11],
+      ['bf16', 8],
+    ] as const) {
+      const error = await errorOf(precision);
+      expect(error).toBeLessThan(2 * 2 ** -bits);
+      expect(error).toBeGreaterThan(2 ** -bits / 8);
+    }
+  });
+
+  it.each(['tf16', 'tf32:32x32', 'tf32:64x64:0', 'tf32:64x64:2:2'])('refuse %s', async (variant) => {
+    await expect(compute(device, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+    });
+  });
+
+  it('give the same bits in any order of threads', async () => {
+    const code = `
+      import { createHash } from 'node:crypto';
+      import { backward } from '#spinegrad/engine/autograd.js';
+      import { openDevice } from '#spinegrad/engine/device.js';
+      import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+      import { sum } from '#spinegrad/engine/ops/sum.js';
+      const device = await openDevice('cuda');
+      const hash = createHash('sha256');
+      const sines = (shape) =>
+        device.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * i)), shape);
+      for (const variant of ${JSON.stringify(['plain', 'tf32', ...VARIANTS])}) {
+        process.env.SPINEGRAD_CUDA_GEMM = variant;
+        for (const [x, w, stride] of [[[2, 40, 7, 9], [72, 40, 3, 3], 2], [[2, 1, 17, 21], [9, 1, 7, 7], 2]]) {
+          const inputs = [sines(x), sines(w), sines(w.slice(0, 1))];
+          for (const input of inputs) input.keep().requiresGrad = true;
+          const y = conv2d(inputs[0], inputs[1], { bias: inputs[2], stride, padding: 1 }).keep();
+          hash.update(await y.data());
+          backward(sum(y));
+          for (const { grad } of inputs) hash.update(await grad.data());
+        }
+      }
+      console.log(hash.digest('hex'));
+      device.close();
+    `;
+    const library = process.env.SPINEGRAD_CUDA_LIBRARY ?? SIMULATOR;
+    const hashes = [];
+    for (const order of ['forward', 'reverse', 'random:1']) {
+      const env = { SPINEGRAD_CUDA_LIBRARY: library, SPINEGRAD_SIMULATOR_ORDER: order };
+      const { status, output } = await runModule(code, { env });
+      expect(status, output).toBe(0);
+      hashes.push(output);
+    }
+    expect(hashes[0]).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(new Set(hashes).size).toBe(1);
+  });
+});
