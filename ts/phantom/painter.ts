@@ -98,12 +98,14 @@ export class Painter {
 
   /** `dither` shifts the samples along t a little, so that averaging the layers also smooths thin edges. */
   #paintCanal(layer: Canvas, x: number, dither: number): void {
-    const { canal, signals } = this.#study;
+    const { canal, signals, spine } = this.#study;
+    const end = spine.wall.length;
     const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
     for (const { index, s, t, offset } of this.#nearCanal) {
       canal.look(s, t + dither, x + offset, signals, point);
       if (!point.inside) continue;
-      layer.values[index]! += smoothStep(-1, 0.3, t + dither) * (point.signal - layer.values[index]!);
+      const cover = smoothStep(-1, 0.3, t + dither) * smoothStep(end, end - 12, s);
+      layer.values[index]! += cover * (point.signal - layer.values[index]!);
     }
   }
 }

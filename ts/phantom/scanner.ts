@@ -58,9 +58,10 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
   const miss = slices > 4 ? random.pick([-1, 0, 0, 0, 1]) : 0;
   const centre = (miss + random.uniform(-0.35, 0.35)) * sliceSpacing;
   const direction = random.chance(0.7) ? 1 : -1;
+  const obliquity = (random.bounded(0, 1.6) * Math.PI) / 180;
   const slicePositions = Array.from(
     { length: slices },
-    (_, i) => centre + direction * (i - (slices - 1) / 2) * sliceSpacing,
+    (_, i) => centre + (direction * (i - (slices - 1) / 2) * sliceSpacing) / Math.cos(obliquity),
   );
   const behind = random.uniform(0.33, 0.46);
   const fieldStrength = random.pick([1.5, 1.5, 3]);
@@ -76,7 +77,7 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
     acquired: Math.max(storedSpacing, random.uniform(0.62, 0.85)),
     y0: round(behind * 260 - columns * storedSpacing + random.bounded(12, 6), 3),
     z0: round((rows * storedSpacing) / 2 + random.bounded(-14, 8), 3),
-    obliquity: (random.bounded(0, 1.6) * Math.PI) / 180,
+    obliquity,
     mirrored: random.chance(0.15),
     slicePositions,
     coilReach: random.uniform(95, 240),

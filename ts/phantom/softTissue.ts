@@ -150,7 +150,7 @@ function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift
     const gas = smoothStep(1.1, 1.35, content + 0.3 * loops) * near;
     const folds = 1 + 0.16 * texture.at(warpY * 0.35, warpZ * 0.25 + shift);
     const strands = bell(texture.at(warpY * 0.14 + 20, warpZ * 0.1) / 0.16);
-    let value = signals.fat * (0.8 + 0.1 * content) * (1 - 0.2 * strands);
+    let value = signals.fat * (0.8 + 0.1 * content) * (1 - 0.12 * strands);
     value += bowel * (signals.bowel * (1.5 + 0.4 * content) * folds - value);
     value *= 1 - 0.2 * wall;
     value *= 1 - 0.88 * gas;
