@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRsna } from '#spinegrad/data/rsna.js';
-import { planeOf, toPatient } from '#spinegrad/dicom/geometry.js';
+import { planeOf, slicePosition, toPatient } from '#spinegrad/dicom/geometry.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
 import { identityOf, toPixel } from '#spinegrad/phantom/dicom.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
@@ -52,7 +52,13 @@ describe('generatePhantom', () => {
       prevalence: 'enriched',
       slices: 3,
     });
-    const header = (await readFile(join(out, 'train.csv'), 'utf8')).split('\n')[0]!.split(',');
+    const firstLine = async (name: string) => (await readFile(join(out, name), 'utf8')).split('\n')[0]!;
+    expect(await firstLine('train_series_descriptions.csv')).toBe('study_id,series_id,series_description');
+    expect(await firstLine('train_label_coordinates.csv')).toBe(
+      'study_id,series_id,instance_number,condition,level,x,y',
+    );
+    const header = (await firstLine('train.csv')).split(',');
+    expect(header[0]).toBe('study_id');
     expect(header).toHaveLength(26);
     expect(header[1]).toBe('spinal_canal_stenosis_l1_l2');
     expect(header[25]).toBe('right_subarticular_stenosis_l5_s1');
@@ -86,6 +92,22 @@ describe('generatePhantom', () => {
         expect(py).toBeCloseTo(y * Math.cos(tilt), 3);
         expect(pz).toBeCloseTo(z, 3);
       }
+    }
+  });
+
+  it('numbers slices that lie side by side, as far apart as the header says', async () => {
+    for (let index = 0; index < settings.studies; index++) {
+      const { studyId, seriesId } = identityOf(settings.seed, index);
+      const folder = join(out, 'train_images', studyId, seriesId);
+      expect((await readdir(folder)).sort()).toEqual(['1.dcm', '2.dcm', '3.dcm']);
+      const images = await Promise.all([1, 2, 3].map((number) => readDicom(join(folder, `${number}.dcm`))));
+      const { acquisition } = drawStudy(settings.seed, index, settings.prevalence, settings.slices);
+      const positions = images.map(({ frames }) => slicePosition(frames[0]!.geometry!));
+      for (const i of [1, 2]) {
+        expect(Math.abs(positions[i]! - positions[i - 1]!)).toBeCloseTo(acquisition.sliceSpacing, 4);
+      }
+      expect(images[0]!.sliceSpacing).toBeCloseTo(acquisition.sliceSpacing, 6);
+      expect(images[0]!.pixelSpacing).toEqual([acquisition.spacing, acquisition.spacing]);
     }
   });
 

@@ -78,13 +78,15 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
     depth(p, q) {
       const across = p / half;
       const along = q / body.halfHeight;
-      const lip = across < 0 ? 1 + 0.5 * (along > 0 ? wearAbove : wearBelow) : 0.55;
+      const wear = along > 0 ? wearAbove : wearBelow;
+      const lip = across < 0 ? 1 + 0.5 * wear : 0.55;
       const depth = half - waist * lip * (0.7 - along * along);
-      return roundedBoxDepth(p, q, depth, heightAt(p), 2.2) + 0.15 * texture.at(p * 0.4 + shift, q * 0.4);
+      const rough = (0.2 + 0.35 * wear) * texture.at(p * 0.35 + shift, q * 0.35);
+      return roundedBoxDepth(p, q, depth, heightAt(p), 1.6) + rough;
     },
     signal(p, q, depth) {
       const height = heightAt(p);
-      const rim = smoothStep(0.1, 1.2, depth);
+      const rim = smoothStep(-0.4, 0.9, depth);
       const plate = smoothStep(0.5, 1.5, height - Math.abs(q));
       const fine = texture.at(p * 1.1 + shift, q * 0.9 + shift);
       const coarse = texture.at(p * 0.22 + shift, q * 0.22);
@@ -93,9 +95,7 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
       const modic =
         wear * wear * bell((height - Math.abs(q)) / 4) * (0.5 + 0.5 * texture.at(p * 0.15, shift + 3));
       bone *= 1 + 0.3 * modic;
-      const reach = (half - p) / (half * 0.85);
-      const inVein =
-        vein * bell(q / (0.8 + 0.05 * (p + half * 0.2))) * (p > -half * 0.1 ? 1 - 0.6 * reach : 0);
+      const inVein = vein * bell(q / (0.8 + 0.1 * Math.max(0, p))) * smoothStep(0.1 * half, 0.8 * half, p);
       bone += inVein * (signals.csf * 0.75 - bone) * 0.8;
       return signals.cortex + (bone - signals.cortex) * Math.min(rim, plate);
     },
@@ -119,7 +119,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
   const pieces = archPieces(body, Math.abs(u));
   if (pieces.length === 0) return null;
   const { signals, texture } = look;
-  const marrow = signals.marrow * (0.72 + 0.55 * look.marrowFat);
+  const marrow = signals.marrow * (0.6 + 0.5 * look.marrowFat);
   const shift = body.index * 53 + Math.round(u / 3) * 11;
   return {
     frame: body,
@@ -131,21 +131,21 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
         const dq = q - piece.q;
         const across = dp * piece.cos + dq * piece.sin;
         const along = dq * piece.cos - dp * piece.sin;
-        const corner = Math.min(piece.a, piece.b) * 0.8;
+        const corner = Math.min(piece.a, piece.b) * 0.5;
         const depth = roundedBoxDepth(across, along, piece.a, piece.b, corner) - piece.lost;
         if (depth > -5) sum += Math.exp(1.1 * depth);
       }
       if (sum < 0.02) return -4;
       const union = Math.log(sum) / 1.1;
       return (
-        union + 0.8 * texture.at(p * 0.22 + shift, q * 0.22) + 0.3 * texture.at(p * 0.6, q * 0.6 + shift)
+        union + 1.1 * texture.at(p * 0.17 + shift, q * 0.17) + 0.4 * texture.at(p * 0.6, q * 0.6 + shift)
       );
     },
     signal(p, q, depth) {
       const fine = texture.at(p + shift, q);
       const coarse = texture.at(p * 0.3, q * 0.3 + shift);
-      const bone = marrow * (1 + look.mottle * (0.12 * fine + 0.14 * coarse));
-      return signals.cortex + (bone - signals.cortex) * smoothStep(0, 1.3, depth);
+      const bone = marrow * (1 + look.mottle * (0.12 * fine + 0.2 * coarse));
+      return signals.cortex + (bone - signals.cortex) * smoothStep(-0.6, 1.6, depth);
     },
   };
 }
@@ -169,7 +169,7 @@ function archPieces(body: Vertebra, side: number): Piece[] {
     const spinous = 1 - smoothStep(2.5, 5, side);
     add(last ? 27 : 33, -halfHeight + (last ? 3 : 0), last ? 9 : 14.5, last ? 6 : 9.8, 0.2, spinous);
     add(24, -halfHeight * 0.6, 5.5, 7, -0.2, spinous);
-    add(21.5 - side * 0.25, -halfHeight * 0.5, 3.8, 9, -0.28, between(3.5, 12));
+    add(22.5 - side * 0.85, -halfHeight * 0.5, 3.8, 9, -0.28, between(3.5, 12));
     add(5, halfHeight * 0.4, 11, 6, 0, between(10, 18));
     add(17, 0, 4, 9, -0.35, between(10.5, 19));
     add(12.5, halfHeight * 1.05, 3.2, 7.5, -0.25, between(12, 22));

@@ -76,7 +76,7 @@ export class Canal {
       let front = 1.1 + sacralFat * smoothStep(l45 + pitch / 2, end, s);
       let width = halfWidth * Math.sqrt(taper);
       const roots = rootBulk * (0.32 - 0.2 * smoothStep(this.#conus, l5s1 + pitch / 2, s)) * full * width;
-      let fat = 0.4;
+      let fat = 0.4 + 5 * (1 - taper);
       let flavum = 1.2;
       let bulge = 0;
       for (const level of levels) {
@@ -125,7 +125,8 @@ export class Canal {
     const lateral = halfWidth > 0 && side < halfWidth ? Math.sqrt(1 - (side / halfWidth) ** 2) : 0;
     const sacFront = front + (depth / 2) * (1 - lateral) * 0.7;
     const sacBack = front + depth - (depth / 2) * (1 - lateral) * 1.3;
-    const fatBack = front + depth + this.#fat[i]! * Math.max(0, 1 - side / 7);
+    const roof = depth * (1 - 0.5 * smoothStep(3, 11, side));
+    const fatBack = front + roof + this.#fat[i]! * Math.max(0, 1 - side / 7);
     const flavumBack = fatBack + this.#flavum[i]!;
     if (t > flavumBack) return;
     point.inside = true;
@@ -133,7 +134,7 @@ export class Canal {
     const fat = signals.fat * (0.82 + 0.1 * this.texture.at(t * 0.9 + 31, s * 0.7));
     if (t < sacFront) {
       const bulge = this.#bulge[i]! * (side < 8 ? 1 : 0.7) + 0.4;
-      const veins = 0.5 * fat + 0.5 * signals.ligament;
+      const veins = lateral === 0 ? fat : 0.5 * fat + 0.5 * signals.ligament;
       point.signal = t < bulge ? signals.annulus * (t > bulge - 0.8 ? 0.5 : 0.95) : veins;
       return;
     }

@@ -111,9 +111,9 @@ function decimal(value: number): string {
 function range(pixels: Uint16Array): { minimum: number; maximum: number } {
   let minimum = 65535;
   let maximum = 0;
-  for (const value of pixels) {
-    if (value < minimum) minimum = value;
-    if (value > maximum) maximum = value;
+  for (let i = 0; i < pixels.length; i++) {
+    minimum = Math.min(minimum, pixels[i]!);
+    maximum = Math.max(maximum, pixels[i]!);
   }
   return { minimum, maximum };
 }

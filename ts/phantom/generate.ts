@@ -12,7 +12,7 @@ import { makeFolder, writeFileAtomic } from '../data/atomic.js';
 import { SpinegradError } from '../error.js';
 import { asSpinegradError } from './errors.js';
 import { PREVALENCES, type Prevalence } from './prevalence.js';
-import { HEADERS, type StudyRows } from './writeStudy.js';
+import { csvFiles, type StudyRows } from './tables.js';
 
 export interface PhantomOptions {
   /** Folder to write; made if missing, must be empty. */
@@ -64,31 +64,7 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
     await openFolder(out);
     await writeFile(join(out, 'phantom.json'), `${JSON.stringify(marker, null, 2)}\n`);
     const rows = await runWorkers({ ...options, slices });
-    const table = (header: string, lines: readonly string[]) => `${[header, ...lines].join('\n')}\n`;
-    const tables: [name: string, text: string][] = [
-      [
-        'train_series_descriptions.csv',
-        table(
-          HEADERS.series,
-          rows.map((row) => row.series),
-        ),
-      ],
-      [
-        'train_label_coordinates.csv',
-        table(
-          HEADERS.coordinates[0]!,
-          rows.flatMap((row) => row.coordinates),
-        ),
-      ],
-      [
-        'train.csv',
-        table(
-          HEADERS.labels,
-          rows.map((row) => row.labels),
-        ),
-      ],
-    ];
-    for (const [name, text] of tables) await writeFileAtomic(join(out, name), text);
+    for (const [name, text] of csvFiles(rows)) await writeFileAtomic(join(out, name), text);
   } catch (error) {
     throw asSpinegradError(out, error);
   }

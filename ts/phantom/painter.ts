@@ -5,7 +5,7 @@ import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './b
 import type { CanalPoint } from './canal.js';
 import { Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
 import { acquire, acquiredGrid } from './scanner.js';
-import { drawHabitus, type Habitus, softTissue, vesselShapes } from './softTissue.js';
+import { drawHabitus, type Habitus, paintSoftTissue, vesselShapes } from './softTissue.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
 
 /** Paints slices one after the other; what they share is worked out once. */
@@ -44,9 +44,10 @@ export class Painter {
     const { acquisition, signals, texture, spine } = this.#study;
     const x = acquisition.slicePositions[slice]!;
     const base = new Canvas(this.#grid);
-    base.paint(softTissue(this.#habitus, signals, texture, this.#grid, x - spine.midline(0), slice * 19));
+    paintSoftTissue(base, this.#habitus, signals, texture, x - spine.midline(0), slice * 19);
     const sum = new Canvas(this.#grid);
     const layer = new Canvas(this.#grid);
+    const share = 1 / THROUGH_PLANE.length;
     for (const part of THROUGH_PLANE) {
       layer.values.set(base.values);
       const offset = x + part * acquisition.sliceThickness;
@@ -54,7 +55,7 @@ export class Painter {
       this.#paintForamina(layer, offset);
       for (const shape of this.#behind(offset)) if (shape) layer.paint(shape);
       this.#paintCanal(layer, offset, part * this.#grid.step);
-      for (let i = 0; i < sum.values.length; i++) sum.values[i]! += layer.values[i]! / THROUGH_PLANE.length;
+      for (let i = 0; i < sum.values.length; i++) sum.values[i]! += share * layer.values[i]!;
     }
     return sum;
   }
@@ -97,12 +98,14 @@ export class Painter {
 
   /** `dither` shifts the samples along t a little, so that averaging the layers also smooths thin edges. */
   #paintCanal(layer: Canvas, x: number, dither: number): void {
-    const { canal, signals } = this.#study;
+    const { canal, signals, spine } = this.#study;
+    const end = spine.wall.length;
     const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
     for (const { index, s, t, offset } of this.#nearCanal) {
       canal.look(s, t + dither, x + offset, signals, point);
       if (!point.inside) continue;
-      layer.values[index]! += smoothStep(-1, 0.3, t + dither) * (point.signal - layer.values[index]!);
+      const cover = smoothStep(-1, 0.3, t + dither) * smoothStep(end, end - 12, s);
+      layer.values[index]! += cover * (point.signal - layer.values[index]!);
     }
   }
 }

@@ -10,23 +10,23 @@ export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
 
 /** Correlation of each level's rank with that of the level above. */
-export const CHAIN: number[] = [0, 0.861, 0.808, 0.675, 0.612];
+export const CHAIN: number[] = [0, 0.862, 0.805, 0.673, 0.63];
 
 /** Per level, the ranks (standard deviations) where moderate and severe narrowing begin. */
 export const BENDS: Record<Prevalence, [moderate: number, severe: number][]> = {
   rsna: [
-    [1.888, 2.88],
-    [1.413, 2.49],
-    [0.959, 1.861],
-    [0.856, 1.261],
-    [2.341, 2.392],
+    [1.862, 2.925],
+    [1.405, 2.51],
+    [0.961, 1.865],
+    [0.862, 1.255],
+    [2.342, 2.392],
   ],
   enriched: [
-    [0.042, 1.121],
-    [0.05, 1.16],
-    [-0.023, 0.936],
-    [0.086, 0.961],
-    [0.255, 1.09],
+    [0.043, 1.183],
+    [0.044, 1.202],
+    [-0.027, 0.957],
+    [0.094, 0.985],
+    [0.264, 1.125],
   ],
 };
 

@@ -58,11 +58,12 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
   const miss = slices > 4 ? random.pick([-1, 0, 0, 0, 1]) : 0;
   const centre = (miss + random.uniform(-0.35, 0.35)) * sliceSpacing;
   const direction = random.chance(0.7) ? 1 : -1;
+  const obliquity = (random.bounded(0, 1.6) * Math.PI) / 180;
   const slicePositions = Array.from(
     { length: slices },
-    (_, i) => centre + direction * (i - (slices - 1) / 2) * sliceSpacing,
+    (_, i) => centre + (direction * (i - (slices - 1) / 2) * sliceSpacing) / Math.cos(obliquity),
   );
-  const behind = random.uniform(0.3, 0.4);
+  const behind = random.uniform(0.33, 0.46);
   const fieldStrength = random.pick([1.5, 1.5, 3]);
   return {
     repetitionTime: Math.round(Math.min(8000, 3300 + 900 * -Math.log(random.uniform()))),
@@ -76,7 +77,7 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
     acquired: Math.max(storedSpacing, random.uniform(0.62, 0.85)),
     y0: round(behind * 260 - columns * storedSpacing + random.bounded(12, 6), 3),
     z0: round((rows * storedSpacing) / 2 + random.bounded(-14, 8), 3),
-    obliquity: (random.bounded(0, 1.6) * Math.PI) / 180,
+    obliquity,
     mirrored: random.chance(0.15),
     slicePositions,
     coilReach: random.uniform(95, 240),
@@ -149,25 +150,24 @@ export function acquire(
 function addGhost(slice: Canvas, acquisition: Acquisition, frontWall: (z: number) => number): void {
   const { columns, rows, y0, z0, step } = slice.grid;
   const { along, shift, strength } = acquisition.ghost;
-  const moving = new Float32Array(slice.values.length);
+  const fronts = Float64Array.from({ length: rows }, (_, row) => frontWall(z0 - row * step) - 12);
+  const last = Math.max(0, Math.min(columns, Math.ceil((Math.max(...fronts) - y0) / step)));
+  const moving = new Float32Array(rows * last);
   for (let row = 0; row < rows; row++) {
-    const front = frontWall(z0 - row * step) - 12;
-    for (let column = 0; column < columns; column++) {
-      const i = row * columns + column;
-      moving[i] = slice.values[i]! * smoothStep(front, front - 15, y0 + column * step);
+    const front = fronts[row]!;
+    for (let column = 0; column < last; column++) {
+      const share = smoothStep(front, front - 15, y0 + column * step);
+      moving[row * last + column] = slice.values[row * columns + column]! * share;
     }
   }
-  for (let order = -3; order <= 3; order++) {
-    if (order === 0) continue;
+  for (const order of [-3, -2, -1, 1, 2, 3]) {
     const offset = Math.round((order * shift) / step);
+    const [down, right] = along === 'rows' ? [offset, 0] : [0, offset];
     const share = strength / Math.abs(order);
-    for (let row = 0; row < rows; row++) {
-      const from = along === 'rows' ? row + offset : row;
-      if (from < 0 || from >= rows) continue;
-      for (let column = 0; column < columns; column++) {
-        const source = along === 'columns' ? column + offset : column;
-        if (source < 0 || source >= columns) continue;
-        slice.values[row * columns + column]! += share * moving[from * columns + source]!;
+    for (let row = Math.max(0, -down); row < Math.min(rows, rows - down); row++) {
+      const target = (row + down) * columns + right;
+      for (let column = Math.max(0, -right); column < Math.min(last, columns - right); column++) {
+        slice.values[target + column]! += share * moving[row * last + column]!;
       }
     }
   }
@@ -222,21 +222,18 @@ function addNoise(values: Float32Array, deviation: number, random: RandomStream)
 }
 
 function blur(slice: Canvas, [alongRows, alongColumns]: readonly [number, number]): void {
-  const { columns, rows } = slice.grid;
-  const edge = (sigma: number) => Math.exp(-0.5 / (sigma * sigma));
-  const { values } = slice;
+  spread(slice.values, 1, alongRows);
+  spread(slice.values, slice.grid.columns, alongColumns);
+}
+
+/** Mixes every value with its neighbours `stride` before and after; `sigma` in samples. */
+function spread(values: Float32Array, stride: number, sigma: number): void {
+  const edge = Math.exp(-0.5 / (sigma * sigma));
+  const beside = edge / (1 + 2 * edge);
+  const own = 1 / (1 + 2 * edge);
   const source = values.slice();
-  const a = edge(alongRows);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 1; column < columns - 1; column++) {
-      const i = row * columns + column;
-      values[i] = (source[i]! + a * (source[i - 1]! + source[i + 1]!)) / (1 + 2 * a);
-    }
-  }
-  source.set(values);
-  const b = edge(alongColumns);
-  for (let i = columns; i < values.length - columns; i++) {
-    values[i] = (source[i]! + b * (source[i - columns]! + source[i + columns]!)) / (1 + 2 * b);
+  for (let i = stride; i < values.length - stride; i++) {
+    values[i] = own * source[i]! + beside * (source[i - stride]! + source[i + stride]!);
   }
 }
 
@@ -278,12 +275,12 @@ function resampleColumns(source: Float32Array, columns: number, count: number, s
   const { places, weights } = taps(source.length / columns, count, scale);
   const result = new Float32Array(columns * count);
   for (let row = 0; row < count; row++) {
-    for (let k = row * TAPS; k < (row + 1) * TAPS; k++) {
-      const weight = weights[k]!;
-      const from = places[k]! * columns;
-      for (let column = 0; column < columns; column++) {
-        result[row * columns + column]! += weight * source[from + column]!;
+    for (let column = 0; column < columns; column++) {
+      let value = 0;
+      for (let k = row * TAPS; k < (row + 1) * TAPS; k++) {
+        value += weights[k]! * source[places[k]! * columns + column]!;
       }
+      result[row * columns + column] = value;
     }
   }
   return result;

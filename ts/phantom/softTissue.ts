@@ -4,7 +4,7 @@
  */
 
 import type { RandomStream } from '../random.js';
-import { type Box, bell, type Grid, type Shape, smoothStep } from './canvas.js';
+import { bell, type Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
 import { smoothFunction } from './curve.js';
 import type { Spine } from './spine.js';
 import type { Texture } from './texture.js';
@@ -24,6 +24,9 @@ export interface Habitus {
   /** x (to the left) of the aorta and of the vena cava, and their radii, mm. */
   readonly vessels: readonly { readonly x: number; readonly radius: number; readonly gap: number }[];
 }
+
+/** How much nearer the fascia lies to the spine in the midline than over the muscles beside it, mm. */
+const FURROW = 15;
 
 export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
   const walls = (sign: number) =>
@@ -68,63 +71,68 @@ export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
   };
 }
 
-/** The whole plane except bones and canal. `x` is its distance to the left, `lateral` from the midline at L3. */
-export function softTissue(
+/** Paints the whole plane except bones and canal onto an empty canvas, `x` mm to the left of the midline. */
+export function paintSoftTissue(
+  canvas: Canvas,
   habitus: Habitus,
   signals: Signals,
   texture: Texture,
-  grid: Grid,
   x: number,
   shift: number,
-): Shape {
-  const rows = Array.from({ length: grid.rows }, (_, row) => {
-    const z = grid.z0 - row * grid.step;
-    return {
-      skin: habitus.skin(z) + 0.6 * texture.at(z * 0.1, shift),
-      fascia: habitus.fascia(z),
-      front: habitus.frontWall(z),
-      back: habitus.backWall(z),
-      belly: habitus.belly(z),
-    };
-  });
-  const side = Math.abs(x);
-  const midline = 1 - smoothStep(2.5, 6, side);
-  const streaked = habitus.muscleFat + 0.3 * midline;
+): void {
+  const { columns, rows, y0, z0, step } = canvas.grid;
+  const midline = 1 - smoothStep(2.5, 7, Math.abs(x));
   const organs = organSignal(habitus, signals, texture, shift);
-  return {
-    frame: PATIENT,
-    box: everything(grid),
-    depth(y, z) {
-      const row = rows[rowAt(grid, z)]!;
-      return Math.min(row.skin - y, y - row.belly);
-    },
-    signal(y, z, depth) {
-      const row = rows[rowAt(grid, z)]!;
-      const skinLayer = 1 - smoothStep(1, 2.2, depth);
+  for (let row = 0; row < rows; row++) {
+    const z = z0 - row * step;
+    const skin = habitus.skin(z) + 0.6 * texture.at(z * 0.1, shift);
+    const fascia = habitus.fascia(z) - FURROW * midline;
+    const front = habitus.frontWall(z);
+    const back = habitus.backWall(z);
+    const belly = habitus.belly(z);
+    for (let column = 0; column < columns; column++) {
+      const y = y0 + column * step;
+      const depth = Math.min(skin - y, y - belly);
+      const cover = Math.min(1, depth / step + 0.5);
+      if (cover <= 0) continue;
       let value: number;
-      if (y > row.fascia) {
-        const septum = bell((texture.at(y * 0.12 + 3 + shift, z * 0.035 + y * 0.03) - 0.2) / 0.09);
-        value = signals.fat * (1 + 0.03 * texture.at(y * 0.3, z * 0.3)) * (1 - 0.35 * septum);
-        value += (signals.ligament - value) * 0.8 * bell((y - row.fascia - 0.8) / 0.8);
-      } else if (y > row.back) {
-        value = muscleSignal(y, z, row.fascia, row.back);
-      } else {
-        value = organs(y, z, row.front, row.belly);
-      }
-      return value + (signals.skin - value) * skinLayer;
-    },
-  };
+      if (y > fascia) value = fatSignal(y, z, fascia);
+      else if (y > back) value = muscleSignal(y, z, fascia, back);
+      else value = organs(y, z, front, belly);
+      value += (signals.skin - value) * (1 - smoothStep(1, 2.2, depth));
+      canvas.values[row * columns + column] = cover * value;
+    }
+  }
 
+  /** Fat under the skin, with thin septa, on the dark fascia. */
+  function fatSignal(y: number, z: number, fascia: number): number {
+    const septum = bell((texture.at(y * 0.025 + shift, z * 0.11 + y * 0.05) - 0.2) / 0.05);
+    const value = signals.fat * (1 + 0.05 * texture.at(y * 0.3, z * 0.3)) * (1 - 0.2 * septum);
+    return value + (signals.ligament - value) * 0.8 * bell((y - fascia - 0.8) / 0.8);
+  }
+
+  /** Muscle fibres run along the back with fat between them; in the midline ligaments run from spine to spine. */
   function muscleSignal(y: number, z: number, fascia: number, back: number): number {
     const deep = (y - back) / Math.max(1, fascia - back);
     const low = smoothStep(20, -70, z);
-    const lean = 0.35 * deep;
-    const bent = y + lean * z + 2.5 * texture.at(y * 0.06 + 9, z * 0.04 + shift);
-    const fibre = texture.at(bent * 0.6 + shift, (z - lean * y) * 0.1);
-    const clump = texture.at(bent * 0.18 + shift + 40, z * 0.07);
-    const fat = smoothStep(1.1, 3.5, fibre * 0.9 + 0.6 * clump + 2.2 * streaked + 0.8 * low * (1.2 - deep));
-    const fine = 1 + 0.3 * texture.at((y + lean * z) * 0.8, z * 0.15 + shift);
-    return signals.muscle * 1.6 * fine * (1 - fat) + signals.fat * Math.max(0.3, 0.66 + 0.14 * clump) * fat;
+    const lean = 0.08 + 0.2 * deep;
+    const bent = y + lean * z + 3 * texture.at(y * 0.05 + 9, z * 0.03 + shift);
+    const fibre = texture.at(bent * 0.75 + shift, z * 0.05);
+    const clump = texture.at(bent * 0.16 + shift + 40, z * 0.05);
+    const fine = 1 + 0.22 * texture.at(bent * 1.2, z * 0.08 + shift);
+    const fat = smoothStep(
+      0.8,
+      3.6,
+      0.9 * fibre + 0.7 * clump + 2.2 * habitus.muscleFat + 0.9 * low * (1.2 - deep),
+    );
+    const muscle = signals.muscle * 1.6 * fine;
+    let value = muscle + (signals.fat * Math.max(0.3, 0.58 + 0.12 * clump) - muscle) * fat;
+    if (midline > 0) {
+      const strand = texture.at(y * 0.3 + shift, z * 0.3) + 0.8 * texture.at((y - z) * 0.5, (y + z) * 0.1);
+      const between = 0.2 + 0.5 * smoothStep(-3, 3.5, strand + 1.6 * (habitus.muscleFat - 0.3));
+      value += midline * (signals.fat * between - value);
+    }
+    return value;
   }
 }
 
@@ -137,14 +145,13 @@ function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift
     const content = texture.at(warpY * 0.07 + 50, warpZ * 0.06 + shift);
     const distance = front - y;
     const near = smoothStep(6, 26, distance);
-    const bowel = smoothStep(-0.1, 0.15, loops + 0.9 - 1.8 * habitus.bellyFat - (1 - near) * 2.5);
+    const bowel = smoothStep(-0.45, 0.6, loops + 0.9 - 1.8 * habitus.bellyFat - (1 - near) * 2.5);
     const wall = bell((loops - 0.75) / 0.16) * near;
     const gas = smoothStep(1.1, 1.35, content + 0.3 * loops) * near;
-    const folds =
-      1 + 0.22 * texture.at(warpY * 0.3, warpZ * 0.22 + shift) + 0.18 * texture.at(y * 0.7, z * 0.5);
+    const folds = 1 + 0.16 * texture.at(warpY * 0.35, warpZ * 0.25 + shift);
     const strands = bell(texture.at(warpY * 0.14 + 20, warpZ * 0.1) / 0.16);
-    let value = signals.fat * (0.8 + 0.1 * texture.at(y * 0.25, z * 0.25 + 7)) * (1 - 0.2 * strands);
-    value += bowel * (signals.bowel * 1.3 * folds - value);
+    let value = signals.fat * (0.8 + 0.1 * content) * (1 - 0.12 * strands);
+    value += bowel * (signals.bowel * (1.5 + 0.4 * content) * folds - value);
     value *= 1 - 0.2 * wall;
     value *= 1 - 0.88 * gas;
     const abdominalWall = y - belly;
@@ -168,22 +175,29 @@ export function vesselShapes(
   grid: Grid,
 ): Shape[] {
   const end = spine.vertebrae.find((body) => body.name === 'L4')!.z - 8;
-  const front = Array.from({ length: grid.rows }, (_, row) => {
-    const z = grid.z0 - row * grid.step;
-    return (habitus.frontWall(z - 14) + habitus.frontWall(z) + habitus.frontWall(z + 14)) / 3;
-  });
+  const heights = Array.from({ length: grid.rows }, (_, row) => grid.z0 - row * grid.step);
+  const front = heights.map(
+    (z) => (habitus.frontWall(z - 14) + habitus.frontWall(z) + habitus.frontWall(z + 14)) / 3,
+  );
   return habitus.vessels.flatMap((vessel): Shape[] => {
     const chord = 1 - ((x - vessel.x) / vessel.radius) ** 2;
     if (chord <= 0.02) return [];
-    const half = vessel.radius * Math.sqrt(chord);
+    const rows = heights.map((z, i) => ({
+      centre: front[i]! - vessel.gap - vessel.radius - 0.6 * texture.at(z * 0.06, vessel.x),
+      half: vessel.radius * Math.sqrt(chord * smoothStep(end - 20, end, z)),
+    }));
     return [
       {
         frame: PATIENT,
-        box: { ...everything(grid), qMin: end - 30 },
+        box: {
+          pMin: Math.min(...rows.map((row) => row.centre - row.half)),
+          pMax: Math.max(...rows.map((row) => row.centre + row.half)),
+          qMin: end - 20,
+          qMax: grid.z0,
+        },
         depth(y, z) {
-          const wall = front[rowAt(grid, z)]! - vessel.gap - vessel.radius;
-          const centre = wall - 0.6 * texture.at(z * 0.06, vessel.x);
-          return half * smoothStep(end - 26, end, z) - Math.abs(y - centre);
+          const { centre, half } = rows[Math.max(0, Math.round((grid.z0 - z) / grid.step))]!;
+          return half - Math.abs(y - centre);
         },
         signal: (_y, _z, depth) => signals.blood * (1 + 0.9 * smoothStep(1.6, 0, depth)),
       },
@@ -193,16 +207,3 @@ export function vesselShapes(
 
 /** The patient's own axes: p is y, q is z. */
 const PATIENT = { y: 0, z: 0, angle: 0 };
-
-function everything(grid: Grid): Box {
-  return {
-    pMin: grid.y0,
-    pMax: grid.y0 + grid.columns * grid.step,
-    qMin: grid.z0 - grid.rows * grid.step,
-    qMax: grid.z0,
-  };
-}
-
-function rowAt(grid: Grid, z: number): number {
-  return Math.max(0, Math.min(grid.rows - 1, Math.round((grid.z0 - z) / grid.step)));
-}

@@ -5,7 +5,7 @@ const MASK = SIZE - 1;
 
 /**
  * Smooth periodic noise, mean 0 and deviation 1, for marrow, muscle, fat and bowel: white noise averaged over
- * neighbours and read with bilinear interpolation. One table serves a study; callers shift and stretch it.
+ * neighbours and read with interpolation smooth enough to show no grid. One table serves a study; callers shift and stretch it.
  */
 export class Texture {
   readonly #table = new Float32Array(SIZE * SIZE);
@@ -35,8 +35,8 @@ export class Texture {
   at(a: number, b: number): number {
     const a0 = Math.floor(a);
     const b0 = Math.floor(b);
-    const fa = a - a0;
-    const fb = b - b0;
+    const fa = ease(a - a0);
+    const fb = ease(b - b0);
     const row0 = (b0 & MASK) * SIZE;
     const row1 = ((b0 + 1) & MASK) * SIZE;
     const c0 = a0 & MASK;
@@ -45,4 +45,8 @@ export class Texture {
     const bottom = this.#table[row1 + c0]! * (1 - fa) + this.#table[row1 + c1]! * fa;
     return top * (1 - fb) + bottom * fb;
   }
+}
+
+function ease(t: number): number {
+  return t * t * (3 - 2 * t);
 }

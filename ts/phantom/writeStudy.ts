@@ -7,26 +7,9 @@ import type { PhantomOptions } from './generate.js';
 import { Painter } from './painter.js';
 import { type LevelReading, readStudy } from './reader.js';
 import { drawStudy, type PhantomStudy } from './study.js';
-
-/** A study's lines of the three CSVs. */
-export interface StudyRows {
-  labels: string;
-  coordinates: string[];
-  series: string;
-}
+import type { StudyRows } from './tables.js';
 
 const LABELS = ['Normal/Mild', 'Moderate', 'Severe'] as const;
-
-const snake = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '_');
-
-export const HEADERS: StudyRows = {
-  labels: [
-    'study_id',
-    ...CONDITIONS.flatMap((name) => LEVELS.map((level) => `${name}_${snake(level)}`)),
-  ].join(','),
-  coordinates: ['study_id,series_id,instance_number,condition,level,x,y'],
-  series: 'study_id,series_id,series_description',
-};
 
 export async function writeStudy(options: PhantomOptions, index: number): Promise<StudyRows> {
   const { seed, prevalence, slices = 7 } = options;

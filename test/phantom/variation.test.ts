@@ -1,0 +1,112 @@
+/** What docs/phantom.md says of how patients and scanners vary, held against drawn studies. */
+import { describe, expect, it } from 'vitest';
+import { readStudy } from '#spinegrad/phantom/reader.js';
+import { drawStudy } from '#spinegrad/phantom/study.js';
+
+const STUDIES = 600;
+const studies = Array.from({ length: STUDIES }, (_, index) => drawStudy(31, index, 'rsna', 7));
+
+function quantile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(part * (values.length - 1))]!;
+}
+
+const median = (values: readonly number[]) => quantile(values, 0.5);
+
+/** The middle nine tenths. */
+function expectMostlyWithin(values: readonly number[], low: number, high: number): void {
+  expect(quantile(values, 0.05)).toBeGreaterThan(low);
+  expect(quantile(values, 0.95)).toBeLessThan(high);
+}
+
+function expectWithin(values: readonly number[], low: number, high: number): void {
+  expect(Math.min(...values)).toBeGreaterThanOrEqual(low);
+  expect(Math.max(...values)).toBeLessThanOrEqual(high);
+}
+
+/** The share of studies, to four standard errors. */
+function expectShare(having: (study: (typeof studies)[number]) => boolean, wanted: number): void {
+  const found = studies.filter(having).length / STUDIES;
+  expect(Math.abs(found - wanted)).toBeLessThan(4 * Math.sqrt((wanted * (1 - wanted)) / STUDIES));
+}
+
+describe('the acquisitions', () => {
+  const acquisitions = studies.map((study) => study.acquisition);
+
+  it('have the spacings of the RSNA series', () => {
+    const spacing = acquisitions.map((a) => a.spacing);
+    expectWithin(spacing, 0.28, 1.18);
+    expect(Math.abs(median(spacing) - 0.58)).toBeLessThan(0.04);
+    const between = acquisitions.map((a) => a.sliceSpacing);
+    expectWithin(between, 3, 6.6);
+    expect(Math.abs(median(between) - 4.48)).toBeLessThan(0.2);
+    for (const a of acquisitions) expect(a.sliceSpacing).toBeGreaterThanOrEqual(a.sliceThickness);
+  });
+
+  it('keep to the echo and repetition times, matrices and fields of view', () => {
+    expectWithin(
+      acquisitions.map((a) => a.repetitionTime),
+      3300,
+      8000,
+    );
+    expectWithin(
+      acquisitions.map((a) => a.echoTime),
+      96,
+      125,
+    );
+    expectWithin(
+      acquisitions.map((a) => a.rows),
+      256,
+      1024,
+    );
+    expectWithin(
+      acquisitions.map((a) => a.rows * a.spacing),
+      250,
+      315,
+    );
+  });
+
+  it('show the front on the right in 15 % and number from the left in 30 %', () => {
+    expectShare((study) => study.acquisition.mirrored, 0.15);
+    expectShare(({ acquisition: { slicePositions } }) => slicePositions[0]! > slicePositions[1]!, 0.3);
+  });
+});
+
+describe('the anatomy', () => {
+  const read = studies.map((study) => ({ ...study, readings: readStudy(study) }));
+
+  it('has levels about 30 mm apart', () => {
+    const pitches = studies.flatMap(({ spine: { levelPosition } }) =>
+      levelPosition.slice(1).map((s, i) => s - levelPosition[i]!),
+    );
+    expect(Math.abs(median(pitches) - 30)).toBeLessThan(1);
+    expectMostlyWithin(pitches, 24, 36);
+  });
+
+  it('has a sac of 10 to 15 mm between the discs, and of less than 10 mm at a severe level', () => {
+    const between: number[] = [];
+    const severe: number[] = [];
+    for (const { spine, canal, readings } of read) {
+      const { levelPosition } = spine;
+      for (const [level, { grade, sacDepth }] of readings.entries()) {
+        if (grade === 2) severe.push(sacDepth);
+        if (level === 0) continue;
+        const [front, back] = canal.sac((levelPosition[level - 1]! + levelPosition[level]!) / 2);
+        between.push(back - front);
+      }
+    }
+    expectMostlyWithin(between, 10, 16);
+    expect(Math.max(...severe)).toBeLessThan(10);
+  });
+
+  it("has its points at the discs, with an annotator's error of about a millimetre", () => {
+    const errors = read.flatMap(({ spine: { wall, levelPosition }, readings }) => {
+      return readings.map(({ point }, level) => {
+        wall.locate(point[0], point[1], levelPosition[level]!);
+        return wall.s - levelPosition[level]!;
+      });
+    });
+    const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length);
+    expect(deviation).toBeGreaterThan(0.6);
+    expect(deviation).toBeLessThan(1.4);
+  });
+});
