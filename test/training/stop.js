@@ -41,8 +41,6 @@ fsp.open = async (path, ...options) => {
       fs.writeSync(file.fd, bytes.subarray(0, bytes.length / 2));
       strike(signal);
     };
-    // Of an empty file there is no write.
-    file.sync = () => strike(signal);
   }
   return file;
 };
