@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
 
 const stops = JSON.parse(process.env.SPINEGRAD_TEST_STOP).map(([path, nth, signal]) => ({
   path: new RegExp(path),
@@ -47,4 +48,5 @@ fsp.open = async (path, ...options) => {
   return file;
 };
 
-syncBuiltinESMExports();
+// Worker threads load this too, and would count for themselves.
+if (isMainThread) syncBuiltinESMExports();
