@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DicomPool, type DicomResult } from '#spinegrad/dicom/pool.js';
+import { runModule } from '../engine/child.js';
 import { buildDicom, imageElements, us } from './build.js';
 
 let paths: string[];
@@ -44,6 +45,24 @@ describe('DicomPool', () => {
     await pool.close();
     for (const result of await reads) expect(result).toMatchObject({ reason: { code: 'ERR_DISPOSED' } });
     await expect(pool.read(paths[0]!)).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+  });
+
+  it('holds the process until its threads have ended, also when one answers meanwhile', async () => {
+    const { status, output } = await runModule(`
+      import { Worker } from 'node:worker_threads';
+      import { DicomPool } from '#spinegrad/dicom/pool.js';
+      const { terminate } = Worker.prototype;
+      Worker.prototype.terminate = function () {
+        const ended = terminate.call(this);
+        this.emit('message', { code: 'ERR_LATE', message: 'an answer on its way' });
+        return ended;
+      };
+      const pool = new DicomPool({ size: 1 });
+      const read = pool.read('x.dcm').catch(({ code }) => code);
+      await pool.close();
+      console.log('closed', await read);
+    `);
+    expect({ status, output }).toEqual({ status: 0, output: 'closed ERR_LATE\n' });
   });
 
   it('refuses a size that is no positive integer', () => {

@@ -45,6 +45,8 @@ describe('settings', () => {
 
   it.each<[Record<string, unknown>, RegExp]>([
     [{ constructor: 1 }, /there is no key constructor/],
+    [{ encodr: { depth: 18 } }, /there is no key encodr; expected one of .*encoder/],
+    [{ pretraining: { epochs: -1 } }, /pretraining\.epochs: found -1; .*>=0/],
     [{ data: 5 }, /data: found 5; expected object/],
     [{ pretraining: { epochs: { a: 1 } } }, /pretraining\.epochs: found \{"a":1\}; expected number/],
     [{ data: { folds: 5 } }, /data\.fold: found nothing; expected a number below data\.folds/],

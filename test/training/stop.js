@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
 
 const stops = JSON.parse(process.env.SPINEGRAD_TEST_STOP).map(([path, nth, signal]) => ({
   path: new RegExp(path),
@@ -41,8 +42,11 @@ fsp.open = async (path, ...options) => {
       fs.writeSync(file.fd, bytes.subarray(0, bytes.length / 2));
       strike(signal);
     };
+    // Of an empty file there is no write.
+    file.sync = () => strike(signal);
   }
   return file;
 };
 
-syncBuiltinESMExports();
+// Worker threads load this too, and would count for themselves.
+if (isMainThread) syncBuiltinESMExports();

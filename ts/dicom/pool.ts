@@ -132,7 +132,8 @@ export class DicomPool implements AsyncDisposable {
     };
     const onMessage = (reply: WorkerReply) => {
       settle();
-      worker.unref();
+      // A thread that is being ended holds the process until it has.
+      if (!this.#closed) worker.unref();
       this.#idle.push(worker);
       if ('image' in reply) resolve(reply.image);
       else reject(new SpinegradError(reply.code, reply.message));
