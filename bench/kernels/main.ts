@@ -76,14 +76,14 @@ async function measure(device: Device, names: readonly string[], options: Option
   const scale: Scale = { ...REAL, batch: options.batch };
   const products = process.env.SPINEGRAD_CUDA_GEMM;
   if (products) console.log(`SPINEGRAD_CUDA_GEMM=${products}; the roofline stays that of TF32`);
-  using stopwatch = new Stopwatch(device, effort);
-  const peaks = await peaksOf(stopwatch);
+  const peaks = await peaksOf(device);
   console.log(
     `peak: ${digits(peaks.bandwidth / 1e9)} GB/s, ${digits(peaks.flops / 1e9)} GFLOP/s (${peaks.origin})`,
   );
   using peer = options.peer ? await Peer.start(options.python, device, effort) : undefined;
   if (peer) console.log(`PyTorch: ${peer.description}`);
   console.log(`\n${headingOf()}`);
+  using stopwatch = new Stopwatch(device, effort);
   const rows: Row[] = [];
   for await (const row of timed(stopwatch, scale, names, peer)) {
     rows.push(row);

@@ -6,7 +6,7 @@ import type { Device } from '#spinegrad/engine/device.js';
 import { planOf } from './calls.js';
 import { type Case, OPERATIONS } from './cases.js';
 import { normals } from './inputs.js';
-import { cacheOf, type Stopwatch } from './measure.js';
+import { cacheOf, Stopwatch, THOROUGH } from './measure.js';
 
 export interface Peaks {
   /** Bytes a second. */
@@ -37,8 +37,8 @@ const FLOPS_A_CLOCK: Readonly<Record<number, number>> = {
   120: 512,
 };
 
-export const peaksOf = (stopwatch: Stopwatch): Promise<Peaks> | Peaks =>
-  stopwatch.device.name === 'cpu' ? measured(stopwatch) : attributed(stopwatch.device);
+export const peaksOf = (device: Device): Promise<Peaks> | Peaks =>
+  device.name === 'cpu' ? measured(device) : attributed(device);
 
 function attributed({ properties }: Device): Peaks {
   const { computeCapability, multiprocessors, clockHz, memoryClockHz, memoryBusBits } = properties as Record<
@@ -56,8 +56,8 @@ function attributed({ properties }: Device): Peaks {
 }
 
 /** The bandwidth is that of `ema`, a triad in place: what is written was read, so the processor moves nothing more. */
-async function measured(stopwatch: Stopwatch): Promise<Peaks> {
-  const { device } = stopwatch;
+async function measured(device: Device): Promise<Peaks> {
+  using stopwatch = new Stopwatch(device, THOROUGH);
   const side = 2048;
   const length = cacheOf(device); // each array is four times the cache
   const fastest = async (operation: string, one: Omit<Case, 'label'>): Promise<number> => {
