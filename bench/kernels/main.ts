@@ -112,6 +112,7 @@ function save({
   console.log(`\nwritten: ${file}`);
 }
 
+process.stdout.on('error', () => process.exit()); // nobody reads any more, as behind `| head`
 try {
   await main(command.parse().opts<Options>());
 } catch (error) {

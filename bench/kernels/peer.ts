@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Device } from '#spinegrad/engine/device.js';
+import { SpinegradError } from '#spinegrad/error.js';
 import type { Case } from './cases.js';
 import { cacheOf, type Effort, summary, type Timing } from './measure.js';
 
@@ -50,7 +51,12 @@ export class Peer implements Disposable {
   async time(operation: string, one: Case, calls: readonly string[]): Promise<Map<string, Timing>> {
     this.#process.stdin!.write(`${JSON.stringify({ operation, calls, ...one })}\n`);
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`bench/peers/kernels.py ended at ${operation}, ${one.label}`);
+    if (done) {
+      throw new SpinegradError(
+        'ERR_PEER',
+        `bench/peers/kernels.py ended at ${operation}, ${one.label}; --no-peer goes on without it`,
+      );
+    }
     const samples = JSON.parse(value) as Record<string, number[]>;
     return new Map(Object.entries(samples).map(([call, values]) => [call, summary(values)]));
   }
