@@ -1,8 +1,8 @@
 // The Node-API boundary. It translates handles, numbers and promises, and computes nothing.
 //
-// A device lives in one environment (the main thread or a worker). Reads come back through one thread-safe function
-// a device, which keeps the event loop alive only while a read is pending. A device ends by close(), at process exit
-// (shutdown()), or with its environment, whichever is first; each joins the queue's thread.
+// A device lives in one environment (the main thread or a worker). Reads and times come back through one thread-safe
+// function a device, which keeps the event loop alive only while one is pending. A device ends by close(), at process
+// exit (shutdown()), or with its environment, whichever is first; each joins the queue's thread.
 
 #include <napi.h>
 
@@ -203,6 +203,13 @@ Napi::Value cudaKernels(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), cuda::describeImages());
 }
 
+/// properties(device) -> { name: number }
+Napi::Value properties(const Napi::CallbackInfo& info) {
+  Napi::Object object = Napi::Object::New(info.Env());
+  for (const auto& [name, value] : deviceOf(info, 0).device->properties()) object[name] = value;
+  return object;
+}
+
 /// memory(device) -> [bytes in use, peak bytes, cached bytes]
 Napi::Value memory(const Napi::CallbackInfo& info) {
   const MemoryStatistics statistics = deviceOf(info, 0).device->memory();
@@ -320,6 +327,19 @@ Napi::Value read(const Napi::CallbackInfo& info) {
       [device, source, target = values.Data()] { device->download(*source, target); }, nullptr);
 }
 
+/// time(device, body) -> Promise<Float64Array>: milliseconds that the device takes for what `body` enqueues
+Napi::Value time(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  const std::shared_ptr<Stopwatch> watch = handle.device->stopwatch();
+  handle.device->queue().enqueue([watch] { watch->start(); });
+  info[1].As<Napi::Function>().Call({});
+  deviceOf(info, 0);  // the body may have closed it
+  Napi::Float64Array milliseconds = Napi::Float64Array::New(info.Env(), 1);
+  return settleLater(
+      unwrap<DeviceRef>(info.Env(), info[0]), milliseconds,
+      [watch, target = milliseconds.Data()] { *target = watch->stop(); }, nullptr);
+}
+
 /// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has come this far
 Napi::Value readSync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -386,6 +406,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["shutdown"] = Napi::Function::New<guarded<shutdown>>(env);
   exports["describe"] = Napi::Function::New<guarded<describe>>(env);
   exports["cudaKernels"] = Napi::Function::New<guarded<cudaKernels>>(env);
+  exports["properties"] = Napi::Function::New<guarded<properties>>(env);
   exports["memory"] = Napi::Function::New<guarded<memory>>(env);
   exports["operation"] = Napi::Function::New<guarded<operation>>(env);
   exports["tensor"] = Napi::Function::New<guarded<tensor>>(env);
@@ -397,6 +418,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["endCapture"] = Napi::Function::New<guarded<endCapture>>(env);
   exports["replay"] = Napi::Function::New<guarded<replay>>(env);
   exports["releaseCapture"] = Napi::Function::New<guarded<releaseCapture>>(env);
+  exports["time"] = Napi::Function::New<guarded<time>>(env);
   exports["readSync"] = Napi::Function::New<guarded<readSync>>(env);
   return exports;
 }

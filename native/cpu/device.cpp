@@ -2,7 +2,9 @@
 
 #include <omp.h>
 
+#include <chrono>
 #include <cstring>
+#include <fstream>
 #include <unordered_map>
 
 #include "native/cpu/memory.h"
@@ -29,6 +31,26 @@ void visitBytes(DType dtype, Visit visit) {
   }
 }
 
+/// As the kernel tells it; 0 where it does not.
+double lastLevelCacheBytes() {
+  double kilobytes = 0;
+  for (const char level : {'1', '2', '3', '4'}) {
+    std::ifstream file(std::string("/sys/devices/system/cpu/cpu0/cache/index") + level + "/size");
+    if (double size; file >> size) kilobytes = size;  // "32768K"
+  }
+  return 1024 * kilobytes;
+}
+
+class CpuStopwatch final : public Stopwatch {
+ public:
+  void start() override { start_ = Clock::now(); }
+  double stop() override { return std::chrono::duration<double, std::milli>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_;
+};
+
 class CpuDevice final : public Device {
  public:
   explicit CpuDevice(int threads)
@@ -50,6 +72,10 @@ class CpuDevice final : public Device {
            (channelBlock() == 16 ? "AVX-512" : "AVX2 or less") + ", oneDNN " + std::to_string(version->major) + "." +
            std::to_string(version->minor) + "." + std::to_string(version->patch);
   }
+
+  Properties properties() const override { return {{"threads", threads_}, {"cacheBytes", lastLevelCacheBytes()}}; }
+
+  std::unique_ptr<Stopwatch> stopwatch() const override { return std::make_unique<CpuStopwatch>(); }
 
   void upload(Tensor& tensor, const void* bytes) override {
     visitBytes(tensor.dtype, [&](auto kind) { std::memcpy(write<decltype(kind)>(tensor), bytes, tensor.bytes()); });

@@ -12,6 +12,36 @@ std::unordered_map<std::string, Operation>& operations() {
   return *table;
 }
 
+/// Two events in the stream.
+class CudaStopwatch final : public Stopwatch {
+ public:
+  explicit CudaStopwatch(std::shared_ptr<Context> context) : context_(std::move(context)) {}
+  ~CudaStopwatch() override {
+    for (CUevent event : {begin_, end_}) {
+      if (event != nullptr) driver().cuEventDestroy(event);
+    }
+  }
+
+  void start() override { record(begin_); }
+
+  double stop() override {
+    record(end_);
+    SPINEGRAD_CUDA(cuEventSynchronize, end_);
+    float milliseconds = 0;
+    SPINEGRAD_CUDA(cuEventElapsedTime, &milliseconds, begin_, end_);
+    return milliseconds;
+  }
+
+ private:
+  void record(CUevent& event) {
+    SPINEGRAD_CUDA(cuEventCreate, &event, CU_EVENT_DEFAULT);
+    SPINEGRAD_CUDA(cuEventRecord, event, context_->stream());
+  }
+
+  const std::shared_ptr<Context> context_;
+  CUevent begin_ = nullptr, end_ = nullptr;
+};
+
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int index)
@@ -25,6 +55,18 @@ class CudaDevice final : public Device {
   MemoryStatistics memory() const override { return context_->allocator().statistics(); }
 
   std::string description() const override { return context_->description(); }
+
+  Properties properties() const override {
+    const auto of = [&](CUdevice_attribute attribute) { return static_cast<double>(context_->attribute(attribute)); };
+    return {{"computeCapability", context_->architecture()},
+            {"multiprocessors", context_->multiprocessors()},
+            {"clockHz", 1e3 * of(CU_DEVICE_ATTRIBUTE_CLOCK_RATE)},
+            {"memoryClockHz", 1e3 * of(CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE)},
+            {"memoryBusBits", of(CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH)},
+            {"cacheBytes", of(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)}};
+  }
+
+  std::unique_ptr<Stopwatch> stopwatch() const override { return std::make_unique<CudaStopwatch>(context_); }
 
   void upload(Tensor& tensor, const void* bytes) override {
     context_->upload(addressOf(write<void>(tensor)), bytes, tensor.bytes());

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "native/engine/error.h"
 #include "native/engine/operation.h"
@@ -14,6 +16,18 @@ namespace spinegrad {
 struct MemoryStatistics {
   /// Bytes held by live tensors, the most they ever were, and bytes kept for reuse.
   size_t inUse = 0, peak = 0, cached = 0;
+};
+
+/// What is known of the hardware, by name.
+using Properties = std::vector<std::pair<std::string, double>>;
+
+/// Takes a time on the device's own clock. Both run on the queue thread.
+class Stopwatch {
+ public:
+  virtual ~Stopwatch() = default;
+  virtual void start() = 0;
+  /// Waits until the device has come so far; milliseconds since start().
+  virtual double stop() = 0;
 };
 
 /// A step that was captured. To be used on the queue thread; it may be dropped on any.
@@ -32,6 +46,8 @@ class Device {
   virtual MemoryStatistics memory() const = 0;
   /// One line for people: which processor, how many threads.
   virtual std::string description() const = 0;
+  virtual Properties properties() const = 0;
+  virtual std::unique_ptr<Stopwatch> stopwatch() const = 0;
 
   // Both run on the queue thread; bytes are row-major.
   virtual void upload(Tensor& tensor, const void* bytes) = 0;

@@ -329,3 +329,27 @@ describe('a captured step', () => {
     expect(after).toBe(6);
   });
 });
+
+describe('device.time and device.properties', () => {
+  it('are those of the driver', async () => {
+    const { times, properties } = await output(`
+      const device = await openDevice('cuda');
+      const x = device.zeros([1 << 16]);
+      let inner;
+      const outer = device.time(() => {
+        inner = device.time(() => add(x, x));
+      });
+      console.log(JSON.stringify({ times: await Promise.all([outer, inner]), properties: device.properties }));
+    `);
+    expect(times[1]).toBeGreaterThan(0);
+    expect(times[0]).toBeGreaterThanOrEqual(times[1]);
+    expect(properties).toEqual({
+      computeCapability: 90,
+      multiprocessors: 4,
+      clockHz: 1e9,
+      memoryClockHz: 1e9,
+      memoryBusBits: 128,
+      cacheBytes: 4 << 20,
+    });
+  });
+});

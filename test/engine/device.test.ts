@@ -108,3 +108,35 @@ describe('a closed device', () => {
     }
   });
 });
+
+describe('device.time', () => {
+  it('covers what its body enqueues', async () => {
+    using device = await openDevice('cpu');
+    using x = device.zeros([1 << 16]);
+    let inner: Promise<number> | undefined;
+    const outer = await device.time(() => {
+      device.full([1], 0).dispose();
+      inner = device.time(() => add(x, x).dispose());
+    });
+    expect(await inner).toBeGreaterThan(0);
+    expect(outer).toBeGreaterThanOrEqual((await inner)!);
+  });
+
+  it('rejects with an error of the queue, and with one of its body', async () => {
+    using device = await openDevice('cpu');
+    const wrong = () => void gather(device.tensor([1]), device.tensor(Int32Array.of(5)));
+    await expect(device.time(wrong)).rejects.toEqual(code('ERR_INDEX'));
+    expect(await device.time(() => undefined)).toBeGreaterThanOrEqual(0);
+    await expect(device.time(() => void device.zeros([-1]))).rejects.toEqual(code('ERR_SHAPE'));
+    await expect(device.time(async () => undefined)).rejects.toEqual(code('ERR_ASYNC_TIME'));
+    await expect(device.time(() => device.close())).rejects.toEqual(code('ERR_DEVICE_CLOSED'));
+  });
+
+  it('and properties are of a device that is open', async () => {
+    const device = await openDevice('cpu', { threads: 1 });
+    expect(device.properties).toEqual({ threads: 1, cacheBytes: expect.any(Number) });
+    device.close();
+    expect(() => device.properties).toThrow(code('ERR_DEVICE_CLOSED'));
+    await expect(device.time(() => undefined)).rejects.toEqual(code('ERR_DEVICE_CLOSED'));
+  });
+});

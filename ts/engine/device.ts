@@ -52,6 +52,14 @@ export class Device {
     return rethrow(() => native.describe(this.handle));
   }
 
+  /**
+   * What the driver or the system tells of the hardware: `threads` on the CPU; `computeCapability` (90 for 9.0),
+   * `multiprocessors`, `clockHz`, `memoryClockHz`, `memoryBusBits` on CUDA; `cacheBytes` of the last level on both.
+   */
+  get properties(): Readonly<Record<string, number>> {
+    return rethrow(() => native.properties(this.handle));
+  }
+
   /** A tensor with the given values; its dtype is the array's. A plain array of numbers makes float32. */
   tensor(values: TypedArray | readonly number[], shape?: Shape): Tensor {
     const numbers = Array.isArray(values) && values.findIndex((value) => typeof value !== 'number') < 0;
@@ -150,6 +158,32 @@ export class Device {
       throw error;
     }
     return new CapturedStep(this, await end(), result);
+  }
+
+  /**
+   * Milliseconds that the device takes for what `body`, which must be synchronous, enqueues: between two events of
+   * the CUDA stream, or on the clock of the CPU's queue. What was enqueued before is done when the time begins; where
+   * nothing was, the time to enqueue counts too. Rejects with the first error of the queue.
+   */
+  async time(body: () => void): Promise<number> {
+    let result: unknown;
+    const milliseconds = rethrow(() =>
+      native.time(this.handle, () => {
+        result = body();
+      }),
+    );
+    if (result instanceof Promise) {
+      milliseconds.catch(() => undefined);
+      throw new SpinegradError(
+        'ERR_ASYNC_TIME',
+        'time(): the body returned a promise; await outside of time()',
+      );
+    }
+    try {
+      return (await milliseconds)[0]!;
+    } catch (error) {
+      throw fromNative(error);
+    }
   }
 
   memory(): MemoryInfo {

@@ -19,6 +19,7 @@ export interface Native {
   describe(device: DeviceHandle): string;
   /** Architectures that this build has CUDA kernels for, and their compiler; empty without any. */
   cudaKernels(): string;
+  properties(device: DeviceHandle): Record<string, number>;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number];
   operation(device: DeviceHandle, name: string): number;
   tensor(dtype: number, shape: readonly number[]): TensorHandle;
@@ -38,6 +39,7 @@ export interface Native {
   replay(device: DeviceHandle, recording: RecordingHandle): void;
   releaseCapture(recording: RecordingHandle): void;
   readSync(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): ArrayBuffer;
+  time(device: DeviceHandle, body: () => void): Promise<Float64Array>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

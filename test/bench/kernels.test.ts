@@ -1,0 +1,125 @@
+/** The bench of kernels: that its table is complete and true, and that all of it runs. What it measures is not tested. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noGrad } from '#spinegrad/engine/autograd.js';
+import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { type Tensor, tensorsAlive, tidy } from '#spinegrad/engine/tensor.js';
+import { resnet18 } from '#spinegrad/nn/resnet.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { planOf } from '../../bench/kernels/calls.js';
+import { convolutions, norms, OPERATIONS, parameters, SMALL } from '../../bench/kernels/cases.js';
+import { ONCE, Stopwatch, summary } from '../../bench/kernels/measure.js';
+import { digits } from '../../bench/kernels/rows.js';
+import { roofline, timed, worksOf } from '../../bench/kernels/run.js';
+
+const root = join(import.meta.dirname, '..', '..');
+const names = Object.keys(OPERATIONS);
+/** What several operations share. */
+const SHARED = ['elementwiseLoss', 'multitensor'];
+
+describe("the bench's table", () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice('cpu');
+  });
+  afterAll(() => device.close());
+
+  it('has every operation of the engine', () => {
+    const operations = readdirSync(join(root, 'ts/engine/ops')).map((file) => file.replace('.ts', ''));
+    const all = [...operations.filter((name) => !SHARED.includes(name)), 'full'];
+    expect(names.toSorted()).toEqual(all.sort());
+  });
+
+  it('times every native call', () => {
+    const registered = readdirSync(join(root, 'native/cpu'))
+      .map((file) => readFileSync(join(root, 'native/cpu', file), 'utf8'))
+      .flatMap((text) => [...text.matchAll(/Register \w+\("([\w.]+)"/g)].map((match) => match[1]!));
+    expect(registered.length).toBeGreaterThan(50);
+    const made = new Set(worksOf(device, SMALL, names).map(({ call }) => call));
+    expect(registered.filter((call) => !made.has(call))).toEqual([]);
+  });
+
+  it.each(names)('of %s names calls that are made', (name) => {
+    const cases = OPERATIONS[name]!.cases(SMALL);
+    const made = cases.flatMap((one) => planOf(device, name, OPERATIONS[name]!, one).timed);
+    const named = cases.flatMap(({ flops, bytes }) => [
+      ...Object.keys(flops ?? {}),
+      ...Object.keys(bytes ?? {}),
+    ]);
+    expect(made.map(({ operation }) => operation)).toEqual(
+      expect.arrayContaining(named.map((pass) => `${name}.${pass}`)),
+    );
+  });
+
+  it('has the layers of ResNet-18', async () => {
+    const network = resnet18({ device, random: new RandomStream(1) }, { width: SMALL.width });
+    const found: string[] = [];
+    const run = device.run;
+    device.run = (operation, inputs, outputs, attributes = []) => {
+      const [x, weight, , , , residual] = inputs as Tensor[];
+      const [, c, side] = x?.shape ?? [];
+      const [k, , filter] = weight?.shape ?? [];
+      if (operation === 'conv2d.fprop') found.push(`conv ${c} ${k} ${filter} ${attributes[0]} ${side}`);
+      if (operation === 'batchNorm2d.forward')
+        found.push(`norm ${c} ${side} ${Boolean(attributes[2])} ${!!residual}`);
+      run.call(device, operation, inputs, outputs, attributes);
+    };
+    tidy(() => noGrad(() => network.forward(device.zeros([2, 1, SMALL.side, SMALL.side])))).dispose();
+    Reflect.deleteProperty(device, 'run');
+    const told = [
+      ...convolutions(SMALL).flatMap(({ c, k, filter, stride, side, times }) =>
+        Array<string>(times).fill(`conv ${c} ${k} ${filter} ${stride} ${side}`),
+      ),
+      ...norms(SMALL).flatMap(({ c, side, relu, residual, times }) =>
+        Array<string>(times).fill(`norm ${c} ${side} ${relu} ${residual}`),
+      ),
+    ];
+    expect(found.sort()).toEqual(told.sort());
+    const shapes = [...network.parameters().values()].map(({ shape }) => String(shape));
+    expect(parameters(SMALL).map(String).sort()).toEqual(shapes.sort());
+    for (const tensor of network.state().values()) tensor.dispose();
+  });
+
+  it('is what docs/kernels.md shows', () => {
+    expect(readFileSync(join(root, 'docs/kernels.md'), 'utf8')).toContain(roofline(device, names));
+  });
+});
+
+describe('a dry run', () => {
+  let stopwatch: Stopwatch;
+  beforeAll(async () => {
+    const device = await openDevice((process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind);
+    stopwatch = new Stopwatch(device, ONCE);
+  });
+  afterAll(() => stopwatch.device.close());
+
+  it.each(names)('runs %s', async (name) => {
+    const before = tensorsAlive();
+    let calls = 0;
+    for await (const { bytes, timing } of timed(stopwatch, SMALL, [name])) {
+      expect(bytes).toBeGreaterThan(0);
+      expect(timing.median).toBeGreaterThanOrEqual(0);
+      calls++;
+    }
+    expect(calls).toBeGreaterThan(0);
+    expect(tensorsAlive()).toBe(before);
+  });
+});
+
+it('numbers have three digits', () => {
+  expect([0.012345, 1.5, 20, 180, 999.6, 12345.6, Number.NaN].map(digits)).toEqual([
+    '0.0123',
+    '1.5',
+    '20',
+    '180',
+    '1000',
+    '12346',
+    '-',
+  ]);
+});
+
+it('samples are told by median and quartiles', () => {
+  expect(summary([5, 1, 4, 2, 3])).toEqual({ median: 3, quartiles: [2, 4], fastest: 1, samples: 5 });
+  expect(summary([4, 1]).median).toBe(2.5);
+});
