@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noGrad } from '#spinegrad/engine/autograd.js';
 import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
-import { type Tensor, tensorsAlive, tidy } from '#spinegrad/engine/tensor.js';
+import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { planOf } from '../../bench/kernels/calls.js';
@@ -95,7 +95,7 @@ describe('a dry run', () => {
   afterAll(() => stopwatch.device.close());
 
   it.each(names)('runs %s', async (name) => {
-    const before = tensorsAlive();
+    const before = stopwatch.device.memory().tensors;
     let calls = 0;
     for await (const { bytes, timing } of timed(stopwatch, SMALL, [name])) {
       expect(bytes).toBeGreaterThan(0);
@@ -103,7 +103,7 @@ describe('a dry run', () => {
       calls++;
     }
     expect(calls).toBeGreaterThan(0);
-    expect(tensorsAlive()).toBe(before);
+    expect(stopwatch.device.memory().tensors).toBe(before);
   });
 });
 
