@@ -43,6 +43,9 @@ Stacks::Stacks() {
   for (size_t i = 0; i < stacks; ++i) mprotect(memory_ + i * stackBytes, page, PROT_NONE);
 }
 
+// The system counts every guard page as a mapping and allows a process some tens of thousands.
+Stacks::~Stacks() { munmap(memory_, stackBytes * (stacks + 1)); }
+
 void* Stacks::fresh(int thread, void (*entry)()) {
   // Tops at the same place of each page would share the same few sets of the cache; so each lane's is moved a little.
   char* const top = memory_ + (thread + 1) * stackBytes - (thread % 32) * 192;

@@ -12,6 +12,9 @@ extern "C" void spinegradSwitchStack(void** from, void* to);
 class Stacks {
  public:
   Stacks();
+  ~Stacks();
+  Stacks(const Stacks&) = delete;
+  Stacks& operator=(const Stacks&) = delete;
   /// A stack that enters `entry`, which must never return, when it is switched to.
   void* fresh(int thread, void (*entry)());
   bool guards(const void* address) const;

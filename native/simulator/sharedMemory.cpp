@@ -30,6 +30,8 @@ SharedMemory::SharedMemory() {
   fill(memory_, redZoneByte, redZone);
 }
 
+SharedMemory::~SharedMemory() { munmap(memory_, capacity); }
+
 void SharedMemory::start(size_t dynamicBytes, bool hasAsked) {
   placed_.clear();
   used_ = declared_ = 0;

@@ -19,6 +19,9 @@ class SharedMemory {
   static constexpr size_t capacity = most + 256 * redZone;
 
   SharedMemory();
+  ~SharedMemory();
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
 
   void start(size_t dynamicBytes, bool hasAsked);
   void* dynamic() const { return memory_ + redZone; }
