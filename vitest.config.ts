@@ -16,6 +16,18 @@ export default defineConfig({
         extends: true,
         test: { name: 'avx2', include: [`test/ops/${blocked}.test.ts`], env: { ONEDNN_MAX_CPU_ISA: 'AVX2' } },
       },
+      {
+        extends: true,
+        test: {
+          name: 'cuda',
+          include: ['test/{ops,optim,bench}/*.test.ts'],
+          env: {
+            SPINEGRAD_TEST_DEVICE: 'cuda',
+            SPINEGRAD_CUDA_LIBRARY:
+              process.env.SPINEGRAD_CUDA_LIBRARY ?? 'build/Release/libcuda-simulator.so',
+          },
+        },
+      },
     ],
   },
 });

@@ -4,8 +4,8 @@
 //
 // 28 bytes a value, four read and three written; the root and the two divisions hide behind them. The 11.2 million
 // values of ResNet-18 are 313 MB in one launch.
-#include "kernels/adamW.h"
 #include "kernels/lib/multitensor.cuh"
+#include "native/engine/stepFactors.h"
 
 namespace {
 

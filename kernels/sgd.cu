@@ -5,7 +5,7 @@
 //
 // 20 bytes a value, three read and two written.
 #include "kernels/lib/multitensor.cuh"
-#include "kernels/sgd.h"
+#include "native/engine/stepFactors.h"
 
 namespace {
 

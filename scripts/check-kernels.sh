@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of the operations on the simulator with its checker: races, accesses out of bounds, uninitialised memory.
-# Arguments are test files (default: all operations, and the simulator itself).
+# Arguments are test files of operations (default: all, and those of the simulator itself).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,10 @@ cmake -S native/simulator -B build/checked -G Ninja -DCMAKE_CXX_COMPILER=clang++
 cmake --build build/checked
 
 # Without the cache each tensor is an allocation of its own, with red zones around it.
-export SPINEGRAD_CUDA_LIBRARY=build/Release/libcuda-simulator-checked.so SPINEGRAD_CUDA_CACHE=0 SPINEGRAD_TEST_DEVICE=cuda
-(($#)) || set -- test/ops test/simulator
-npx vitest run --project spinegrad "$@"
+export SPINEGRAD_CUDA_LIBRARY=build/Release/libcuda-simulator-checked.so SPINEGRAD_CUDA_CACHE=0
+if (($#)); then
+  npx vitest run --project cuda "$@"
+else
+  npx vitest run --project cuda test/ops test/optim
+  npx vitest run --project spinegrad test/simulator
+fi

@@ -14,11 +14,7 @@
 namespace spinegrad::cpu {
 namespace {
 
-struct Factors {
-  float decay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, rootCorrection2, eps;
-};
-
-SPINEGRAD_SIMD void updateRow(const Factors& factors, float* p, const float* g, float* m, float* v, size_t count) {
+SPINEGRAD_SIMD void updateRow(const AdamWFactors& factors, float* p, const float* g, float* m, float* v, size_t count) {
   const auto [decay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, rootCorrection2, eps] = factors;
 #pragma omp simd
   for (size_t i = 0; i < count; ++i) {
@@ -29,17 +25,7 @@ SPINEGRAD_SIMD void updateRow(const Factors& factors, float* p, const float* g, 
 }
 
 void step(const Call& call) {
-  const AdamWAttributes attributes(call);
-  const auto t = static_cast<double>(attributes.step);
-  const Factors factors{
-      .decay = static_cast<float>(1 - attributes.learningRate * attributes.weightDecay),
-      .oneMinusBeta1 = static_cast<float>(1 - attributes.beta1),
-      .beta2 = static_cast<float>(attributes.beta2),
-      .oneMinusBeta2 = static_cast<float>(1 - attributes.beta2),
-      .stepSize = static_cast<float>(attributes.learningRate / (1 - std::pow(attributes.beta1, t))),
-      .rootCorrection2 = static_cast<float>(std::sqrt(1 - std::pow(attributes.beta2, t))),
-      .eps = static_cast<float>(attributes.eps),
-  };
+  const AdamWFactors factors = AdamWAttributes(call).factors();
   const Tuples<4> tuples(call);
   parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
     const auto& [p, g, m, v] = tuples.values[piece.tensor];

@@ -11,14 +11,7 @@
 namespace spinegrad::cpu {
 namespace {
 
-struct Factors {
-  /// Weight decay inside the gradient, and what is left of the parameter by the decoupled one.
-  float coupledDecay, decay, momentum, learningRate;
-  /// The velocity's and the gradient's share of the step.
-  float velocityShare, gradientShare;
-};
-
-SPINEGRAD_SIMD void updateRow(const Factors& factors, float* p, const float* g, float* b, size_t count) {
+SPINEGRAD_SIMD void updateRow(const SgdFactors& factors, float* p, const float* g, float* b, size_t count) {
   const auto [coupledDecay, decay, momentum, learningRate, velocityShare, gradientShare] = factors;
 #pragma omp simd
   for (size_t i = 0; i < count; ++i) {
@@ -29,17 +22,7 @@ SPINEGRAD_SIMD void updateRow(const Factors& factors, float* p, const float* g, 
 }
 
 void step(const Call& call) {
-  const SgdAttributes attributes(call);
-  const auto momentum = static_cast<float>(attributes.momentum);
-  const double shrink = attributes.learningRate * attributes.weightDecay;
-  const Factors factors{
-      .coupledDecay = attributes.decoupled ? 0 : static_cast<float>(attributes.weightDecay),
-      .decay = attributes.decoupled ? static_cast<float>(1 - shrink) : 1,
-      .momentum = momentum,
-      .learningRate = static_cast<float>(attributes.learningRate),
-      .velocityShare = attributes.nesterov ? momentum : 1,
-      .gradientShare = attributes.nesterov ? 1.0f : 0.0f,
-  };
+  const SgdFactors factors = SgdAttributes(call).factors();
   const Tuples<3> tuples(call);
   parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
     const auto& [p, g, b] = tuples.values[piece.tensor];

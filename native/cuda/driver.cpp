@@ -48,7 +48,8 @@ Driver load() {
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const std::string reason = dlerror();
-    unavailable(asked == nullptr ? "no CUDA driver: " + reason : "SPINEGRAD_CUDA_LIBRARY: " + reason);
+    unavailable(asked == nullptr ? "no CUDA driver: " + reason + "; install NVIDIA's driver, or use the device cpu"
+                                 : "SPINEGRAD_CUDA_LIBRARY: " + reason);
   }
   Driver table;
 #define SPINEGRAD_LOOK_UP(name, symbol, parameters) \

@@ -2,7 +2,10 @@
 // read them here. An operation with at most one attribute reads it from the call directly.
 #pragma once
 
+#include <cmath>
+
 #include "native/engine/operation.h"
+#include "native/engine/stepFactors.h"
 
 namespace spinegrad {
 
@@ -53,6 +56,19 @@ struct AdamWAttributes {
         eps(call.real(3)),
         weightDecay(call.real(4)),
         step(call.integer(5)) {}
+
+  AdamWFactors factors() const {
+    const auto t = static_cast<double>(step);
+    return {
+        .decay = static_cast<float>(1 - learningRate * weightDecay),
+        .oneMinusBeta1 = static_cast<float>(1 - beta1),
+        .beta2 = static_cast<float>(beta2),
+        .oneMinusBeta2 = static_cast<float>(1 - beta2),
+        .stepSize = static_cast<float>(learningRate / (1 - std::pow(beta1, t))),
+        .rootCorrection2 = static_cast<float>(std::sqrt(1 - std::pow(beta2, t))),
+        .eps = static_cast<float>(eps),
+    };
+  }
 };
 
 struct SgdAttributes {
@@ -65,6 +81,18 @@ struct SgdAttributes {
         weightDecay(call.real(2)),
         nesterov(call.flag(3)),
         decoupled(call.flag(4)) {}
+
+  SgdFactors factors() const {
+    const auto share = static_cast<float>(momentum);
+    return {
+        .coupledDecay = decoupled ? 0 : static_cast<float>(weightDecay),
+        .decay = decoupled ? static_cast<float>(1 - learningRate * weightDecay) : 1,
+        .momentum = share,
+        .learningRate = static_cast<float>(learningRate),
+        .velocityShare = nesterov ? share : 1,
+        .gradientShare = nesterov ? 1.0f : 0.0f,
+    };
+  }
 };
 
 /// Units and order of application: ts/engine/ops/augment.ts.

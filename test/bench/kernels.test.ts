@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noGrad } from '#spinegrad/engine/autograd.js';
-import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
@@ -12,6 +12,7 @@ import { convolutions, norms, OPERATIONS, parameters, SMALL } from '../../bench/
 import { ONCE, Stopwatch, summary } from '../../bench/kernels/measure.js';
 import { digits } from '../../bench/kernels/rows.js';
 import { roofline, timed, worksOf } from '../../bench/kernels/run.js';
+import { DEVICE } from '../device.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const names = Object.keys(OPERATIONS);
@@ -89,7 +90,7 @@ describe("the bench's table", () => {
 describe('a dry run', () => {
   let stopwatch: Stopwatch;
   beforeAll(async () => {
-    const device = await openDevice((process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind);
+    const device = await openDevice(DEVICE);
     stopwatch = new Stopwatch(device, ONCE);
   });
   afterAll(() => stopwatch.device.close());

@@ -1,7 +1,6 @@
 /**
  * The CUDA kernels of conv2d and linear against each other: every tile, precision and number of parts gives what the
- * plain kernels give, whatever the order of threads. Runs on the simulator, or on a GPU if SPINEGRAD_TEST_DEVICE=cuda
- * asks for one.
+ * plain kernels give, whatever the order of threads. Runs where the device under test is a CUDA device.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
@@ -10,7 +9,8 @@ import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { linear } from '#spinegrad/engine/ops/linear.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { runModule, SIMULATOR } from '../engine/child.js';
+import { DEVICE } from '../device.js';
+import { runModule } from '../engine/child.js';
 import { integers, normals } from './descriptor.js';
 
 type Size = [number, number];
@@ -89,12 +89,10 @@ const LINEAR: Problem[] = [
   { name: 'linear of three classes, on the plain kernels', x: [33, 64], filters: [3, 1, 1] },
 ];
 
-describe('the kernels of conv2d', () => {
+describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
   let device: Device;
   beforeAll(async () => {
-    if (!process.env.SPINEGRAD_TEST_DEVICE?.startsWith('cuda'))
-      process.env.SPINEGRAD_CUDA_LIBRARY ??= SIMULATOR;
-    device = await openDevice('cuda');
+    device = await openDevice(DEVICE);
   });
   afterAll(() => {
     delete process.env.SPINEGRAD_CUDA_GEMM;
@@ -171,11 +169,9 @@ describe('the kernels of conv2d', () => {
       console.log(hash.digest('hex'));
       device.close();
     `;
-    const library = process.env.SPINEGRAD_CUDA_LIBRARY ?? SIMULATOR;
     const hashes = [];
     for (const order of ['forward', 'reverse', 'random:1']) {
-      const env = { SPINEGRAD_CUDA_LIBRARY: library, SPINEGRAD_SIMULATOR_ORDER: order };
-      const { status, output } = await runModule(code, { env });
+      const { status, output } = await runModule(code, { env: { SPINEGRAD_SIMULATOR_ORDER: order } });
       expect(status, output).toBe(0);
       hashes.push(output);
     }

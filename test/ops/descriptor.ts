@@ -15,11 +15,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import type { Tensor, TypedArray } from '#spinegrad/engine/tensor.js';
+import { DEVICE } from '../device.js';
 
 /** Numbers become float32; a typed array keeps its dtype. */
 export interface Input {
@@ -147,7 +148,6 @@ export function labels(shape: readonly number[], seed: number, classes: number):
  */
 export const TF32 = 2 ** 14;
 
-const DEVICE = (process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind;
 const UNIT = 2 ** -24;
 const STEP = 1e-5;
 const PROBES = 64;

@@ -11,6 +11,7 @@ import { AdamW } from '#spinegrad/optim/adamW.js';
 import { Ema } from '#spinegrad/optim/ema.js';
 import type { Optimizer } from '#spinegrad/optim/optimizer.js';
 import { SGD } from '#spinegrad/optim/sgd.js';
+import { DEVICE } from '../device.js';
 import { uniforms } from '../ops/descriptor.js';
 
 interface Golden {
@@ -38,7 +39,7 @@ const golden = JSON.parse(readFileSync(new URL('golden/optimizers.json', import.
 
 let device: Device;
 beforeEach(async () => {
-  device = await openDevice('cpu');
+  device = await openDevice(DEVICE);
 });
 afterEach(() => device.close());
 
