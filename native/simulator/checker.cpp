@@ -49,6 +49,9 @@ class Shadow {
   uint8_t* state(const void* address) { return states + offset(address); }
   Word& word(size_t offset) { return words_[offset / 4]; }
 
+  /// Has it stand for another range of the same size.
+  void move(const void* base) { base_ = reinterpret_cast<uintptr_t>(base); }
+
   void set(const void* address, size_t bytes, State state) { memset(this->state(address), state, bytes); }
 
  private:
@@ -71,7 +74,7 @@ Shadow& global() {
   return shadow;
 }
 
-/// Checked blocks run on one OS thread, so there is one shared memory.
+/// Of the block that runs. Each device's thread has a shared memory of its own, but checked blocks run one at a time.
 Shadow* sharedShadow = nullptr;
 
 Shadow* shadowOf(const void* address) {
@@ -252,6 +255,7 @@ void startGrid() { ++grid; }
 
 void startBlock(const void* sharedMemory, size_t bytes) {
   if (!sharedShadow) sharedShadow = new Shadow(sharedMemory, bytes);
+  sharedShadow->move(sharedMemory);
   sharedShadow->set(sharedMemory, bytes, notAllocated);
   blockNumber = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
   clocks.now = 1;
