@@ -1,23 +1,25 @@
-// conv2d by oneDNN: fprop, dgrad and wgrad, and the bias gradient.
+// conv2d: fprop, dgrad and wgrad, and the bias gradient.
 //
-// For each shape and pass a plan is made once: the algorithm and the layouts. Candidates are tried in order and the
-// first that oneDNN has a real kernel for (not its slow reference) is taken:
-//   1. channel-blocked images, Winograd F(4x4, 3x3) where it pays (see winogradPays)
-//   2. channel-blocked images, direct
-//   3. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
-//   4. row-major images, through a matrix product: any shape
+// Our own Winograd takes the 3x3 convolutions of stride 1 where it pays (see planWinograd), oneDNN takes the others.
+// Of oneDNN's algorithms a plan is made once for each shape and pass: candidates are tried in order and the first that
+// it has a real kernel for (not its slow reference) is taken:
+//   1. channel-blocked images
+//   2. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
+//   3. row-major images, through a matrix product: any shape
 // The choice depends on shapes and the processor only, never on a clock, so equal runs take equal paths. Weights stay
-// in fprop's layout, the optimizer works in it, and dgrad reorders a copy where it wants another.
+// in fprop's layout, the optimizer works in it, and dgrad reorders a copy where it wants another; Winograd's layout is
+// that of oneDNN's direct kernels.
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "native/cpu/device.h"
 #include "native/cpu/memory.h"
 #include "native/cpu/simd.h"
+#include "native/cpu/winograd.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
@@ -53,34 +55,13 @@ struct Problem {
 };
 
 struct Candidate {
-  algorithm algo;
   memory::desc x, y;
 };
 
-/// Winograd F(4x4, 3x3) does 4 times fewer multiplications on outputs that fill its 4x4 tiles, and moves transformed
-/// data for it. On ResNet-18's shapes it wins at 24x24 and 12x12 and gives nothing at 6x6 and 3x3, whose tiles are
-/// half empty, nor in wgrad.
-bool winogradPays(const Problem& problem) {
-  const Conv2dAttributes& a = problem.attributes;
-  const bool takes = problem.w[2] == 3 && problem.w[3] == 3 && a.strideH == 1 && a.strideW == 1 && a.padH <= 1 &&
-                     a.padW <= 1 && problem.w[0] >= 64 && problem.w[1] >= 64;
-  const auto tiled = [](int64_t size) { return (size + 3) / 4 * 4; };
-  const int64_t p = problem.y[2], q = problem.y[3];
-  return takes && 4 * p * q >= 3 * tiled(p) * tiled(q);
-}
-
-std::vector<Candidate> candidates(const Problem& problem, bool allowWinograd) {
+std::vector<Candidate> candidates(const Problem& problem) {
   const memory::desc plainX = rowMajor(problem.x), plainY = rowMajor(problem.y);
   const memory::desc blockedX = channelBlocked(problem.x), blockedY = channelBlocked(problem.y);
-  std::vector<Candidate> list;
-  if (problem.x[1] <= 4) {
-    list.push_back({algorithm::convolution_direct, plainX, blockedY});
-  } else {
-    if (allowWinograd && winogradPays(problem)) list.push_back({algorithm::convolution_winograd, blockedX, blockedY});
-    list.push_back({algorithm::convolution_direct, blockedX, blockedY});
-  }
-  list.push_back({algorithm::convolution_direct, plainX, plainY});
-  return list;
+  return {{problem.x[1] <= 4 ? plainX : blockedX, blockedY}, {plainX, plainY}};
 }
 
 memory::desc anyWeights(const Problem& problem) {
@@ -90,20 +71,21 @@ memory::desc anyWeights(const Problem& problem) {
 memory::desc biasDesc(const Problem& problem) { return problem.bias ? rowMajor(Shape{problem.w[0]}) : memory::desc(); }
 
 Fprop::primitive_desc describeFprop(const Problem& problem, const Candidate& candidate) {
-  const Fprop::desc desc(dnnl::prop_kind::forward_training, candidate.algo, candidate.x, anyWeights(problem),
-                         biasDesc(problem), candidate.y, problem.strides(), problem.padBefore(), problem.padBehind());
+  const Fprop::desc desc(dnnl::prop_kind::forward_training, algorithm::convolution_direct, candidate.x,
+                         anyWeights(problem), biasDesc(problem), candidate.y, problem.strides(), problem.padBefore(),
+                         problem.padBehind());
   return {desc, dnnlEngine()};
 }
 
 Dgrad::primitive_desc describeDgrad(const Problem& problem, const Candidate& candidate) {
-  const Dgrad::desc desc(candidate.algo, candidate.x, anyWeights(problem), candidate.y, problem.strides(),
-                         problem.padBefore(), problem.padBehind());
+  const Dgrad::desc desc(algorithm::convolution_direct, candidate.x, anyWeights(problem), candidate.y,
+                         problem.strides(), problem.padBefore(), problem.padBehind());
   return {desc, dnnlEngine(), describeFprop(problem, candidate)};
 }
 
 Wgrad::primitive_desc describeWgrad(const Problem& problem, const Candidate& candidate) {
-  const Wgrad::desc desc(candidate.algo, candidate.x, anyWeights(problem), candidate.y, problem.strides(),
-                         problem.padBefore(), problem.padBehind());
+  const Wgrad::desc desc(algorithm::convolution_direct, candidate.x, anyWeights(problem), candidate.y,
+                         problem.strides(), problem.padBefore(), problem.padBehind());
   return {desc, dnnlEngine(), describeFprop(problem, candidate)};
 }
 
@@ -120,7 +102,7 @@ const Plan<Pass>& planFor(const Problem& problem,
   thread_local std::map<std::vector<int64_t>, Plan<Pass>> plans;
   const auto key = problem.key();
   if (const auto found = plans.find(key); found != plans.end()) return found->second;
-  const auto list = candidates(problem, !std::is_same_v<Pass, Wgrad>);
+  const auto list = candidates(problem);
   for (const Candidate& candidate : list) {
     const bool last = &candidate == &list.back();
     try {
@@ -136,8 +118,45 @@ const Plan<Pass>& planFor(const Problem& problem,
 
 memory at(const memory::desc& desc, float* values) { return {desc, dnnlEngine(), values}; }
 
+memory::desc winogradWeights(const Problem& problem) {
+  const auto tag = channelBlock() == 16 ? memory::format_tag::OIhw16i16o : memory::format_tag::OIhw8i8o;
+  return {dims(problem.w), memory::data_type::f32, tag};
+}
+
+void winogradFprop(const Call& call, const Problem& problem, const Winograd& plan) {
+  std::optional<Workspace<float>> reordered;
+  const float* x = read(call.in(0), channelBlocked(problem.x));
+  const float* weights = call.inputs[0] == call.inputs[1] ? peek(call.in(1), winogradWeights(problem), reordered)
+                                                          : read(call.in(1), winogradWeights(problem));
+  std::optional<Workspace<float>> bias;
+  if (problem.bias) {
+    bias.emplace(plan.yBlocks * plan.lanes);
+    std::fill_n(std::copy_n(read<float>(call.in(2)), problem.w[0], bias->data()),
+                plan.yBlocks * plan.lanes - problem.w[0], 0.0f);
+  }
+  winogradConvolve(plan, x, weights, false, bias ? bias->data() : nullptr,
+                   write(call.out(0), channelBlocked(problem.y)));
+}
+
+/// dx is a convolution of dy.
+void winogradDgrad(const Call& call, const Problem& problem, const Winograd& plan) {
+  std::optional<Workspace<float>> reordered;
+  const float* weights = peek(call.in(1), winogradWeights(problem), reordered);
+  const float* dy = read(call.in(0), channelBlocked(problem.y));
+  winogradConvolve(plan, dy, weights, true, nullptr, write(call.out(0), channelBlocked(problem.x)));
+}
+
+void winogradWgrad(const Call& call, const Problem& problem, const Winograd& plan) {
+  const float* x = read(call.in(0), channelBlocked(problem.x));
+  const float* dy = read(call.in(1), channelBlocked(problem.y));
+  winogradFilterGradient(plan, x, dy, write(call.out(0), winogradWeights(problem)));
+}
+
 void fprop(const Call& call) {
   const Problem problem{call.in(0).shape, call.in(1).shape, call.out(0).shape, Conv2dAttributes(call), call.hasIn(2)};
+  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes)) {
+    return winogradFprop(call, problem, *plan);
+  }
   const auto& [description, primitive] = planFor<Fprop>(problem, describeFprop);
   const bool oneTensor = call.inputs[0] == call.inputs[1];  // which can lie in one layout only
   std::optional<Workspace<float>> reordered;
@@ -156,6 +175,12 @@ void fprop(const Call& call) {
 
 void dgrad(const Call& call) {
   const Problem problem{call.out(0).shape, call.in(1).shape, call.in(0).shape, Conv2dAttributes(call), false};
+  Conv2dAttributes turned = problem.attributes;
+  turned.padH = 2 - turned.padH;
+  turned.padW = 2 - turned.padW;
+  if (const auto plan = planWinograd(problem.y, problem.x, problem.w, turned)) {
+    return winogradDgrad(call, problem, *plan);
+  }
   const auto& [description, primitive] = planFor<Dgrad>(problem, describeDgrad);
   std::optional<Workspace<float>> reordered;
   float* weights = peek(call.in(1), description.weights_desc(), reordered);
@@ -168,6 +193,9 @@ void dgrad(const Call& call) {
 
 void wgrad(const Call& call) {
   const Problem problem{call.in(0).shape, call.out(0).shape, call.in(1).shape, Conv2dAttributes(call), false};
+  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes)) {
+    return winogradWgrad(call, problem, *plan);
+  }
   const auto& [description, primitive] = planFor<Wgrad>(problem, describeWgrad);
   primitive.execute(
       dnnlStream(),

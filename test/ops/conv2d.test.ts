@@ -64,6 +64,33 @@ function exact(
   };
 }
 
+/** A shape that the CPU convolves by Winograd's algorithm, with AVX2 and with AVX-512. */
+function winograd(
+  name: string,
+  x: [number, number, number, number],
+  k: number,
+  padding: number | [number, number],
+  bias = false,
+): OperationCase<Options> {
+  return {
+    name,
+    inputs: {
+      x: normals(x, 7),
+      weight: normals([k, x[1], 3, 3], 8),
+      ...(bias && { bias: normals([k], 9) }),
+    },
+    options: { padding },
+    ...(bias && { differentiable: ['x', 'weight', 'bias'] }),
+    probes: 6,
+    tolerance: {
+      units: 1024,
+      tf32: TF32,
+      reason:
+        'the transforms of F(4x4, 3x3) multiply rounding errors: entries up to 81/16, sums over 36 products',
+    },
+  };
+}
+
 describeOperation<Options>({
   name: 'conv2d',
   run: ({ x, weight, bias }, options) => conv2d(x!, weight!, { ...options, bias }),
@@ -102,18 +129,13 @@ describeOperation<Options>({
       options: { padding: 1 },
       differentiable: ['x', 'weight', 'bias'],
     },
-    {
-      name: 'a shape for Winograd',
-      inputs: { x: normals([1, 64, 8, 8], 7), weight: normals([64, 64, 3, 3], 8) },
-      options: { padding: 1 },
-      probes: 6,
-      tolerance: {
-        units: 1024,
-        tf32: TF32,
-        reason:
-          'F(4x4, 3x3) multiplies rounding errors: its transforms have entries up to 8 and sum over 36 products',
-      },
-    },
+    winograd('Winograd, tiles of 4', [1, 64, 8, 8], 64, 1),
+    winograd('Winograd, tiles of 3', [8, 32, 6, 6], 48, 1),
+    winograd('Winograd, one tile an image', [33, 32, 3, 3], 32, 1),
+    winograd('Winograd, more tiles than a block', [3, 32, 24, 24], 32, 1),
+    winograd('Winograd, tiles over the edge', [5, 40, 11, 7], 37, 1),
+    winograd('Winograd, unequal padding', [4, 33, 13, 10], 34, [1, 0], true),
+    winograd('Winograd, no padding', [6, 35, 14, 8], 33, 0, true),
   ],
   refusals: [
     {

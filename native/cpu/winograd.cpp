@@ -1,0 +1,76 @@
+#include "native/cpu/winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "native/cpu/memory.h"
+
+namespace spinegrad::cpu {
+
+int64_t Winograd::tiles() const { return images * tilesDown * tilesAcross; }
+int64_t Winograd::positions() const { return (outputs + 2) * (outputs + 2); }
+int64_t Winograd::xPanels() const { return (xBlocks + 1) / 2; }
+int64_t Winograd::yPanels() const { return (yBlocks + 1) / 2; }
+int64_t Winograd::blocks() const { return (tiles() + blockTiles - 1) / blockTiles; }
+int64_t Winograd::xStride() const { return xPanels() * 2 * lanes * blockTiles + 16; }
+int64_t Winograd::yStride() const { return yPanels() * 2 * lanes * blockTiles + 16; }
+int64_t Winograd::filterStride() const { return xPanels() * yPanels() * 4 * lanes * lanes + 16; }
+
+namespace {
+
+/// A processor without AVX2 has no kernels here.
+const WinogradKernels* kernels() {
+  if (channelBlock() == 16) return &winograd16;
+  static const bool avx2 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx2;
+  return avx2 ? &winograd8 : nullptr;
+}
+
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+// The tile is the one with fewer multiplications, edges that hang over included. Moving transformed data takes time
+// too, so the algorithm has to save half of the direct method's multiplications, and to find enough tiles that reading
+// the transformed filters, up to four times their size, is shared out.
+std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w,
+                                     const Conv2dAttributes& attributes) {
+  const auto& [strideH, strideW, padH, padW] = attributes;
+  if (kernels() == nullptr || w[2] != 3 || w[3] != 3 || strideH != 1 || strideW != 1) return {};
+  if (padH < 0 || padH > 2 || padW < 0 || padW > 2) return {};
+  if (std::min(x[1], y[1]) < 2 * channelBlock()) return {};
+  const auto multiplications = [&](int64_t m) { return (m + 2) * (m + 2) * ceilDiv(y[2], m) * ceilDiv(y[3], m); };
+  const int64_t outputs = multiplications(4) <= multiplications(3) ? 4 : 3;
+  if (2 * multiplications(outputs) > 9 * y[2] * y[3]) return {};
+  Winograd plan{outputs,
+                x[0],
+                padH,
+                padW,
+                x[2],
+                x[3],
+                ceilDiv(x[1], channelBlock()),
+                y[2],
+                y[3],
+                ceilDiv(y[1], channelBlock()),
+                ceilDiv(y[2], outputs),
+                ceilDiv(y[3], outputs),
+                channelBlock(),
+                0};
+  return plan.tiles() < 32 ? std::nullopt : std::optional(plan);
+}
+
+void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const float* bias, float* y) {
+  plan.blockTiles = std::min<int64_t>(12, plan.tiles());
+  const Workspace<float> filters(plan.filterStride() * plan.positions());
+  const Workspace<float> scratch(omp_get_max_threads() * (plan.xStride() + plan.yStride()) * plan.positions());
+  kernels()->filters(plan, weights, turned, filters.data());
+  kernels()->fprop(plan, x, filters.data(), bias, scratch.data(), y);
+}
+
+void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw) {
+  plan.blockTiles = std::min<int64_t>(192, plan.tiles());
+  const Workspace<float> scratch((plan.xStride() + plan.yStride() + plan.filterStride()) * plan.positions());
+  kernels()->wgrad(plan, x, dy, scratch.data(), dw);
+}
+
+}  // namespace spinegrad::cpu

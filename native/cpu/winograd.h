@@ -1,0 +1,22 @@
+// Winograd's convolution as conv2d calls it: whether it pays, and its passes with their scratch.
+#pragma once
+
+#include <optional>
+
+#include "native/cpu/winogradKernels.h"
+#include "native/engine/contracts.h"
+#include "native/engine/tensor.h"
+
+namespace spinegrad::cpu {
+
+/// The plan of x * w -> y, where Winograd's algorithm pays. dgrad asks for that of dy -> dx: `filters` then still
+/// counts outputs. The padding may be up to 2 there.
+std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w,
+                                     const Conv2dAttributes& attributes);
+
+/// Images are channel-blocked, weights in blocks [K][C][3][3][of C][of K], `bias` one value for each channel of y's
+/// blocks or null. `turned`: y is dx and x is dy.
+void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const float* bias, float* y);
+void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw);
+
+}  // namespace spinegrad::cpu

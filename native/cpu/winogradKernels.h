@@ -1,0 +1,57 @@
+// Winograd's algorithm for 3x3 convolutions of stride 1 on channel-blocked images, in all three passes.
+//
+// An output tile of m x m pixels, m = 4 or 3, needs an input tile of n x n, n = m + 2. With the matrices B, G, A of
+// winogradTransforms.h, one image d, one filter g and one output y a tile:
+//   fprop   y  = A' [ (G g G') * (B' d B) ] A       * elementwise, summed over the channels
+//   wgrad   dg = G' [ (A dy A') * (B' d B) ] G      summed over the tiles: fprop's form, transposed
+//   dgrad   is fprop of dy with the filters turned by 180 degrees and their channels exchanged.
+// Elementwise products summed are one matrix product for each of the n x n positions, with n*n / (9 m*m) of the direct
+// method's multiplications: 1/4 for m = 4, 1/3.24 for m = 3.
+//
+// Transformed data is a panel of two channel blocks wide: [position][panel][tile or channel][2 blocks], so that the
+// matrix product reads one vector pair for each step and keeps `rows` x 2 sums in registers.
+//   fprop   A thread takes a block of `blockTiles` tiles through all three steps, with the block's transformed input
+//           and output in its own scratch, of the size of the L2 cache. The filters are transformed once a call.
+//   wgrad   All threads transform a block of tiles, then share out the positions' products, whose sums stay in one
+//           array over the blocks; at the end they transform that array back.
+// No sum's order depends on the number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace spinegrad::cpu {
+
+struct Winograd {
+  int64_t outputs;  ///< m, pixels on a side of an output tile
+  int64_t images, padH, padW;
+  int64_t xHeight, xWidth, xBlocks;
+  int64_t yHeight, yWidth, yBlocks;
+  int64_t tilesDown, tilesAcross;
+  int64_t lanes;  ///< channels in a block
+  int64_t blockTiles;
+
+  int64_t tiles() const;
+  int64_t positions() const;
+  int64_t xPanels() const;
+  int64_t yPanels() const;
+  int64_t blocks() const;
+  /// Floats between one position's transformed tiles, or filters, and the next's. A little more than their number:
+  /// a power of two would put all positions into the same few cache lines.
+  int64_t xStride() const;
+  int64_t yStride() const;
+  int64_t filterStride() const;
+};
+
+/// The kernels, once for each vector length. Filters are [K/lanes][C/lanes][3][3][lanes of C][lanes of K].
+struct WinogradKernels {
+  /// Transformed filters for fprop, or, `turned`, for dgrad: `plan` is then that of dy -> dx.
+  void (*filters)(const Winograd& plan, const float* w, bool turned, float* u);
+  /// scratch: xStride() + yStride() floats, times positions(), for each thread. `bias` may be null.
+  void (*fprop)(const Winograd& plan, const float* x, const float* u, const float* bias, float* scratch, float* y);
+  /// scratch: the same once, then filterStride() * positions().
+  void (*wgrad)(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw);
+};
+
+extern const WinogradKernels winograd8, winograd16;
+
+}  // namespace spinegrad::cpu
