@@ -1,12 +1,18 @@
 /**
- * The typed engine: a device, tensors, operations with gradients, networks and optimizers.
+ * The typed engine: a device, tensors, operations with gradients, networks and optimizers. What is wrong with an
+ * argument is thrown at the call as a `SpinegradError` with a `code`.
  *
  *     const device = await openDevice('auto');
  *     const net = resnet18({ device, random: new RandomStream(1) });
  *     using y = tidy(() => noGrad(() => net.forward(device.tensor(pixels, [1, 1, 96, 96]))));
  *     console.log(await y.data());
  */
-export { readSafetensors, writeSafetensors } from './data/safetensors.js';
+export {
+  readSafetensors,
+  type StoredTensor,
+  type TensorData,
+  writeSafetensors,
+} from './data/safetensors.js';
 export { backward, noGrad } from './engine/autograd.js';
 export {
   CapturedStep,
@@ -22,8 +28,9 @@ export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.j
 export { clipGradNorm } from './engine/ops/clipGradNorm.js';
 export { type Conv2dOptions, conv2d } from './engine/ops/conv2d.js';
 export { copy } from './engine/ops/copy.js';
-export { dropout } from './engine/ops/dropout.js';
-export { focalLoss } from './engine/ops/focalLoss.js';
+export { type DropoutOptions, dropout } from './engine/ops/dropout.js';
+export type { ElementwiseLossOptions } from './engine/ops/elementwiseLoss.js';
+export { type FocalLossOptions, focalLoss } from './engine/ops/focalLoss.js';
 export { gather } from './engine/ops/gather.js';
 export { globalAvgPool2d } from './engine/ops/globalAvgPool2d.js';
 export { type InfoNCEOptions, infoNCE } from './engine/ops/infoNCE.js';
@@ -34,19 +41,22 @@ export { type MaxPool2dOptions, maxPool2d } from './engine/ops/maxPool2d.js';
 export { mse } from './engine/ops/mse.js';
 export { mul } from './engine/ops/mul.js';
 export { relu } from './engine/ops/relu.js';
-export { smoothL1 } from './engine/ops/smoothL1.js';
-export { softArgmax2d } from './engine/ops/softArgmax2d.js';
+export { type SmoothL1Options, smoothL1 } from './engine/ops/smoothL1.js';
+export { type SoftArgmax2dOptions, softArgmax2d } from './engine/ops/softArgmax2d.js';
 export { softmax } from './engine/ops/softmax.js';
 export { sum } from './engine/ops/sum.js';
 export { type DType, type Shape, Tensor, type TypedArray, tidy } from './engine/tensor.js';
 export { SpinegradError } from './error.js';
-export { Grader } from './nn/grader.js';
+export { type DropoutKeys, Grader, type GraderOptions } from './nn/grader.js';
 export { BatchNorm2d, type Build, Conv2d, Linear } from './nn/layers.js';
+export { type HeadKind, LocalizationHead, Localizer } from './nn/localizer.js';
 export { Module } from './nn/module.js';
 export { ProjectionHead } from './nn/projection.js';
-export { ResNet, type ResNetOptions, resnet18, resnet34, resnet50 } from './nn/resnet.js';
-export { AdamW } from './optim/adamW.js';
+export { type Depth, ResNet, type ResNetOptions, resnet18, resnet34, resnet50 } from './nn/resnet.js';
+export { Temperature } from './nn/temperature.js';
+export { AdamW, type AdamWSettings } from './optim/adamW.js';
 export { Ema } from './optim/ema.js';
-export { constant, stepDecay, warmupCosine } from './optim/schedules.js';
-export { SGD } from './optim/sgd.js';
+export type { ParameterGroup } from './optim/optimizer.js';
+export { constant, type Schedule, stepDecay, warmupCosine } from './optim/schedules.js';
+export { SGD, type SgdSettings } from './optim/sgd.js';
 export { RandomStream } from './random.js';

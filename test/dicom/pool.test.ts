@@ -19,6 +19,15 @@ beforeAll(async () => {
 });
 
 describe('DicomPool', () => {
+  it('reads under `node --input-type=module --eval` too', async () => {
+    const code = `
+      import { DicomPool } from '#spinegrad/dicom/pool.js';
+      const pool = new DicomPool({ size: 1 });
+      console.log((await pool.read('${paths[0]}')).columns);
+      await pool.close();`;
+    expect(await runModule(code)).toEqual({ status: 0, signal: null, output: '2\n' });
+  });
+
   it('gives results in order; a bad file fails alone', async () => {
     await using pool = new DicomPool({ size: 2 });
     const results: DicomResult[] = [];

@@ -139,7 +139,8 @@ export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInp
   const summary: Summary = {
     preset: 'demo',
     seed: 7,
-    device: 'cpu (2 threads)',
+    device: 'cpu',
+    threads: 2,
     data: {
       source: synthetic ? 'phantom' : 'rsna',
       synthetic,

@@ -56,7 +56,7 @@ describe('writeReport', () => {
     const file = join(directory, 'file');
     await writeFile(file, '');
     await expect(writeReport(file, inventedRun())).rejects.toMatchObject({
-      code: 'ERR_REPORT_WRITE',
+      code: 'ERR_WRITE',
       message: expect.stringContaining(file),
     });
   });

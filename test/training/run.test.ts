@@ -79,6 +79,7 @@ const summarySchema = z.strictObject({
   preset: z.string(),
   seed: whole,
   device: z.string(),
+  threads: whole.nullable(),
   data: z.strictObject({
     source: z.enum(['phantom', 'rsna']),
     synthetic: z.boolean(),

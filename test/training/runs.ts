@@ -51,7 +51,8 @@ export async function trainHere(
   bankOf?: string,
 ): Promise<Summary> {
   const asked = { preset: 'smoke', changes: changes(settings).map(parseSetting), data };
-  const { identity } = await openRunFolder(dir, false, asked);
+  const { identity, lock } = await openRunFolder(dir, false, asked);
+  using _ = lock;
   if (bankOf !== undefined) await cp(join(bankOf, 'bank'), join(dir, 'bank'), { recursive: true });
   const { signal } = new AbortController();
   return train({ dir, identity, resume: bankOf !== undefined, device: 'cpu', progress: silent, signal });

@@ -142,8 +142,11 @@ describe("a run's folder", () => {
 
   it('may be opened anew until the run has a log', async () => {
     const dir = await temporaryFolder();
-    const open = (seed: number, resume = false) =>
-      openRunFolder(dir, resume, { preset: 'smoke', changes: [{ seed }] });
+    const open = async (seed: number, resume = false) => {
+      const opened = await openRunFolder(dir, resume, { preset: 'smoke', changes: [{ seed }] });
+      opened.lock[Symbol.dispose]();
+      return opened;
+    };
     expect((await open(1)).resumed).toBe(false);
     expect((await open(2)).identity.config.seed).toBe(2);
     await RunLog.open(dir, false);

@@ -16,7 +16,7 @@ interface Flags {
 export function predictCommand(): Command {
   return new Command('predict')
     .description('find the five lumbar discs on the canal slice and grade them; for research only')
-    .argument('<input>', 'DICOM file or folder, NIfTI volume, or PNG of one sagittal slice')
+    .argument('<input>', 'DICOM file or folder, NIfTI volume, or PNG of one sagittal slice, head up')
     .requiredOption('--model <run>', 'folder of a finished run')
     .option('--json <file>', 'write the result there instead of printing it')
     .option('--overlay <file>', 'write a PNG of the slice with dots, levels and grades')

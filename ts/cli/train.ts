@@ -55,12 +55,15 @@ async function run(flags: Flags): Promise<void> {
   const changes = flags.set.map(parseSetting);
   if (seed !== undefined) changes.push({ seed });
   const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
-  const { identity, resumed } = await openRunFolder(dir, resume, {
+  const { identity, resumed, lock } = await openRunFolder(dir, resume, {
     preset,
     changes,
     data: data === undefined ? undefined : resolve(data),
   });
+  using _ = lock;
   progress.line(`run ${dir}${resume && !resumed ? ': found nothing to resume, so a new run begins' : ''}`);
+  if (lock.tookOver !== undefined)
+    progress.line(`took the folder over from process ${lock.tookOver}, which has ended`);
   await interruptible(progress, `go on with: node train.js --resume --out ${dir}`, async (signal) => {
     const summary = await train({ dir, identity, resume: resumed, device, progress, signal });
     console.log(formatSummary(summary));

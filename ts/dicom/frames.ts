@@ -1,7 +1,6 @@
 /** The pixel cells of each frame: a slice of native pixel data, or the decoded fragments of encapsulated data. */
 import type { DataSet, Element } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
-import { codecOf, decodeFrame } from './codecs.js';
 import { startsCodestream } from './codestream.js';
 import { EXPLICIT_BIG_ENDIAN, truncated } from './dataset.js';
 import type { PixelLayout } from './pixels.js';
@@ -25,6 +24,8 @@ export async function* frameCells(
     yield* nativeFrames(dataSet, element, layout, transferSyntax, path);
     return;
   }
+  // 0.1 s of loading that only compressed files are worth.
+  const { codecOf, decodeFrame } = await import('./codecs.js');
   const codec = codecOf(transferSyntax, path);
   for (const encoded of encapsulatedFrames(dataSet, element, layout, path)) {
     yield decodeFrame(codec, encoded, layout, path);

@@ -43,7 +43,7 @@ export class DicomPool implements AsyncDisposable {
     if (!Number.isInteger(size) || size < 1) {
       throw new SpinegradError(
         'ERR_ARGUMENT',
-        `DicomPool: size is ${size}, expected an integer of 1 or more`,
+        `DicomPool: size is ${String(size)}, expected an integer of 1 or more`,
       );
     }
     this.#size = size;
@@ -101,7 +101,8 @@ export class DicomPool implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url));
+    // A thread's file is not what `node --input-type=module --eval` speaks of.
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
     this.#workers.add(worker);
     // An error always ends the thread; the job in flight, if any, hears of it through its own listener.
     worker.on('error', () => {});

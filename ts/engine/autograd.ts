@@ -6,7 +6,7 @@
  * its saved tensors or its output again, so both are freed on the way: activations give their memory to gradients.
  */
 import { SpinegradError } from '../error.js';
-import { expectTensor } from './check.js';
+import { expectFunction, expectTensor } from './check.js';
 import type { GradientNode, Tensor } from './tensor.js';
 
 let order = 0;
@@ -14,6 +14,7 @@ let enabled = true;
 
 /** Runs `body`, which must be synchronous, without recording: for evaluation. */
 export function noGrad<T>(body: () => T): T {
+  expectFunction('noGrad', body);
   const before = enabled;
   enabled = false;
   try {

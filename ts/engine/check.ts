@@ -54,7 +54,13 @@ export function expectTensor(
   return value.shape;
 }
 
-/** Checks a numeric option against a range. */
+/** The least number that float32 holds in full precision. */
+const LEAST = 2 ** -126;
+
+/**
+ * Checks a numeric option against a range. The kernels compute in float32: what is finite, or above 0, must be so
+ * there too.
+ */
 export function expectNumber(
   operation: string,
   argument: string,
@@ -64,20 +70,21 @@ export function expectNumber(
   const { min, max, above, below, integer } = range;
   const fits =
     typeof value === 'number' &&
-    Number.isFinite(value) &&
+    Number.isFinite(Math.fround(value)) &&
     (min === undefined || value >= min) &&
     (max === undefined || value <= max) &&
     (above === undefined || value > above) &&
+    !(above === 0 && value < LEAST) &&
     (below === undefined || value < below) &&
     (!integer || Number.isSafeInteger(value));
   if (!fits) {
     const bounds = [
       min !== undefined && `>= ${min}`,
-      above !== undefined && `> ${above}`,
+      above !== undefined && (above === 0 ? `>= ${LEAST.toPrecision(3)}` : `> ${above}`),
       max !== undefined && `<= ${max}`,
       below !== undefined && `< ${below}`,
     ].filter(Boolean);
-    const kind = integer ? 'an integer' : 'a finite number';
+    const kind = integer ? 'an integer' : 'a finite float32';
     const expected = [kind, bounds.join(' and ')].join(' ').trim();
     throw new SpinegradError(
       'ERR_ARGUMENT',
@@ -86,6 +93,9 @@ export function expectNumber(
   }
   return value;
 }
+
+/** Of a softmax: beyond it the quotients of ordinary numbers leave float32. */
+export const TEMPERATURE = { min: 1e-6, max: 1e6 };
 
 /** Checks that an option is one of the words it may be. */
 export function expectOneOf<T extends string>(
@@ -122,6 +132,12 @@ export function expectPair(
   }
   for (const number of pair) expectNumber(operation, argument, number, { min, max: 65536, integer: true });
   return pair as [number, number];
+}
+
+/** Checks that an argument can be called. */
+export function expectFunction(operation: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw new SpinegradError('ERR_ARGUMENT', `${operation}(): expected a function, found ${found(value)}`);
 }
 
 /** Checks a shape and returns a copy that nobody can change. */

@@ -1,6 +1,6 @@
 /** A device: an ordered queue, its memory, and the tensors made on it. */
 import { SpinegradError } from '../error.js';
-import { expectShape, found } from './check.js';
+import { expectNumber, expectShape, found } from './check.js';
 import {
   type DeviceHandle,
   fromNative,
@@ -29,6 +29,7 @@ export interface MemoryInfo {
   tensors: number;
 }
 
+/** A device as `openDevice()` gives it: makes tensors, runs what is called on them in order, reports memory. */
 export class Device {
   /** @internal */
   readonly handle: DeviceHandle;
@@ -239,19 +240,16 @@ export class CapturedStep<T> implements Disposable {
  */
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
   const { threads } = options ?? {};
-  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0 && threads <= 1024)) {
-    throw new SpinegradError(
-      'ERR_ARGUMENT',
-      `openDevice(): threads must be an integer from 1 to 1024, found ${threads}`,
-    );
+  if (threads !== undefined) {
+    expectNumber('openDevice', 'threads', threads, { min: 1, max: 1024, integer: true });
   }
   if (kind === 'cpu') return new Device('cpu', 'asked for', options);
   if (kind === 'auto') return automatic(options);
-  const cuda = /^cuda(?::(\d{1,3}))?$/.exec(kind);
+  const cuda = typeof kind === 'string' ? /^cuda(?::(\d{1,3}))?$/.exec(kind) : null;
   if (!cuda) {
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${JSON.stringify(kind)}`,
+      `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${found(kind)}`,
     );
   }
   return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'asked for', options);

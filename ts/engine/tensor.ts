@@ -7,7 +7,7 @@
  */
 import { types } from 'node:util';
 import { SpinegradError } from '../error.js';
-import { expectTensor, found } from './check.js';
+import { expectFunction, expectTensor, found } from './check.js';
 import type { Device } from './device.js';
 import { fromNative, native, rethrow, type TensorHandle } from './native.js';
 
@@ -58,6 +58,7 @@ const collected = new FinalizationRegistry<Device>((device) => {
   device.tensorsAlive--;
 });
 
+/** Values of one dtype and shape on one device; operations make new ones, and gradients gather in `grad`. */
 export class Tensor implements Disposable {
   /** Whether `backward()` leaves the gradient of a scalar with respect to this tensor in `grad`. */
   requiresGrad = false;
@@ -225,6 +226,7 @@ function release(value: unknown, scope: Set<Tensor>, seen = new Set<unknown>()):
  * those that were kept. `body` must be synchronous.
  */
 export function tidy<T>(body: () => T): T {
+  expectFunction('tidy', body);
   const scope = new Set<Tensor>();
   scopes.push(scope);
   let result: T | undefined;

@@ -109,6 +109,8 @@ export interface Summary {
   preset: string;
   seed: number;
   device: string;
+  /** Of the CPU device; null on others. */
+  threads: number | null;
   data: {
     source: 'phantom' | 'rsna';
     synthetic: boolean;

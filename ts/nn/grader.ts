@@ -21,6 +21,7 @@ export interface DropoutKeys {
   step: number;
 }
 
+/** Slices or crops [N, 1, S, S] to logits [N, 3]; names `encoder.*` and `head.*`. */
 export class Grader extends Module {
   readonly encoder: ResNet;
   readonly head: Linear;

@@ -44,11 +44,14 @@ export class Conv2d extends Module {
   }
 }
 
+/** Batch norm of [N, C, H, W] with its running statistics (Ioffe and Szegedy 2015); weight 1 and bias 0 at first. */
 export class BatchNorm2d extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor;
   readonly runningMean: Tensor;
   readonly runningVariance: Tensor;
+  /** Share of a new batch in the running statistics. */
+  momentum = 0.1;
 
   /** @param scale first value of the weight: 1, or 0 to start a residual branch as the identity */
   constructor({ device }: Build, channels: number, scale = 1) {
@@ -61,8 +64,8 @@ export class BatchNorm2d extends Module {
 
   /** Normalises x, adds `residual` and applies ReLU where asked, in one pass. */
   forward(x: Tensor, fused: { relu?: boolean; residual?: Tensor } = {}): Tensor {
-    const { weight, bias, runningMean, runningVariance, training } = this;
-    return batchNorm2d(x, weight, bias, runningMean, runningVariance, { training, ...fused });
+    const { weight, bias, runningMean, runningVariance, training, momentum } = this;
+    return batchNorm2d(x, weight, bias, runningMean, runningVariance, { training, momentum, ...fused });
   }
 }
 
@@ -82,5 +85,19 @@ export class Linear extends Module {
   /** [N, C] -> [N, K] */
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias);
+  }
+}
+
+/** Runs `body`, which trains below `module`, without a trace in the running statistics of its batch norms. */
+export function withoutStatistics<T>(module: Module, body: () => T): T {
+  const norms = [...module.modules()].filter((one) => one instanceof BatchNorm2d);
+  const before = norms.map(({ momentum }) => momentum);
+  for (const norm of norms) norm.momentum = 0;
+  try {
+    return body();
+  } finally {
+    norms.forEach((norm, index) => {
+      norm.momentum = before[index]!;
+    });
   }
 }

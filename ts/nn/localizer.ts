@@ -21,6 +21,7 @@ export const FRONT_MM = 25;
 
 export type HeadKind = 'heatmap' | 'regression';
 
+/** Feature maps to six points: a 1x1 convolution read by soft-argmax, or a linear layer on the pooled embedding. */
 export class LocalizationHead extends Module {
   readonly #maps: Conv2d | undefined;
   readonly #coordinates: Linear | undefined;
@@ -54,6 +55,7 @@ export class LocalizationHead extends Module {
   }
 }
 
+/** An encoder and its localization head; names `encoder.*` and `head.*`. */
 export class Localizer extends Module {
   constructor(
     readonly encoder: ResNet,

@@ -6,6 +6,7 @@
 import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
+/** The base of all networks: parameters, buffers and modules within, by their dotted names. */
 export abstract class Module {
   readonly #children = new Map<string, Module>();
   readonly #parameters = new Map<string, Tensor>();
@@ -41,6 +42,12 @@ export abstract class Module {
 
   eval(): this {
     return this.train(false);
+  }
+
+  /** This module and all below it. */
+  *modules(): Generator<Module> {
+    yield this;
+    for (const child of this.#children.values()) yield* child.modules();
   }
 
   /** All parameters below this module by their dotted names. */

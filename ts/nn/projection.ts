@@ -5,6 +5,7 @@ import type { Tensor } from '../engine/tensor.js';
 import { type Build, Linear } from './layers.js';
 import { Module } from './module.js';
 
+/** Embeddings [N, C] to rows of length 1 [N, out]: linear, ReLU, linear, l2Normalize. */
 export class ProjectionHead extends Module {
   readonly #hidden: Linear;
   readonly #out: Linear;

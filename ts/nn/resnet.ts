@@ -3,7 +3,7 @@
  * names without the last `fc`. Every batch norm is fused with what follows it, so a basic block is four kernels:
  * conv, BN + ReLU, conv, BN + residual + ReLU.
  */
-import { expectNumber } from '../engine/check.js';
+import { expectNumber, found } from '../engine/check.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
 import { maxPool2d } from '../engine/ops/maxPool2d.js';
 import type { Tensor } from '../engine/tensor.js';
@@ -118,9 +118,14 @@ class Stage extends Module {
 }
 
 function expectOptions({ depth, inputChannels = 1, width = 64, strides = [1] }: ResNetOptions): void {
-  if (!Object.hasOwn(BLOCKS, depth)) {
-    throw new SpinegradError('ERR_ARGUMENT', `ResNet(): depth: expected 18, 34 or 50, found ${depth}`);
-  }
+  const fail = (argument: string, expected: string, value: unknown) => {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `ResNet(): ${argument}: expected ${expected}, found ${found(value)}`,
+    );
+  };
+  if (typeof depth !== 'number' || !Object.hasOwn(BLOCKS, depth)) fail('depth', '18, 34 or 50', depth);
+  if (!Array.isArray(strides)) fail('strides', 'an array of integers', strides);
   const positive = { min: 1, integer: true };
   expectNumber('ResNet', 'inputChannels', inputChannels, positive);
   expectNumber('ResNet', 'width', width, positive);
@@ -128,6 +133,7 @@ function expectOptions({ depth, inputChannels = 1, width = 64, strides = [1] }: 
   for (const stride of strides) expectNumber('ResNet', 'strides', stride, positive);
 }
 
+/** Images [N, C, H, W] to embeddings [N, features]; wrong options throw `ERR_ARGUMENT`. */
 export class ResNet extends Module {
   /** Channels of the last stage: the length of an embedding. */
   readonly features: number;
@@ -139,7 +145,7 @@ export class ResNet extends Module {
 
   constructor(build: Build, options: ResNetOptions) {
     super();
-    expectOptions(options);
+    expectOptions(options ?? {});
     const { depth, inputChannels = 1, width = 64, strides = [1, 2, 2, 2] } = options;
     this.#conv1 = this.child('conv1', new Conv2d(build, inputChannels, width, 7, { stride: 2, padding: 3 }));
     this.#bn1 = this.child('bn1', new BatchNorm2d(build, width));
@@ -168,10 +174,13 @@ export class ResNet extends Module {
   }
 }
 
+/** ResNet-18; see `ResNet`. */
 export const resnet18 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
   new ResNet(build, { ...options, depth: 18 });
+/** ResNet-34; see `ResNet`. */
 export const resnet34 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
   new ResNet(build, { ...options, depth: 34 });
+/** ResNet-50; see `ResNet`. */
 export const resnet50 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
   new ResNet(build, { ...options, depth: 50 });
 

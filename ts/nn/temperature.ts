@@ -3,6 +3,7 @@ import type { Tensor } from '../engine/tensor.js';
 import type { Build } from './layers.js';
 import { Module } from './module.js';
 
+/** A learned temperature; `first` is its value at the start, above 0 (without unit: it divides cosines). */
 export class Temperature extends Module {
   /** [1]; what `infoNCE` takes as `logScale`. */
   readonly logScale: Tensor;

@@ -6,6 +6,7 @@ import { expectNumber } from '../engine/check.js';
 
 export type Schedule = (step: number) => number;
 
+/** Always 1. */
 export const constant = (): Schedule => () => 1;
 
 /**
@@ -19,14 +20,14 @@ export function warmupCosine(options: {
   /** Default 0. */
   floor?: number;
 }): Schedule {
-  const { totalSteps } = options;
+  const { totalSteps } = options ?? {};
   expectNumber('warmupCosine', 'totalSteps', totalSteps, { min: 1, integer: true });
-  const warmupSteps = expectNumber('warmupCosine', 'warmupSteps', options.warmupSteps ?? 0, {
+  const warmupSteps = expectNumber('warmupCosine', 'warmupSteps', options?.warmupSteps ?? 0, {
     min: 0,
     max: totalSteps,
     integer: true,
   });
-  const floor = expectNumber('warmupCosine', 'floor', options.floor ?? 0, { min: 0, max: 1 });
+  const floor = expectNumber('warmupCosine', 'floor', options?.floor ?? 0, { min: 0, max: 1 });
   return (step) => {
     if (step < warmupSteps) return (step + 1) / warmupSteps;
     if (step >= totalSteps) return floor;
@@ -37,7 +38,7 @@ export function warmupCosine(options: {
 
 /** Multiplied by `factor` every `every` steps. */
 export function stepDecay(options: { every: number; factor: number }): Schedule {
-  const every = expectNumber('stepDecay', 'every', options.every, { min: 1, integer: true });
-  const factor = expectNumber('stepDecay', 'factor', options.factor, { above: 0, max: 1 });
+  const every = expectNumber('stepDecay', 'every', options?.every, { min: 1, integer: true });
+  const factor = expectNumber('stepDecay', 'factor', options?.factor, { above: 0, max: 1 });
   return (step) => factor ** Math.floor(step / every);
 }

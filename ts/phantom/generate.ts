@@ -96,7 +96,10 @@ async function runWorkers(options: GenerateOptions): Promise<StudyRows[]> {
       if (signal?.aborted) return abort();
       signal?.addEventListener('abort', abort, { once: true });
       for (let i = 0; i < count; i++) {
-        const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: shared });
+        const worker = new Worker(new URL('./worker.js', import.meta.url), {
+          workerData: shared,
+          execArgv: [],
+        });
         workers.push(worker);
         worker.on('error', reject);
         worker.on('message', (answer: Answer) => {

@@ -1,6 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SpinegradError } from '../error.js';
+import { makeFolder, writeFileAtomic } from '../data/atomic.js';
 import { confusionPanel, curvePanels } from './figures/finetuning.js';
 import { predictionPanel } from './figures/predictions.js';
 import { pretrainingPanels } from './figures/pretraining.js';
@@ -45,27 +44,20 @@ export function renderReport(input: ReportInput): string {
 
 /**
  * Writes `report.html`, a page in one file, and its figures once more as `figures/*.svg`, into the folder of the run
- * (made if it is missing; earlier files are replaced).
+ * (made if it is missing; earlier files are replaced, each as a whole).
  *
  * @returns path of the page
- * @throws SpinegradError ERR_REPORT_WRITE when the folder cannot be written
+ * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<string> {
   const figures = drawFigures(input);
   const page = join(directory, 'report.html');
-  try {
-    await mkdir(join(directory, 'figures'), { recursive: true });
-    for (const [name, rows] of Object.entries(figures)) {
-      if (rows.length === 0) continue;
-      await writeFile(
-        join(directory, 'figures', `${name}.svg`),
-        figureFile(TITLES[name as keyof Figures], rows),
-      );
-    }
-    await writeFile(page, renderPage(input, figures));
-  } catch (cause) {
-    const message = `${directory}: cannot write the report (${(cause as Error).message}); free space or choose another folder with --out`;
-    throw new SpinegradError('ERR_REPORT_WRITE', message, { cause });
+  await makeFolder(join(directory, 'figures'));
+  for (const [name, rows] of Object.entries(figures)) {
+    if (rows.length === 0) continue;
+    const svg = figureFile(TITLES[name as keyof Figures], rows);
+    await writeFileAtomic(join(directory, 'figures', `${name}.svg`), svg);
   }
+  await writeFileAtomic(page, renderPage(input, figures));
   return page;
 }

@@ -6,12 +6,14 @@
  * nothing.
  *
  * `beside`: a network of its own, kept at the epoch with the least validation error. `joint`: a head on the encoder
- * that is being pretrained, whose loss is added to InfoNCE's.
+ * that is being pretrained, whose loss is added to InfoNCE's. Slices and crops go through it apart, each normalised by
+ * its own batch, since their intensities differ; running statistics are those of the crops, and when the encoder is
+ * done the localizer's copy of them is measured anew on slices (auxiliary batch norm, Xie et al., CVPR 2020).
  */
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
 import { LEVELS, type SliceRecord } from '../data/types.js';
-import { backward } from '../engine/autograd.js';
+import { backward, noGrad } from '../engine/autograd.js';
 import type { AugmentKeys, AugmentOptions } from '../engine/ops/augment.js';
 import { mse } from '../engine/ops/mse.js';
 import { mul } from '../engine/ops/mul.js';
@@ -20,6 +22,7 @@ import { type Tensor, tidy } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import { type Centres, localizationErrors } from '../evaluation/localization.js';
 import type { LocalizationSummary } from '../evaluation/types.js';
+import { withoutStatistics } from '../nn/layers.js';
 import { LocalizationHead, Localizer } from '../nn/localizer.js';
 import { ResNet } from '../nn/resnet.js';
 import { AdamW } from '../optim/adamW.js';
@@ -30,6 +33,9 @@ import { decayGroups, stageSchedule, update } from './groups.js';
 import { letterboxed, locate } from './locate.js';
 import { Slices } from './slices.js';
 import { type Run, runStage, type StageResult } from './stage.js';
+
+/** Batches after which a running statistic, which a batch moves by a tenth, has forgotten what it was. */
+const MEASURED = 100;
 
 const PURPOSE = { encoder: 301, head: 302, order: 303, views: 304 };
 
@@ -117,8 +123,8 @@ function newHead(
 }
 
 /**
- * The same task as a second loss on an encoder that is being pretrained. Its slices stay on the device until
- * `dispose()`; afterwards `new Localizer(encoder, head)` locates.
+ * The same task as a second loss on an encoder that is being pretrained, and then its localizer. Its slices stay on
+ * the device until `dispose()`.
  */
 export function jointLocalization(run: Run, bank: Bank, encoder: ResNet) {
   const { config, device } = run;
@@ -127,15 +133,30 @@ export function jointLocalization(run: Run, bank: Bank, encoder: ResNet) {
   const trained = annotated(slices.of('train'));
   const augmentation = strengths(config, slices.size);
   const head = newHead(run, encoder, slices.size);
+  const localizer = new Localizer(encoder, head);
+  const draw = (epoch: number, step: number) => {
+    const random = new RandomStream(seed, PURPOSE.order, epoch, step);
+    const batch = Array.from({ length: settings.batch }, () => random.pick(trained));
+    return { batch, keys: { seed: seed ^ PURPOSE.views, step: random.bits() } };
+  };
   return {
     head,
     weight: settings.weight,
     loss(epoch: number, step: number): Tensor {
-      const random = new RandomStream(seed, PURPOSE.order, epoch, step);
-      const batch = Array.from({ length: settings.batch }, () => random.pick(trained));
-      const keys = { seed: seed ^ PURPOSE.views, step: random.bits() };
-      const features = encoder.featureMap(slices.views(batch, keys, augmentation));
-      return coordinateLoss(head.forward(features), slices, batch, keys, augmentation, settings);
+      const { batch, keys } = draw(epoch, step);
+      const points = withoutStatistics(encoder, () =>
+        localizer.forward(slices.views(batch, keys, augmentation)),
+      );
+      return coordinateLoss(points, slices, batch, keys, augmentation, settings);
+    },
+    /** Turns the trained encoder into the localizer's: its running statistics become those of slices. */
+    finish(): Localizer {
+      localizer.train();
+      for (let step = 0; step < MEASURED; step++) {
+        const { batch, keys } = draw(0, step);
+        noGrad(() => tidy(() => localizer.forward(slices.views(batch, keys, augmentation)).dispose()));
+      }
+      return localizer.eval();
     },
     dispose: () => slices.dispose(),
   };

@@ -18,14 +18,35 @@ import {
   resolveConfig,
   type Settings,
 } from './config.js';
+import { type Lock, lockFolder } from './lock.js';
 
 export interface RunIdentity {
   config: Config;
   /** The data folder, absolute; null: phantom studies in the run's own folder. */
   data: string | null;
+  /** Where the run began: besides settings and data its bits depend on this. */
+  machine?: Machine | undefined;
 }
 
-const storedSchema = z.object({ version: z.literal(1), data: z.string().nullable(), config: z.unknown() });
+/** A device as it says of itself: kind, processor, instruction set, libraries; `threads` on the CPU. */
+export interface Machine {
+  device: string;
+  threads: number | null;
+  description: string;
+}
+
+const machineSchema = z.object({
+  device: z.string(),
+  threads: z.number().int().positive().nullable(),
+  description: z.string(),
+});
+
+const storedSchema = z.object({
+  version: z.literal(1),
+  data: z.string().nullable(),
+  config: z.unknown(),
+  machine: machineSchema.optional(),
+});
 
 const configPath = (dir: string): string => join(dir, 'config.json');
 
@@ -46,8 +67,8 @@ export function readIdentity(dir: string): RunIdentity | undefined {
   const path = configPath(dir);
   if (!existsSync(path)) return undefined;
   try {
-    const { data, config } = storedSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return { config: parseConfig(config, path), data };
+    const { data, config, machine } = storedSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return { config: parseConfig(config, path), data, machine };
   } catch (cause) {
     const reason =
       cause instanceof SpinegradError
@@ -69,21 +90,23 @@ export interface Asked {
 
 /**
  * Opens the folder for a new run, or for one that goes on. With `resume` and nothing there a new run is begun, so
- * that a job that is started again and again needs one command line only.
+ * that a job that is started again and again needs one command line only. The folder is the caller's until the lock is
+ * disposed.
  *
- * @throws SpinegradError ERR_RUN_EXISTS, ERR_RESUME, ERR_RUN_CONFIG, ERR_CONFIG, ERR_WRITE, ERR_DISK_FULL
+ * @throws SpinegradError ERR_RUN_LOCKED, ERR_RUN_EXISTS, ERR_RESUME, ERR_RUN_CONFIG, ERR_CONFIG, ERR_WRITE, ERR_DISK_FULL
  */
 export async function openRunFolder(
   dir: string,
   resume: boolean,
   asked: Asked,
-): Promise<{ identity: RunIdentity; resumed: boolean }> {
+): Promise<{ identity: RunIdentity; resumed: boolean; lock: Lock }> {
   const stored = readIdentity(dir);
   if (stored && resume) {
     checkSame(dir, stored, asked);
+    const lock = lockFolder(dir);
     for (const part of ['.', 'bank', 'checkpoints', 'weights', 'figures'])
       await removeTemporaries(join(dir, part));
-    return { identity: stored, resumed: true };
+    return { identity: stored, resumed: true, lock };
   }
   // A run that failed before it trained (its log is opened then) has learned nothing and may be started anew.
   if (stored && existsSync(join(dir, 'metrics.jsonl'))) {
@@ -95,15 +118,20 @@ export async function openRunFolder(
   const config = resolveConfig(asked.preset ?? DEFAULT_PRESET, ...asked.changes);
   const identity = { config, data: asked.data ?? null };
   await makeFolder(dir);
-  await writeFileAtomic(configPath(dir), `${JSON.stringify({ version: 1, ...identity }, null, 2)}\n`);
-  return { identity, resumed: false };
+  const lock = lockFolder(dir);
+  await writeIdentity(dir, identity);
+  return { identity, resumed: false, lock };
 }
+
+export const writeIdentity = (dir: string, identity: RunIdentity): Promise<void> =>
+  writeFileAtomic(configPath(dir), `${JSON.stringify({ version: 1, ...identity }, null, 2)}\n`);
 
 /** A run that goes on keeps its settings: what the command line says must be what it was started with. */
 function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: Asked): void {
   const { config } = stored;
   const asked = { ...changeConfig({ ...config, preset: preset ?? config.preset }, ...changes) };
-  const difference = firstDifference({ ...stored }, { config: asked, data: data ?? stored.data });
+  const { machine } = stored;
+  const difference = firstDifference({ ...stored }, { config: asked, data: data ?? stored.data, machine });
   if (difference === undefined) return;
   throw new SpinegradError(
     'ERR_RESUME',

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../data/atomic.js';
 import type { Bank } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
-import { type DeviceKind, openDevice } from '../engine/device.js';
+import { type Device, type DeviceKind, openDevice } from '../engine/device.js';
 import type { Summary } from '../evaluation/types.js';
-import { Localizer } from '../nn/localizer.js';
+import type { Localizer } from '../nn/localizer.js';
 import { writeReport } from '../report/report.js';
 import { CheckpointStore, type Values, valuesOf } from './checkpoint.js';
 import { Discs } from './discs.js';
@@ -21,7 +21,7 @@ import { pretrain } from './pretrain.js';
 import type { Progress } from './progress.js';
 import { reportInput } from './reportInput.js';
 import { makeBank } from './runData.js';
-import { hashOf, type RunIdentity } from './runFolder.js';
+import { hashOf, type RunIdentity, writeIdentity } from './runFolder.js';
 import { RunLog } from './runLog.js';
 import { Slices } from './slices.js';
 import type { Run, StageResult } from './stage.js';
@@ -49,8 +49,7 @@ export async function train(options: TrainOptions): Promise<Summary> {
   const { dir, identity, progress, signal } = options;
   const { config } = identity;
   const timing: Timing = {};
-  using device = await openDevice(options.device, config.threads > 0 ? { threads: config.threads } : {});
-  progress.line(`device ${device.name} (${device.description}; ${device.reason})`);
+  using device = await openRunDevice(options);
   const bank = await timed(timing, 'data', () => makeBank(options));
   const run: Run = {
     dir,
@@ -72,6 +71,7 @@ export async function train(options: TrainOptions): Promise<Summary> {
     preset: config.preset,
     seed: config.seed,
     device: device.name,
+    threads: device.properties.threads ?? null,
     data: summariseData(bank.manifest),
     pretraining: curves(stages.pretraining),
     ...evaluated.results,
@@ -91,6 +91,27 @@ export async function train(options: TrainOptions): Promise<Summary> {
   await writeReport(dir, reportInput(run, bank, summary, evaluated));
   await writeFileAtomic(join(dir, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
+}
+
+/**
+ * The device, and a line where the run will not have the bits of one that was never stopped. A run goes on with the
+ * threads that it began with.
+ */
+async function openRunDevice({ dir, identity, device: kind, progress }: TrainOptions): Promise<Device> {
+  const { config, machine } = identity;
+  const threads = config.threads || machine?.threads;
+  const device = await openDevice(kind, threads ? { threads } : {});
+  const { name, description, reason, properties } = device;
+  progress.line(`device ${name} (${description}; ${reason})`);
+  if (machine === undefined) {
+    const began = { device: name, threads: properties.threads ?? null, description };
+    await writeIdentity(dir, { ...identity, machine: began });
+  } else if (machine.device !== name || machine.description !== description) {
+    progress.line(
+      `the run began on ${machine.device} (${machine.description}): its bits will differ from an unbroken run's`,
+    );
+  }
+  return device;
 }
 
 /** How much the localizer usually doubts what it was made for. */
@@ -113,12 +134,12 @@ async function trainNetworks(run: Run, bank: Bank, discs: Discs, timing: Timing)
   const pretraining = await pretrain(run, discs, encoder, joint);
   timing.pretraining = pretraining.seconds;
   const pretrained: Values = await valuesOf(encoder.state());
-  joint?.dispose();
 
   let localizer: Localizer;
   let localizationRmseMm: number | null = null;
   if (joint) {
-    localizer = new Localizer(encoder, joint.head).eval();
+    localizer = joint.finish();
+    joint.dispose();
   } else {
     encoder.dispose();
     const trained = await trainLocalizer(run, bank);

@@ -45,9 +45,9 @@ export interface AugmentOptions {
   cutoutSize?: number;
   /** What it is filled with: the view's mean, or 0 intensity. Default mean. */
   cutoutFill?: 'mean' | 'zero';
-  /** The result is (x - mean) / std. Default 0. */
+  /** The result is (x - mean) / std; from -1e6 to 1e6. Default 0. */
   mean?: number;
-  /** Default 1. */
+  /** From 1e-6 to 1e6. Default 1. */
   std?: number;
 }
 
@@ -108,9 +108,11 @@ function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Chec
   for (const [name, range] of Object.entries(RANGES)) {
     expectNumber('augment', name, strengths[name as keyof typeof RANGES], range);
   }
+  // So narrow a kernel is one pixel, and its exponents would leave float32.
+  if (strengths.blur < 1e-3) strengths.blur = 0;
   expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, ['mean', 'zero']);
-  expectNumber('augment', 'mean', strengths.mean);
-  expectNumber('augment', 'std', strengths.std, { above: 0 });
+  expectNumber('augment', 'mean', strengths.mean, { min: -1e6, max: 1e6 });
+  expectNumber('augment', 'std', strengths.std, { min: 1e-6, max: 1e6 });
   return { bank, strengths, size };
 }
 

@@ -1,10 +1,10 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectNumber, expectOneOf, expectTensor } from '../check.js';
+import { expectNumber, expectOneOf, expectTensor, TEMPERATURE } from '../check.js';
 import type { Tensor } from '../tensor.js';
 
 export interface InfoNCEOptions {
-  /** Fixed temperature. Default 0.07. */
+  /** Fixed temperature, from 1e-6 to 1e6. Default 0.07. */
   temperature?: number;
   /** Instead of `temperature`: a scalar tensor [1] to learn, log(1 / temperature), as CLIP has it. */
   logScale?: Tensor;
@@ -45,7 +45,7 @@ export function infoNCE(embeddings: Tensor, labels: Tensor, options: InfoNCEOpti
   }
   const inside = expectOneOf('infoNCE', 'mean', mean, ['outside', 'inside']) === 'inside';
   const attributes = [
-    expectNumber('infoNCE', 'temperature', temperature ?? 0.07, { above: 0 }),
+    expectNumber('infoNCE', 'temperature', temperature ?? 0.07, TEMPERATURE),
     Number(inside),
   ];
   const loss = device.empty([1]);

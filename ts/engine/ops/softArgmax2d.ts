@@ -1,9 +1,9 @@
 import { record } from '../autograd.js';
-import { expectNumber, expectTensor } from '../check.js';
+import { expectNumber, expectTensor, TEMPERATURE } from '../check.js';
 import type { Tensor } from '../tensor.js';
 
 export interface SoftArgmax2dOptions {
-  /** The heatmaps are divided by it; the smaller, the nearer to the arg max. Default 1. */
+  /** The heatmaps are divided by it; the smaller, the nearer to the arg max; from 1e-6 to 1e6. Default 1. */
   temperature?: number;
 }
 
@@ -17,7 +17,7 @@ export function softArgmax2d(heatmaps: Tensor, options: SoftArgmax2dOptions = {}
     number,
     number,
   ];
-  expectNumber('softArgmax2d', 'temperature', temperature, { above: 0 });
+  expectNumber('softArgmax2d', 'temperature', temperature, TEMPERATURE);
   const { device } = heatmaps;
   const y = device.empty([n, k, 2]);
   const statistics = device.empty([n, k, 2]);
