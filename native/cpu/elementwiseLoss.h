@@ -2,6 +2,7 @@
 // of weights when the mean is asked for. Terms are added in double precision, by pieces of fixed size in a fixed order.
 #pragma once
 
+#include "native/cpu/math.h"
 #include "native/engine/operation.h"
 
 namespace spinegrad::cpu {
@@ -11,6 +12,26 @@ struct LossSums {
   /// Whether a weight was negative.
   bool negative = false;
 };
+
+/// Adds up the terms of `count` pairs, term(i) a float; a pair of weight 0 adds nothing, whatever its term.
+template <class Term>
+SPINEGRAD_INLINE LossSums sumsOf(const float* weight, size_t count, Term term) {
+  double terms = 0, weights = 0;
+  if (weight == nullptr) {
+#pragma omp simd reduction(+ : terms)
+    for (size_t i = 0; i < count; ++i) terms += term(i);
+    return {terms, static_cast<double>(count), false};
+  }
+  float least = 0;
+#pragma omp simd reduction(+ : terms, weights) reduction(min : least)
+  for (size_t i = 0; i < count; ++i) {
+    const float one = term(i), w = weight[i], weighted = w * one;
+    terms += w == 0 ? 0.0f : weighted;
+    weights += w;
+    least = w < least ? w : least;
+  }
+  return {terms, weights, least < 0};
+}
 
 /// One loss of this kind; `weight` may be null: all ones. A pair of weight 0 adds nothing, whatever its values.
 struct ElementwiseLoss {

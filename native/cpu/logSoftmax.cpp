@@ -1,41 +1,50 @@
 // logSoftmax: y = (x - max) - log(sum(exp(x - max))) over the last axis of x [N, C]. Backward needs only y:
 // dx = dy - exp(y) * sum(dy).
 
+#include <omp.h>
+
 #include "native/cpu/device.h"
 #include "native/cpu/math.h"
 #include "native/cpu/memory.h"
+#include "native/cpu/rows.h"
 #include "native/cpu/simd.h"
 
 namespace spinegrad::cpu {
 namespace {
 
-SPINEGRAD_SIMD void logSoftmaxRow(const float* x, float* y, int64_t classes) {
-  float most = x[0];
-#pragma omp simd reduction(max : most)
-  for (int64_t c = 0; c < classes; ++c) most = x[c] > most ? x[c] : most;
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t c = 0; c < classes; ++c) {
-    y[c] = x[c] - most;
-    total += exponential(y[c]);
+/// `exponentials` has room for as many values as x.
+SPINEGRAD_SIMD void logSoftmaxRows(const float* x, float* y, float* exponentials, int64_t rows, int64_t classes) {
+  for (int64_t n = 0; n < rows; ++n) {
+    const float *from = x + n * classes, most = largest(from, classes);
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - most;
   }
-  const float logTotal = logarithm(total);
-  for (int64_t c = 0; c < classes; ++c) y[c] -= logTotal;
+  for (int64_t i = 0; i < rows * classes; ++i) exponentials[i] = exponential(y[i]);
+  // The sums go where the exponentials of earlier rows were.
+  for (int64_t n = 0; n < rows; ++n) exponentials[n] = sumOf(exponentials + n * classes, classes);
+  for (int64_t n = 0; n < rows; ++n) exponentials[n] = logarithm(exponentials[n]);
+  for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] -= exponentials[n];
+  }
 }
 
-SPINEGRAD_SIMD void logSoftmaxGradientRow(const float* y, const float* dy, float* dx, int64_t classes) {
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t c = 0; c < classes; ++c) total += dy[c];
-  for (int64_t c = 0; c < classes; ++c) dx[c] = dy[c] - exponential(y[c]) * total;
+SPINEGRAD_SIMD void logSoftmaxGradientRows(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
+  for (int64_t i = 0; i < rows * classes; ++i) dx[i] = exponential(y[i]);
+  for (int64_t n = 0; n < rows; ++n, dy += classes, dx += classes) {
+    const float total = sumOf(dy, classes);
+    for (int64_t c = 0; c < classes; ++c) dx[c] = dy[c] - dx[c] * total;
+  }
 }
 
 void forward(const Call& call) {
   const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
   const float* x = read<float>(call.in(0));
   float* y = write<float>(call.out(0));
-#pragma omp parallel for schedule(static)
-  for (int64_t n = 0; n < rows; ++n) logSoftmaxRow(x + n * classes, y + n * classes, classes);
+  const auto most = static_cast<size_t>(rowsTogether(classes) * classes);
+  const Workspace<float> exponentials(most * static_cast<size_t>(omp_get_max_threads()));
+  parallelRows(rows, classes, [&](int64_t first, int64_t count) {
+    logSoftmaxRows(x + first * classes, y + first * classes,
+                   exponentials.data() + most * static_cast<size_t>(omp_get_thread_num()), count, classes);
+  });
 }
 
 void backward(const Call& call) {
@@ -43,10 +52,9 @@ void backward(const Call& call) {
   const float* y = read<float>(call.in(0));
   const float* dy = read<float>(call.in(1));
   float* dx = write<float>(call.out(0));
-#pragma omp parallel for schedule(static)
-  for (int64_t n = 0; n < rows; ++n) {
-    logSoftmaxGradientRow(y + n * classes, dy + n * classes, dx + n * classes, classes);
-  }
+  parallelRows(rows, classes, [=](int64_t first, int64_t count) {
+    logSoftmaxGradientRows(y + first * classes, dy + first * classes, dx + first * classes, count, classes);
+  });
 }
 
 const Register registerForward("logSoftmax.forward", forward);

@@ -11,6 +11,8 @@
 namespace spinegrad::cpu {
 
 #define SPINEGRAD_INLINE __attribute__((always_inline)) inline
+/// Behind the parameters of a lambda.
+#define SPINEGRAD_LAMBDA __attribute__((always_inline))
 
 /// e^x within 1.1 ulp. Results below 2^-126 are 0, above the largest float infinite; NaN stays NaN.
 SPINEGRAD_INLINE float exponential(float x) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "native/cpu/device.h"
+#include "native/cpu/lanes.h"
 #include "native/cpu/planes.h"
 #include "native/cpu/simd.h"
 #include "native/engine/contracts.h"
@@ -24,70 +25,88 @@ struct Window {
         firstRow(top - (p * a.strideH - a.padH)),
         firstColumn(left - (q * a.strideW - a.padW)) {}
 
-  template <int64_t block, class Visit>
-  inline __attribute__((always_inline)) void each(const Planes& x, const MaxPool2dAttributes& a, Visit visit) const {
+  /// Calls visit(pixel, place in the window). Windows of a `side` that is known here are unrolled where they are whole.
+  template <int64_t side, class Visit>
+  SPINEGRAD_INLINE void each(const Planes& x, const MaxPool2dAttributes& a, Visit visit) const {
+    if (side > 0 && bottom - top == side && right - left == side) {
+#pragma GCC unroll 9
+      for (int32_t place = 0; place < side * side; ++place) {
+        visit((top + place / side) * x.width + left + place % side, place);
+      }
+      return;
+    }
     for (int64_t row = top; row < bottom; ++row) {
       const int64_t place = (firstRow + row - top) * a.kernelW + firstColumn;
       for (int64_t column = left; column < right; ++column) {
-        visit((row * x.width + column) * block, static_cast<int32_t>(place + column - left));
+        visit(row * x.width + column, static_cast<int32_t>(place + column - left));
       }
     }
   }
 };
 
-template <int64_t block>
-inline __attribute__((always_inline)) void poolPlane(const Planes& x, const Planes& y, const MaxPool2dAttributes& a,
-                                                     const float* from, float* to, uint8_t* won) {
+template <int64_t block, int64_t side>
+SPINEGRAD_INLINE void poolPlane(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from,
+                                float* to, uint8_t* won) {
+  typedef uint8_t Bytes __attribute__((vector_size(block), aligned(1), may_alias));
+  using Integers = typename LanesOf<block>::Integers;
   for (int64_t p = 0; p < y.height; ++p) {
     for (int64_t q = 0; q < y.width; ++q, to += block, won += block) {
       const Window window(x, a, p, q);
-      float best[block];
-      int32_t winner[block];
-      for (int64_t lane = 0; lane < block; ++lane) {
-        best[lane] = from[(window.top * x.width + window.left) * block + lane];
-        winner[lane] = static_cast<int32_t>(window.firstRow * a.kernelW + window.firstColumn);
-      }
-      window.each<block>(x, a, [&](int64_t offset, int32_t place) {
-        for (int64_t lane = 0; lane < block; ++lane) {
-          const float value = from[offset + lane];
-          // Written so that NaN wins over everything.
-          const bool larger = !(value <= best[lane]);
-          best[lane] = larger ? value : best[lane];
-          winner[lane] = larger ? place : winner[lane];
-        }
+      Lanes<block> best = lanesAt<block>(from, window.top * x.width + window.left);
+      Integers winner = Integers{} + static_cast<int32_t>(window.firstRow * a.kernelW + window.firstColumn);
+      window.each<side>(x, a, [&](int64_t pixel, int32_t place) SPINEGRAD_LAMBDA {
+        const Lanes<block> value = lanesAt<block>(from, pixel);
+        // Written so that NaN wins over everything.
+        const Integers keeps = value <= best;
+        best = keeps ? best : value;
+        winner = keeps ? winner : Integers{} + place;
       });
-      for (int64_t lane = 0; lane < block; ++lane) {
-        to[lane] = best[lane];
-        won[lane] = static_cast<uint8_t>(winner[lane]);
-      }
+      lanesAt<block>(to, 0) = best;
+      *reinterpret_cast<Bytes*>(won) = __builtin_convertvector(winner, Bytes);
     }
   }
 }
 
-template <int64_t block>
-inline __attribute__((always_inline)) void poolGradientPlane(const Planes& x, const Planes& y,
-                                                             const MaxPool2dAttributes& a, const float* from,
-                                                             const uint8_t* won, float* to) {
+template <int64_t block, int64_t side>
+SPINEGRAD_INLINE void poolGradientPlane(const Planes& x, const Planes& y, const MaxPool2dAttributes& a,
+                                        const float* from, const uint8_t* won, float* to) {
+  typedef uint8_t Bytes __attribute__((vector_size(block), aligned(1), may_alias));
+  using Integers = typename LanesOf<block>::Integers;
   for (int64_t p = 0; p < y.height; ++p) {
     for (int64_t q = 0; q < y.width; ++q, from += block, won += block) {
-      int32_t winner[block];
-      for (int64_t lane = 0; lane < block; ++lane) winner[lane] = won[lane];
-      Window(x, a, p, q).each<block>(x, a, [&](int64_t offset, int32_t place) {
-#pragma omp simd
-        for (int64_t lane = 0; lane < block; ++lane) to[offset + lane] += winner[lane] == place ? from[lane] : 0.0f;
+      const Integers winner = __builtin_convertvector(*reinterpret_cast<const Bytes*>(won), Integers);
+      const Lanes<block> gradient = lanesAt<block>(from, 0);
+      Window(x, a, p, q).each<side>(x, a, [=](int64_t pixel, int32_t place) SPINEGRAD_LAMBDA {
+        lanesAt<block>(to, pixel) += winner == place ? gradient : Lanes<block>{};
       });
     }
   }
 }
 
-SPINEGRAD_SIMD void pool(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from, float* to,
-                         uint8_t* won) {
-  x.block == 16 ? poolPlane<16>(x, y, a, from, to, won) : poolPlane<8>(x, y, a, from, to, won);
+/// Whether windows have the sides of ResNet's.
+bool threeByThree(const MaxPool2dAttributes& a) { return a.kernelH == 3 && a.kernelW == 3; }
+
+template <int64_t side>
+SPINEGRAD_INLINE void poolBy(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from,
+                             float* to, uint8_t* won) {
+  x.block == 16 ? poolPlane<16, side>(x, y, a, from, to, won) : poolPlane<8, side>(x, y, a, from, to, won);
 }
 
-SPINEGRAD_SIMD void poolGradient(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from,
-                                 const uint8_t* won, float* to) {
-  x.block == 16 ? poolGradientPlane<16>(x, y, a, from, won, to) : poolGradientPlane<8>(x, y, a, from, won, to);
+SPINEGRAD_SIMD void pool(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, bool three, const float* from,
+                         float* to, uint8_t* won) {
+  three ? poolBy<3>(x, y, a, from, to, won) : poolBy<0>(x, y, a, from, to, won);
+}
+
+template <int64_t side>
+SPINEGRAD_INLINE void poolGradientBy(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, const float* from,
+                                     const uint8_t* won, float* to) {
+  x.block == 16 ? poolGradientPlane<16, side>(x, y, a, from, won, to)
+                : poolGradientPlane<8, side>(x, y, a, from, won, to);
+}
+
+SPINEGRAD_SIMD void poolGradient(const Planes& x, const Planes& y, const MaxPool2dAttributes& a, bool three,
+                                 const float* from, const uint8_t* won, float* to) {
+  three ? poolGradientBy<3>(x, y, a, from, won, to) : poolGradientBy<0>(x, y, a, from, won, to);
 }
 
 /// Bytes of the winners: as many as y has values in its blocks, padding included.
@@ -96,13 +115,14 @@ size_t winnerBytes(const Planes& y) { return static_cast<size_t>(y.images * y.gr
 void forward(const Call& call) {
   const Planes x(call.in(0).shape), y(call.out(0).shape);
   const MaxPool2dAttributes attributes(call);
+  const bool three = threeByThree(attributes);
   const float* source = read(call.in(0), channelBlocked(call.in(0).shape));
   float* target = write(call.out(0), channelBlocked(call.out(0).shape));
   uint8_t* winner = writePadded(call.out(1), winnerBytes(y));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < x.images; ++image) {
     for (int64_t group = 0; group < x.groups; ++group) {
-      pool(x, y, attributes, source + x.offset(image, group), target + y.offset(image, group),
+      pool(x, y, attributes, three, source + x.offset(image, group), target + y.offset(image, group),
            winner + y.offset(image, group));
     }
   }
@@ -111,6 +131,7 @@ void forward(const Call& call) {
 void backward(const Call& call) {
   const Planes x(call.out(0).shape), y(call.in(0).shape);
   const MaxPool2dAttributes attributes(call);
+  const bool three = threeByThree(attributes);
   const float* dy = read(call.in(0), channelBlocked(call.in(0).shape));
   const uint8_t* winner = read<uint8_t>(call.in(1));
   float* dx = write(call.out(0), channelBlocked(call.out(0).shape));
@@ -119,7 +140,7 @@ void backward(const Call& call) {
     for (int64_t group = 0; group < x.groups; ++group) {
       float* to = dx + x.offset(image, group);
       std::fill_n(to, x.size(), 0.0f);
-      poolGradient(x, y, attributes, dy + y.offset(image, group), winner + y.offset(image, group), to);
+      poolGradient(x, y, attributes, three, dy + y.offset(image, group), winner + y.offset(image, group), to);
     }
   }
 }

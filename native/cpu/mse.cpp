@@ -8,17 +8,10 @@ namespace spinegrad::cpu {
 namespace {
 
 SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const float* weight, double, size_t count) {
-  double terms = 0, weights = 0;
-  float least = 0;
-#pragma omp simd reduction(+ : terms, weights) reduction(min : least)
-  for (size_t i = 0; i < count; ++i) {
-    const float w = weight == nullptr ? 1.0f : weight[i];
-    const double d = static_cast<double>(prediction[i]) - target[i];
-    terms += w == 0 ? 0.0 : w * d * d;
-    weights += w;
-    least = w < least ? w : least;
-  }
-  return {terms, weights, least < 0};
+  return sumsOf(weight, count, [=](size_t i) SPINEGRAD_LAMBDA {
+    const float d = prediction[i] - target[i];
+    return d * d;
+  });
 }
 
 SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double, float factor,

@@ -10,20 +10,13 @@
 namespace spinegrad::cpu {
 namespace {
 
-SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const float* weight, double beta,
+SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const float* weight, double parameter,
                              size_t count) {
-  double terms = 0, weights = 0;
-  float least = 0;
-#pragma omp simd reduction(+ : terms, weights) reduction(min : least)
-  for (size_t i = 0; i < count; ++i) {
-    const float w = weight == nullptr ? 1.0f : weight[i];
-    const double d = std::fabs(static_cast<double>(prediction[i]) - target[i]);
-    const double term = d < beta ? d * d / (2 * beta) : d - beta / 2;
-    terms += w == 0 ? 0.0 : w * term;
-    weights += w;
-    least = w < least ? w : least;
-  }
-  return {terms, weights, least < 0};
+  const auto beta = static_cast<float>(parameter), factor = static_cast<float>(0.5 / parameter);
+  return sumsOf(weight, count, [=](size_t i) SPINEGRAD_LAMBDA {
+    const float d = std::fabs(prediction[i] - target[i]), square = d * d * factor, line = d - beta / 2;
+    return d < beta ? square : line;
+  });
 }
 
 SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double beta,

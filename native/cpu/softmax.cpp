@@ -4,37 +4,41 @@
 #include "native/cpu/device.h"
 #include "native/cpu/math.h"
 #include "native/cpu/memory.h"
+#include "native/cpu/rows.h"
 #include "native/cpu/simd.h"
 
 namespace spinegrad::cpu {
 namespace {
 
-SPINEGRAD_SIMD void softmaxRow(const float* x, float* y, int64_t classes) {
-  float most = x[0];
-#pragma omp simd reduction(max : most)
-  for (int64_t c = 0; c < classes; ++c) most = x[c] > most ? x[c] : most;
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t c = 0; c < classes; ++c) {
-    y[c] = exponential(x[c] - most);
-    total += y[c];
+SPINEGRAD_SIMD void softmaxRows(const float* x, float* y, int64_t rows, int64_t classes) {
+  for (int64_t n = 0; n < rows; ++n) {
+    const float *from = x + n * classes, most = largest(from, classes);
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - most;
   }
-  for (int64_t c = 0; c < classes; ++c) y[c] /= total;
+  for (int64_t i = 0; i < rows * classes; ++i) y[i] = exponential(y[i]);
+  for (int64_t n = 0; n < rows; ++n) {
+    float* row = y + n * classes;
+    const float total = sumOf(row, classes);
+    for (int64_t c = 0; c < classes; ++c) row[c] /= total;
+  }
 }
 
-SPINEGRAD_SIMD void softmaxGradientRow(const float* y, const float* dy, float* dx, int64_t classes) {
-  float dot = 0;
+SPINEGRAD_SIMD void softmaxGradientRows(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
+  for (int64_t n = 0; n < rows; ++n, y += classes, dy += classes, dx += classes) {
+    float dot = 0;
 #pragma omp simd reduction(+ : dot)
-  for (int64_t c = 0; c < classes; ++c) dot += dy[c] * y[c];
-  for (int64_t c = 0; c < classes; ++c) dx[c] = y[c] * (dy[c] - dot);
+    for (int64_t c = 0; c < classes; ++c) dot += dy[c] * y[c];
+    for (int64_t c = 0; c < classes; ++c) dx[c] = y[c] * (dy[c] - dot);
+  }
 }
 
 void forward(const Call& call) {
   const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
   const float* x = read<float>(call.in(0));
   float* y = write<float>(call.out(0));
-#pragma omp parallel for schedule(static)
-  for (int64_t n = 0; n < rows; ++n) softmaxRow(x + n * classes, y + n * classes, classes);
+  parallelRows(rows, classes, [=](int64_t first, int64_t count) {
+    softmaxRows(x + first * classes, y + first * classes, count, classes);
+  });
 }
 
 void backward(const Call& call) {
@@ -42,10 +46,9 @@ void backward(const Call& call) {
   const float* y = read<float>(call.in(0));
   const float* dy = read<float>(call.in(1));
   float* dx = write<float>(call.out(0));
-#pragma omp parallel for schedule(static)
-  for (int64_t n = 0; n < rows; ++n) {
-    softmaxGradientRow(y + n * classes, dy + n * classes, dx + n * classes, classes);
-  }
+  parallelRows(rows, classes, [=](int64_t first, int64_t count) {
+    softmaxGradientRows(y + first * classes, dy + first * classes, dx + first * classes, count, classes);
+  });
 }
 
 const Register registerForward("softmax.forward", forward);

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
+import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { type BatchNorm2dOptions, batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
 import {
   describeOperation,
@@ -178,4 +180,36 @@ it('batchNorm2d moves the running statistics towards the batch, with the unbiase
   }
   batchNorm2d(x, weight, bias, runningMean, runningVariance);
   expect(await runningMean.data()).toEqual(means);
+});
+
+// One thread takes all images of a group of channels; more threads than groups share the images out.
+it('batchNorm2d gives the same bits for any number of threads', async () => {
+  const results: Float32Array[][] = [];
+  for (const threads of [1, 2, 5]) {
+    using device = await openDevice('cpu', { threads });
+    const inputs = inputsOf([3, 20, 9, 8], true);
+    const tensors = Object.values(inputs).map(({ values, shape }) =>
+      device.tensor(values as number[], shape),
+    );
+    for (const tensor of tensors) tensor.requiresGrad = true;
+    const [x, weight, bias, mean, variance, residual] = tensors as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const y = batchNorm2d(x, weight, bias, mean, variance, { training: true, relu: true, residual }).keep();
+    using loss = sum(y);
+    backward(loss);
+    const gradients = [x, weight, bias, residual].map((tensor) => tensor.grad!);
+    results.push(
+      await Promise.all(
+        [y, mean, variance, ...gradients].map((tensor) => tensor.data() as Promise<Float32Array>),
+      ),
+    );
+  }
+  expect(results[1]).toEqual(results[0]);
+  expect(results[2]).toEqual(results[0]);
 });

@@ -74,7 +74,7 @@ export function batchNorm2d(
       const dr = needsResidual ? device.empty(x.shape) : undefined;
       device.run(
         training ? 'batchNorm2d.backward' : 'batchNorm2d.evaluateBackward',
-        [x, y, gradient, weight, mean, inverseDeviation],
+        [x, y, gradient, weight, mean, inverseDeviation, residual ? undefined : bias],
         [dx, dw, db, dr],
         attributes,
       );
