@@ -1,0 +1,83 @@
+/**
+ * The main job on the simulated CUDA device: ResNet-18 and every stage, shrunk to a step an epoch, so that the first
+ * loss of a stage is what the net says before any update. Where stages begin with weights of their own, these are equal
+ * on all devices.
+ */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CLI, run } from '../cli/command.js';
+import { SIMULATOR } from '../engine/child.js';
+import { outcome, readLog, temporaryFolder, tinyStudies, trainArgs } from './runs.js';
+
+const EMBEDDING = 32;
+const TEMPERATURE = 0.1;
+const SETTINGS = {
+  'data.roiSize': 32,
+  'encoder.width': 8,
+  'encoder.zeroInitResidual': false,
+  'localization.encoder.width': 8,
+  'pretraining.discs': 30,
+  'pretraining.projection': EMBEDDING,
+  'pretraining.temperature': TEMPERATURE,
+  'localization.batch': 6,
+  'finetuning.batch': 90,
+};
+
+/**
+ * How far TF32 may put the first losses off. A factor is rounded to 11 bits, so a product is off by at most √2 2^-11 of
+ * itself (root mean square, two independent roundings), and so is a sum of products beside a sum of the size it usually
+ * has: both grow with the root of the count. Batch norm and ReLU pass on an error as they pass on the value. The 17
+ * convolutions on the longest way through ResNet-18 and two linear layers each add theirs, independently.
+ *
+ * - InfoNCE: the error of a unit embedding is spread over its coordinates, so the cosine of two is off by √2/√32 of it,
+ *   a logit by that over the temperature, and a row's loss by the errors of two terms, its positive's and its sum's.
+ *   That is the bound; averaging over rows, which can only help, is not counted.
+ * - The coordinates and the logits of grades are of order one, and the losses' slopes at most √2.
+ *
+ * With another seed the losses of pretraining and grading are fifty times as far off.
+ */
+const NET = Math.sqrt((17 + 2) * 2) * 2 ** -11;
+const BOUNDS = {
+  pretraining: (Math.SQRT2 * (Math.SQRT2 / Math.sqrt(EMBEDDING)) * NET) / TEMPERATURE,
+  localization: Math.SQRT2 * NET,
+  'finetuning-scratch': Math.SQRT2 * NET,
+};
+
+describe('a run on the simulated CUDA device', () => {
+  const dirs: Record<string, string> = {};
+
+  beforeAll(async () => {
+    const data = await tinyStudies();
+    const runs = [
+      ['cpu', 'cpu', ''],
+      ['forward', 'cuda', 'forward'],
+      ['random', 'cuda', 'random:7'],
+    ] as const;
+    for (const [name] of runs) dirs[name] = await temporaryFolder();
+    const ended = await Promise.all(
+      runs.map(([name, device, order]) =>
+        run(process.execPath, [CLI, ...trainArgs(dirs[name]!, data, SETTINGS), '--device', device], {
+          SPINEGRAD_CUDA_LIBRARY: SIMULATOR,
+          SPINEGRAD_SIMULATOR_ORDER: order,
+          SPINEGRAD_SIMULATOR_THREADS: '1',
+        }),
+      ),
+    );
+    for (const { status, stderr } of ended) expect(status, stderr).toBe(0);
+  }, 300_000);
+
+  it.each(Object.entries(BOUNDS))('begins %s with the loss of the CPU, within %d', (stage, bound) => {
+    const [onCpu, onCuda] = ['cpu', 'forward'].map(
+      (name) =>
+        readLog(dirs[name]!).find((row) => row.stage === stage && row.epoch === 1)!.trainLoss as number,
+    );
+    expect(Math.abs(onCuda! - onCpu!)).toBeLessThan(bound);
+    expect(onCuda).not.toBe(onCpu);
+  });
+
+  it('ends with the same bits in another order of threads', async () => {
+    const [forward, random] = await Promise.all([outcome(dirs.forward!), outcome(dirs.random!)]);
+    expect(forward.log).toHaveLength(10);
+    expect(forward.summary.device).toBe('cuda:0');
+    expect(random).toEqual(forward);
+  });
+});
