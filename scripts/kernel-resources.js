@@ -3,8 +3,9 @@
  *
  *     npm run kernels:resources                 # fails where a kernel spills, or where the table is another
  *     npm run kernels:resources -- --write      # writes the table
+ *     npm run kernels:resources -- --json FILE  # compares, and writes all that was found to FILE, parameters too
  *
- * Needs nvcc; the table is of one version of it.
+ * Needs nvcc of CUDA 12.8 or newer; the table is of one version of it.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,7 +48,7 @@ function occupancy(architecture, { threads, registers, shared }) {
 const folder = mkdtempSync(join(tmpdir(), 'spinegrad-resources-'));
 const run = promisify(execFile);
 
-/** What ptxas says of the kernels in a file: { name: { registers, shared, threads, local } }. */
+/** What ptxas and the cubin say of the kernels in a file: { name: { registers, shared, local, threads, parameters } }. */
 async function compile(file, architecture) {
   const cubin = join(folder, `${basename(file)}.${architecture}.cubin`);
   const options = [
@@ -65,7 +66,7 @@ async function compile(file, architecture) {
     cwd: root,
     maxBuffer: 1 << 26,
   });
-  const threads = mostThreads(cubin);
+  const described = kernelsOf(cubin);
   const kernels = {};
   for (const part of stderr.split('Compiling entry function ').slice(1)) {
     const name = /^'(.+?)'/.exec(part)[1];
@@ -74,14 +75,20 @@ async function compile(file, architecture) {
       registers: number(/Used (\d+) registers/),
       shared: number(/(\d+) bytes smem/),
       local: number(/(\d+) bytes stack frame/) + number(/(\d+) bytes spill stores/),
-      threads: threads.get(name),
+      ...described.get(name),
     };
   }
   return kernels;
 }
 
-/** The launch bounds of a cubin's kernels, from the sections .nv.info.NAME of the ELF file. */
-function mostThreads(cubin) {
+/**
+ * Launch bounds and parameters ("offset:bytes", in their order) of a cubin's kernels, from the sections .nv.info.NAME of
+ * the ELF file: attributes of a byte of format, a byte of kind, two bytes of value or of size of what follows.
+ */
+function kernelsOf(cubin) {
+  const SIZED = 4;
+  const MAX_THREADS = 5;
+  const PARAMETER = 0x17;
   const bytes = readFileSync(cubin);
   const headers = Number(bytes.readBigUInt64LE(0x28));
   const size = bytes.readUInt16LE(0x3a);
@@ -96,11 +103,17 @@ function mostThreads(cubin) {
     const [at, info] = section(i);
     const name = names.toString('latin1', at, names.indexOf(0, at));
     if (!name.startsWith('.nv.info.')) continue;
+    const kernel = { threads: 0, parameters: [] };
     for (let at = 0; at < info.length; ) {
-      const [format, attribute] = [info[at], info[at + 1]]; // 4: sized, 5: EIATTR_MAX_THREADS
-      if (format === 4 && attribute === 5) found.set(name.slice(9), info.readUInt32LE(at + 4));
-      at += 4 + (format === 4 ? info.readUInt16LE(at + 2) : 0);
+      const [sized, kind] = [info[at] === SIZED, info[at + 1]];
+      if (sized && kind === MAX_THREADS) kernel.threads = info.readUInt32LE(at + 4);
+      if (sized && kind === PARAMETER) {
+        const place = `${info.readUInt16LE(at + 10)}:${info.readUInt32LE(at + 12) >>> 18}`;
+        kernel.parameters[info.readUInt16LE(at + 8)] = place;
+      }
+      at += 4 + (sized ? info.readUInt16LE(at + 2) : 0);
     }
+    found.set(name.slice('.nv.info.'.length), kernel);
   }
   return found;
 }
@@ -157,6 +170,10 @@ function fail(...lines) {
 async function main() {
   const { stdout } = await run('nvcc', ['--version']);
   const version = /release (\d+\.\d+)/.exec(stdout)[1];
+  const [major, minor] = version.split('.').map(Number);
+  if (major < 12 || (major === 12 && minor < 8)) {
+    return fail(`nvcc is of CUDA ${version}, expected 12.8 or newer, which knows all of sm_${ARCHITECTURES}`);
+  }
   const kernels = await compileAll();
   for (const [name, resources] of kernels) {
     for (const architecture of ARCHITECTURES) {
@@ -165,6 +182,8 @@ async function main() {
         fail(`${name} on sm_${architecture}: ${local} bytes of local memory or spills, expected none`);
     }
   }
+  const json = process.argv.indexOf('--json');
+  if (json > 0) writeFileSync(process.argv[json + 1], JSON.stringify(Object.fromEntries(kernels)));
   const found = table(kernels, version);
   if (process.argv.includes('--write')) return writeFileSync(page, found);
   const committed = readFileSync(page, 'utf8');

@@ -75,7 +75,7 @@ async function measure(device: Device, names: readonly string[], options: Option
   const effort: Effort = options.quick ? QUICK : THOROUGH;
   const scale: Scale = { ...REAL, batch: options.batch };
   const products = process.env.SPINEGRAD_CUDA_GEMM;
-  if (products) console.log(`SPINEGRAD_CUDA_GEMM=${products}; the roofline stays that of TF32`);
+  if (products) console.log(`SPINEGRAD_CUDA_GEMM=${products}`);
   const peaks = await peaksOf(device);
   console.log(
     `peak: ${digits(peaks.bandwidth / 1e9)} GB/s, ${digits(peaks.flops / 1e9)} GFLOP/s (${peaks.origin})`,

@@ -158,18 +158,18 @@ void closeAll(void* environment) {
 }
 
 /// 'cpu' or 'cuda:N'.
-std::unique_ptr<Device> openNamed(const std::string& name, int threads) {
+std::unique_ptr<Device> openNamed(const std::string& name, int threads, bool bf16) {
   if (name == "cpu") return cpu::openDevice(threads);
-  if (name.rfind("cuda:", 0) == 0) return cuda::openDevice(std::stoi(name.substr(5)));
+  if (name.rfind("cuda:", 0) == 0) return cuda::openDevice(std::stoi(name.substr(5)), bf16);
   throw Error("ERR_ARGUMENT", "there is no device '" + name + "'");
 }
 
-/// open(name, threads) -> device
+/// open(name, threads, bf16) -> device
 Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string name = info[0].As<Napi::String>();
   auto handle = std::make_shared<DeviceHandle>();
-  handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])));
+  handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])), info[2].ToBoolean());
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
   env.GetInstanceData<Environment>()->devices.insert(handle);

@@ -32,7 +32,7 @@ Pinned::Pinned(size_t bytes) {
 
 Pinned::~Pinned() { driver().cuMemFreeHost(data_); }
 
-Context::Context(int index) : index_(index) {
+Context::Context(int index, Precision precision) : index_(index), precision_(precision) {
   try {
     open();
   } catch (...) {
@@ -60,7 +60,12 @@ void Context::open() {
   SPINEGRAD_CUDA(cuDriverGetVersion, &version);
   description_ = std::string(name) + ", compute capability " + std::to_string(major) + "." + std::to_string(minor) +
                  ", " + std::to_string(multiprocessors()) + " multiprocessors, " + std::to_string(total >> 20) +
-                 " MiB, driver for CUDA " + versionName(version);
+                 " MiB, driver for CUDA " + versionName(version) +
+                 (precision_ == Precision::bf16 ? ", products in bf16" : "");
+  if (precision_ == Precision::bf16 && architecture_ < 80) {
+    unavailable("precision bf16 needs compute capability 8.0 or newer, cuda:" + std::to_string(index_) + " is " +
+                description_ + "; use precision float32");
+  }
   if (spinegradCudaVersion / 1000 > version / 1000) {
     unavailable("the CUDA driver is too old: it is for CUDA " + versionName(version) +
                 ", the kernels of this build need CUDA " + versionName(spinegradCudaVersion / 1000 * 1000) +

@@ -44,6 +44,9 @@ class Pinned {
 
 class Capture;
 
+/// To what tensor cores round the factors of conv2d's and linear's products: 11 significant bits (TF32), or 8.
+enum class Precision { float32, bf16 };
+
 struct Kernel {
   CUfunction function = nullptr;
   /// Bytes of each parameter; empty where the driver does not tell.
@@ -54,8 +57,8 @@ struct Kernel {
 
 class Context : public std::enable_shared_from_this<Context> {
  public:
-  /// Throws ERR_DEVICE_UNAVAILABLE with the reason where device `index` cannot be used.
-  explicit Context(int index);
+  /// Throws ERR_DEVICE_UNAVAILABLE with the reason where device `index` cannot be used, or not with that precision.
+  Context(int index, Precision precision);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -74,6 +77,7 @@ class Context : public std::enable_shared_from_this<Context> {
   int attribute(CUdevice_attribute attribute) const;
   /// Major version times ten plus minor: 80 for sm_80.
   int architecture() const { return architecture_; }
+  Precision precision() const { return precision_; }
   const std::string& description() const { return description_; }
 
   /// The capture that is under way on the stream; null: none.
@@ -99,6 +103,7 @@ class Context : public std::enable_shared_from_this<Context> {
   void close();
 
   const int index_;
+  const Precision precision_;
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;

@@ -5,8 +5,8 @@
 //   kernels/conv2dPlain.cu  everything else: before sm_80, rows that are no whole 16 bytes, very large tensors
 //
 // The choice depends on the shape alone, not on the number of multiprocessors, so that all GPUs of an architecture give
-// the same bits. For comparison and tuning SPINEGRAD_CUDA_GEMM overrides it: `plain`, `tf32` (the default) or `bf16`,
-// then optionally a tile and a number of parts, as in `tf32:128x64` or `bf16:64x64:4`.
+// the same bits. For comparison and tuning SPINEGRAD_CUDA_GEMM overrides it: `plain`, or a tile and optionally a number
+// of parts, as in `128x64` or `64x64:4`. To what tensor cores round their factors is the device's precision.
 
 #include "native/cuda/conv2d.h"
 
@@ -49,7 +49,7 @@ constexpr std::array<Tile, 3> tiles{
 
 /// What SPINEGRAD_CUDA_GEMM asks for; read at each call, so that a tuner can go through the variants.
 struct Wish {
-  std::string precision = "tf32";
+  bool plain = false;
   const Tile* tile = nullptr;
   int64_t parts = 0;
 };
@@ -64,21 +64,21 @@ Wish wish() {
     rest.remove_prefix(std::min(rest.size(), word.size() + 1));
     return word;
   };
-  wish.precision = next();
-  bool known = wish.precision == "plain" || wish.precision == "tf32" || wish.precision == "bf16";
-  if (const std::string_view name = next(); !name.empty()) {
-    const auto found = std::find_if(tiles.begin(), tiles.end(), [&](const Tile& tile) { return tile.name == name; });
-    known = known && found != tiles.end();
-    wish.tile = found;
-  }
-  if (const std::string_view parts = next(); !parts.empty()) {
-    const auto [end, error] = std::from_chars(parts.begin(), parts.end(), wish.parts);
-    known = known && error == std::errc() && end == parts.end() && wish.parts >= 1 && wish.parts <= 1024;
+  const std::string_view name = next();
+  wish.plain = name == "plain";
+  bool known = wish.plain;
+  if (!wish.plain) {
+    wish.tile = std::find_if(tiles.begin(), tiles.end(), [&](const Tile& tile) { return tile.name == name; });
+    known = wish.tile != tiles.end();
+    if (const std::string_view parts = next(); !parts.empty()) {
+      const auto [end, error] = std::from_chars(parts.begin(), parts.end(), wish.parts);
+      known = known && error == std::errc() && end == parts.end() && wish.parts >= 1 && wish.parts <= 1024;
+    }
   }
   if (!known || !rest.empty()) {
     throw Error("ERR_ARGUMENT", "SPINEGRAD_CUDA_GEMM: found '" + std::string(variable) +
-                                    "', expected plain, tf32 or bf16, and behind it none, one or both of :TILE "
-                                    "(128x128, 128x64, 64x64) and :PARTS (1 to 1024), for example tf32:128x64:4");
+                                    "', expected plain, or a tile (128x128, 128x64, 64x64) and behind it perhaps "
+                                    ":PARTS (1 to 1024), for example 128x64:4");
   }
   return wish;
 }
@@ -86,9 +86,9 @@ Wish wish() {
 bool fitsTensorCores(const Conv2dShape& s, const Wish& wish) {
   constexpr int64_t most = int64_t{1} << 30;  // offsets are int32
   constexpr int64_t mostPhases = 65535;       // blocks of a grid's z
-  return int64_t{s.strideH} * s.strideW <= mostPhases && wish.precision != "plain" &&
-         currentContext().architecture() >= 80 && s.channels % 4 == 0 && s.outputChannels % 4 == 0 &&
-         inputElements(s) < most && filterElements(s) < most && outputElements(s) < most;
+  return int64_t{s.strideH} * s.strideW <= mostPhases && !wish.plain && currentContext().architecture() >= 80 &&
+         s.channels % 4 == 0 && s.outputChannels % 4 == 0 && inputElements(s) < most && filterElements(s) < most &&
+         outputElements(s) < most;
 }
 
 /// A product of matrices, or as many of them as there are phases.
@@ -147,7 +147,8 @@ void multiply(const char* pass, const Product& product, const Wish& wish, const 
               int64_t count, const Conv2dShape& shape, Start start) {
   const Plan plan = planFor(product, wish);
   const Tile& tile = *plan.tile;
-  const std::string kernel = std::string("conv2d_") + pass + "_" + wish.precision + "_" + tile.name;
+  const char* const precision = currentContext().precision() == Precision::bf16 ? "_bf16_" : "_tf32_";
+  const std::string kernel = std::string("conv2d_") + pass + precision + tile.name;
   const int64_t blocks = ceilDivide(product.rows, tile.rows) * ceilDivide(product.columns, tile.columns);
   const Dim grid{static_cast<unsigned>(blocks), static_cast<unsigned>(plan.parts),
                  static_cast<unsigned>(product.phases)};
@@ -241,7 +242,7 @@ struct Stem {
 /// Nothing where they do not take it: more than four channels, or windows and filters beyond shared memory.
 std::optional<Stem> stemOf(const Conv2dShape& padded, int64_t channels) {
   constexpr size_t mostShared = 64 << 10;  // what every architecture has
-  if (channels > 4 || wish().precision == "plain") return {};
+  if (channels > 4 || wish().plain) return {};
   Stem stem{padded, {}, 0, 0};
   Conv2dShape& s = stem.shape;
   s.channels = static_cast<int32_t>(channels);

@@ -44,8 +44,9 @@ class CudaStopwatch final : public Stopwatch {
 
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(int index)
-      : context_(std::make_shared<Context>(index)), queue_([context = context_.get()] { context->adoptThread(); }) {}
+  CudaDevice(int index, Precision precision)
+      : context_(std::make_shared<Context>(index, precision)),
+        queue_([context = context_.get()] { context->adoptThread(); }) {}
 
   Operation find(const std::string& name) const override {
     const auto found = operations().find(name);
@@ -92,6 +93,8 @@ class CudaDevice final : public Device {
 
 Register::Register(const char* name, Operation operation) { operations().emplace(name, operation); }
 
-std::unique_ptr<Device> openDevice(int index) { return std::make_unique<CudaDevice>(index); }
+std::unique_ptr<Device> openDevice(int index, bool bf16) {
+  return std::make_unique<CudaDevice>(index, bf16 ? Precision::bf16 : Precision::float32);
+}
 
 }  // namespace spinegrad::cuda

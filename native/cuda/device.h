@@ -7,8 +7,9 @@
 
 namespace spinegrad::cuda {
 
-/// Device `index` of those that the driver counts. Throws ERR_DEVICE_UNAVAILABLE with the reason.
-std::unique_ptr<Device> openDevice(int index);
+/// Device `index` of those that the driver counts; with `bf16` the products of conv2d and linear round to that in place
+/// of TF32. Throws ERR_DEVICE_UNAVAILABLE with the reason.
+std::unique_ptr<Device> openDevice(int index, bool bf16);
 
 /// Makes an operation known by name: one static object beside each implementation.
 struct Register {

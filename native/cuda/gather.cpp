@@ -29,8 +29,11 @@ void backward(const Call& call) {
   const int32_t* indices = read<int32_t>(call.in(1));
   float* dx = write<float>(call.out(0));
   SPINEGRAD_CUDA(cuMemsetD8Async, addressOf(dx), 0, call.out(0).bytes(), currentContext().stream());
-  launch("gather_backward", {static_cast<unsigned>(std::min<int64_t>(wanted, 65535))}, {256}, 0, dy, indices, dx, rows,
-         wanted, row);
+  constexpr int64_t mostRanges = 256, mostPieces = 64;
+  const int64_t rowsOfBlock = (rows + mostRanges - 1) / mostRanges;
+  const Dim grid{static_cast<unsigned>((rows + rowsOfBlock - 1) / rowsOfBlock),
+                 static_cast<unsigned>(std::clamp<int64_t>((row + 255) / 256, 1, mostPieces))};
+  launch("gather_backward", grid, {256}, 0, dy, indices, dx, rows, wanted, row, rowsOfBlock);
 }
 
 const Register registerForward("gather.forward", forward);

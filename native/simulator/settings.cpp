@@ -44,6 +44,7 @@ Settings read() {
   readNumber("SPINEGRAD_SIMULATOR_MEMORY", settings.memory);
   readNumber("SPINEGRAD_SIMULATOR_DEVICES", settings.devices, 0);
   readNumber("SPINEGRAD_SIMULATOR_VERSION", settings.version);
+  readNumber("SPINEGRAD_SIMULATOR_CAPABILITY", settings.capability);
   if (const char* const text = getenv("SPINEGRAD_SIMULATOR_FAIL")) {
     const char* const equals = strchr(text, '=');
     if (equals == nullptr) reject("SPINEGRAD_SIMULATOR_FAIL", text, "NAME=RESULT");

@@ -6,6 +6,7 @@
 //   SPINEGRAD_SIMULATOR_MEMORY   bytes of memory of each device (default 4 GiB)
 //   SPINEGRAD_SIMULATOR_DEVICES  how many devices there are (default 1; 0 is a machine without any)
 //   SPINEGRAD_SIMULATOR_VERSION  the CUDA version that the driver is for (default 13000)
+//   SPINEGRAD_SIMULATOR_CAPABILITY  the compute capability times ten (default 90): below 80 backends take other kernels
 //   SPINEGRAD_SIMULATOR_FAIL     NAME=RESULT, for example cuLaunchKernel=701: that function fails, always
 //   SPINEGRAD_SIMULATOR_THREADS  how many OS threads run blocks (default: one for each processor)
 #pragma once
@@ -25,6 +26,7 @@ struct Settings {
   size_t memory = size_t{4} << 30;
   int devices = 1;
   int version = 13000;
+  int capability = 90;
   std::string failing;
   int result = 0;
   int threads;

@@ -96,11 +96,49 @@ describe('opening', () => {
     expect(await open('cuda:2', env)).toEqual(unavailable(/no cuda:2: the CUDA driver sees 2 devices/));
   });
 
+  it('rounds to bf16 where it was asked to, and nowhere else', async () => {
+    const reports = await output(`
+      const device = await openDevice('cuda', { precision: 'bf16' });
+      console.log(JSON.stringify({
+        described: device.description,
+        cpu: await codeOf(() => openDevice('cpu', { precision: 'bf16' })),
+        word: await codeOf(() => openDevice('cuda', { precision: 'float16' })),
+      }));
+    `);
+    expect(reports.described).toMatch(/, products in bf16$/);
+    expect(reports.cpu).toEqual(unavailable(/^precision bf16 is for CUDA devices, the device is cpu/));
+    expect(reports.word).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'float16'/) });
+    const none = await output(
+      `console.log(JSON.stringify(await codeOf(() => openDevice('auto', { precision: 'bf16' }))));`,
+      { SPINEGRAD_SIMULATOR_DEVICES: '0' },
+    );
+    expect(none).toEqual(unavailable(/sees no device/));
+  });
+
+  it('runs the plain kernels before compute capability 8.0, in float32, and has no bf16 there', async () => {
+    const { product, refused } = await output(
+      `
+      import { linear } from '#spinegrad/engine/ops/linear.js';
+      const device = await openDevice('cuda');
+      const ones = device.full([8, 8], 1 + 2 ** -20);
+      const product = await linear(ones, ones).data();
+      const refused = await codeOf(() => openDevice('cuda', { precision: 'bf16' }));
+      console.log(JSON.stringify({ product: product[63], refused }));
+    `,
+      { SPINEGRAD_SIMULATOR_CAPABILITY: '75' },
+    );
+    expect(product).toBeCloseTo(8 * (1 + 2 ** -19), 6); // TF32 would give 8
+    expect(product).toBeGreaterThan(8);
+    expect(refused).toEqual(
+      unavailable(/^precision bf16 needs compute capability 8\.0 or newer, cuda:0 is .* 7\.5/),
+    );
+  });
+
   it('cpu does not look for a driver', async () => {
     const loaded = await output(`
       const device = await openDevice('cpu');
       await device.synchronize();
-      console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((path) => /cuda/.test(path))));
+      console.log(JSON.stringify(process.report.getReport().sharedObjects.filter((path) => /cuda[^/]*$/.test(path))));
     `);
     expect(loaded).toEqual([]);
   });
@@ -120,6 +158,20 @@ describe('errors', () => {
     expect(error.message).toMatch(
       /^cuLaunchKernel\(add_forward\) failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES \(701\): .*, at native\/cuda\/launch\.cpp:\d+$/,
     );
+  });
+
+  it('that only data tell reject the next read once; what was enqueued behind has run on NaN', async () => {
+    const { rejected, fine, behind } = await output(`
+      import { gather } from '#spinegrad/engine/ops/gather.js';
+      const device = await openDevice('cuda');
+      const fine = device.tensor([7]);
+      const wrong = gather(device.tensor([1, 2]), device.tensor(Int32Array.of(5)));
+      const behind = add(wrong, wrong);
+      const rejected = await codeOf(() => fine.data());
+      console.log(JSON.stringify({ rejected, fine: (await fine.data())[0], behind: String((await behind.data())[0]) }));
+    `);
+    expect(rejected).toMatchObject({ code: 'ERR_INDEX', message: expect.stringContaining('found 5') });
+    expect({ fine, behind }).toEqual({ fine: 7, behind: 'NaN' });
   });
 
   it('of memory say what was asked for, what is free and who holds the rest; disposing helps', async () => {

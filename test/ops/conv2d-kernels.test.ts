@@ -54,10 +54,8 @@ const PROBLEMS: Problem[] = [
   { name: 'the stem, four channels', x: [1, 4, 20, 18], filters: [5, 5, 3], padding: [2, 1] },
 ];
 
-const PRECISIONS = ['tf32', 'bf16'];
-const VARIANTS = PRECISIONS.flatMap((precision) =>
-  ['128x128', '128x64', '64x64'].flatMap((tile) => [`${precision}:${tile}:1`, `${precision}:${tile}:3`]),
-);
+const PRECISIONS = ['float32', 'bf16'] as const;
+const TILES = ['128x128', '128x64', '64x64'].flatMap((tile) => [`${tile}:1`, `${tile}:3`]);
 
 type Results = Record<'y' | 'dx' | 'dw' | 'db', Float32Array>;
 
@@ -90,37 +88,41 @@ const LINEAR: Problem[] = [
 ];
 
 describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
-  let device: Device;
+  const devices = {} as Record<(typeof PRECISIONS)[number], Device>;
   beforeAll(async () => {
-    device = await openDevice(DEVICE);
+    for (const precision of PRECISIONS) devices[precision] = await openDevice(DEVICE, { precision });
   });
   afterAll(() => {
     delete process.env.SPINEGRAD_CUDA_GEMM;
-    device.close();
+    for (const device of Object.values(devices)) device.close();
   });
 
   describe.each([...PROBLEMS, ...LINEAR].map((problem) => [problem.name, problem] as const))(
     '%s',
     (_, problem) => {
       it('give the same integers as their plain twins', async () => {
-        const expected = await compute(device, 'plain', problem, integers);
+        const expected = await compute(devices.float32, 'plain', problem, integers);
         expect(expected.dw.some((value) => value !== 0)).toBe(true);
-        for (const variant of VARIANTS) {
-          const found = await compute(device, variant, problem, integers);
-          for (const name of ['y', 'dx', 'dw', 'db'] as const) {
-            const wrong = found[name].findIndex((value, i) => value !== expected[name][i]);
-            expect({ variant, name, wrong }).toEqual({ variant, name, wrong: -1 });
+        for (const precision of PRECISIONS) {
+          for (const tile of TILES) {
+            const found = await compute(devices[precision], tile, problem, integers);
+            for (const name of ['y', 'dx', 'dw', 'db'] as const) {
+              const wrong = found[name].findIndex((value, i) => value !== expected[name][i]);
+              expect({ precision, tile, name, wrong }).toEqual({ precision, tile, name, wrong: -1 });
+            }
           }
         }
       });
     },
   );
 
-  it('round as they say: TF32 to 11 bits, bf16 to 8', async () => {
-    const problem = PROBLEMS[2]!;
-    const exact = await compute(device, 'plain', problem, normals);
-    const errorOf = async (variant: string): Promise<number> => {
-      const found = await compute(device, variant, problem, normals);
+  it.each([
+    ['conv2d', PROBLEMS[2]!],
+    ['linear', LINEAR[0]!],
+  ])('%s rounds as the precision says: TF32 to 11 bits, bf16 to 8', async (_, problem) => {
+    const exact = await compute(devices.float32, 'plain', problem, normals);
+    const errorOf = async (device: Device): Promise<number> => {
+      const found = await compute(device, '', problem, normals);
       const errors = (['y', 'dx', 'dw'] as const).map((name) => {
         const most = exact[name].reduce((a, b) => Math.max(a, Math.abs(b)), 0);
         return found[name].reduce((a, b, i) => Math.max(a, Math.abs(b - exact[name][i]!) / most), 0);
@@ -129,17 +131,17 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     };
     // Each factor is off by 2^-bits of itself at most; see TF32 in descriptor.ts.
     for (const [precision, bits] of [
-      ['tf32', 11],
+      ['float32', 11],
       ['bf16', 8],
     ] as const) {
-      const error = await errorOf(precision);
+      const error = await errorOf(devices[precision]);
       expect(error).toBeLessThan(2 * 2 ** -bits);
       expect(error).toBeGreaterThan(2 ** -bits / 8);
     }
   });
 
-  it.each(['tf16', 'tf32:32x32', 'tf32:64x64:0', 'tf32:64x64:2:2'])('refuse %s', async (variant) => {
-    await expect(compute(device, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
+  it.each(['bf16', '32x32', '64x64:0', '64x64:2:2', 'plain:2'])('refuse %s', async (variant) => {
+    await expect(compute(devices.float32, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',
     });
   });
@@ -151,23 +153,23 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
       import { openDevice } from '#spinegrad/engine/device.js';
       import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
       import { sum } from '#spinegrad/engine/ops/sum.js';
-      const device = await openDevice('cuda');
       const hash = createHash('sha256');
-      const sines = (shape) =>
+      const sines = (device, shape) =>
         device.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * i)), shape);
-      for (const variant of ${JSON.stringify(['plain', 'tf32', ...VARIANTS])}) {
-        process.env.SPINEGRAD_CUDA_GEMM = variant;
+      for (const precision of ${JSON.stringify(PRECISIONS)}) for (const tile of ${JSON.stringify(['plain', '', ...TILES])}) {
+        const device = await openDevice('cuda', { precision });
+        process.env.SPINEGRAD_CUDA_GEMM = tile;
         for (const [x, w, stride] of [[[2, 40, 7, 9], [72, 40, 3, 3], 2], [[2, 1, 17, 21], [9, 1, 7, 7], 2]]) {
-          const inputs = [sines(x), sines(w), sines(w.slice(0, 1))];
+          const inputs = [x, w, w.slice(0, 1)].map((shape) => sines(device, shape));
           for (const input of inputs) input.keep().requiresGrad = true;
           const y = conv2d(inputs[0], inputs[1], { bias: inputs[2], stride, padding: 1 }).keep();
           hash.update(await y.data());
           backward(sum(y));
           for (const { grad } of inputs) hash.update(await grad.data());
         }
+        device.close();
       }
       console.log(hash.digest('hex'));
-      device.close();
     `;
     const hashes = [];
     for (const order of ['forward', 'reverse', 'random:1']) {

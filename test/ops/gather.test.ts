@@ -26,6 +26,11 @@ describeOperation({
       inputs: { x: integers([7, 300], 7), indices: labels([20], 8, 7) },
       exact: true,
     },
+    {
+      name: 'more rows than blocks, more indices than threads',
+      inputs: { x: integers([600, 3], 11), indices: labels([700], 12, 600) },
+      exact: true,
+    },
     { name: 'reals', inputs: { x: normals([4, 17], 9), indices: labels([13], 10, 4) } },
   ],
   refusals: [

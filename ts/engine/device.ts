@@ -17,6 +17,12 @@ export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 export interface DeviceOptions {
   /** Threads of the CPU device; by default as many as OpenMP takes (OMP_NUM_THREADS, else the cores). */
   threads?: number;
+  /**
+   * To what a CUDA device rounds the factors of products in `conv2d` and `linear`: `float32`, the default, is TF32 (11
+   * significant bits); `bf16` keeps 8, and takes a CUDA device of compute capability 8.0 or newer. Tensors, weights and
+   * sums are float32 in both.
+   */
+  precision?: 'float32' | 'bf16';
 }
 
 export interface MemoryInfo {
@@ -45,7 +51,7 @@ export class Device {
     readonly reason: string,
     options: DeviceOptions,
   ) {
-    this.handle = rethrow(() => native.open(name, options?.threads ?? 0));
+    this.handle = rethrow(() => native.open(name, options?.threads ?? 0, options?.precision === 'bf16'));
   }
 
   /** Processor, threads and libraries in one line. */
@@ -234,14 +240,26 @@ export class CapturedStep<T> implements Disposable {
 }
 
 /**
- * Opens a device. `auto` takes CUDA where a driver, a device and matching kernels are there, else the CPU, and says
- * which and why in `reason`; `cuda` where there is none is an error (`ERR_DEVICE_UNAVAILABLE`), never a silent
- * fallback.
+ * Opens a device. `auto` takes CUDA where a driver, a device and matching kernels are there, else the CPU (but not for
+ * bf16, which that has not), and says which and why in `reason`; `cuda` where there is none is an error
+ * (`ERR_DEVICE_UNAVAILABLE`), never a silent fallback.
  */
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
-  const { threads } = options ?? {};
+  const { threads, precision = 'float32' } = options ?? {};
   if (threads !== undefined) {
     expectNumber('openDevice', 'threads', threads, { min: 1, max: 1024, integer: true });
+  }
+  if (precision !== 'float32' && precision !== 'bf16') {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `openDevice(): precision must be 'float32' or 'bf16', found ${found(precision)}`,
+    );
+  }
+  if (kind === 'cpu' && precision === 'bf16') {
+    throw new SpinegradError(
+      'ERR_DEVICE_UNAVAILABLE',
+      'precision bf16 is for CUDA devices, the device is cpu; use precision float32',
+    );
   }
   if (kind === 'cpu') return new Device('cpu', 'asked for', options);
   if (kind === 'auto') return automatic(options);
@@ -259,6 +277,7 @@ function automatic(options: DeviceOptions): Device {
   try {
     return new Device('cuda:0', 'a CUDA device is there', options);
   } catch (error) {
+    if (options?.precision === 'bf16') throw error;
     return new Device('cpu', `CUDA is not used: ${(error as Error).message}`, options);
   }
 }

@@ -13,7 +13,7 @@ export type RecordingHandle = { readonly [handle]: 'captured step' };
 export type TensorHandle = { readonly [handle]: 'tensor' };
 
 export interface Native {
-  open(kind: string, threads: number): DeviceHandle;
+  open(kind: string, threads: number, bf16: boolean): DeviceHandle;
   close(device: DeviceHandle): void;
   shutdown(): void;
   describe(device: DeviceHandle): string;

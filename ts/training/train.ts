@@ -100,7 +100,8 @@ export async function train(options: TrainOptions): Promise<Summary> {
 async function openRunDevice({ dir, identity, device: kind, progress }: TrainOptions): Promise<Device> {
   const { config, machine } = identity;
   const threads = config.threads || machine?.threads;
-  const device = await openDevice(kind, threads ? { threads } : {});
+  const { precision } = config;
+  const device = await openDevice(kind, threads ? { threads, precision } : { precision });
   const { name, description, reason, properties } = device;
   progress.line(`device ${name} (${description}; ${reason})`);
   if (machine === undefined) {
