@@ -16,6 +16,18 @@ int64_t Winograd::blocks() const { return (tiles() + blockTiles - 1) / blockTile
 int64_t Winograd::xStride() const { return xPanels() * 2 * lanes * blockTiles + 16; }
 int64_t Winograd::yStride() const { return yPanels() * 2 * lanes * blockTiles + 16; }
 int64_t Winograd::filterStride() const { return xPanels() * yPanels() * 4 * lanes * lanes + 16; }
+int64_t Winograd::tilePanelStride() const { return 2 * lanes * blockTiles + 16; }
+int64_t Winograd::filterPanelStride() const { return xPanels() * 4 * lanes * lanes + 16; }
+
+bool Winograd::filtersFirst() const { return xBlocks * yBlocks * lanes > tiles() * (xBlocks + yBlocks); }
+
+int64_t Winograd::fpropScratch(int64_t threads) const {
+  const int64_t shared = filtersFirst() ? xStride() : filterStride();
+  const int64_t own = filtersFirst() ? filterPanelStride() + tilePanelStride() : xStride() + yStride();
+  return (shared + threads * own) * positions();
+}
+
+int64_t Winograd::wgradScratch() const { return (xStride() + yStride() + filterStride()) * positions(); }
 
 namespace {
 
@@ -60,16 +72,14 @@ std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape
 }
 
 void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const float* bias, float* y) {
-  plan.blockTiles = std::min<int64_t>(12, plan.tiles());
-  const Workspace<float> filters(plan.filterStride() * plan.positions());
-  const Workspace<float> scratch(omp_get_max_threads() * (plan.xStride() + plan.yStride()) * plan.positions());
-  kernels()->filters(plan, weights, turned, filters.data());
-  kernels()->fprop(plan, x, filters.data(), bias, scratch.data(), y);
+  plan.blockTiles = plan.filtersFirst() ? plan.tiles() : std::min<int64_t>(12, plan.tiles());
+  const Workspace<float> scratch(plan.fpropScratch(omp_get_max_threads()));
+  kernels()->fprop(plan, x, weights, turned, bias, scratch.data(), y);
 }
 
 void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw) {
   plan.blockTiles = std::min<int64_t>(192, plan.tiles());
-  const Workspace<float> scratch((plan.xStride() + plan.yStride() + plan.filterStride()) * plan.positions());
+  const Workspace<float> scratch(plan.wgradScratch());
   kernels()->wgrad(plan, x, dy, scratch.data(), dw);
 }
 

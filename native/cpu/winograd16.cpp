@@ -2,4 +2,4 @@
 #define SPINEGRAD_LANES 16
 #include "native/cpu/winogradPasses.h"
 
-const spinegrad::cpu::WinogradKernels spinegrad::cpu::winograd16 = {filters, fprop, wgrad};
+const spinegrad::cpu::WinogradKernels spinegrad::cpu::winograd16 = {fprop, wgrad};

@@ -2,4 +2,4 @@
 #define SPINEGRAD_LANES 8
 #include "native/cpu/winogradPasses.h"
 
-const spinegrad::cpu::WinogradKernels spinegrad::cpu::winograd8 = {filters, fprop, wgrad};
+const spinegrad::cpu::WinogradKernels spinegrad::cpu::winograd8 = {fprop, wgrad};

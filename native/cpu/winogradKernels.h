@@ -10,8 +10,10 @@
 //
 // Transformed data is a panel of two channel blocks wide: [position][panel][tile or channel][2 blocks], so that the
 // matrix product reads one vector pair for each step and keeps `rows` x 2 sums in registers.
-//   fprop   A thread takes a block of `blockTiles` tiles through all three steps, with the block's transformed input
-//           and output in its own scratch, of the size of the L2 cache. The filters are transformed once a call.
+//   fprop   Tiles first: the filters are transformed, then a thread takes a block of `blockTiles` tiles through all
+//           three steps, with the block's transformed input and output in its own scratch, of the size of the L2 cache.
+//           Filters first, where transformed filters are more than transformed images: all tiles are transformed, then
+//           a thread takes a panel of filters through all steps.
 //   wgrad   All threads transform a block of tiles, then share out the positions' products, whose sums stay in one
 //           array over the blocks; at the end they transform that array back.
 // No sum's order depends on the number of threads.
@@ -40,15 +42,21 @@ struct Winograd {
   int64_t xStride() const;
   int64_t yStride() const;
   int64_t filterStride() const;
+  /// The same of one panel of outputs.
+  int64_t tilePanelStride() const;
+  int64_t filterPanelStride() const;
+
+  /// Whether fprop keeps all tiles and streams the filters; blockTiles is then the number of tiles.
+  bool filtersFirst() const;
+  int64_t fpropScratch(int64_t threads) const;
+  int64_t wgradScratch() const;
 };
 
 /// The kernels, once for each vector length. Filters are [K/lanes][C/lanes][3][3][lanes of C][lanes of K].
 struct WinogradKernels {
-  /// Transformed filters for fprop, or, `turned`, for dgrad: `plan` is then that of dy -> dx.
-  void (*filters)(const Winograd& plan, const float* w, bool turned, float* u);
-  /// scratch: xStride() + yStride() floats, times positions(), for each thread. `bias` may be null.
-  void (*fprop)(const Winograd& plan, const float* x, const float* u, const float* bias, float* scratch, float* y);
-  /// scratch: the same once, then filterStride() * positions().
+  /// `turned`: dgrad, x being dy and y dx. `bias` may be null.
+  void (*fprop)(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
+                float* y);
   void (*wgrad)(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw);
 };
 

@@ -60,10 +60,12 @@ void transformX(const Winograd& plan, const float* x, int64_t block, int64_t fir
   float* v = to + (block / 2) * plan.blockTiles * panel + block % 2 * lanes;
   for (int64_t tile = 0; tile < count; ++tile, v += panel) {
     const Place place = placeOf(plan, first + tile);
-    Vector d[n * n] = {}, transformed[n * n];
+    Vector d[n * n], transformed[n * n];
     if (block < plan.xBlocks) {
       loadTile<n>(x + (place.image * plan.xBlocks + block) * plan.xHeight * plan.xWidth * lanes, plan.xHeight,
                   plan.xWidth, place.top - plan.padH, place.left - plan.padW, d);
+    } else {
+      for (Vector& pixel : d) pixel = Vector{};
     }
     square<n, n>(F::input, d, transformed);
     for (int position = 0; position < n * n; ++position) store(v + position * stride, transformed[position]);
@@ -78,23 +80,24 @@ void transformDy(const Winograd& plan, const float* dy, int64_t block, int64_t f
   float* v = to + (block / 2) * plan.blockTiles * panel + block % 2 * lanes;
   for (int64_t tile = 0; tile < count; ++tile, v += panel) {
     const Place place = placeOf(plan, first + tile);
-    Vector d[m * m] = {}, transformed[n * n];
+    Vector d[m * m], transformed[n * n];
     if (block < plan.yBlocks) {
       loadTile<m>(dy + (place.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth * lanes, plan.yHeight,
                   plan.yWidth, place.top, place.left, d);
+    } else {
+      for (Vector& pixel : d) pixel = Vector{};
     }
     square<m, n>(F::outputBack, d, transformed);
     for (int position = 0; position < n * n; ++position) store(v + position * stride, transformed[position]);
   }
 }
 
-/// One channel block of tiles [first, first + count) of y from their transform.
+/// One channel block of tiles [first, first + count) of y from their panel's transform, `stride` a position.
 template <class F>
-void transformY(const Winograd& plan, const float* from, const float* bias, int64_t block, int64_t first, int64_t count,
-                float* y) {
+void transformY(const Winograd& plan, const float* from, int64_t stride, const float* bias, int64_t block,
+                int64_t first, int64_t count, float* y) {
   constexpr int m = F::outputs, n = F::points;
-  const int64_t stride = plan.yStride();
-  const float* v = from + (block / 2) * plan.blockTiles * panel + block % 2 * lanes;
+  const float* v = from + block % 2 * lanes;
   const Vector added = bias == nullptr ? Vector{} : load(bias + block * lanes);
   for (int64_t tile = 0; tile < count; ++tile, v += panel) {
     const Place place = placeOf(plan, first + tile);
@@ -164,62 +167,104 @@ SPINEGRAD_INLINE void filterProducts(const float* v, const float* w, int64_t til
   }
 }
 
-/// u[position][panel of outputs][input][output], of plan.xBlocks input and plan.yBlocks output blocks.
+/// One block of inputs of one block of outputs: to[position][input][output].
 template <class F>
-void filtersOf(const Winograd& plan, const float* w, bool turned, float* u) {
+void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t output, int64_t input, int64_t stride,
+                      float* to) {
   constexpr int n = F::points;
-  const int64_t stride = plan.filterStride(), inputs = 2 * plan.xPanels(), outputs = 2 * plan.yPanels();
-#pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t output = 0; output < outputs; ++output) {
-    for (int64_t input = 0; input < inputs; ++input) {
-      alignas(64) float taps[9][lanes][lanes] = {};  // [tap][input][output]
-      if (input < plan.xBlocks && output < plan.yBlocks) {
-        const float* from =
-            w + (turned ? input * plan.yBlocks + output : output * plan.xBlocks + input) * 9 * lanes * lanes;
-        for (int64_t tap = 0; tap < 9; ++tap) {
-          for (int64_t i = 0; i < lanes; ++i) {
-            for (int64_t o = 0; o < lanes; ++o) {
-              taps[tap][i][o] =
-                  turned ? from[((8 - tap) * lanes + o) * lanes + i] : from[(tap * lanes + i) * lanes + o];
-            }
-          }
+  alignas(64) float taps[9][lanes][lanes];  // [tap][input][output]
+  const bool real = input < plan.xBlocks && output < plan.yBlocks;
+  const int64_t block = turned ? input * plan.yBlocks + output : output * plan.xBlocks + input;
+  for (int64_t tap = 0; tap < 9; ++tap) {
+    const float* from = w + (block * 9 + (turned ? 8 - tap : tap)) * lanes * lanes;
+    for (int64_t i = 0; i < lanes; ++i) {
+      for (int64_t o = 0; o < lanes; ++o)
+        taps[tap][i][o] = !real ? 0 : turned ? from[o * lanes + i] : from[i * lanes + o];
+    }
+  }
+  for (int64_t i = 0; i < lanes; ++i) {
+    Vector g[9], transformed[n * n];
+    for (int64_t tap = 0; tap < 9; ++tap) g[tap] = load(taps[tap][i]);
+    square<3, n>(F::filter, g, transformed);
+    for (int position = 0; position < n * n; ++position)
+      store(to + position * stride + i * panel, transformed[position]);
+  }
+}
+
+/// m[tile][output] = sum over the inputs of v[tile][input] u[input][output]: one position, one panel of outputs.
+SPINEGRAD_INLINE void panelProducts(const Winograd& plan, const float* v, const float* u, int64_t count, float* m) {
+  const int64_t panelStride = plan.blockTiles * panel, panels = plan.xPanels();
+  int64_t tile = 0;
+  for (; tile + rows <= count; tile += rows) {
+    tileProducts<rows>(v + tile * panel, panelStride, panels, u, m + tile * panel);
+  }
+  lastTileProducts<rows - 1>(count - tile, v + tile * panel, panelStride, panels, u, m + tile * panel);
+}
+
+template <class F>
+void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
+                float* y) {
+  constexpr int n = F::points;
+  const int64_t inputs = 2 * plan.xPanels(), outputs = 2 * plan.yPanels(), filterPanel = inputs * lanes * panel;
+  float* u = scratch;
+  float* own = u + plan.filterStride() * n * n;
+#pragma omp parallel
+  {
+#pragma omp for collapse(2) schedule(static)
+    for (int64_t output = 0; output < outputs; ++output) {
+      for (int64_t input = 0; input < inputs; ++input) {
+        transformFilters<F>(plan, w, turned, output, input, plan.filterStride(),
+                            u + output / 2 * filterPanel + input * lanes * panel + output % 2 * lanes);
+      }
+    }
+    float* v = own + omp_get_thread_num() * (plan.xStride() + plan.yStride()) * n * n;
+    float* m = v + plan.xStride() * n * n;
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < plan.blocks(); ++block) {
+      const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
+      for (int64_t input = 0; input < inputs; ++input) transformX<F>(plan, x, input, first, count, v);
+      for (int64_t position = 0; position < n * n; ++position) {
+        for (int64_t p = 0; p < plan.yPanels(); ++p) {
+          panelProducts(plan, v + position * plan.xStride(), u + position * plan.filterStride() + p * filterPanel,
+                        count, m + position * plan.yStride() + p * plan.blockTiles * panel);
         }
       }
-      for (int64_t i = 0; i < lanes; ++i) {
-        Vector g[9], transformed[n * n];
-        for (int64_t tap = 0; tap < 9; ++tap) g[tap] = load(taps[tap][i]);
-        square<3, n>(F::filter, g, transformed);
-        float* to = u + ((output / 2 * inputs + input) * lanes + i) * panel + output % 2 * lanes;
-        for (int position = 0; position < n * n; ++position) store(to + position * stride, transformed[position]);
+      for (int64_t output = 0; output < plan.yBlocks; ++output) {
+        transformY<F>(plan, m + output / 2 * plan.blockTiles * panel, plan.yStride(), bias, output, first, count, y);
       }
     }
   }
 }
 
 template <class F>
-void fpropOf(const Winograd& plan, const float* x, const float* u, const float* bias, float* scratch, float* y) {
+void filtersFirst(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
+                  float* y) {
   constexpr int n = F::points;
-  const int64_t blocks = plan.blocks(), panelStride = plan.blockTiles * panel;
-#pragma omp parallel for schedule(static)
-  for (int64_t block = 0; block < blocks; ++block) {
-    float* v = scratch + omp_get_thread_num() * (plan.xStride() + plan.yStride()) * n * n;
-    float* m = v + plan.xStride() * n * n;
-    const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
-    for (int64_t input = 0; input < 2 * plan.xPanels(); ++input) transformX<F>(plan, x, input, first, count, v);
-    for (int64_t position = 0; position < n * n; ++position) {
-      for (int64_t output = 0; output < plan.yPanels(); ++output) {
-        const float* filters = u + position * plan.filterStride() + output * plan.xPanels() * panel * panel;
-        const float* from = v + position * plan.xStride();
-        float* to = m + position * plan.yStride() + output * panelStride;
-        int64_t tile = 0;
-        for (; tile + rows <= count; tile += rows) {
-          tileProducts<rows>(from + tile * panel, panelStride, plan.xPanels(), filters, to + tile * panel);
+  const int64_t inputs = 2 * plan.xPanels(), tiles = plan.tiles();
+  float* v = scratch;
+  float* own = v + plan.xStride() * n * n;
+#pragma omp parallel
+  {
+#pragma omp for schedule(static)
+    for (int64_t input = 0; input < inputs; ++input) transformX<F>(plan, x, input, 0, tiles, v);
+    float* u = own + omp_get_thread_num() * (plan.filterPanelStride() + plan.tilePanelStride()) * n * n;
+    float* m = u + plan.filterPanelStride() * n * n;
+#pragma omp for schedule(static)
+    for (int64_t p = 0; p < plan.yPanels(); ++p) {
+      for (int64_t output = 2 * p; output < 2 * p + 2; ++output) {
+        for (int64_t input = 0; input < inputs; ++input) {
+          transformFilters<F>(plan, w, turned, output, input, plan.filterPanelStride(),
+                              u + input * lanes * panel + output % 2 * lanes);
         }
-        lastTileProducts<rows - 1>(count - tile, from + tile * panel, panelStride, plan.xPanels(), filters,
-                                   to + tile * panel);
+      }
+      for (int64_t position = 0; position < n * n; ++position) {
+        panelProducts(plan, v + position * plan.xStride(), u + position * plan.filterPanelStride(), tiles,
+                      m + position * plan.tilePanelStride());
+      }
+      for (int64_t output = 2 * p; output < smaller(2 * p + 2, plan.yBlocks); ++output) {
+        transformY<F>(plan, m, plan.tilePanelStride(), bias, output, 0, tiles, y);
       }
     }
-    for (int64_t output = 0; output < plan.yBlocks; ++output) transformY<F>(plan, m, bias, output, first, count, y);
   }
 }
 
@@ -276,13 +321,17 @@ void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scrat
   }
 }
 
-void filters(const Winograd& plan, const float* w, bool turned, float* u) {
-  plan.outputs == 4 ? filtersOf<F4x3<Vector>>(plan, w, turned, u) : filtersOf<F3x3<Vector>>(plan, w, turned, u);
+template <class F>
+void fpropOf(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
+             float* y) {
+  plan.filtersFirst() ? filtersFirst<F>(plan, x, w, turned, bias, scratch, y)
+                      : tilesFirst<F>(plan, x, w, turned, bias, scratch, y);
 }
 
-void fprop(const Winograd& plan, const float* x, const float* u, const float* bias, float* scratch, float* y) {
-  plan.outputs == 4 ? fpropOf<F4x3<Vector>>(plan, x, u, bias, scratch, y)
-                    : fpropOf<F3x3<Vector>>(plan, x, u, bias, scratch, y);
+void fprop(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
+           float* y) {
+  plan.outputs == 4 ? fpropOf<F4x3<Vector>>(plan, x, w, turned, bias, scratch, y)
+                    : fpropOf<F3x3<Vector>>(plan, x, w, turned, bias, scratch, y);
 }
 
 void wgrad(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw) {
