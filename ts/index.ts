@@ -47,6 +47,7 @@ export { softmax } from './engine/ops/softmax.js';
 export { sum } from './engine/ops/sum.js';
 export { type DType, type Shape, Tensor, type TypedArray, tidy } from './engine/tensor.js';
 export { SpinegradError } from './error.js';
+export { foldBatchNorms } from './nn/fold.js';
 export { type DropoutKeys, Grader, type GraderOptions } from './nn/grader.js';
 export { BatchNorm2d, type Build, Conv2d, Linear } from './nn/layers.js';
 export { type HeadKind, LocalizationHead, Localizer } from './nn/localizer.js';

@@ -2,10 +2,10 @@
  * `npm run bench:kernels`: every operation of the engine, forward and backward, at the shapes of ResNet-18, timed on
  * the device, against the roofline, and beside PyTorch where there is one. docs/kernels.md tells how it is done.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
 import { SpinegradError } from '#spinegrad/error.js';
+import { saveResults } from '../lib/results.js';
 import { OPERATIONS, REAL, type Scale, SMALL } from './cases.js';
 import { type Effort, ONCE, QUICK, Stopwatch, THOROUGH } from './measure.js';
 import { Peer } from './peer.js';
@@ -49,7 +49,7 @@ const command = new Command('bench:kernels')
   .option('--roofline', 'no device: print the table of docs/kernels.md, computed for an A100 and an H100')
   .option('--python <path>', 'a Python with torch, for the times beside', 'python3')
   .option('--no-peer', 'without PyTorch')
-  .option('--save', 'write bench/results/<date>-<device>.json, too');
+  .option('--save', 'write bench/results/<date>-kernels-<device>.json, too');
 
 async function main(options: Options): Promise<void> {
   const names = options.op.length ? options.op : Object.keys(OPERATIONS);
@@ -101,15 +101,9 @@ function save({
   device,
   ...results
 }: { device: Device; rows: readonly Row[] } & Record<string, unknown>): void {
-  const date = new Date().toISOString();
-  const file = `bench/results/${date.slice(0, 10)}-${device.name.replace(':', '')}.json`;
   const { name, description, properties } = device;
-  mkdirSync('bench/results', { recursive: true });
-  writeFileSync(
-    file,
-    `${JSON.stringify({ date, node: process.version, device: { name, description, properties }, ...results }, null, 1)}\n`,
-  );
-  console.log(`\nwritten: ${file}`);
+  const kept = { runs: [{ device: { name, description, properties }, ...results }] };
+  console.log(`\nwritten: ${saveResults('bench/results', kept, `kernels-${name}`)}`);
 }
 
 process.stdout.on('error', () => process.exit()); // nobody reads any more, as behind `| head`

@@ -8,6 +8,7 @@
  */
 import type { Device } from '#spinegrad/engine/device.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { summary, type Timing } from '../lib/summary.js';
 import { bytesOf, type Call, type Plan, Replica } from './calls.js';
 
 export interface Effort {
@@ -23,34 +24,8 @@ export const QUICK: Effort = { warmUps: 2, seconds: 0.1, least: 3, most: 11 };
 /** To see that it works; measures nothing. */
 export const ONCE: Effort = { warmUps: 0, seconds: 0, least: 1, most: 1 };
 
-export interface Timing {
-  /** Milliseconds of one call. */
-  median: number;
-  quartiles: readonly [number, number];
-  fastest: number;
-  samples: number;
-}
-
 const MOST_REPLICAS = 8;
 const MOST_REPLICATED = 512 * 2 ** 20;
-
-/** The fraction `at` of the way through the sorted values. */
-const quantile = (sorted: readonly number[], at: number): number => {
-  const position = at * (sorted.length - 1);
-  const low = Math.floor(position);
-  const [a, b] = [sorted[low]!, sorted[Math.ceil(position)]!];
-  return a + (position - low) * (b - a);
-};
-
-export function summary(samples: readonly number[]): Timing {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return {
-    median: quantile(sorted, 0.5),
-    quartiles: [quantile(sorted, 0.25), quantile(sorted, 0.75)],
-    fastest: sorted[0]!,
-    samples: sorted.length,
-  };
-}
 
 export class Stopwatch implements Disposable {
   readonly #buffer: Tensor;

@@ -1,8 +1,9 @@
 /** What is told of a call, and the tables of it. */
+
+import type { Timing } from '../lib/summary.js';
 import type { Call } from './calls.js';
 import { bytesOf } from './calls.js';
 import type { Case } from './cases.js';
-import type { Timing } from './measure.js';
 import { type Peaks, rooflineOf } from './roofline.js';
 
 export interface Work {

@@ -9,9 +9,10 @@ import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { planOf } from '../../bench/kernels/calls.js';
 import { convolutions, norms, OPERATIONS, parameters, SMALL } from '../../bench/kernels/cases.js';
-import { ONCE, Stopwatch, summary } from '../../bench/kernels/measure.js';
+import { ONCE, Stopwatch } from '../../bench/kernels/measure.js';
 import { digits } from '../../bench/kernels/rows.js';
 import { roofline, timed, worksOf } from '../../bench/kernels/run.js';
+import { summary } from '../../bench/lib/summary.js';
 import { DEVICE } from '../device.js';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -1,9 +1,12 @@
 /** The layers with parameters: what torch.nn calls Conv2d, BatchNorm2d and Linear, with its initialisation. */
 import type { Device } from '../engine/device.js';
+import { add } from '../engine/ops/add.js';
 import { batchNorm2d } from '../engine/ops/batchNorm2d.js';
 import { conv2d } from '../engine/ops/conv2d.js';
 import { linear } from '../engine/ops/linear.js';
+import { relu } from '../engine/ops/relu.js';
 import { sizeOf, type Tensor } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
 import type { RandomStream } from '../random.js';
 import { Module } from './module.js';
 
@@ -19,7 +22,7 @@ const drawn = ({ device }: Build, shape: readonly number[], next: () => number):
 /** Weights by Kaiming's normal rule for ReLU, fan out (He et al. 2015), as torchvision's ResNet. */
 export class Conv2d extends Module {
   readonly weight: Tensor;
-  readonly bias: Tensor | undefined;
+  bias: Tensor | undefined;
 
   constructor(
     build: Build,
@@ -42,7 +45,21 @@ export class Conv2d extends Module {
     const { stride = 1, padding = 0 } = this.options;
     return conv2d(x, this.weight, { bias: this.bias, stride, padding });
   }
+
+  /** From now on gives y * scale + shift, one of each a filter, where it gave y. */
+  async absorb(scale: Float32Array, shift: Float32Array): Promise<void> {
+    const { device } = this.weight;
+    const filters = await this.weight.data();
+    const size = filters.length / scale.length;
+    this.weight.write(filters.map((value, index) => value * scale[Math.floor(index / size)]!));
+    const bias = await this.bias?.data();
+    const shifted = shift.map((value, k) => value + (bias?.[k] ?? 0) * scale[k]!);
+    if (this.bias) this.bias.write(shifted);
+    else this.bias = this.parameter('bias', device.tensor(shifted));
+  }
 }
+
+const EPS = 1e-5;
 
 /** Batch norm of [N, C, H, W] with its running statistics (Ioffe and Szegedy 2015); weight 1 and bias 0 at first. */
 export class BatchNorm2d extends Module {
@@ -53,8 +70,18 @@ export class BatchNorm2d extends Module {
   /** Share of a new batch in the running statistics. */
   momentum = 0.1;
 
-  /** @param scale first value of the weight: 1, or 0 to start a residual branch as the identity */
-  constructor({ device }: Build, channels: number, scale = 1) {
+  #folded = false;
+
+  /**
+   * @param behind the convolution whose result it alone takes
+   * @param scale first value of the weight: 1, or 0 to start a residual branch as the identity
+   */
+  constructor(
+    { device }: Build,
+    channels: number,
+    private readonly behind?: Conv2d,
+    scale = 1,
+  ) {
     super();
     this.weight = this.parameter('weight', device.full([channels], scale));
     this.bias = this.parameter('bias', device.zeros([channels]));
@@ -64,8 +91,42 @@ export class BatchNorm2d extends Module {
 
   /** Normalises x, adds `residual` and applies ReLU where asked, in one pass. */
   forward(x: Tensor, fused: { relu?: boolean; residual?: Tensor } = {}): Tensor {
+    if (this.#folded) {
+      if (this.training) {
+        throw new SpinegradError(
+          'ERR_FOLDED',
+          'BatchNorm2d: its statistics are folded into the convolution before, which ends training; load the network again',
+        );
+      }
+      const y = fused.residual ? add(x, fused.residual) : x;
+      return fused.relu ? relu(y) : y;
+    }
     const { weight, bias, runningMean, runningVariance, training, momentum } = this;
-    return batchNorm2d(x, weight, bias, runningMean, runningVariance, { training, momentum, ...fused });
+    return batchNorm2d(x, weight, bias, runningMean, runningVariance, {
+      training,
+      momentum,
+      eps: EPS,
+      ...fused,
+    });
+  }
+
+  /** Moves the running statistics' affine map into the convolution before, where it costs nothing. */
+  async fold(): Promise<void> {
+    if (this.#folded || !this.behind) return;
+    const tensors = [this.weight, this.bias, this.runningMean, this.runningVariance];
+    const [weight, bias, mean, variance] = (await Promise.all(tensors.map((tensor) => tensor.data()))) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const scale = weight.map((value, k) => value / Math.sqrt(variance[k]! + EPS));
+    await this.behind.absorb(
+      scale,
+      bias.map((value, k) => value - mean[k]! * scale[k]!),
+    );
+    this.#folded = true;
+    this.release();
   }
 }
 

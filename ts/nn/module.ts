@@ -50,6 +50,14 @@ export abstract class Module {
     for (const child of this.#children.values()) yield* child.modules();
   }
 
+  /** Frees this module's own tensors and forgets their names. */
+  protected release(): void {
+    for (const tensors of [this.#parameters, this.#buffers]) {
+      for (const tensor of tensors.values()) tensor.dispose();
+      tensors.clear();
+    }
+  }
+
   /** All parameters below this module by their dotted names. */
   parameters(): Map<string, Tensor> {
     return this.#collect((module) => [module.#parameters]);

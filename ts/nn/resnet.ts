@@ -35,7 +35,7 @@ class Downsample extends Module {
   constructor(build: Build, inputs: number, outputs: number, stride: number) {
     super();
     this.#conv = this.child('0', new Conv2d(build, inputs, outputs, 1, { stride }));
-    this.#norm = this.child('1', new BatchNorm2d(build, outputs));
+    this.#norm = this.child('1', new BatchNorm2d(build, outputs, this.#conv));
   }
 
   forward(x: Tensor): Tensor {
@@ -70,10 +70,10 @@ class Block extends Module {
     this.#branches = plan.map(({ from, to, kernel, stride: step }, index) => {
       const last = index === plan.length - 1;
       const padding = (kernel - 1) / 2;
-      return {
-        conv: this.child(`conv${index + 1}`, new Conv2d(build, from, to, kernel, { stride: step, padding })),
-        norm: this.child(`bn${index + 1}`, new BatchNorm2d(build, to, last && zeroInit ? 0 : 1)),
-      };
+      const name = index + 1;
+      const conv = this.child(`conv${name}`, new Conv2d(build, from, to, kernel, { stride: step, padding }));
+      const norm = this.child(`bn${name}`, new BatchNorm2d(build, to, conv, last && zeroInit ? 0 : 1));
+      return { conv, norm };
     });
     if (stride !== 1 || inputs !== outputs) {
       this.#downsample = this.child('downsample', new Downsample(build, inputs, outputs, stride));
@@ -148,7 +148,7 @@ export class ResNet extends Module {
     expectOptions(options ?? {});
     const { depth, inputChannels = 1, width = 64, strides = [1, 2, 2, 2] } = options;
     this.#conv1 = this.child('conv1', new Conv2d(build, inputChannels, width, 7, { stride: 2, padding: 3 }));
-    this.#bn1 = this.child('bn1', new BatchNorm2d(build, width));
+    this.#bn1 = this.child('bn1', new BatchNorm2d(build, width, this.#conv1));
     let channels = width;
     this.#stages = strides.map((stride, index) => {
       const stage = new Stage(build, channels, width * 2 ** index, stride, BLOCKS[depth][index]!, options);

@@ -1,0 +1,317 @@
+/** Our side of each work. A work that has inputs of its own making leaves them in the folder for PyTorch's side. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { intensityWindow } from '#spinegrad/data/resample.js';
+import { cropRoi } from '#spinegrad/data/roi.js';
+import { writeSafetensors } from '#spinegrad/data/safetensors.js';
+import { dicomSlices } from '#spinegrad/data/series.js';
+import { parseDicom } from '#spinegrad/dicom/read.js';
+import { backward, noGrad } from '#spinegrad/engine/autograd.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { type AugmentOptions, augment, augmentGeometry } from '#spinegrad/engine/ops/augment.js';
+import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
+import { focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
+import { infoNCE } from '#spinegrad/engine/ops/infoNCE.js';
+import { relu } from '#spinegrad/engine/ops/relu.js';
+import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { foldBatchNorms } from '#spinegrad/nn/fold.js';
+import { Grader } from '#spinegrad/nn/grader.js';
+import type { Module } from '#spinegrad/nn/module.js';
+import { ProjectionHead } from '#spinegrad/nn/projection.js';
+import { resnet18 } from '#spinegrad/nn/resnet.js';
+import { AdamW } from '#spinegrad/optim/adamW.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { resolveConfig } from '#spinegrad/training/config.js';
+import { decayGroups, differentialGroups, update } from '#spinegrad/training/groups.js';
+import type { Job, Options } from './job.js';
+
+type Work = (device: Device, options: Options, folder: string) => Promise<Job>;
+
+const SIDE = 96;
+const BANK_ROWS = 512;
+const config = resolveConfig('paper');
+const { translation, ...strengths } = config.augmentation;
+const NORMALISATION = { mean: 0.4, std: 0.2 };
+const AUGMENTATION: AugmentOptions = { ...NORMALISATION, ...strengths, translation: translation * SIDE };
+const CLASS_WEIGHTS = [0.6, 1.3, 1.9];
+
+const normals = (count: number, seed: number): Float32Array => {
+  const random = new RandomStream(seed);
+  return Float32Array.from({ length: count }, () => random.normal(0, 1));
+};
+
+/** Smooth synthetic images: a few waves each. */
+function images(): Uint16Array {
+  const random = new RandomStream(7);
+  const pixels = new Uint16Array(BANK_ROWS * SIDE * SIDE);
+  for (let row = 0; row < BANK_ROWS; row++) {
+    const [a, b, c] = [random.uniform(0.05, 0.3), random.uniform(0.05, 0.3), random.uniform(0, 6)];
+    for (let i = 0; i < SIDE * SIDE; i++) {
+      const value = 0.4 + 0.15 * Math.sin(a * (i % SIDE) + c) + 0.15 * Math.cos(b * Math.floor(i / SIDE) - c);
+      pixels[row * SIDE * SIDE + i] = Math.round(65_535 * value);
+    }
+  }
+  return pixels;
+}
+
+const rowsOf = (count: number, step: number): Int32Array =>
+  Int32Array.from({ length: count }, (_, index) => (index * 37 + step * count) % BANK_ROWS);
+
+async function save(
+  folder: string,
+  tensors: Record<string, { shape: number[]; data: Float32Array | Int32Array | Uint16Array }>,
+) {
+  await writeSafetensors(join(folder, 'inputs.safetensors'), tensors);
+}
+
+async function stateOf(modules: Record<string, Module>) {
+  const entries: [string, { shape: number[]; data: Float32Array }][] = [];
+  for (const [key, module] of Object.entries(modules)) {
+    for (const [name, tensor] of module.state()) {
+      entries.push([
+        `${key}.${name}`,
+        { shape: [...tensor.shape], data: (await tensor.data()) as Float32Array },
+      ]);
+    }
+  }
+  return Object.fromEntries(entries);
+}
+
+/** A step as ts/training makes it; the next one is enqueued before the loss of the one before is read. */
+const training: Work = async (device, { task, batch }, folder) => {
+  const n = Number(batch);
+  const build = { device, random: new RandomStream(1) };
+  const encoder = resnet18(build);
+  const contrastive = task === 'pretraining';
+  const head = contrastive ? new ProjectionHead(build, encoder.features, 128) : undefined;
+  const grader = contrastive ? undefined : new Grader(build, encoder, { dropout: config.finetuning.dropout });
+  const modules: Record<string, Module> = head ? { encoder, head } : { grader: grader! };
+  const pixels = images();
+  await save(folder, {
+    ...(await stateOf(head ? { encoder, head } : { encoder, head: grader!.head })),
+    bank: { shape: [BANK_ROWS, SIDE, SIDE], data: pixels },
+  });
+  const bank = device.tensor(pixels, [BANK_ROWS, SIDE, SIDE]);
+  const settings = contrastive ? config.pretraining : config.finetuning;
+  const groups = contrastive
+    ? decayGroups(modules, settings)
+    : differentialGroups(modules, settings, config.finetuning.rates.contrastive);
+  const parameters = groups.flatMap((group) => [...group.parameters.values()]);
+  const optimizer = new AdamW(groups);
+  const ids = Int32Array.from({ length: n }, (_, index) => index % (contrastive ? n / 2 : 3));
+  const lossOf = (
+    step: number,
+    augmentation: AugmentOptions,
+    keys?: { seed: number; step: number },
+  ): Tensor => {
+    const views = augment(bank, device.tensor(rowsOf(n, step)), { seed: 1, step }, augmentation);
+    const targets = device.tensor(ids);
+    if (head) return infoNCE(head.forward(encoder.forward(views)), targets, { temperature: 0.1 });
+    return focalLoss(grader!.forward(views, keys), targets, { gamma: 2, alpha: CLASS_WEIGHTS });
+  };
+  let done = 0;
+  const step = (): Tensor =>
+    tidy(() => {
+      const loss = lossOf(done, AUGMENTATION, { seed: 2, step: done });
+      backward(loss);
+      update(optimizer, parameters, settings.clipNorm, 1);
+      done++;
+      return loss;
+    });
+  return {
+    async run(calls) {
+      let pending: Promise<number> | undefined;
+      for (let call = 0; call < calls; call++) {
+        const loss = step();
+        const value = loss.item().finally(() => loss.dispose());
+        await pending;
+        pending = value;
+      }
+      await pending;
+    },
+    /** The loss of plain views, and the norm of its gradient. */
+    async values() {
+      const loss = tidy(() => {
+        const value = lossOf(0, NORMALISATION);
+        backward(value);
+        return value;
+      });
+      const norm = clipGradNorm(parameters, 1e9);
+      const values = Float32Array.of(await loss.item(), await norm.item());
+      optimizer.zeroGrad();
+      for (const tensor of [loss, norm]) tensor.dispose();
+      return values;
+    },
+    dispose() {
+      optimizer[Symbol.dispose]();
+      for (const module of Object.values(modules)) module.dispose();
+      bank.dispose();
+    },
+  };
+};
+
+/** Pixels on the host to logits on the host. */
+const inference: Work = async (device, { batch }, folder) => {
+  const n = Number(batch);
+  const build = { device, random: new RandomStream(1) };
+  const grader = new Grader(build, resnet18(build));
+  // Statistics that are not those of a fresh network.
+  for (const [name, tensor] of grader.state()) {
+    if (/running_mean$/.test(name)) tensor.write(normals(tensor.size, 3).map((value) => 0.1 * value));
+    if (/running_var$/.test(name))
+      tensor.write(normals(tensor.size, 4).map((value) => 1 + 0.2 * Math.abs(value)));
+  }
+  const pixels = normals(n * SIDE * SIDE, 5);
+  await save(folder, {
+    ...(await stateOf({ encoder: grader.encoder, head: grader.head })),
+    images: { shape: [n, 1, SIDE, SIDE], data: pixels },
+  });
+  await foldBatchNorms(grader.eval());
+  const logits = async (): Promise<Float32Array> => {
+    using y = noGrad(() => tidy(() => grader.forward(device.tensor(pixels, [n, 1, SIDE, SIDE]))));
+    return (await y.data()) as Float32Array;
+  };
+  return {
+    async run(calls) {
+      for (let call = 0; call < calls; call++) await logits();
+    },
+    values: logits,
+    dispose: () => grader.dispose(),
+  };
+};
+
+/** Loss and gradient of a loss function. */
+function lossJob(inputs: Tensor, targets: Tensor, loss: (x: Tensor, y: Tensor) => Tensor): Job {
+  inputs.requiresGrad = true;
+  const once = (): Tensor => {
+    inputs.grad?.dispose();
+    inputs.grad = undefined;
+    const value = loss(inputs, targets);
+    backward(value);
+    return value;
+  };
+  return {
+    async run(calls) {
+      for (let call = 0; call < calls; call++) {
+        using value = once();
+        await value.item();
+      }
+    },
+    async values() {
+      using value = once();
+      const gradient = (await inputs.grad!.data()) as Float32Array;
+      const values = new Float32Array(1 + gradient.length);
+      values.set(gradient, 1);
+      values[0] = await value.item();
+      return values;
+    },
+    dispose() {
+      inputs.grad?.dispose();
+      inputs.dispose();
+      targets.dispose();
+    },
+  };
+}
+
+const contrast: Work = async (device, { rows }, folder) => {
+  const n = Number(rows);
+  const data = normals(n * 128, 6);
+  for (let row = 0; row < n; row++) {
+    const one = data.subarray(128 * row, 128 * row + 128);
+    const length = Math.hypot(...one);
+    for (let i = 0; i < 128; i++) one[i]! /= length;
+  }
+  const labels = Int32Array.from({ length: n }, (_, index) => index % Math.floor(n / 5));
+  await save(folder, { embeddings: { shape: [n, 128], data }, labels: { shape: [n], data: labels } });
+  return lossJob(device.tensor(data, [n, 128]), device.tensor(labels), (x, y) =>
+    infoNCE(x, y, { temperature: 0.1 }),
+  );
+};
+
+const focal: Work = async (device, { rows }, folder) => {
+  const n = Number(rows);
+  const data = normals(3 * n, 8);
+  const targets = Int32Array.from({ length: n }, (_, index) => (index * 7919) % 3);
+  await save(folder, { logits: { shape: [n, 3], data }, targets: { shape: [n], data: targets } });
+  return lossJob(device.tensor(data, [n, 3]), device.tensor(targets), (x, y) =>
+    focalLoss(x, y, { gamma: 2, alpha: CLASS_WEIGHTS }),
+  );
+};
+
+const augmentation: Work = async (device, { batch }, folder) => {
+  const n = Number(batch);
+  const pixels = images();
+  const geometry = { rotation: 10, scale: 0.15, translation: 6 };
+  const maps = Array.from({ length: n }, (_, row) =>
+    augmentGeometry(SIDE, row, { seed: 1, step: 0 }, geometry),
+  );
+  await save(folder, {
+    bank: { shape: [BANK_ROWS, SIDE, SIDE], data: pixels },
+    maps: { shape: [n, 2, 3], data: Float32Array.from(maps.flat()) },
+  });
+  const bank = device.tensor(pixels, [BANK_ROWS, SIDE, SIDE]);
+  const views = (step: number, options: AugmentOptions): Tensor =>
+    tidy(() => augment(bank, device.tensor(rowsOf(n, step)), { seed: 1, step }, options));
+  let done = 0;
+  return {
+    async run(calls) {
+      for (let call = 0; call < calls; call++) {
+        const made = views(done++, AUGMENTATION);
+        await device.synchronize();
+        made.dispose();
+      }
+    },
+    /** With the same maps on both sides; what is drawn besides cannot be the same. */
+    async values() {
+      using made = views(0, { ...geometry, ...NORMALISATION });
+      return (await made.data()) as Float32Array;
+    },
+    dispose: () => bank.dispose(),
+  };
+};
+
+/** Files to regions of interest on one thread, as a worker of `prepare` makes them. */
+const dicom: Work = async (_, { files }, folder) => {
+  const paths = String(files).split('\n');
+  const spec = { size: SIDE, mode: 'mm', extentMm: 60 } as const;
+  const roiOf = async (path: string): Promise<Uint16Array> => {
+    const [slice] = dicomSlices(await parseDicom(await readFile(path), path));
+    const { columns, rows, pixels } = slice!;
+    return cropRoi({ ...slice!, geometry: null }, [columns / 2, rows / 2], spec, intensityWindow(pixels))
+      .pixels;
+  };
+  await writeFile(join(folder, 'files.json'), JSON.stringify(paths));
+  return {
+    async run(calls) {
+      for (let call = 0; call < calls; call++) for (const path of paths) await roiOf(path);
+    },
+    async values() {
+      const rois: number[] = [];
+      for (const path of paths) rois.push(...(await roiOf(path)));
+      return Float32Array.from(rois);
+    },
+    dispose() {},
+  };
+};
+
+/** Calls that are enqueued without waiting: what JavaScript spends on each. */
+const enqueue: Work = async (device) => {
+  const x = device.tensor([1]);
+  return {
+    async run(calls) {
+      for (let call = 0; call < calls; call++) relu(x).dispose();
+    },
+    values: async () => (await x.data()) as Float32Array,
+    dispose: () => x.dispose(),
+  };
+};
+
+export const WORKS: Readonly<Record<string, Work>> = {
+  training,
+  inference,
+  contrast,
+  focal,
+  augmentation,
+  dicom,
+  enqueue,
+};

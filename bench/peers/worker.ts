@@ -1,0 +1,51 @@
+/** Our side: answers questions (job.ts) on its standard input; worker.py is the other. */
+import { readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+import { openDevice } from '#spinegrad/engine/device.js';
+import type { Job, Question } from './job.js';
+import { WORKS } from './ours.js';
+
+const threads = Number(process.argv[2]);
+using device = await openDevice('cpu', { threads });
+const tell = (answer: unknown): void => {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+};
+const peakBytes = (): number =>
+  1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]);
+
+let job: Job | undefined;
+
+async function answer({ do: asked, work, options, folder, calls }: Question): Promise<unknown> {
+  switch (asked) {
+    case 'open':
+      job = await WORKS[work!]!(device, options!, folder!);
+      return { variants: ['spinegrad'] };
+    case 'values': {
+      const values = await job!.values();
+      return { values: Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64') };
+    }
+    case 'sample': {
+      const start = performance.now();
+      await job!.run(calls!);
+      return { milliseconds: (performance.now() - start) / calls! };
+    }
+    case 'delay': {
+      const histogram = monitorEventLoopDelay({ resolution: 1 });
+      histogram.enable();
+      await job!.run(calls!);
+      histogram.disable();
+      return { p99: histogram.percentile(99) / 1e6 };
+    }
+    case 'peak':
+      return { bytes: peakBytes() };
+    case 'close':
+      job?.dispose();
+      return {};
+  }
+}
+
+tell({ versions: `spinegrad, ${device.description}, Node.js ${process.version}` });
+for await (const line of createInterface({ input: process.stdin })) {
+  tell(await answer(JSON.parse(line)).catch((error: Error) => ({ error: error.message })));
+}

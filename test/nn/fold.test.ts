@@ -1,0 +1,72 @@
+/**
+ * Folded and unfolded networks compute the same function. Bound: folding rounds each filter and bias once more (2 u,
+ * u = 2^-24) and so does every layer's sum; 18 convolutions deep, a perturbation of a few u a layer passes on through layers
+ * whose gain is about 1, so logits may move by some 18 * 4 u = 4e-6 of the largest; the bound takes 8 times that.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { noGrad } from '#spinegrad/engine/autograd.js';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import { tidy } from '#spinegrad/engine/tensor.js';
+import { foldBatchNorms } from '#spinegrad/nn/fold.js';
+import { Grader } from '#spinegrad/nn/grader.js';
+import { resnet18 } from '#spinegrad/nn/resnet.js';
+import { RandomStream } from '#spinegrad/random.js';
+
+const BOUND = 8 * 18 * 4 * 2 ** -24;
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('cpu', { threads: 2 });
+});
+afterAll(() => device.close());
+
+/** Its batch norms have statistics, weights and biases of a trained network's kind. */
+function trained(): Grader {
+  const random = new RandomStream(3);
+  const build = { device, random };
+  const grader = new Grader(build, resnet18(build, { width: 8 }));
+  const draw: Record<string, () => number> = {
+    running_mean: () => random.normal(0, 0.3),
+    running_var: () => random.uniform(0.5, 2),
+    weight: () => random.uniform(0.5, 1.5),
+    bias: () => random.normal(0, 0.3),
+  };
+  for (const [name, tensor] of grader.state()) {
+    const [, kind] = /(?:bn\d|downsample\.1)\.(\w+)$/.exec(name) ?? [];
+    if (kind) tensor.write(Float32Array.from({ length: tensor.size }, draw[kind]!));
+  }
+  return grader.eval();
+}
+
+const pixels = new RandomStream(5);
+const images = Float32Array.from({ length: 3 * 32 * 32 }, () => pixels.normal(0, 1));
+
+async function logitsOf(grader: Grader): Promise<Float32Array> {
+  using logits = noGrad(() => tidy(() => grader.forward(device.tensor(images, [3, 1, 32, 32]))));
+  return await logits.data();
+}
+
+it('gives the same logits, without batch norms', async () => {
+  using grader = trained();
+  const expected = await logitsOf(grader);
+  const before = device.memory().tensors;
+  await foldBatchNorms(grader);
+  const found = await logitsOf(grader);
+  const largest = Math.max(...expected.map(Math.abs));
+  expect(largest).toBeGreaterThan(0.1);
+  expect(Math.max(...expected.map((value, i) => Math.abs(value - found[i]!))) / largest).toBeLessThan(BOUND);
+  const names = [...grader.state().keys()];
+  expect(names.filter((name) => /bn\d|running/.test(name))).toEqual([]);
+  expect(names).toContain('encoder.conv1.bias');
+  expect(device.memory().tensors).toBe(before - 20 * 3); // of each of 20 norms four go and a bias comes
+  await foldBatchNorms(grader); // once more changes nothing
+  expect(await logitsOf(grader)).toEqual(found);
+});
+
+it('refuses to train what is folded', async () => {
+  using grader = trained();
+  await foldBatchNorms(grader);
+  grader.train();
+  const forward = () => tidy(() => grader.forward(device.tensor(images, [3, 1, 32, 32])));
+  expect(forward).toThrow(expect.objectContaining({ code: 'ERR_FOLDED' }));
+});
