@@ -222,7 +222,7 @@ const finetuning = z.strictObject({
   neighbours: why(z.boolean(), true, 'Train on neighbouring slices too: the grade belongs to the disc.'),
   dropout: why(z.number().min(0).max(0.9), 0.2, 'Dropout before the grading layer.'),
   rates: z
-    .strictObject({ scratch: rates(1, 1), contrastive: rates(0.3, 0.7) })
+    .strictObject({ scratch: rates(1, 1), contrastive: rates(1, 0.7) })
     .prefault({})
     .describe('Layer-wise rates; the frozen arm trains its head only. The arms share everything else.'),
   ...optimizer(1e-3, 1e-2),
