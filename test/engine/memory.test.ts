@@ -52,6 +52,7 @@ describe('memory', () => {
     expect(late.tensors).toBe(early.tensors);
     expect(late.bytesInUse).toBe(early.bytesInUse);
     expect(late.peakBytes).toBe(early.peakBytes);
+    expect(late.cachedBytes).toBe(early.cachedBytes);
     expect(late.rss - early.rss).toBeLessThan(16e6);
   });
 

@@ -68,12 +68,11 @@ function reachable(root: Tensor): Tensor[] {
   return [...seen].sort((a, b) => (b.node as GradientNode).order - (a.node as GradientNode).order);
 }
 
+/** In place: a gradient belongs to this walk alone. */
 function sum(a: Tensor, b: Tensor): Tensor {
-  const total = a.device.empty(a.shape);
-  a.device.run('add.forward', [a, b], [total]);
-  a.dispose();
+  a.device.run('add.forward', [a, b], [a]);
   b.dispose();
-  return total;
+  return a;
 }
 
 /**
