@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   predict: ['engine', 'dicom', 'data', 'evaluation', 'training'],
   cli: ['engine', 'dicom', 'data', 'phantom', 'evaluation', 'report', 'training', 'predict'],
 };
-const VOCABULARY = ['error.ts', 'random.ts', 'data/types.ts'];
+const VOCABULARY = ['atomic.ts', 'error.ts', 'random.ts', 'data/types.ts'];
 
 const files = readdirSync(ts, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 

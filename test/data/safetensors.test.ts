@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeFolder, writeError, writeFileAtomic } from '#spinegrad/data/atomic.js';
+import { makeFolder, writeError, writeFileAtomic } from '#spinegrad/atomic.js';
 import { readSafetensors, readSafetensorsFile, writeSafetensors } from '#spinegrad/data/safetensors.js';
 import golden from './golden/safetensors.json' with { type: 'json' };
 

@@ -1,6 +1,6 @@
 /** `spinegrad evaluate`: the graders of a finished run on the test patients of its own data, or on other data. */
 import { Command } from 'commander';
-import { writeFileAtomic } from '../data/atomic.js';
+import { writeFileAtomic } from '../atomic.js';
 import type { DeviceKind } from '../engine/device.js';
 import { interruptible } from './interruptible.js';
 import { deviceOption } from './options.js';

@@ -1,6 +1,6 @@
 /** `spinegrad inspect FILE`: what a DICOM file says of itself, and what its pixels are. */
 import { Command } from 'commander';
-import { writeFileAtomic } from '../data/atomic.js';
+import { writeFileAtomic } from '../atomic.js';
 import { canonicalOrientation, planeOf } from '../dicom/geometry.js';
 import { npyBytes } from '../dicom/npy.js';
 import { readDicom, readHeader } from '../dicom/read.js';

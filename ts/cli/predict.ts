@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { writeFileAtomic } from '../data/atomic.js';
+import { writeFileAtomic } from '../atomic.js';
 import type { DeviceKind } from '../engine/device.js';
 import { deviceOption, millimetres } from './options.js';
 

@@ -7,10 +7,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeFolder, writeFileAtomic } from '../atomic.js';
 import { DicomPool } from '../dicom/pool.js';
 import type { DicomImage } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
-import { makeFolder, writeFileAtomic } from './atomic.js';
 import { contactSheet } from './contact-sheet.js';
 import { type CutStudy, cutStudy } from './cut.js';
 import { manifestSchema } from './manifest.js';

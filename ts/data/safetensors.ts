@@ -6,8 +6,8 @@
  * fit shape and type, and neither overlap nor leave holes.
  */
 import { open } from 'node:fs/promises';
+import { writeFileAtomic } from '../atomic.js';
 import { SpinegradError } from '../error.js';
-import { writeFileAtomic } from './atomic.js';
 
 export type TensorData = Float32Array | Int32Array | Uint16Array | Uint8Array;
 

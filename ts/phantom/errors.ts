@@ -1,4 +1,4 @@
-import { writeError } from '../data/atomic.js';
+import { writeError } from '../atomic.js';
 import { SpinegradError } from '../error.js';
 
 /** An error of the file system in words (its `code` would be lost between threads); any other as ERR_PHANTOM. */

@@ -8,7 +8,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { makeFolder, writeFileAtomic } from '../data/atomic.js';
+import { makeFolder, writeFileAtomic } from '../atomic.js';
 import { SpinegradError } from '../error.js';
 import { asSpinegradError } from './errors.js';
 import { PREVALENCES, type Prevalence } from './prevalence.js';

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeFolder } from '../data/atomic.js';
+import { makeFolder } from '../atomic.js';
 import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../data/safetensors.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeError } from '../data/atomic.js';
+import { writeError } from '../atomic.js';
 import { type Bank, prepareBank, readBank } from '../data/bank.js';
 import type { RoiSpec } from '../data/types.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeFolder, writeFileAtomic } from '../data/atomic.js';
+import { makeFolder, writeFileAtomic } from '../atomic.js';
 import { readError } from '../data/files.js';
 import { readSafetensors, writeSafetensors } from '../data/safetensors.js';
 import type { BankManifest } from '../data/types.js';

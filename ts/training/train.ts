@@ -3,7 +3,7 @@
  * patients, once -> numbers, figures and weights in the run's folder. Every stage resumes where it was stopped.
  */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../data/atomic.js';
+import { writeFileAtomic } from '../atomic.js';
 import type { Bank } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
 import { type Device, type DeviceKind, openDevice } from '../engine/device.js';

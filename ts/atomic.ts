@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { SpinegradError } from '../error.js';
+import { SpinegradError } from './error.js';
 
 /**
  * Writes `data` (or its chunks one after the other) to `path`, whole or not at all. What is no file, such as
