@@ -45,6 +45,13 @@ export { type SmoothL1Options, smoothL1 } from './engine/ops/smoothL1.js';
 export { type SoftArgmax2dOptions, softArgmax2d } from './engine/ops/softArgmax2d.js';
 export { softmax } from './engine/ops/softmax.js';
 export { sum } from './engine/ops/sum.js';
+export {
+  byOperation,
+  chromeTrace,
+  type OperationTime,
+  type Profile,
+  type ProfileEvent,
+} from './engine/profile.js';
 export { type DType, type Shape, Tensor, type TypedArray, tidy } from './engine/tensor.js';
 export { SpinegradError } from './error.js';
 export { foldBatchNorms } from './nn/fold.js';

@@ -8,11 +8,13 @@
 
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "native/addon/handle.h"
@@ -34,14 +36,22 @@ struct Pending {
   Napi::Promise::Deferred deferred;
   Napi::ObjectReference value;
   std::exception_ptr error;
+  std::function<void(Napi::Object)> fill;
 };
 
 /// A captured step; empty until the queue has come to the end of it.
 using RecordingRef = std::shared_ptr<std::unique_ptr<Recording>>;
 
+struct NamedOperation {
+  Operation run;
+  std::string name;
+};
+
 struct DeviceHandle {
   std::unique_ptr<Device> device;
-  std::vector<Operation> operations;
+  std::deque<NamedOperation> operations;  // names stay where they are
+  /// The one under way; null: none.
+  std::shared_ptr<Profile> profile;
   Napi::ThreadSafeFunction settle;
   int pendingReads = 0;
   bool open = true;
@@ -148,6 +158,7 @@ void close(DeviceHandle& handle) {
   if (!handle.open) return;
   handle.open = false;
   handle.device->queue().shutdown();
+  handle.profile.reset();
   handle.device.reset();
   handle.settle.Release();
 }
@@ -226,7 +237,7 @@ Napi::Value operation(const Napi::CallbackInfo& info) {
   const std::string name = info[1].As<Napi::String>();
   Operation found = handle.device->find(name);
   if (found == nullptr) throw Error("ERR_UNKNOWN_OPERATION", "the device has no operation '" + name + "'");
-  handle.operations.push_back(found);
+  handle.operations.push_back({found, name});
   return Napi::Number::New(info.Env(), static_cast<double>(handle.operations.size() - 1));
 }
 
@@ -271,7 +282,7 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   napi_get_typedarray_info(info.Env(), source, nullptr, nullptr, &first, nullptr, nullptr);
   std::memcpy(staged->data(), first, staged->size());
   Device* device = handle.device.get();
-  device->queue().enqueue([device, target, staged] { device->upload(*target, staged->data()); });
+  device->queue().enqueue([device, target, staged] { device->upload(*target, staged->data()); }, "upload");
   return info.Env().Undefined();
 }
 
@@ -283,7 +294,8 @@ Napi::Value enqueue(const Napi::CallbackInfo& info) {
   if (index >= handle.operations.size()) throw Error("ERR_UNKNOWN_OPERATION", "no such operation");
   Call call{tensorsOf(env, info[2]), tensorsOf(env, info[3]), {}};
   forEach(env, info[4], [&](napi_value element) { call.attributes.push_back(numberOf(env, element)); });
-  handle.device->queue().enqueue([run = handle.operations[index], call = std::move(call)] { run(call); });
+  const NamedOperation& known = handle.operations[index];
+  handle.device->queue().enqueue([run = known.run, call = std::move(call)] { run(call); }, known.name.c_str());
   return env.Undefined();
 }
 
@@ -295,25 +307,31 @@ Napi::ArrayBuffer targetOf(const Napi::Value& value, const Tensor& source) {
   return value.As<Napi::ArrayBuffer>();
 }
 
-/// Enqueues a fence; the promise resolves to `value`, or rejects with the error.
-Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError) {
+/// Enqueues a fence; the promise resolves to `value`, or rejects with the error. `fill` has the last hand on it, on the
+/// JS thread; `name` is the task's in a profile.
+Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
+                          std::function<void(Napi::Object)> fill = nullptr, const char* name = nullptr) {
   Napi::Env env = value.Env();
-  auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(value), nullptr};
+  auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(value), nullptr, std::move(fill)};
   const Napi::Promise promise = pending->deferred.Promise();
   if (handle->pendingReads++ == 0) handle->settle.Ref(env);
-  handle->device->queue().enqueueFence(std::move(task), [handle, pending, atError](std::exception_ptr error) {
-    if (error && atError) atError(error);
-    pending->error = error;
-    handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Pending* done) {
-      if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
-      if (done->error) {
-        done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
-      } else {
-        done->deferred.Resolve(done->value.Value());
-      }
-      delete done;
-    });
-  });
+  handle->device->queue().enqueueFence(
+      std::move(task),
+      [handle, pending, atError](std::exception_ptr error) {
+        if (error && atError) atError(error);
+        pending->error = error;
+        handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Pending* done) {
+          if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
+          if (done->error) {
+            done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
+          } else {
+            if (done->fill) done->fill(done->value.Value());
+            done->deferred.Resolve(done->value.Value());
+          }
+          delete done;
+        });
+      },
+      name);
   return promise;
 }
 
@@ -324,20 +342,88 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   Napi::ArrayBuffer values = targetOf(info[2], *source);
   return settleLater(
       unwrap<DeviceRef>(info.Env(), info[0]), values,
-      [device, source, target = values.Data()] { device->download(*source, target); }, nullptr);
+      [device, source, target = values.Data()] { device->download(*source, target); }, nullptr, nullptr, "download");
 }
 
 /// time(device, body) -> Promise<Float64Array>: milliseconds that the device takes for what `body` enqueues
 Napi::Value time(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
-  const std::shared_ptr<Stopwatch> watch = handle.device->stopwatch();
-  handle.device->queue().enqueue([watch] { watch->start(); });
+  const std::shared_ptr<Timeline> timeline = handle.device->timeline();
+  const auto mark = [timeline] {
+    if (!timeline->mark()) throw Error("ERR_CAPTURE", "time() takes no time in a step that is captured");
+  };
+  handle.device->queue().enqueue(mark);
   info[1].As<Napi::Function>().Call({});
   deviceOf(info, 0);  // the body may have closed it
   Napi::Float64Array milliseconds = Napi::Float64Array::New(info.Env(), 1);
   return settleLater(
       unwrap<DeviceRef>(info.Env(), info[0]), milliseconds,
-      [watch, target = milliseconds.Data()] { *target = watch->stop(); }, nullptr);
+      [timeline, mark, target = milliseconds.Data()] {
+        mark();
+        *target = timeline->read()[1];
+      },
+      nullptr);
+}
+
+/// startProfile(device, limit): the first `limit` operations from here on are recorded
+Napi::Value startProfile(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  if (handle.profile) throw Error("ERR_PROFILE", "a profile is under way; end it with stopProfile()");
+  const auto limit = static_cast<size_t>(numberOf(info.Env(), info[1]));
+  handle.profile = std::make_shared<Profile>(handle.device->timeline(), limit);
+  Queue* queue = &handle.device->queue();
+  queue->enqueue([queue, profile = handle.profile] { queue->record(profile); });
+  return info.Env().Undefined();
+}
+
+/// beginSpan(device, name): without a profile, nothing
+Napi::Value beginSpan(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  if (!handle.profile) return info.Env().Undefined();
+  const std::string name = info[1].As<Napi::String>();
+  handle.device->queue().enqueue([profile = handle.profile, name] { profile->beginSpan(name); });
+  return info.Env().Undefined();
+}
+
+/// Milliseconds are two an operation, start and end, counted from the first; a span begins with an operation's index.
+void fillProfile(const Profile& profile, Napi::Object object) {
+  Napi::Env env = object.Env();
+  const auto count = static_cast<uint32_t>(profile.operations().size());
+  Napi::Array names = Napi::Array::New(env, count);
+  Napi::Float64Array times = Napi::Float64Array::New(env, 2 * count);
+  for (uint32_t index = 0; index < count; ++index) {
+    const auto [name, moment] = profile.operations()[index];
+    names[index] = name;
+    times[2 * index] = profile.moments()[moment];
+    times[2 * index + 1] = profile.moments()[moment + 1];
+  }
+  Napi::Array spans = Napi::Array::New(env);
+  Napi::Array firsts = Napi::Array::New(env);
+  for (const auto& [name, first] : profile.spans()) {
+    spans[spans.Length()] = name;
+    firsts[firsts.Length()] = static_cast<double>(first);
+  }
+  object["names"] = names;
+  object["times"] = times;
+  object["spans"] = spans;
+  object["firsts"] = firsts;
+  object["skipped"] = static_cast<double>(profile.skipped());
+}
+
+/// stopProfile(device) -> Promise<{ names, times, spans, firsts, skipped }>
+Napi::Value stopProfile(const Napi::CallbackInfo& info) {
+  DeviceHandle& handle = deviceOf(info, 0);
+  if (!handle.profile) throw Error("ERR_PROFILE", "no profile is under way; begin one with startProfile()");
+  const std::shared_ptr<Profile> profile = std::exchange(handle.profile, nullptr);
+  Queue* queue = &handle.device->queue();
+  return settleLater(
+      unwrap<DeviceRef>(info.Env(), info[0]), Napi::Object::New(info.Env()),
+      [queue, profile] {
+        queue->record(nullptr);
+        profile->stop();
+      },
+      [queue](std::exception_ptr) { queue->record(nullptr); },
+      [profile](Napi::Object object) { fillProfile(*profile, object); });
 }
 
 /// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has come this far
@@ -357,7 +443,8 @@ Napi::Value readSync(const Napi::CallbackInfo& info) {
         error = pending;
         done = true;
         wake.notify_one();
-      });
+      },
+      "download");
   std::unique_lock lock(mutex);
   wake.wait(lock, [&] { return done; });
   if (error) throw toJavaScript(env, error);
@@ -387,7 +474,7 @@ Napi::Value replay(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
   RecordingRef recording = unwrap<RecordingRef>(info.Env(), info[1]);
   if (recording == nullptr) throw Error("ERR_DISPOSED", "the captured step was disposed");
-  handle.device->queue().enqueue([recording] { (*recording)->replay(); });
+  handle.device->queue().enqueue([recording] { (*recording)->replay(); }, "replay");
   return info.Env().Undefined();
 }
 
@@ -418,6 +505,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["endCapture"] = Napi::Function::New<guarded<endCapture>>(env);
   exports["replay"] = Napi::Function::New<guarded<replay>>(env);
   exports["releaseCapture"] = Napi::Function::New<guarded<releaseCapture>>(env);
+  exports["startProfile"] = Napi::Function::New<guarded<startProfile>>(env);
+  exports["beginSpan"] = Napi::Function::New<guarded<beginSpan>>(env);
+  exports["stopProfile"] = Napi::Function::New<guarded<stopProfile>>(env);
   exports["time"] = Napi::Function::New<guarded<time>>(env);
   exports["readSync"] = Napi::Function::New<guarded<readSync>>(env);
   return exports;

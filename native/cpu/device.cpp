@@ -41,14 +41,24 @@ double lastLevelCacheBytes() {
   return 1024 * kilobytes;
 }
 
-class CpuStopwatch final : public Stopwatch {
+class CpuTimeline final : public Timeline {
  public:
-  void start() override { start_ = Clock::now(); }
-  double stop() override { return std::chrono::duration<double, std::milli>(Clock::now() - start_).count(); }
+  std::optional<size_t> mark() override {
+    moments_.push_back(Clock::now());
+    return moments_.size() - 1;
+  }
+
+  std::vector<double> read() override {
+    std::vector<double> milliseconds;
+    for (const Clock::time_point moment : moments_) {
+      milliseconds.push_back(std::chrono::duration<double, std::milli>(moment - moments_[0]).count());
+    }
+    return milliseconds;
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
-  Clock::time_point start_;
+  std::vector<Clock::time_point> moments_;
 };
 
 class CpuDevice final : public Device {
@@ -75,7 +85,7 @@ class CpuDevice final : public Device {
 
   Properties properties() const override { return {{"threads", threads_}, {"cacheBytes", lastLevelCacheBytes()}}; }
 
-  std::unique_ptr<Stopwatch> stopwatch() const override { return std::make_unique<CpuStopwatch>(); }
+  std::unique_ptr<Timeline> timeline() const override { return std::make_unique<CpuTimeline>(); }
 
   void upload(Tensor& tensor, const void* bytes) override {
     visitBytes(tensor.dtype, [&](auto kind) { std::memcpy(write<decltype(kind)>(tensor), bytes, tensor.bytes()); });

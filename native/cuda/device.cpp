@@ -12,34 +12,40 @@ std::unordered_map<std::string, Operation>& operations() {
   return *table;
 }
 
-/// Two events in the stream.
-class CudaStopwatch final : public Stopwatch {
+/// An event in the stream for each moment.
+class CudaTimeline final : public Timeline {
  public:
-  explicit CudaStopwatch(std::shared_ptr<Context> context) : context_(std::move(context)) {}
-  ~CudaStopwatch() override {
-    for (CUevent event : {begin_, end_}) {
-      if (event != nullptr) driver().cuEventDestroy(event);
-    }
+  explicit CudaTimeline(std::shared_ptr<Context> context) : context_(std::move(context)) {}
+  ~CudaTimeline() override {
+    const Current scope(context_->handle());
+    for (CUevent event : events_) driver().cuEventDestroy(event);
   }
 
-  void start() override { record(begin_); }
+  std::optional<size_t> mark() override {
+    if (context_->capture() != nullptr) return std::nullopt;
+    CUevent event = nullptr;
+    SPINEGRAD_CUDA(cuEventCreate, &event, CU_EVENT_DEFAULT);
+    events_.push_back(event);
+    SPINEGRAD_CUDA(cuEventRecord, event, context_->stream());
+    return events_.size() - 1;
+  }
 
-  double stop() override {
-    record(end_);
-    SPINEGRAD_CUDA(cuEventSynchronize, end_);
-    float milliseconds = 0;
-    SPINEGRAD_CUDA(cuEventElapsedTime, &milliseconds, begin_, end_);
+  // The driver tells times as float: added up from event to event they stay exact, and in order, in a long run too.
+  std::vector<double> read() override {
+    if (events_.empty()) return {};
+    SPINEGRAD_CUDA(cuEventSynchronize, events_.back());
+    std::vector<double> milliseconds{0};
+    for (size_t index = 1; index < events_.size(); ++index) {
+      float elapsed = 0;
+      SPINEGRAD_CUDA(cuEventElapsedTime, &elapsed, events_[index - 1], events_[index]);
+      milliseconds.push_back(milliseconds.back() + elapsed);
+    }
     return milliseconds;
   }
 
  private:
-  void record(CUevent& event) {
-    SPINEGRAD_CUDA(cuEventCreate, &event, CU_EVENT_DEFAULT);
-    SPINEGRAD_CUDA(cuEventRecord, event, context_->stream());
-  }
-
   const std::shared_ptr<Context> context_;
-  CUevent begin_ = nullptr, end_ = nullptr;
+  std::vector<CUevent> events_;
 };
 
 class CudaDevice final : public Device {
@@ -67,7 +73,7 @@ class CudaDevice final : public Device {
             {"cacheBytes", of(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)}};
   }
 
-  std::unique_ptr<Stopwatch> stopwatch() const override { return std::make_unique<CudaStopwatch>(context_); }
+  std::unique_ptr<Timeline> timeline() const override { return std::make_unique<CudaTimeline>(context_); }
 
   void upload(Tensor& tensor, const void* bytes) override {
     context_->upload(addressOf(write<void>(tensor)), bytes, tensor.bytes());

@@ -9,6 +9,7 @@
 
 #include "native/engine/error.h"
 #include "native/engine/operation.h"
+#include "native/engine/profile.h"
 #include "native/engine/queue.h"
 
 namespace spinegrad {
@@ -20,15 +21,6 @@ struct MemoryStatistics {
 
 /// What is known of the hardware, by name.
 using Properties = std::vector<std::pair<std::string, double>>;
-
-/// Takes a time on the device's own clock. Both run on the queue thread.
-class Stopwatch {
- public:
-  virtual ~Stopwatch() = default;
-  virtual void start() = 0;
-  /// Waits until the device has come so far; milliseconds since start().
-  virtual double stop() = 0;
-};
 
 /// A step that was captured. To be used on the queue thread; it may be dropped on any.
 class Recording {
@@ -47,7 +39,7 @@ class Device {
   /// One line for people: which processor, how many threads.
   virtual std::string description() const = 0;
   virtual Properties properties() const = 0;
-  virtual std::unique_ptr<Stopwatch> stopwatch() const = 0;
+  virtual std::unique_ptr<Timeline> timeline() const = 0;
 
   // Both run on the queue thread; bytes are row-major.
   virtual void upload(Tensor& tensor, const void* bytes) = 0;

@@ -11,9 +11,9 @@ Queue::Queue(Task start) {
   thread_ = std::thread([this] { loop(); });
 }
 
-void Queue::enqueue(Task task) { push({std::move(task), nullptr}); }
+void Queue::enqueue(Task task, const char* name) { push({std::move(task), nullptr, name}); }
 
-void Queue::enqueueFence(Task task, Fence fence) { push({std::move(task), std::move(fence)}); }
+void Queue::enqueueFence(Task task, Fence fence, const char* name) { push({std::move(task), std::move(fence), name}); }
 
 void Queue::push(Entry entry) {
   {
@@ -52,7 +52,11 @@ void Queue::loop() {
     }
     if (!error_) {
       try {
-        entry.task();
+        if (profile_ && entry.name) {
+          profile_->run(entry.name, entry.task);
+        } else {
+          entry.task();
+        }
       } catch (...) {
         error_ = std::current_exception();
       }

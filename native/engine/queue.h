@@ -8,8 +8,11 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
+
+#include "native/engine/profile.h"
 
 namespace spinegrad {
 
@@ -23,9 +26,12 @@ class Queue {
   explicit Queue(Task start);
   ~Queue() { shutdown(); }
 
-  void enqueue(Task task);
+  /// `name`, which must outlive the queue, makes the task one of those that a profile records.
+  void enqueue(Task task, const char* name = nullptr);
   /// Runs `task` and then `fence`; where an error is pending, only `fence`, which takes the error over.
-  void enqueueFence(Task task, Fence fence);
+  void enqueueFence(Task task, Fence fence, const char* name = nullptr);
+  /// To be called on the queue thread: `profile` records what follows; null: nothing does.
+  void record(std::shared_ptr<Profile> profile) { profile_ = std::move(profile); }
   /// Drops what has not begun, waits for what has, ends the thread. Dropped fences are called with an error.
   void shutdown();
 
@@ -33,6 +39,7 @@ class Queue {
   struct Entry {
     Task task;
     Fence fence;
+    const char* name;
   };
 
   void push(Entry entry);
@@ -43,6 +50,7 @@ class Queue {
   std::deque<Entry> entries_;
   bool stopping_ = false;
   std::exception_ptr error_;
+  std::shared_ptr<Profile> profile_;
   std::thread thread_;
 };
 

@@ -17,6 +17,7 @@ interface Flags {
   resume: boolean;
   seed?: number;
   set: string[];
+  profile: boolean;
 }
 
 export function trainCommand(): Command {
@@ -44,6 +45,11 @@ export function trainCommand(): Command {
       collect,
       [],
     )
+    .option(
+      '--profile',
+      'write profile.json, a Chrome trace of the first 100,000 operations on the device, and print a table of them',
+      false,
+    )
     .addHelpText('after', '\nThe settings and their reasons: docs/settings.md')
     .action(run);
 }
@@ -51,7 +57,7 @@ export function trainCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const { train } = await import('../training/train.js');
   const progress = terminalProgress();
-  const { resume, device, seed, preset, data } = flags;
+  const { resume, device, profile, seed, preset, data } = flags;
   const changes = flags.set.map(parseSetting);
   if (seed !== undefined) changes.push({ seed });
   const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
@@ -65,7 +71,7 @@ async function run(flags: Flags): Promise<void> {
   if (lock.tookOver !== undefined)
     progress.line(`took the folder over from process ${lock.tookOver}, which has ended`);
   await interruptible(progress, `go on with: node train.js --resume --out ${dir}`, async (signal) => {
-    const summary = await train({ dir, identity, resume: resumed, device, progress, signal });
+    const summary = await train({ dir, identity, resume: resumed, device, profile, progress, signal });
     console.log(formatSummary(summary));
     console.log(`report: ${resolve(dir, 'report.html')}`);
   });

@@ -9,6 +9,7 @@ import {
   rethrow,
   type TensorHandle,
 } from './native.js';
+import { type Profile, profileOf } from './profile.js';
 import { type DType, dtypeOf, type Shape, Tensor, type TypedArray } from './tensor.js';
 
 /** `cuda` is `cuda:0`, the first device that the driver counts. */
@@ -188,6 +189,30 @@ export class Device {
     }
     try {
       return (await milliseconds)[0]!;
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * Records which operations run when, from here to `stopProfile()`: the first `limit` of them, so that a long run
+   * fills neither memory nor a viewer. What is captured is not run and so not recorded; a replay is one operation.
+   */
+  startProfile({ limit = 100_000 }: { limit?: number } = {}): void {
+    expectNumber('startProfile', 'limit', limit, { min: 1, max: 10_000_000, integer: true });
+    rethrow(() => native.startProfile(this.handle, limit));
+  }
+
+  /** In a profile, what is enqueued from here to the next call is a span of that name; without one, nothing. */
+  beginSpan(name: string): void {
+    rethrow(() => native.beginSpan(this.handle, `${name}`));
+  }
+
+  /** Resolves when everything enqueued so far has been computed; rejects with the first error of the queue. */
+  async stopProfile(): Promise<Profile> {
+    const recorded = rethrow(() => native.stopProfile(this.handle));
+    try {
+      return profileOf(await recorded);
     } catch (error) {
       throw fromNative(error);
     }

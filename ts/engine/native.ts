@@ -12,6 +12,17 @@ export type DeviceHandle = { readonly [handle]: 'device' };
 export type RecordingHandle = { readonly [handle]: 'captured step' };
 export type TensorHandle = { readonly [handle]: 'tensor' };
 
+export interface NativeProfile {
+  /** Of each operation, in order. */
+  names: string[];
+  /** Start and end of each, in milliseconds. */
+  times: Float64Array;
+  spans: string[];
+  /** Index of the operation that each span begins with. */
+  firsts: number[];
+  skipped: number;
+}
+
 export interface Native {
   open(kind: string, threads: number, bf16: boolean): DeviceHandle;
   close(device: DeviceHandle): void;
@@ -40,6 +51,9 @@ export interface Native {
   releaseCapture(recording: RecordingHandle): void;
   readSync(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): ArrayBuffer;
   time(device: DeviceHandle, body: () => void): Promise<Float64Array>;
+  startProfile(device: DeviceHandle, limit: number): void;
+  beginSpan(device: DeviceHandle, name: string): void;
+  stopProfile(device: DeviceHandle): Promise<NativeProfile>;
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -2,10 +2,10 @@ import type { Summary } from '../evaluation/types.js';
 import { count, decimal, duration, kOfN, pValue, range, signed } from './format.js';
 import { missingGrades } from './grades.js';
 
-/** Columns of text, as wide as their widest cell; the first two to the left, the others to the right. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+/** Columns of text, as wide as their widest cell; the first `left` to the left, the others to the right. */
+export function columns(rows: readonly (readonly string[])[], left: number): string[] {
   const widths = rows[0]!.map((_, j) => Math.max(...rows.map((row) => row[j]!.length)));
-  const pad = (cell: string, j: number) => (j < 2 ? cell.padEnd(widths[j]!) : cell.padStart(widths[j]!));
+  const pad = (cell: string, j: number) => (j < left ? cell.padEnd(widths[j]!) : cell.padStart(widths[j]!));
   return rows.map((row) => `  ${row.map(pad).join('  ').trimEnd()}`);
 }
 
@@ -35,7 +35,7 @@ export function formatSummary(summary: Summary): string {
     ...(data.synthetic ? ['SYNTHETIC DATA: these numbers say nothing about patients.'] : []),
     `Test set: ${count(patients, 'patient')}, ${severe} of them with a severe disc.`,
     ...(missing ? [missing] : []),
-    ...columns([head, ...rows]),
+    ...columns([head, ...rows], 2),
     ...comparisons.map(
       ({ a, b, difference, p }) =>
         `${a} − ${b}: ${signed(difference.value)} (${range(difference, 3, signed)})${p === null ? '' : `, ${pValue(p)}`}`,

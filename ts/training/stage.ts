@@ -104,7 +104,7 @@ class StageLoop {
 
   /** Each step is enqueued before the loss of the one before is awaited, so the device never waits for JavaScript. */
   async #train(steps: number): Promise<void> {
-    const { progress, signal } = this.context;
+    const { device, progress, signal } = this.context;
     const { name, epochs } = this.stage;
     let pending: Promise<number> | undefined;
     const settle = async () => {
@@ -120,6 +120,7 @@ class StageLoop {
       this.#lossSum += loss;
     };
     while (this.#step < steps) {
+      device.beginSpan(`${name}, epoch ${this.#epoch}, step ${this.#step + 1}`);
       const loss = this.stage.step(this.#epoch, this.#step++);
       const value = loss.item().finally(() => loss.dispose());
       value.catch(() => {});
@@ -143,6 +144,7 @@ class StageLoop {
   async #endEpoch(steps: number): Promise<void> {
     const { stage, context } = this;
     this.#mode(false);
+    context.device.beginSpan(`${stage.name}, epoch ${this.#epoch}, validation`);
     const metrics = await stage.validate(this.#epoch);
     const row: LogRow = {
       stage: stage.name,
@@ -167,6 +169,7 @@ class StageLoop {
 
   async #save(): Promise<void> {
     const { stage, context } = this;
+    context.device.beginSpan(`${stage.name}, checkpoint`);
     await context.checkpoints.write(
       stage.name,
       {

@@ -18,6 +18,7 @@ import { jointLocalization, trainLocalizer } from './localize.js';
 import { letterboxed, locate, usualSpread } from './locate.js';
 import { type TrainedArm, writeModel } from './model.js';
 import { pretrain } from './pretrain.js';
+import { profiled } from './profile.js';
 import type { Progress } from './progress.js';
 import { reportInput } from './reportInput.js';
 import { makeBank } from './runData.js';
@@ -32,6 +33,8 @@ export interface TrainOptions {
   identity: RunIdentity;
   resume: boolean;
   device: DeviceKind;
+  /** Writes profile.json, and a table by operation to `progress`. */
+  profile?: boolean;
   progress: Progress;
   /** Stops the run at the next step, with a checkpoint. */
   signal: AbortSignal;
@@ -46,10 +49,15 @@ type Timing = Record<string, number>;
  * @throws SpinegradError of its parts; the signal's reason when it is aborted
  */
 export async function train(options: TrainOptions): Promise<Summary> {
+  using device = await openRunDevice(options);
+  const work = () => trainOn(device, options);
+  return options.profile ? await profiled(device, options.dir, options.progress, work) : await work();
+}
+
+async function trainOn(device: Device, options: TrainOptions): Promise<Summary> {
   const { dir, identity, progress, signal } = options;
   const { config } = identity;
   const timing: Timing = {};
-  using device = await openRunDevice(options);
   const bank = await timed(timing, 'data', () => makeBank(options));
   const run: Run = {
     dir,
@@ -64,6 +72,7 @@ export async function train(options: TrainOptions): Promise<Summary> {
   const stages = await trainNetworks(run, bank, discs, timing);
   const slices = new Slices(device, bank);
   const normalisation = { rois: discs.normalisation, slices: slices.normalisation };
+  device.beginSpan('evaluation');
   const evaluated = await timed(timing, 'evaluation', () =>
     evaluateArms(run, bank, discs, slices, stages.localizer, stages.arms),
   );

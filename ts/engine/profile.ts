@@ -1,0 +1,81 @@
+/** What a device ran and when: the events of `device.stopProfile()`, summed up by operation, and as a Chrome trace. */
+import type { NativeProfile } from './native.js';
+
+/** Milliseconds from the start of the first operation, on the device's own clock. */
+export interface ProfileEvent {
+  name: string;
+  start: number;
+  end: number;
+}
+
+export interface Profile {
+  /** In the order in which they ran; none begins before the one before has ended. */
+  operations: ProfileEvent[];
+  /** From the first to the last operation enqueued between one `beginSpan()` and the next. */
+  spans: ProfileEvent[];
+  /** Operations that came after the limit and are not here; a span that the limit cut is not here either. */
+  skipped: number;
+}
+
+export interface OperationTime {
+  name: string;
+  calls: number;
+  /** Milliseconds. */
+  total: number;
+  mean: number;
+  /** Of the time of all operations, from 0 to 1. */
+  share: number;
+}
+
+/** @internal */
+export function profileOf({ names, times, spans, firsts, skipped }: NativeProfile): Profile {
+  const operations = names.map((name, i) => ({ name, start: times[2 * i]!, end: times[2 * i + 1]! }));
+  const ended = skipped > 0 ? spans.slice(0, -1) : spans;
+  return {
+    operations,
+    spans: ended.flatMap((name, i) => {
+      const within = operations.slice(firsts[i], firsts[i + 1]);
+      return within.length === 0 ? [] : [{ name, start: within[0]!.start, end: within.at(-1)!.end }];
+    }),
+    skipped,
+  };
+}
+
+/** The longest in total first. */
+export function byOperation({ operations }: Profile): OperationTime[] {
+  const rows = new Map<string, { calls: number; total: number }>();
+  for (const { name, start, end } of operations) {
+    const { calls, total } = rows.get(name) ?? { calls: 0, total: 0 };
+    rows.set(name, { calls: calls + 1, total: total + end - start });
+  }
+  const all = [...rows.values()].reduce((sum, { total }) => sum + total, 0);
+  return [...rows]
+    .map(([name, { calls, total }]) => ({ name, calls, total, mean: total / calls, share: total / all }))
+    .sort((a, b) => b.total - a.total);
+}
+
+/** An event of the trace event format: `M` names a row, `X` is a span of time, in microseconds. */
+type TraceEvent = { pid: 1; tid: number; name: string } & (
+  | { ph: 'M'; args: { name: string } }
+  | { ph: 'X'; ts: number; dur: number }
+);
+
+/** A trace that Perfetto (ui.perfetto.dev) and chrome://tracing open: a row of operations and, below, one of spans. */
+export function chromeTrace({ operations, spans }: Profile, device: string): { traceEvents: TraceEvent[] } {
+  const row = (tid: number, name: string, events: readonly ProfileEvent[]): TraceEvent[] => [
+    { pid: 1, tid, name: 'thread_name', ph: 'M', args: { name } },
+    ...events.map(
+      ({ name, start, end }): TraceEvent => ({
+        ...{ pid: 1, tid, name, ph: 'X' },
+        ...{ ts: 1000 * start, dur: 1000 * (end - start) },
+      }),
+    ),
+  ];
+  return {
+    traceEvents: [
+      { pid: 1, tid: 0, name: 'process_name', ph: 'M', args: { name: 'spinegrad' } },
+      ...row(1, device, operations),
+      ...row(2, 'spans', spans),
+    ],
+  };
+}
