@@ -1,6 +1,6 @@
 /** `--profile`: what the device did during a run, as a trace in the run's folder and a table on the terminal. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../data/atomic.js';
+import { writeFileAtomic } from '../atomic.js';
 import type { Device } from '../engine/device.js';
 import { byOperation, chromeTrace, type Profile } from '../engine/profile.js';
 import { columns } from '../report/console.js';
