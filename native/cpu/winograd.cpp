@@ -15,19 +15,22 @@ int64_t Winograd::yPanels() const { return (yBlocks + 1) / 2; }
 int64_t Winograd::blocks() const { return (tiles() + blockTiles - 1) / blockTiles; }
 int64_t Winograd::xStride() const { return xPanels() * 2 * lanes * blockTiles + 16; }
 int64_t Winograd::yStride() const { return yPanels() * 2 * lanes * blockTiles + 16; }
+int64_t Winograd::tilesStride() const { return std::max(xStride(), yStride()); }
 int64_t Winograd::filterStride() const { return xPanels() * yPanels() * 4 * lanes * lanes + 16; }
 int64_t Winograd::tilePanelStride() const { return 2 * lanes * blockTiles + 16; }
 int64_t Winograd::filterPanelStride() const { return xPanels() * 4 * lanes * lanes + 16; }
+int64_t Winograd::filterPairStride() const { return 4 * lanes * lanes + 16; }
 
 bool Winograd::filtersFirst() const { return xBlocks * yBlocks * lanes > tiles() * (xBlocks + yBlocks); }
 
 int64_t Winograd::fpropScratch(int64_t threads) const {
-  const int64_t shared = filtersFirst() ? xStride() : filterStride();
-  const int64_t own = filtersFirst() ? filterPanelStride() + tilePanelStride() : xStride() + yStride();
-  return (shared + threads * own) * positions();
+  if (filtersFirst()) return (xStride() + threads * (filterPanelStride() + tilePanelStride())) * positions();
+  return filterStride() * positions() + threads * tilesStride() * (positions() + 1);
 }
 
-int64_t Winograd::wgradScratch() const { return (xStride() + yStride() + filterStride()) * positions(); }
+int64_t Winograd::wgradScratch(int64_t threads) const {
+  return (xStride() + yStride() + (filtersFirst() ? threads * filterPairStride() : filterStride())) * positions();
+}
 
 namespace {
 
@@ -78,8 +81,8 @@ void winogradConvolve(Winograd plan, const float* x, const float* weights, bool 
 }
 
 void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw) {
-  plan.blockTiles = std::min<int64_t>(192, plan.tiles());
-  const Workspace<float> scratch(plan.wgradScratch());
+  plan.blockTiles = plan.filtersFirst() ? plan.tiles() : std::min<int64_t>(192, plan.tiles());
+  const Workspace<float> scratch(plan.wgradScratch(omp_get_max_threads()));
   kernels()->wgrad(plan, x, dy, scratch.data(), dw);
 }
 

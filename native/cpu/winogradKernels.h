@@ -16,6 +16,8 @@
 //           a thread takes a panel of filters through all steps.
 //   wgrad   All threads transform a block of tiles, then share out the positions' products, whose sums stay in one
 //           array over the blocks; at the end they transform that array back.
+//           Filters first: one block of all tiles, and a thread takes a panel of inputs of a panel of outputs through
+//           all positions and back.
 // No sum's order depends on the number of threads.
 #pragma once
 
@@ -41,15 +43,18 @@ struct Winograd {
   /// a power of two would put all positions into the same few cache lines.
   int64_t xStride() const;
   int64_t yStride() const;
+  int64_t tilesStride() const;  ///< the greater of both
   int64_t filterStride() const;
   /// The same of one panel of outputs.
   int64_t tilePanelStride() const;
   int64_t filterPanelStride() const;
+  /// And of one panel of inputs of one panel of outputs.
+  int64_t filterPairStride() const;
 
-  /// Whether fprop keeps all tiles and streams the filters; blockTiles is then the number of tiles.
+  /// Whether to keep all tiles and go through the filters, blockTiles then being the number of tiles.
   bool filtersFirst() const;
   int64_t fpropScratch(int64_t threads) const;
-  int64_t wgradScratch() const;
+  int64_t wgradScratch(int64_t threads) const;
 };
 
 /// The kernels, once for each vector length. Filters are [K/lanes][C/lanes][3][3][lanes of C][lanes of K].

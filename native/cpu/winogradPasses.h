@@ -18,97 +18,109 @@ constexpr int64_t panel = 2 * lanes;
 constexpr int64_t rows = lanes == 16 ? 12 : 6;
 
 using Vector = float __attribute__((vector_size(4 * lanes)));
+using Transform = void(const Vector*, int64_t, Vector*, int64_t);
 
 SPINEGRAD_INLINE Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 SPINEGRAD_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 SPINEGRAD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+SPINEGRAD_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/// An output tile.
 struct Place {
-  int64_t image, top, left;  ///< of the output tile
+  int64_t image, top, left;
+
+  SPINEGRAD_INLINE Place(const Winograd& plan, int64_t tile) {
+    const int64_t across = tile % plan.tilesAcross, rest = tile / plan.tilesAcross;
+    image = rest / plan.tilesDown;
+    top = rest % plan.tilesDown * plan.outputs;
+    left = across * plan.outputs;
+  }
+
+  SPINEGRAD_INLINE void next(const Winograd& plan) {
+    left += plan.outputs;
+    if (left < plan.yWidth) return;
+    left = 0;
+    top += plan.outputs;
+    if (top < plan.yHeight) return;
+    top = 0;
+    ++image;
+  }
 };
 
-SPINEGRAD_INLINE Place placeOf(const Winograd& plan, int64_t tile) {
-  const int64_t across = tile % plan.tilesAcross, rest = tile / plan.tilesAcross;
-  return {rest / plan.tilesDown, rest % plan.tilesDown * plan.outputs, across * plan.outputs};
-}
-
-/// The size x size pixels at (top, left) of one channel block's image, zeros outside.
-template <int size>
-SPINEGRAD_INLINE void loadTile(const float* image, int64_t height, int64_t width, int64_t top, int64_t left,
-                               Vector* tile) {
+/// Transforms the size x size pixels at (top, left) of one channel block's image, zeros outside.
+template <int size, int n>
+SPINEGRAD_INLINE void transformTile(Transform* transform, const Vector* image, int64_t height, int64_t width,
+                                    int64_t top, int64_t left, Vector* to, int64_t step) {
   if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
-    for (int row = 0; row < size; ++row) {
-      const float* from = image + ((top + row) * width + left) * lanes;
-      for (int column = 0; column < size; ++column) tile[row * size + column] = load(from + column * lanes);
-    }
-    return;
+    return square<size, n>(transform, image + top * width + left, width, 1, to, n * step, step);
   }
-  for (int row = 0; row < size; ++row) {
-    for (int column = 0; column < size; ++column) {
-      const int64_t y = top + row, x = left + column;
-      const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      tile[row * size + column] = inside ? load(image + (y * width + x) * lanes) : Vector{};
+  Vector tile[size * size] = {};
+  for (int64_t row = larger(0, -top); row < smaller(size, height - top); ++row) {
+    for (int64_t column = larger(0, -left); column < smaller(size, width - left); ++column) {
+      tile[row * size + column] = image[(top + row) * width + left + column];
+    }
+  }
+  square<size, n>(transform, tile, size, 1, to, n * step, step);
+}
+
+/// One panel of an image's tiles [first, first + count), transformed: to[position][tile].
+template <int size, int n>
+SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform, const float* images, int64_t blocks,
+                                     int64_t height, int64_t width, int64_t padH, int64_t padW, int64_t block,
+                                     int64_t first, int64_t count, float* to, int64_t stride) {
+  Place place(plan, first);
+  Vector* v = reinterpret_cast<Vector*>(to);
+  const Vector* x = reinterpret_cast<const Vector*>(images);
+  const int64_t step = stride / lanes;
+  for (int64_t tile = 0; tile < count; ++tile, place.next(plan)) {
+    for (int64_t half = 0; half < 2; ++half, ++v) {
+      if (block + half < blocks) {
+        transformTile<size, n>(transform, x + (place.image * blocks + block + half) * height * width, height, width,
+                               place.top - padH, place.left - padW, v, step);
+      } else {
+        for (int64_t position = 0; position < n * n; ++position) v[position * step] = Vector{};
+      }
     }
   }
 }
 
-/// One channel block of tiles [first, first + count) of x, transformed: to[position][panel][tile].
+/// Panel p of x: to[position][p][tile].
 template <class F>
-void transformX(const Winograd& plan, const float* x, int64_t block, int64_t first, int64_t count, float* to) {
-  constexpr int n = F::points;
-  const int64_t stride = plan.xStride();
-  float* v = to + (block / 2) * plan.blockTiles * panel + block % 2 * lanes;
-  for (int64_t tile = 0; tile < count; ++tile, v += panel) {
-    const Place place = placeOf(plan, first + tile);
-    Vector d[n * n], transformed[n * n];
-    if (block < plan.xBlocks) {
-      loadTile<n>(x + (place.image * plan.xBlocks + block) * plan.xHeight * plan.xWidth * lanes, plan.xHeight,
-                  plan.xWidth, place.top - plan.padH, place.left - plan.padW, d);
-    } else {
-      for (Vector& pixel : d) pixel = Vector{};
-    }
-    square<n, n>(F::input, d, transformed);
-    for (int position = 0; position < n * n; ++position) store(v + position * stride, transformed[position]);
-  }
+void transformX(const Winograd& plan, const float* x, int64_t p, int64_t first, int64_t count, float* to,
+                int64_t stride) {
+  transformPanel<F::points, F::points>(plan, F::input, x, plan.xBlocks, plan.xHeight, plan.xWidth, plan.padH, plan.padW,
+                                       2 * p, first, count, to + p * plan.blockTiles * panel, stride);
 }
 
 /// The same of dy, by the transposed output transform.
 template <class F>
-void transformDy(const Winograd& plan, const float* dy, int64_t block, int64_t first, int64_t count, float* to) {
-  constexpr int m = F::outputs, n = F::points;
-  const int64_t stride = plan.yStride();
-  float* v = to + (block / 2) * plan.blockTiles * panel + block % 2 * lanes;
-  for (int64_t tile = 0; tile < count; ++tile, v += panel) {
-    const Place place = placeOf(plan, first + tile);
-    Vector d[m * m], transformed[n * n];
-    if (block < plan.yBlocks) {
-      loadTile<m>(dy + (place.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth * lanes, plan.yHeight,
-                  plan.yWidth, place.top, place.left, d);
-    } else {
-      for (Vector& pixel : d) pixel = Vector{};
-    }
-    square<m, n>(F::outputBack, d, transformed);
-    for (int position = 0; position < n * n; ++position) store(v + position * stride, transformed[position]);
-  }
+void transformDy(const Winograd& plan, const float* dy, int64_t p, int64_t first, int64_t count, float* to,
+                 int64_t stride) {
+  transformPanel<F::outputs, F::points>(plan, F::outputBack, dy, plan.yBlocks, plan.yHeight, plan.yWidth, 0, 0, 2 * p,
+                                        first, count, to + p * plan.blockTiles * panel, stride);
 }
 
-/// One channel block of tiles [first, first + count) of y from their panel's transform, `stride` a position.
+/// Panel p of tiles [first, first + count) of y from its transform, `stride` a position.
 template <class F>
-void transformY(const Winograd& plan, const float* from, int64_t stride, const float* bias, int64_t block,
-                int64_t first, int64_t count, float* y) {
+void transformY(const Winograd& plan, const float* from, int64_t stride, const float* bias, int64_t p, int64_t first,
+                int64_t count, float* y) {
   constexpr int m = F::outputs, n = F::points;
-  const float* v = from + block % 2 * lanes;
-  const Vector added = bias == nullptr ? Vector{} : load(bias + block * lanes);
-  for (int64_t tile = 0; tile < count; ++tile, v += panel) {
-    const Place place = placeOf(plan, first + tile);
-    Vector transformed[n * n], pixels[m * m];
-    for (int position = 0; position < n * n; ++position) transformed[position] = load(v + position * stride);
-    square<n, m>(F::output, transformed, pixels);
-    float* image = y + (place.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth * lanes;
+  const Vector* v = reinterpret_cast<const Vector*>(from);
+  const int64_t step = stride / lanes, halves = smaller(2, plan.yBlocks - 2 * p);
+  Place place(plan, first);
+  for (int64_t tile = 0; tile < count; ++tile, v += 2, place.next(plan)) {
     const int64_t down = smaller(m, plan.yHeight - place.top), across = smaller(m, plan.yWidth - place.left);
-    for (int64_t row = 0; row < down; ++row) {
-      float* to = image + ((place.top + row) * plan.yWidth + place.left) * lanes;
-      for (int64_t column = 0; column < across; ++column) store(to + column * lanes, pixels[row * m + column] + added);
+    for (int64_t half = 0; half < halves; ++half) {
+      const int64_t block = 2 * p + half;
+      const Vector added = bias == nullptr ? Vector{} : load(bias + block * lanes);
+      Vector pixels[m * m];
+      square<n, m>(F::output, v + half, n * step, step, pixels, m, 1);
+      float* image = y + (place.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth * lanes;
+      for (int64_t row = 0; row < down; ++row) {
+        float* to = image + ((place.top + row) * plan.yWidth + place.left) * lanes;
+        for (int64_t column = 0; column < across; ++column)
+          store(to + column * lanes, pixels[row * m + column] + added);
+      }
     }
   }
 }
@@ -182,12 +194,10 @@ void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t
         taps[tap][i][o] = !real ? 0 : turned ? from[o * lanes + i] : from[i * lanes + o];
     }
   }
+  const int64_t step = stride / lanes;
   for (int64_t i = 0; i < lanes; ++i) {
-    Vector g[9], transformed[n * n];
-    for (int64_t tap = 0; tap < 9; ++tap) g[tap] = load(taps[tap][i]);
-    square<3, n>(F::filter, g, transformed);
-    for (int position = 0; position < n * n; ++position)
-      store(to + position * stride + i * panel, transformed[position]);
+    square<3, n>(F::filter, reinterpret_cast<const Vector*>(taps[0][i]), 3 * lanes, lanes,
+                 reinterpret_cast<Vector*>(to + i * panel), n * step, step);
   }
 }
 
@@ -217,20 +227,22 @@ void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turne
                             u + output / 2 * filterPanel + input * lanes * panel + output % 2 * lanes);
       }
     }
-    float* v = own + omp_get_thread_num() * (plan.xStride() + plan.yStride()) * n * n;
-    float* m = v + plan.xStride() * n * n;
+    // Each position's products overwrite the position before, which is done with.
+    const int64_t stride = plan.tilesStride();
+    float* m = own + omp_get_thread_num() * stride * (n * n + 1);
+    float* v = m + stride;
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < plan.blocks(); ++block) {
       const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
-      for (int64_t input = 0; input < inputs; ++input) transformX<F>(plan, x, input, first, count, v);
+      for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, first, count, v, stride);
       for (int64_t position = 0; position < n * n; ++position) {
         for (int64_t p = 0; p < plan.yPanels(); ++p) {
-          panelProducts(plan, v + position * plan.xStride(), u + position * plan.filterStride() + p * filterPanel,
-                        count, m + position * plan.yStride() + p * plan.blockTiles * panel);
+          panelProducts(plan, v + position * stride, u + position * plan.filterStride() + p * filterPanel, count,
+                        m + position * stride + p * plan.blockTiles * panel);
         }
       }
-      for (int64_t output = 0; output < plan.yBlocks; ++output) {
-        transformY<F>(plan, m + output / 2 * plan.blockTiles * panel, plan.yStride(), bias, output, first, count, y);
+      for (int64_t p = 0; p < plan.yPanels(); ++p) {
+        transformY<F>(plan, m + p * plan.blockTiles * panel, stride, bias, p, first, count, y);
       }
     }
   }
@@ -246,7 +258,7 @@ void filtersFirst(const Winograd& plan, const float* x, const float* w, bool tur
 #pragma omp parallel
   {
 #pragma omp for schedule(static)
-    for (int64_t input = 0; input < inputs; ++input) transformX<F>(plan, x, input, 0, tiles, v);
+    for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, 0, tiles, v, plan.xStride());
     float* u = own + omp_get_thread_num() * (plan.filterPanelStride() + plan.tilePanelStride()) * n * n;
     float* m = u + plan.filterPanelStride() * n * n;
 #pragma omp for schedule(static)
@@ -261,8 +273,33 @@ void filtersFirst(const Winograd& plan, const float* x, const float* w, bool tur
         panelProducts(plan, v + position * plan.xStride(), u + position * plan.filterPanelStride(), tiles,
                       m + position * plan.tilePanelStride());
       }
-      for (int64_t output = 2 * p; output < smaller(2 * p + 2, plan.yBlocks); ++output) {
-        transformY<F>(plan, m, plan.tilePanelStride(), bias, output, 0, tiles, y);
+      transformY<F>(plan, m, plan.tilePanelStride(), bias, p, 0, tiles, y);
+    }
+  }
+}
+
+/// du[channel][output] (+)= sum over the tiles of v[tile][channel] w[tile][output]: one position, one panel of each.
+SPINEGRAD_INLINE void filterPanelProducts(const float* v, const float* w, int64_t tiles, bool first, float* du) {
+  int64_t channel = 0;
+  for (; channel + rows <= panel; channel += rows) {
+    filterProducts<rows>(v + channel, w, tiles, first, du + channel * panel);
+  }
+  filterProducts<panel % rows>(v + channel, w, tiles, first, du + channel * panel);
+}
+
+/// One panel of inputs of one panel of outputs, back from their transform, `stride` a position.
+template <class F>
+void transformDw(const Winograd& plan, const float* du, int64_t stride, int64_t outputPanel, int64_t inputPanel,
+                 float* dw) {
+  constexpr int n = F::points;
+  const int64_t step = stride / lanes;
+  for (int64_t output = 2 * outputPanel; output < smaller(2 * outputPanel + 2, plan.yBlocks); ++output) {
+    for (int64_t input = 2 * inputPanel; input < smaller(2 * inputPanel + 2, plan.xBlocks); ++input) {
+      for (int64_t i = 0; i < lanes; ++i) {
+        const float* from = du + (input % 2 * lanes + i) * panel + output % 2 * lanes;
+        float* to = dw + ((output * plan.xBlocks + input) * 9 * lanes + i) * lanes;
+        square<n, 3>(F::filterBack, reinterpret_cast<const Vector*>(from), n * step, step,
+                     reinterpret_cast<Vector*>(to), 3 * lanes, lanes);
       }
     }
   }
@@ -272,50 +309,50 @@ template <class F>
 void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw) {
   constexpr int n = F::points;
   const int64_t xPanels = plan.xPanels(), yPanels = plan.yPanels(), panelStride = plan.blockTiles * panel;
+  const bool pairwise = plan.filtersFirst();
+  const int64_t stride = pairwise ? plan.filterPairStride() : plan.filterStride();
   float* v = scratch;
   float* w = v + plan.xStride() * n * n;
   float* du = w + plan.yStride() * n * n;
 #pragma omp parallel
   {
+    const auto multiplyPanels = [&](int64_t position, int64_t output, int64_t input, int64_t count, bool first,
+                                    float* to) {
+      filterPanelProducts(v + position * plan.xStride() + input * panelStride,
+                          w + position * plan.yStride() + output * panelStride, count, first, to);
+    };
     for (int64_t block = 0; block < plan.blocks(); ++block) {
       const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
 #pragma omp for schedule(static)
-      for (int64_t task = 0; task < 2 * (xPanels + yPanels); ++task) {
-        if (task < 2 * xPanels) {
-          transformX<F>(plan, x, task, first, count, v);
+      for (int64_t task = 0; task < xPanels + yPanels; ++task) {
+        if (task < xPanels) {
+          transformX<F>(plan, x, task, first, count, v, plan.xStride());
         } else {
-          transformDy<F>(plan, dy, task - 2 * xPanels, first, count, w);
+          transformDy<F>(plan, dy, task - xPanels, first, count, w, plan.yStride());
         }
       }
+      if (pairwise) break;
 #pragma omp for collapse(2) schedule(static)
       for (int64_t position = 0; position < n * n; ++position) {
         for (int64_t output = 0; output < yPanels; ++output) {
-          const float* dyPanel = w + position * plan.yStride() + output * panelStride;
           for (int64_t input = 0; input < xPanels; ++input) {
-            const float* xPanel = v + position * plan.xStride() + input * panelStride;
-            float* to = du + position * plan.filterStride() + (output * xPanels + input) * panel * panel;
-            int64_t channel = 0;
-            for (; channel + rows <= panel; channel += rows) {
-              filterProducts<rows>(xPanel + channel, dyPanel, count, block == 0, to + channel * panel);
-            }
-            filterProducts<panel % rows>(xPanel + channel, dyPanel, count, block == 0, to + channel * panel);
+            multiplyPanels(position, output, input, count, block == 0,
+                           du + position * stride + (output * xPanels + input) * panel * panel);
           }
         }
       }
     }
+    float* own = du + omp_get_thread_num() * stride * n * n;
 #pragma omp for collapse(2) schedule(static)
-    for (int64_t output = 0; output < plan.yBlocks; ++output) {
-      for (int64_t input = 0; input < plan.xBlocks; ++input) {
-        for (int64_t i = 0; i < lanes; ++i) {
-          const float* from = du + ((output / 2 * 2 * xPanels + input) * lanes + i) * panel + output % 2 * lanes;
-          Vector transformed[n * n], g[9];
-          for (int position = 0; position < n * n; ++position) {
-            transformed[position] = load(from + position * plan.filterStride());
+    for (int64_t output = 0; output < yPanels; ++output) {
+      for (int64_t input = 0; input < xPanels; ++input) {
+        if (pairwise) {
+          for (int64_t position = 0; position < n * n; ++position) {
+            multiplyPanels(position, output, input, plan.tiles(), true, own + position * stride);
           }
-          square<n, 3>(F::filterBack, transformed, g);
-          float* to = dw + ((output * plan.xBlocks + input) * 9 * lanes + i) * lanes;
-          for (int64_t tap = 0; tap < 9; ++tap) store(to + tap * lanes * lanes, g[tap]);
         }
+        transformDw<F>(plan, pairwise ? own : du + (output * xPanels + input) * panel * panel, stride, output, input,
+                       dw);
       }
     }
   }

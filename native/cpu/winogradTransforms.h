@@ -6,6 +6,8 @@
 // Each transform goes from n or m or 3 vectors, `fromStep` apart, to others.
 #pragma once
 
+#include <cstdint>
+
 namespace spinegrad::cpu {
 namespace {
 
@@ -18,7 +20,7 @@ struct F4x3 {
   static constexpr float a = 0.5f, b = 1.5f, aa = a * a, bb = b * b;
 
   /// B' d.
-  static SPINEGRAD_INLINE void input(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void input(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep], d3 = from[3 * fromStep],
                  d4 = from[4 * fromStep], d5 = from[5 * fromStep];
     const Vector evenA = d4 - bb * d2, oddA = a * (d3 - bb * d1);
@@ -32,7 +34,7 @@ struct F4x3 {
   }
 
   /// G g.
-  static SPINEGRAD_INLINE void filter(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void filter(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     constexpr float fa = 1 / (2 * aa * (aa - bb)), fb = 1 / (2 * bb * (bb - aa));
     const Vector g0 = from[0], g1 = from[fromStep], g2 = from[2 * fromStep];
     const Vector evenA = fa * g0 + fa * aa * g2, oddA = fa * a * g1;
@@ -46,7 +48,7 @@ struct F4x3 {
   }
 
   /// G' m.
-  static SPINEGRAD_INLINE void filterBack(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void filterBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     constexpr float fa = 1 / (2 * aa * (aa - bb)), fb = 1 / (2 * bb * (bb - aa));
     const Vector sumA = from[fromStep] + from[2 * fromStep], differenceA = from[fromStep] - from[2 * fromStep];
     const Vector sumB = from[3 * fromStep] + from[4 * fromStep], differenceB = from[3 * fromStep] - from[4 * fromStep];
@@ -56,7 +58,7 @@ struct F4x3 {
   }
 
   /// A' m.
-  static SPINEGRAD_INLINE void output(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void output(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector sumA = from[fromStep] + from[2 * fromStep], differenceA = from[fromStep] - from[2 * fromStep];
     const Vector sumB = from[3 * fromStep] + from[4 * fromStep], differenceB = from[3 * fromStep] - from[4 * fromStep];
     to[0] = from[0] + sumA + sumB;
@@ -66,7 +68,7 @@ struct F4x3 {
   }
 
   /// A dy.
-  static SPINEGRAD_INLINE void outputBack(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void outputBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep], d3 = from[3 * fromStep];
     const Vector evenA = d0 + aa * d2, oddA = a * d1 + a * aa * d3;
     const Vector evenB = d0 + bb * d2, oddB = b * d1 + b * bb * d3;
@@ -85,7 +87,7 @@ struct F3x3 {
   static constexpr int outputs = 3, points = 5;
   static constexpr float c = 2.0f;
 
-  static SPINEGRAD_INLINE void input(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void input(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep], d3 = from[3 * fromStep],
                  d4 = from[4 * fromStep];
     const Vector inner = d3 - c * d2, outer = d2 - c * d1;
@@ -96,7 +98,7 @@ struct F3x3 {
     to[4 * toStep] = d4 - c * d3 - outer;
   }
 
-  static SPINEGRAD_INLINE void filter(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void filter(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     constexpr float f1 = 1 / (2 * (1 - c)), f2 = -1 / (2 * (1 + c)), fc = 1 / (c * (c * c - 1));
     const Vector g0 = from[0], g1 = from[fromStep], g2 = from[2 * fromStep];
     const Vector even = g0 + g2;
@@ -107,7 +109,7 @@ struct F3x3 {
     to[4 * toStep] = g2;
   }
 
-  static SPINEGRAD_INLINE void filterBack(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void filterBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     constexpr float f1 = 1 / (2 * (1 - c)), f2 = -1 / (2 * (1 + c)), fc = 1 / (c * (c * c - 1));
     const Vector one = f1 * from[fromStep], minusOne = f2 * from[2 * fromStep], m = fc * from[3 * fromStep];
     to[0] = 1 / c * from[0] + one + minusOne + m;
@@ -115,7 +117,7 @@ struct F3x3 {
     to[2 * toStep] = one + minusOne + c * c * m + from[4 * fromStep];
   }
 
-  static SPINEGRAD_INLINE void output(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void output(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector sum = from[fromStep] + from[2 * fromStep], difference = from[fromStep] - from[2 * fromStep];
     const Vector m = from[3 * fromStep];
     to[0] = from[0] + sum + m;
@@ -123,7 +125,7 @@ struct F3x3 {
     to[2 * toStep] = sum + c * c * m + from[4 * fromStep];
   }
 
-  static SPINEGRAD_INLINE void outputBack(const Vector* from, int fromStep, Vector* to, int toStep) {
+  static SPINEGRAD_INLINE void outputBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep];
     const Vector even = d0 + d2;
     to[0] = d0;
@@ -134,14 +136,16 @@ struct F3x3 {
   }
 };
 
-/// A square of `in` x `in` vectors, transformed along both sides.
+/// A square of `in` x `in` vectors, transformed along both sides. A side at a time goes through the registers, which
+/// cannot hold the square.
 template <int in, int out, class Vector>
-SPINEGRAD_INLINE void square(void (*transform)(const Vector*, int, Vector*, int), const Vector* from, Vector* to) {
+SPINEGRAD_INLINE void square(void (*transform)(const Vector*, int64_t, Vector*, int64_t), const Vector* from,
+                             int64_t fromRow, int64_t fromColumn, Vector* to, int64_t toRow, int64_t toColumn) {
   Vector half[out * in];
-#pragma GCC unroll 6
-  for (int column = 0; column < in; ++column) transform(from + column, in, half + column, in);
-#pragma GCC unroll 6
-  for (int row = 0; row < out; ++row) transform(half + row * in, 1, to + row * out, 1);
+#pragma GCC unroll 1
+  for (int column = 0; column < in; ++column) transform(from + column * fromColumn, fromRow, half + column, in);
+#pragma GCC unroll 1
+  for (int row = 0; row < out; ++row) transform(half + row * in, 1, to + row * toRow, toColumn);
 }
 
 }  // namespace
