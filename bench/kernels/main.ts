@@ -4,8 +4,8 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
-import { SpinegradError } from '#spinegrad/error.js';
 import { saveResults } from '../lib/results.js';
+import { runBench } from '../lib/run.js';
 import { OPERATIONS, REAL, type Scale, SMALL } from './cases.js';
 import { type Effort, ONCE, QUICK, Stopwatch, THOROUGH } from './measure.js';
 import { Peer } from './peer.js';
@@ -106,11 +106,4 @@ function save({
   console.log(`\nwritten: ${saveResults('bench/results', kept, `kernels-${name}`)}`);
 }
 
-process.stdout.on('error', () => process.exit()); // nobody reads any more, as behind `| head`
-try {
-  await main(command.parse().opts<Options>());
-} catch (error) {
-  if (!(error instanceof SpinegradError)) throw error;
-  console.error(`${error.code}: ${error.message}`);
-  process.exitCode = 1;
-}
+await runBench(() => main(command.parse().opts<Options>()));

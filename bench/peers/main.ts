@@ -9,6 +9,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { SpinegradError } from '#spinegrad/error.js';
 import { Conversation } from '../lib/conversation.js';
 import { processor, saveResults } from '../lib/results.js';
+import { runBench } from '../lib/run.js';
 import { environment } from '../lib/venv.js';
 import { memory, queue, start } from './absolute.js';
 import { compare, type Peers, type Result } from './compare.js';
@@ -167,11 +168,4 @@ async function measure(sides: Sides, { work, quick, save, threads }: Options): P
   }
 }
 
-process.stdout.on('error', () => process.exit()); // nobody reads any more, as behind `| head`
-try {
-  await main(command.parse().opts<Options>());
-} catch (error) {
-  if (!(error instanceof SpinegradError)) throw error;
-  console.error(`${error.code}: ${error.message}`);
-  process.exitCode = 1;
-}
+await runBench(() => main(command.parse().opts<Options>()));

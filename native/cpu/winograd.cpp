@@ -57,20 +57,20 @@ std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape
   const auto multiplications = [&](int64_t m) { return (m + 2) * (m + 2) * ceilDiv(y[2], m) * ceilDiv(y[3], m); };
   const int64_t outputs = multiplications(4) <= multiplications(3) ? 4 : 3;
   if (2 * multiplications(outputs) > 9 * y[2] * y[3]) return {};
-  Winograd plan{outputs,
-                x[0],
-                padH,
-                padW,
-                x[2],
-                x[3],
-                ceilDiv(x[1], channelBlock()),
-                y[2],
-                y[3],
-                ceilDiv(y[1], channelBlock()),
-                ceilDiv(y[2], outputs),
-                ceilDiv(y[3], outputs),
-                channelBlock(),
-                0};
+  const Winograd plan{.outputs = outputs,
+                      .images = x[0],
+                      .padH = padH,
+                      .padW = padW,
+                      .xHeight = x[2],
+                      .xWidth = x[3],
+                      .xBlocks = ceilDiv(x[1], channelBlock()),
+                      .yHeight = y[2],
+                      .yWidth = y[3],
+                      .yBlocks = ceilDiv(y[1], channelBlock()),
+                      .tilesDown = ceilDiv(y[2], outputs),
+                      .tilesAcross = ceilDiv(y[3], outputs),
+                      .lanes = channelBlock(),
+                      .blockTiles = 0};
   return plan.tiles() < 32 ? std::nullopt : std::optional(plan);
 }
 

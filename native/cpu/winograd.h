@@ -9,8 +9,8 @@
 
 namespace spinegrad::cpu {
 
-/// The plan of x * w -> y, where Winograd's algorithm pays. dgrad asks for that of dy -> dx: `filters` then still
-/// counts outputs. The padding may be up to 2 there.
+/// The plan of x * w -> y, without `blockTiles`, where Winograd's algorithm pays. dgrad asks for that of dy -> dx,
+/// whose padding may be up to 2.
 std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w,
                                      const Conv2dAttributes& attributes);
 

@@ -55,7 +55,7 @@ describe('a run on the simulated CUDA device', () => {
     for (const [name] of runs) dirs[name] = await temporaryFolder();
     const ended = await Promise.all(
       runs.map(([name, device, order]) =>
-        run(process.execPath, [CLI, ...trainArgs(dirs[name]!, data, SETTINGS), '--device', device], {
+        run(process.execPath, [CLI, ...trainArgs(dirs[name]!, data, SETTINGS, device)], {
           SPINEGRAD_CUDA_LIBRARY: SIMULATOR,
           SPINEGRAD_SIMULATOR_ORDER: order,
           SPINEGRAD_SIMULATOR_THREADS: '1',

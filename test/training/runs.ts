@@ -34,8 +34,13 @@ const changes = (settings: Settings): string[] =>
   Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 
 /** Arguments of `spinegrad` for a run, on phantom studies where `data` is null. */
-export const trainArgs = (dir: string, data: string | null, settings: Settings = {}): string[] => [
-  ...['train', '--device', 'cpu', '--preset', 'smoke', '--out', dir],
+export const trainArgs = (
+  dir: string,
+  data: string | null,
+  settings: Settings = {},
+  device = 'cpu',
+): string[] => [
+  ...['train', '--device', device, '--preset', 'smoke', '--out', dir],
   ...(data === null ? [] : ['--data', data]),
   ...changes(settings).flatMap((change) => ['--set', change]),
 ];
