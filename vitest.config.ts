@@ -20,7 +20,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'cuda',
-          include: ['test/{ops,optim,bench}/*.test.ts', 'test/engine/profile.test.ts'],
+          include: [
+            'test/{ops,optim}/*.test.ts',
+            'test/bench/kernels.test.ts',
+            'test/engine/profile.test.ts',
+          ],
           env: {
             SPINEGRAD_TEST_DEVICE: 'cuda',
             SPINEGRAD_CUDA_LIBRARY:

@@ -6,11 +6,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
 import { saveResults } from '../lib/results.js';
 import { runBench } from '../lib/run.js';
+import { digits } from '../lib/table.js';
 import { OPERATIONS, REAL, type Scale, SMALL } from './cases.js';
 import { type Effort, ONCE, QUICK, Stopwatch, THOROUGH } from './measure.js';
 import { Peer } from './peer.js';
 import { peaksOf } from './roofline.js';
-import { digits, headingOf, lineOf, type Row, stepOf } from './rows.js';
+import { headingOf, lineOf, type Row, stepOf } from './rows.js';
 import { roofline, timed } from './run.js';
 
 interface Options {

@@ -1,6 +1,7 @@
 /** What is told of a call, and the tables of it. */
 
 import type { Timing } from '../lib/summary.js';
+import { digits } from '../lib/table.js';
 import type { Call } from './calls.js';
 import { bytesOf } from './calls.js';
 import type { Case } from './cases.js';
@@ -31,12 +32,6 @@ export function workOf(one: Case, call: Call): Work {
     flops: one.flops?.[pass] ?? 0,
   };
 }
-
-/** Three digits that count, no digit before the point left out. */
-export const digits = (value: number): string => {
-  if (!Number.isFinite(value)) return '-';
-  return String(value < 1000 ? Number(value.toPrecision(3)) : Math.round(value));
-};
 
 const percent = (value: number): string => (Number.isFinite(value) ? `${Math.round(100 * value)} %` : '-');
 

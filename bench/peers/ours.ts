@@ -1,10 +1,12 @@
 /** Our side of each work. A work that has inputs of its own making leaves them in the folder for PyTorch's side. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { prepareBank } from '#spinegrad/data/bank.js';
 import { intensityWindow } from '#spinegrad/data/resample.js';
 import { cropRoi } from '#spinegrad/data/roi.js';
 import { writeSafetensors } from '#spinegrad/data/safetensors.js';
 import { dicomSlices } from '#spinegrad/data/series.js';
+import { DicomPool } from '#spinegrad/dicom/pool.js';
 import { parseDicom } from '#spinegrad/dicom/read.js';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import type { Device } from '#spinegrad/engine/device.js';
@@ -294,6 +296,20 @@ const dicom: Work = async (_, { files }, folder) => {
   };
 };
 
+/** The bank of a folder of studies, which so many threads decode. */
+const prepare: Work = async (_, { data, threads }, folder) => {
+  const pool = new DicomPool({ size: Number(threads) });
+  return {
+    async run(calls) {
+      for (let call = 0; call < calls; call++) {
+        await prepareBank({ data: String(data), out: folder, read: (path) => pool.read(path) });
+      }
+    },
+    values: async () => new Float32Array(),
+    dispose: () => void pool[Symbol.asyncDispose](),
+  };
+};
+
 /** Calls that are enqueued without waiting: what JavaScript spends on each. */
 const enqueue: Work = async (device) => {
   const x = device.tensor([1]);
@@ -313,5 +329,6 @@ export const WORKS: Readonly<Record<string, Work>> = {
   focal,
   augmentation,
   dicom,
+  prepare,
   enqueue,
 };

@@ -1,14 +1,8 @@
 /** The report of a run, for people. */
 import type { Timing } from '../lib/summary.js';
+import { digits, markdown } from '../lib/table.js';
 import type { Measure } from './absolute.js';
 import type { Result } from './compare.js';
-
-const digits = (value: number): string => String(Number(value.toPrecision(3)));
-
-const markdown = (heading: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [heading, heading.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
-    .map((cells) => `| ${cells.join(' | ')} |`)
-    .join('\n');
 
 /** Everything that was measured of one work. */
 export function linesOf({ label, same, ours, theirs, difference, bound }: Result): string[] {

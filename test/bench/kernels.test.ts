@@ -10,9 +10,9 @@ import { RandomStream } from '#spinegrad/random.js';
 import { planOf } from '../../bench/kernels/calls.js';
 import { convolutions, norms, OPERATIONS, parameters, SMALL } from '../../bench/kernels/cases.js';
 import { ONCE, Stopwatch } from '../../bench/kernels/measure.js';
-import { digits } from '../../bench/kernels/rows.js';
 import { roofline, timed, worksOf } from '../../bench/kernels/run.js';
 import { summary } from '../../bench/lib/summary.js';
+import { digits } from '../../bench/lib/table.js';
 import { DEVICE } from '../device.js';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -1,4 +1,4 @@
-import { scaleLinear } from 'd3-scale';
+import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
 import { type Content, type Markup, markup } from './markup.js';
 import { FIGURE_CSS } from './style.js';
@@ -64,6 +64,8 @@ export interface LineChart {
   description: string;
   x: readonly number[];
   xLabel: string;
+  /** Both axes, the horizontal one with a tick at each x; values must be above 0. */
+  logarithmic?: boolean;
   series: readonly Series[];
   /** Default: the range of the values. */
   yDomain?: readonly [number, number];
@@ -96,6 +98,7 @@ export function lineChart({
   description,
   x,
   xLabel,
+  logarithmic = false,
   series,
   yDomain,
   mark,
@@ -105,11 +108,12 @@ export function lineChart({
   const low = values.length > 0 ? Math.min(...values) : 0;
   const high = values.length > 0 ? Math.max(...values) : 1;
   const [first, last] = [x[0] ?? 0, x.at(-1) ?? 0];
-  const xScale = scaleLinear([first, last > first ? last : first + 1], [0, PLOT.width]);
-  const yScale = scaleLinear(yDomain ?? [low, high > low ? high : low + 1], [PLOT.height, 0]);
+  const scale = logarithmic ? scaleLog : scaleLinear;
+  const xScale = scale([first, last > first ? last : first + 1], [0, PLOT.width]);
+  const yScale = scale(yDomain ?? [low, high > low ? high : low + 1], [PLOT.height, 0]);
   if (!yDomain) yScale.nice(5);
   const yFormat = yScale.tickFormat(5);
-  const xTicks = xScale.ticks(6).filter((tick) => Number.isInteger(tick) && tick <= last);
+  const xTicks = logarithmic ? x : xScale.ticks(6).filter((tick) => Number.isInteger(tick) && tick <= last);
   const path = line<number | null>()
     .defined((value) => value !== null)
     .x((_, i) => xScale(x[i]!))
