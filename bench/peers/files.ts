@@ -1,5 +1,6 @@
 /** Synthetic DICOM files to read: the phantom's, as they are and recompressed. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import codecs from 'dcmjs-codecs';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
@@ -14,7 +15,7 @@ export async function dicomFiles(folder: string): Promise<Record<string, string>
     .filter((path) => path.endsWith('.dcm'))
     .sort()
     .map((path) => join(out, path));
-  codecs.log.setLevel('silent', false); // it warns of tags that may be of two kinds, for every file
+  quieten();
   await codecs.NativeCodecs.initializeAsync();
   mkdirSync(join(folder, 'jpeg2000'));
   const compressed = plain.map((path, index) => {
@@ -28,4 +29,11 @@ export async function dicomFiles(folder: string): Promise<Record<string, string>
     return copy;
   });
   return { uncompressed: plain.join('\n'), 'JPEG 2000': compressed.join('\n') };
+}
+
+/** The codecs' own dcmjs tells of tags that may be of two kinds, for every file. */
+function quieten(): void {
+  const load = createRequire(createRequire(import.meta.url).resolve('dcmjs-codecs'));
+  codecs.log.setLevel('silent', false);
+  load('dcmjs').log.getLogger('validation.dcmjs').setLevel('silent', false);
 }

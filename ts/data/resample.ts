@@ -4,6 +4,7 @@
  * output row and column meets one source row or column, and the filter separates into two passes.
  */
 import { SpinegradError } from '../error.js';
+import { percentiles } from './percentile.js';
 import type { Affine, IntensityWindow } from './types.js';
 
 export interface Plane2d {
@@ -23,38 +24,8 @@ interface Taps {
  * gets a range of 1 above its value.
  */
 export function intensityWindow(pixels: Float32Array): IntensityWindow {
-  const finite = new Float32Array(pixels.length);
-  let count = 0;
-  for (let i = 0; i < pixels.length; i++) {
-    const value = pixels[i]!;
-    if (Number.isFinite(value)) finite[count++] = value;
-  }
-  const percentile = (p: number) => nthSmallest(finite.subarray(0, count), Math.round(p * (count - 1)));
-  const [low, high] = count === 0 ? [0, 0] : [percentile(0.005), percentile(0.995)];
+  const [low, high] = percentiles(pixels, 0.005, 0.995) ?? [0, 0];
   return { low, high: high > low ? high : low + 1 };
-}
-
-/** The value of rank k (from 0), by Hoare's selection; reorders the values. */
-function nthSmallest(values: Float32Array, k: number): number {
-  let left = 0;
-  let right = values.length - 1;
-  while (left < right) {
-    const pivot = values[(left + right) >> 1]!;
-    let i = left;
-    let j = right;
-    while (i <= j) {
-      while (values[i]! < pivot) i++;
-      while (values[j]! > pivot) j--;
-      if (i > j) break;
-      const value = values[i]!;
-      values[i++] = values[j]!;
-      values[j--] = value;
-    }
-    if (k <= j) right = j;
-    else if (k >= i) left = i;
-    else break;
-  }
-  return values[k]!;
 }
 
 /**

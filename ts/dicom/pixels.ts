@@ -24,21 +24,6 @@ export interface PixelLayout {
 const PIXEL_VALUE_TRANSFORMATION = 'x00289145';
 const MODALITY_LUT = 'x00283000';
 
-/** Stored values of one frame. */
-export function storedValues(cells: Cells, layout: PixelLayout): Int32Array {
-  const { bytes, littleEndian } = cells;
-  const { bitsStored, highBit, signed } = layout;
-  const values = new Int32Array(layout.rows * layout.columns);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const left = 31 - highBit;
-  const right = 32 - bitsStored;
-  for (let i = 0; i < values.length; i++) {
-    const cell = (cells.bitsAllocated === 8 ? bytes[i]! : view.getUint16(2 * i, littleEndian)) << left;
-    values[i] = signed ? cell >> right : cell >>> right;
-  }
-  return values;
-}
-
 /** Smallest and largest stored value that the layout can hold. */
 export function storedRange({ bitsStored, signed }: PixelLayout): readonly [low: number, high: number] {
   return signed ? [-(2 ** (bitsStored - 1)), 2 ** (bitsStored - 1) - 1] : [0, 2 ** bitsStored - 1];
@@ -78,17 +63,37 @@ function lookupTable(lut: DataSet, path: string): ModalityTransform {
  * so that larger is brighter and the range stays the same.
  */
 export function modalityValues(
-  stored: Int32Array,
+  cells: Cells,
   transform: ModalityTransform,
   layout: PixelLayout,
   invert: boolean,
 ): Float32Array {
-  const pixels = new Float32Array(stored.length);
+  const { bitsStored, highBit } = layout;
+  const table = valueTable(transform, layout, invert);
+  const values = cellValues(cells);
+  const left = 31 - highBit;
+  const right = 32 - bitsStored;
+  const pixels = new Float32Array(layout.rows * layout.columns);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[(values[i]! << left) >>> right]!;
+  return pixels;
+}
+
+/** What each of the at most 65,536 stored values becomes; those below 0 stand where their bits do, at the end. */
+function valueTable(transform: ModalityTransform, layout: PixelLayout, invert: boolean): Float32Array {
   const [low, high] = storedRange(layout);
   const ends = transform(low) + transform(high);
-  for (let i = 0; i < pixels.length; i++) {
-    const value = transform(stored[i]!);
-    pixels[i] = invert ? ends - value : value;
+  const table = new Float32Array(2 ** layout.bitsStored);
+  for (let stored = low; stored <= high; stored++) {
+    const value = transform(stored);
+    table[stored < 0 ? table.length + stored : stored] = invert ? ends - value : value;
   }
-  return pixels;
+  return table;
+}
+
+/** The cells as numbers, where they lie if the processor can read them there. */
+function cellValues({ bytes, bitsAllocated, littleEndian }: Cells): Uint8Array | Uint16Array {
+  if (bitsAllocated === 8) return bytes;
+  const placed = littleEndian && bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+  if (!littleEndian) Buffer.from(placed.buffer).swap16();
+  return new Uint16Array(placed.buffer, placed.byteOffset, placed.length / 2);
 }

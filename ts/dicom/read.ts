@@ -9,7 +9,7 @@ import { describe, PIXEL_DATA, parseDataSet, truncated } from './dataset.js';
 import { frameCells } from './frames.js';
 import { frameGeometry, headerOf } from './header.js';
 import { pixelLayout } from './layout.js';
-import { modalityTransform, modalityValues, storedValues } from './pixels.js';
+import { modalityTransform, modalityValues } from './pixels.js';
 import type { DicomFrame, DicomHeader, DicomImage, ReadOptions } from './types.js';
 
 /** Enough for the header of nearly every file; those that need more are read whole. */
@@ -79,10 +79,9 @@ async function decodeFrames(
     path,
   )) {
     const frame = frames.length;
-    const stored = storedValues(cells, layout);
     const transform = modalityTransform(dataSet, frame, path);
     frames.push({
-      pixels: modalityValues(stored, transform, layout, invert),
+      pixels: modalityValues(cells, transform, layout, invert),
       geometry: frameGeometry(dataSet, frame),
     });
   }
