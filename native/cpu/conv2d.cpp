@@ -1,8 +1,8 @@
 // conv2d: fprop, dgrad and wgrad, and the bias gradient.
 //
-// Our own Winograd takes the 3x3 convolutions of stride 1 where it pays (see planWinograd), oneDNN takes the others.
-// Of oneDNN's algorithms a plan is made once for each shape and pass: candidates are tried in order and the first that
-// it has a real kernel for (not its slow reference) is taken:
+// Our own Winograd takes the 3x3 convolutions of stride 1 and 2 where it pays (see planWinograd), oneDNN takes the
+// others. Of oneDNN's algorithms a plan is made once for each shape and pass: candidates are tried in order and the
+// first that it has a real kernel for (not its slow reference) is taken:
 //   1. channel-blocked images
 //   2. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
 //   3. row-major images, through a matrix product: any shape
@@ -154,7 +154,7 @@ void winogradWgrad(const Call& call, const Problem& problem, const Winograd& pla
 
 void fprop(const Call& call) {
   const Problem problem{call.in(0).shape, call.in(1).shape, call.out(0).shape, Conv2dAttributes(call), call.hasIn(2)};
-  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes)) {
+  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
     return winogradFprop(call, problem, *plan);
   }
   const auto& [description, primitive] = planFor<Fprop>(problem, describeFprop);
@@ -175,10 +175,7 @@ void fprop(const Call& call) {
 
 void dgrad(const Call& call) {
   const Problem problem{call.out(0).shape, call.in(1).shape, call.in(0).shape, Conv2dAttributes(call), false};
-  Conv2dAttributes turned = problem.attributes;
-  turned.padH = 2 - turned.padH;
-  turned.padW = 2 - turned.padW;
-  if (const auto plan = planWinograd(problem.y, problem.x, problem.w, turned)) {
+  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, true)) {
     return winogradDgrad(call, problem, *plan);
   }
   const auto& [description, primitive] = planFor<Dgrad>(problem, describeDgrad);
@@ -193,7 +190,7 @@ void dgrad(const Call& call) {
 
 void wgrad(const Call& call) {
   const Problem problem{call.in(0).shape, call.out(0).shape, call.in(1).shape, Conv2dAttributes(call), false};
-  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes)) {
+  if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
     return winogradWgrad(call, problem, *plan);
   }
   const auto& [description, primitive] = planFor<Wgrad>(problem, describeWgrad);

@@ -9,13 +9,13 @@
 
 namespace spinegrad::cpu {
 
-/// The plan of x * w -> y, without `blockTiles`, where Winograd's algorithm pays. dgrad asks for that of dy -> dx,
-/// whose padding may be up to 2.
-std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w,
-                                     const Conv2dAttributes& attributes);
+/// The plan of x * w -> y, without `blockTiles`, where Winograd's algorithm pays; `turned`: that of its dgrad, whose x
+/// is dy and whose y is dx.
+std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w, const Conv2dAttributes& attributes,
+                                     bool turned);
 
 /// Images are channel-blocked, weights in blocks [K][C][3][3][of C][of K], `bias` one value for each channel of y's
-/// blocks or null. `turned`: y is dx and x is dy.
+/// blocks or null.
 void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const float* bias, float* y);
 void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw);
 

@@ -1,4 +1,4 @@
-// Winograd's algorithm for 3x3 convolutions of stride 1 on channel-blocked images, in all three passes.
+// Winograd's algorithm for 3x3 convolutions of stride 1 and 2 on channel-blocked images, in all three passes.
 //
 // An output tile of m x m pixels, m = 4 or 3, needs an input tile of n x n, n = m + 2. With the matrices B, G, A of
 // winogradTransforms.h, one image d, one filter g and one output y a tile:
@@ -7,6 +7,8 @@
 //   dgrad   is fprop of dy with the filters turned by 180 degrees and their channels exchanged.
 // Elementwise products summed are one matrix product for each of the n x n positions, with n*n / (9 m*m) of the direct
 // method's multiplications: 1/4 for m = 4, 1/3.24 for m = 3.
+// At stride 2 an output tile of 3 x 3 needs 7 x 7 pixels and 7 x 7 products, 1/1.65 of the direct method's; some of
+// them have their filter in common. Its dgrad makes 6 x 6 pixels of dx from 4 x 4 of dy by as many.
 //
 // Transformed data is a panel of two channel blocks wide: [position][panel][tile or channel][2 blocks], so that the
 // matrix product reads one vector pair for each step and keeps `rows` x 2 sums in registers.
@@ -25,8 +27,14 @@
 
 namespace spinegrad::cpu {
 
+/// Of winogradTransforms.h.
+enum class Transforms { F4x3, F3x3, F3x3Strided, F3x3StridedBack };
+
 struct Winograd {
-  int64_t outputs;  ///< m, pixels on a side of an output tile
+  Transforms transforms;
+  int64_t outputs;  ///< pixels on a side of an output tile
+  int64_t points;   ///< products on a side of a tile
+  int64_t filters;  ///< different filters among them
   int64_t images, padH, padW;
   int64_t xHeight, xWidth, xBlocks;
   int64_t yHeight, yWidth, yBlocks;
@@ -36,6 +44,7 @@ struct Winograd {
 
   int64_t tiles() const;
   int64_t positions() const;
+  int64_t filterPositions() const;
   int64_t xPanels() const;
   int64_t yPanels() const;
   int64_t blocks() const;

@@ -25,24 +25,20 @@ SPINEGRAD_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*
 SPINEGRAD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 SPINEGRAD_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/// An output tile.
+/// A tile, by its number from the top and the left.
 struct Place {
-  int64_t image, top, left;
+  int64_t image, down, across;
 
-  SPINEGRAD_INLINE Place(const Winograd& plan, int64_t tile) {
-    const int64_t across = tile % plan.tilesAcross, rest = tile / plan.tilesAcross;
-    image = rest / plan.tilesDown;
-    top = rest % plan.tilesDown * plan.outputs;
-    left = across * plan.outputs;
-  }
+  SPINEGRAD_INLINE Place(const Winograd& plan, int64_t tile)
+      : image(tile / plan.tilesAcross / plan.tilesDown),
+        down(tile / plan.tilesAcross % plan.tilesDown),
+        across(tile % plan.tilesAcross) {}
 
   SPINEGRAD_INLINE void next(const Winograd& plan) {
-    left += plan.outputs;
-    if (left < plan.yWidth) return;
-    left = 0;
-    top += plan.outputs;
-    if (top < plan.yHeight) return;
-    top = 0;
+    if (++across < plan.tilesAcross) return;
+    across = 0;
+    if (++down < plan.tilesDown) return;
+    down = 0;
     ++image;
   }
 };
@@ -54,17 +50,19 @@ SPINEGRAD_INLINE void transformTile(Transform* transform, const Vector* image, i
   if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
     return square<size, n>(transform, image + top * width + left, width, 1, to, n * step, step);
   }
-  Vector tile[size * size] = {};
-  for (int64_t row = larger(0, -top); row < smaller(size, height - top); ++row) {
-    for (int64_t column = larger(0, -left); column < smaller(size, width - left); ++column) {
-      tile[row * size + column] = image[(top + row) * width + left + column];
+  Vector tile[size * size];
+  for (int64_t row = 0; row < size; ++row) {
+    const bool rowInside = top + row >= 0 && top + row < height;
+    for (int64_t column = 0; column < size; ++column) {
+      const bool inside = rowInside && left + column >= 0 && left + column < width;
+      tile[row * size + column] = inside ? image[(top + row) * width + left + column] : Vector{};
     }
   }
   square<size, n>(transform, tile, size, 1, to, n * step, step);
 }
 
-/// One panel of an image's tiles [first, first + count), transformed: to[position][tile].
-template <int size, int n>
+/// One panel of an image's tiles [first, first + count), `tileStep` pixels apart, transformed: to[position][tile].
+template <int size, int n, int tileStep>
 SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform, const float* images, int64_t blocks,
                                      int64_t height, int64_t width, int64_t padH, int64_t padW, int64_t block,
                                      int64_t first, int64_t count, float* to, int64_t stride) {
@@ -76,7 +74,7 @@ SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform,
     for (int64_t half = 0; half < 2; ++half, ++v) {
       if (block + half < blocks) {
         transformTile<size, n>(transform, x + (place.image * blocks + block + half) * height * width, height, width,
-                               place.top - padH, place.left - padW, v, step);
+                               place.down * tileStep - padH, place.across * tileStep - padW, v, step);
       } else {
         for (int64_t position = 0; position < n * n; ++position) v[position * step] = Vector{};
       }
@@ -88,16 +86,17 @@ SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform,
 template <class F>
 void transformX(const Winograd& plan, const float* x, int64_t p, int64_t first, int64_t count, float* to,
                 int64_t stride) {
-  transformPanel<F::points, F::points>(plan, F::input, x, plan.xBlocks, plan.xHeight, plan.xWidth, plan.padH, plan.padW,
-                                       2 * p, first, count, to + p * plan.blockTiles * panel, stride);
+  transformPanel<F::pixels, F::points, F::step>(plan, F::input, x, plan.xBlocks, plan.xHeight, plan.xWidth, plan.padH,
+                                                plan.padW, 2 * p, first, count, to + p * plan.blockTiles * panel,
+                                                stride);
 }
 
 /// The same of dy, by the transposed output transform.
 template <class F>
 void transformDy(const Winograd& plan, const float* dy, int64_t p, int64_t first, int64_t count, float* to,
                  int64_t stride) {
-  transformPanel<F::outputs, F::points>(plan, F::outputBack, dy, plan.yBlocks, plan.yHeight, plan.yWidth, 0, 0, 2 * p,
-                                        first, count, to + p * plan.blockTiles * panel, stride);
+  transformPanel<F::outputs, F::points, F::outputs>(plan, F::outputBack, dy, plan.yBlocks, plan.yHeight, plan.yWidth, 0,
+                                                    0, 2 * p, first, count, to + p * plan.blockTiles * panel, stride);
 }
 
 /// Panel p of tiles [first, first + count) of y from its transform, `stride` a position.
@@ -109,7 +108,8 @@ void transformY(const Winograd& plan, const float* from, int64_t stride, const f
   const int64_t step = stride / lanes, halves = smaller(2, plan.yBlocks - 2 * p);
   Place place(plan, first);
   for (int64_t tile = 0; tile < count; ++tile, v += 2, place.next(plan)) {
-    const int64_t down = smaller(m, plan.yHeight - place.top), across = smaller(m, plan.yWidth - place.left);
+    const int64_t top = place.down * m, left = place.across * m;
+    const int64_t down = smaller(m, plan.yHeight - top), across = smaller(m, plan.yWidth - left);
     for (int64_t half = 0; half < halves; ++half) {
       const int64_t block = 2 * p + half;
       const Vector added = bias == nullptr ? Vector{} : load(bias + block * lanes);
@@ -117,7 +117,7 @@ void transformY(const Winograd& plan, const float* from, int64_t stride, const f
       square<n, m>(F::output, v + half, n * step, step, pixels, m, 1);
       float* image = y + (place.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth * lanes;
       for (int64_t row = 0; row < down; ++row) {
-        float* to = image + ((place.top + row) * plan.yWidth + place.left) * lanes;
+        float* to = image + ((top + row) * plan.yWidth + left) * lanes;
         for (int64_t column = 0; column < across; ++column)
           store(to + column * lanes, pixels[row * m + column] + added);
       }
@@ -179,11 +179,11 @@ SPINEGRAD_INLINE void filterProducts(const float* v, const float* w, int64_t til
   }
 }
 
-/// One block of inputs of one block of outputs: to[position][input][output].
+/// One block of inputs of one block of outputs: to[filter][input][output].
 template <class F>
 void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t output, int64_t input, int64_t stride,
                       float* to) {
-  constexpr int n = F::points;
+  constexpr int n = F::filters;
   alignas(64) float taps[9][lanes][lanes];  // [tap][input][output]
   const bool real = input < plan.xBlocks && output < plan.yBlocks;
   const int64_t block = turned ? input * plan.yBlocks + output : output * plan.xBlocks + input;
@@ -211,13 +211,20 @@ SPINEGRAD_INLINE void panelProducts(const Winograd& plan, const float* v, const 
   lastTileProducts<rows - 1>(count - tile, v + tile * panel, panelStride, panels, u, m + tile * panel);
 }
 
+/// The filter of a position: the last ones of a row or column may have theirs in common.
+template <class F>
+SPINEGRAD_INLINE int64_t filterOf(int64_t position) {
+  constexpr int n = F::points, f = F::filters;
+  return smaller(position / n, f - 1) * f + smaller(position % n, f - 1);
+}
+
 template <class F>
 void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
                 float* y) {
   constexpr int n = F::points;
   const int64_t inputs = 2 * plan.xPanels(), outputs = 2 * plan.yPanels(), filterPanel = inputs * lanes * panel;
   float* u = scratch;
-  float* own = u + plan.filterStride() * n * n;
+  float* own = u + plan.filterStride() * plan.filterPositions();
 #pragma omp parallel
   {
 #pragma omp for collapse(2) schedule(static)
@@ -237,8 +244,8 @@ void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turne
       for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, first, count, v, stride);
       for (int64_t position = 0; position < n * n; ++position) {
         for (int64_t p = 0; p < plan.yPanels(); ++p) {
-          panelProducts(plan, v + position * stride, u + position * plan.filterStride() + p * filterPanel, count,
-                        m + position * stride + p * plan.blockTiles * panel);
+          panelProducts(plan, v + position * stride, u + filterOf<F>(position) * plan.filterStride() + p * filterPanel,
+                        count, m + position * stride + p * plan.blockTiles * panel);
         }
       }
       for (int64_t p = 0; p < plan.yPanels(); ++p) {
@@ -259,8 +266,9 @@ void filtersFirst(const Winograd& plan, const float* x, const float* w, bool tur
   {
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, 0, tiles, v, plan.xStride());
-    float* u = own + omp_get_thread_num() * (plan.filterPanelStride() + plan.tilePanelStride()) * n * n;
-    float* m = u + plan.filterPanelStride() * n * n;
+    const int64_t filters = plan.filterPanelStride() * plan.filterPositions();
+    float* u = own + omp_get_thread_num() * (filters + plan.tilePanelStride() * n * n);
+    float* m = u + filters;
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < plan.yPanels(); ++p) {
       for (int64_t output = 2 * p; output < 2 * p + 2; ++output) {
@@ -270,7 +278,7 @@ void filtersFirst(const Winograd& plan, const float* x, const float* w, bool tur
         }
       }
       for (int64_t position = 0; position < n * n; ++position) {
-        panelProducts(plan, v + position * plan.xStride(), u + position * plan.filterPanelStride(), tiles,
+        panelProducts(plan, v + position * plan.xStride(), u + filterOf<F>(position) * plan.filterPanelStride(), tiles,
                       m + position * plan.tilePanelStride());
       }
       transformY<F>(plan, m, plan.tilePanelStride(), bias, p, 0, tiles, y);
@@ -291,7 +299,7 @@ SPINEGRAD_INLINE void filterPanelProducts(const float* v, const float* w, int64_
 template <class F>
 void transformDw(const Winograd& plan, const float* du, int64_t stride, int64_t outputPanel, int64_t inputPanel,
                  float* dw) {
-  constexpr int n = F::points;
+  constexpr int n = F::filters;
   const int64_t step = stride / lanes;
   for (int64_t output = 2 * outputPanel; output < smaller(2 * outputPanel + 2, plan.yBlocks); ++output) {
     for (int64_t input = 2 * inputPanel; input < smaller(2 * inputPanel + 2, plan.xBlocks); ++input) {
@@ -307,7 +315,7 @@ void transformDw(const Winograd& plan, const float* du, int64_t stride, int64_t 
 
 template <class F>
 void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw) {
-  constexpr int n = F::points;
+  constexpr int n = F::points, f = F::filters;
   const int64_t xPanels = plan.xPanels(), yPanels = plan.yPanels(), panelStride = plan.blockTiles * panel;
   const bool pairwise = plan.filtersFirst();
   const int64_t stride = pairwise ? plan.filterPairStride() : plan.filterStride();
@@ -316,10 +324,17 @@ void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scrat
   float* du = w + plan.yStride() * n * n;
 #pragma omp parallel
   {
-    const auto multiplyPanels = [&](int64_t position, int64_t output, int64_t input, int64_t count, bool first,
+    const auto multiplyPanels = [&](int64_t filter, int64_t output, int64_t input, int64_t count, bool first,
                                     float* to) {
-      filterPanelProducts(v + position * plan.xStride() + input * panelStride,
-                          w + position * plan.yStride() + output * panelStride, count, first, to);
+      const int64_t top = filter / f, left = filter % f;
+      for (int64_t row = top; row < (top < f - 1 ? top + 1 : n); ++row) {
+        for (int64_t column = left; column < (left < f - 1 ? left + 1 : n); ++column) {
+          const int64_t position = row * n + column;
+          filterPanelProducts(v + position * plan.xStride() + input * panelStride,
+                              w + position * plan.yStride() + output * panelStride, count,
+                              first && row == top && column == left, to);
+        }
+      }
     };
     for (int64_t block = 0; block < plan.blocks(); ++block) {
       const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
@@ -332,23 +347,24 @@ void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scrat
         }
       }
       if (pairwise) break;
-#pragma omp for collapse(2) schedule(static)
-      for (int64_t position = 0; position < n * n; ++position) {
+        // One by one: the last filters have more positions than the first.
+#pragma omp for collapse(2) schedule(static, 1)
+      for (int64_t filter = 0; filter < f * f; ++filter) {
         for (int64_t output = 0; output < yPanels; ++output) {
           for (int64_t input = 0; input < xPanels; ++input) {
-            multiplyPanels(position, output, input, count, block == 0,
-                           du + position * stride + (output * xPanels + input) * panel * panel);
+            multiplyPanels(filter, output, input, count, block == 0,
+                           du + filter * stride + (output * xPanels + input) * panel * panel);
           }
         }
       }
     }
-    float* own = du + omp_get_thread_num() * stride * n * n;
+    float* own = du + omp_get_thread_num() * stride * f * f;
 #pragma omp for collapse(2) schedule(static)
     for (int64_t output = 0; output < yPanels; ++output) {
       for (int64_t input = 0; input < xPanels; ++input) {
         if (pairwise) {
-          for (int64_t position = 0; position < n * n; ++position) {
-            multiplyPanels(position, output, input, plan.tiles(), true, own + position * stride);
+          for (int64_t filter = 0; filter < f * f; ++filter) {
+            multiplyPanels(filter, output, input, plan.tiles(), true, own + filter * stride);
           }
         }
         transformDw<F>(plan, pairwise ? own : du + (output * xPanels + input) * panel * panel, stride, output, input,
@@ -367,12 +383,27 @@ void fpropOf(const Winograd& plan, const float* x, const float* w, bool turned, 
 
 void fprop(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
            float* y) {
-  plan.outputs == 4 ? fpropOf<F4x3<Vector>>(plan, x, w, turned, bias, scratch, y)
-                    : fpropOf<F3x3<Vector>>(plan, x, w, turned, bias, scratch, y);
+  switch (plan.transforms) {
+    case Transforms::F4x3:
+      return fpropOf<F4x3<Vector>>(plan, x, w, turned, bias, scratch, y);
+    case Transforms::F3x3:
+      return fpropOf<F3x3<Vector>>(plan, x, w, turned, bias, scratch, y);
+    case Transforms::F3x3Strided:
+      return fpropOf<F3x3Strided<Vector>>(plan, x, w, turned, bias, scratch, y);
+    case Transforms::F3x3StridedBack:
+      return fpropOf<F3x3StridedBack<Vector>>(plan, x, w, turned, bias, scratch, y);
+  }
 }
 
 void wgrad(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw) {
-  plan.outputs == 4 ? wgradOf<F4x3<Vector>>(plan, x, dy, scratch, dw) : wgradOf<F3x3<Vector>>(plan, x, dy, scratch, dw);
+  switch (plan.transforms) {
+    case Transforms::F4x3:
+      return wgradOf<F4x3<Vector>>(plan, x, dy, scratch, dw);
+    case Transforms::F3x3:
+      return wgradOf<F3x3<Vector>>(plan, x, dy, scratch, dw);
+    default:
+      return wgradOf<F3x3Strided<Vector>>(plan, x, dy, scratch, dw);
+  }
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ function winograd(
   k: number,
   padding: number | [number, number],
   bias = false,
+  stride = 1,
 ): OperationCase<Options> {
   return {
     name,
@@ -79,7 +80,7 @@ function winograd(
       weight: normals([k, x[1], 3, 3], 8),
       ...(bias && { bias: normals([k], 9) }),
     },
-    options: { padding },
+    options: { padding, stride },
     ...(bias && { differentiable: ['x', 'weight', 'bias'] }),
     probes: 6,
     tolerance: {
@@ -136,6 +137,9 @@ describeOperation<Options>({
     winograd('Winograd, tiles over the edge', [5, 40, 11, 7], 37, 1),
     winograd('Winograd, unequal padding', [4, 33, 13, 10], 34, [1, 0], true),
     winograd('Winograd, no padding', [6, 35, 14, 8], 33, 0, true),
+    winograd('Winograd, stride 2', [2, 64, 24, 24], 40, 1, false, 2),
+    winograd('Winograd, stride 2, one tile an image', [34, 33, 6, 5], 64, 1, true, 2),
+    winograd('Winograd, stride 2, tiles over the edge', [7, 40, 15, 17], 37, 1, true, 2),
   ],
   refusals: [
     {
