@@ -2,7 +2,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareBank } from '#spinegrad/data/bank.js';
-import { intensityWindow } from '#spinegrad/data/resample.js';
 import { cropRoi } from '#spinegrad/data/roi.js';
 import { writeSafetensors } from '#spinegrad/data/safetensors.js';
 import { dicomSlices } from '#spinegrad/data/series.js';
@@ -278,9 +277,8 @@ const dicom: Work = async (_, { files }, folder) => {
   const spec = { size: SIDE, mode: 'mm', extentMm: 60 } as const;
   const roiOf = async (path: string): Promise<Uint16Array> => {
     const [slice] = dicomSlices(await parseDicom(await readFile(path), path));
-    const { columns, rows, pixels } = slice!;
-    return cropRoi({ ...slice!, geometry: null }, [columns / 2, rows / 2], spec, intensityWindow(pixels))
-      .pixels;
+    const { columns, rows } = slice!;
+    return cropRoi({ ...slice!, geometry: null }, [columns / 2, rows / 2], spec).pixels;
   };
   await writeFile(join(folder, 'files.json'), JSON.stringify(paths));
   return {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import codecs from 'dcmjs-codecs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseDicom, readDicom, readHeader } from '#spinegrad/dicom/read.js';
+import { intensityWindow } from '#spinegrad/dicom/window.js';
 import {
   buildDicom,
   dataSet,
@@ -87,6 +88,18 @@ describe('modality values', () => {
     const lut = dataSet({ '00283002': ['US', us(3, 10, 16)], '00283006': ['US', us(100, 200, 400)] });
     const file = buildDicom(imageElements(1, 4, us(0, 10, 11, 50), { '00283000': ['SQ', [lut]] }));
     expect(await pixelsOf(file)).toEqual([100, 100, 200, 400]);
+  });
+
+  it.each([
+    ['unsigned', {}],
+    ['signed', { '00280103': ['US', us(1)] }],
+    ['turned by its slope', { '00281052': ['DS', '7'], '00281053': ['DS', '-0.5'] }],
+    ['turned by MONOCHROME1', { '00280004': ['CS', 'MONOCHROME1'] }],
+  ] satisfies [string, Elements][])('gives the window of the values: %s', async (_, elements) => {
+    const cells = us(...Array.from({ length: 400 }, (_, i) => (i * 40503) % 65536));
+    const [frame] = (await parseDicom(buildDicom(imageElements(20, 20, cells, elements)), 'x.dcm')).frames;
+    expect(frame!.window).toEqual(intensityWindow(frame!.pixels));
+    expect(frame!.window.high - frame!.window.low).toBeGreaterThan(30_000);
   });
 
   it('takes rescale and geometry of enhanced multi-frame files from their functional groups', async () => {

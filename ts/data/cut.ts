@@ -10,12 +10,10 @@ import { readHeader } from '../dicom/read.js';
 import type { DicomImage } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
 import { applyAffine, invertAffine } from './affine.js';
-import { intensityWindow } from './resample.js';
 import { cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { type RsnaData, type RsnaDisc, type RsnaStudy, SERIES_OF_CONDITION, seriesFolder } from './rsna.js';
 import { dicomSlices, neighbours, type SlicePlace, type SourceSlice } from './series.js';
 import {
-  type IntensityWindow,
   LEVELS,
   type Level,
   type Point,
@@ -44,7 +42,7 @@ export interface CutStudy {
   skipped: Skipped[];
 }
 
-type WindowedSlice = SourceSlice & { window: IntensityWindow; pixelSpacing: readonly [number, number] };
+type SpacedSlice = SourceSlice & { pixelSpacing: readonly [number, number] };
 type Place = SlicePlace & { file: string };
 
 /** Never rejects for what is wrong with the study's files. */
@@ -54,7 +52,7 @@ export async function cutStudy(data: RsnaData, study: RsnaStudy, spec: CutSpec):
 
 class StudyCutter {
   private readonly skipped: Skipped[] = [];
-  private readonly slices = new Map<string, Promise<WindowedSlice>>();
+  private readonly slices = new Map<string, Promise<SpacedSlice>>();
   private readonly places = new Map<string, Promise<Place[]>>();
 
   constructor(
@@ -96,9 +94,9 @@ class StudyCutter {
     }
   }
 
-  private roi(disc: RsnaDisc, file: string, slice: WindowedSlice, sliceOffset: number): CutRoi {
+  private roi(disc: RsnaDisc, file: string, slice: SpacedSlice, sliceOffset: number): CutRoi {
     const centrePx: Point = [disc.x, disc.y];
-    const { pixels, toImage, window } = cropRoi(slice, centrePx, this.spec.roi, slice.window);
+    const { pixels, toImage, window } = cropRoi(slice, centrePx, this.spec.roi);
     return {
       studyId: this.study.studyId,
       seriesId: disc.seriesId,
@@ -123,7 +121,7 @@ class StudyCutter {
     const instance = mostFrequent(shown.map((disc) => disc.instanceNumber));
     const file = this.fileOf(shown.find((disc) => disc.instanceNumber === instance)!);
     const slice = await this.slice(file);
-    const { pixels, toImage, window } = letterboxSlice(slice, this.spec.sliceSize, slice.window);
+    const { pixels, toImage, window } = letterboxSlice(slice, this.spec.sliceSize);
     const toSlice = invertAffine(toImage);
     const centreOf = (level: Level): Point | null => {
       const disc = shown.find((candidate) => candidate.level === level);
@@ -143,7 +141,7 @@ class StudyCutter {
     };
   }
 
-  private async annotated(disc: RsnaDisc, file: string): Promise<WindowedSlice> {
+  private async annotated(disc: RsnaDisc, file: string): Promise<SpacedSlice> {
     const places = await this.series(disc.seriesId);
     if (places.length === 0) {
       throw new SpinegradError('ERR_SERIES_EMPTY', 'found no .dcm file in the series folder');
@@ -163,7 +161,7 @@ class StudyCutter {
     return slice;
   }
 
-  private async around(disc: RsnaDisc, file: string, annotated: WindowedSlice) {
+  private async around(disc: RsnaDisc, file: string, annotated: SpacedSlice) {
     if (this.spec.roi.neighbours === 0) return [];
     const others = (await this.series(disc.seriesId)).filter((place) => place.file !== file);
     const known = others.filter((place) => (place.geometry === null) === (annotated.geometry === null));
@@ -197,7 +195,7 @@ class StudyCutter {
     });
   }
 
-  private slice(file: string): Promise<WindowedSlice> {
+  private slice(file: string): Promise<SpacedSlice> {
     return remember(this.slices, file, async () => {
       const frames = dicomSlices(await this.spec.read(join(this.data.dataDir, file)));
       const [frame] = frames;
@@ -207,7 +205,7 @@ class StudyCutter {
       if (frame.pixelSpacing === null) {
         throw new SpinegradError('ERR_PIXEL_SPACING', 'found no pixel spacing (0028,0030)');
       }
-      return { ...frame, pixelSpacing: frame.pixelSpacing, window: intensityWindow(frame.pixels) };
+      return { ...frame, pixelSpacing: frame.pixelSpacing };
     });
   }
 

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type NIFTI1, type NIFTI2, readHeader, readImage } from 'nifti-reader-js';
 import type { Vector3 } from '../dicom/types.js';
+import { intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 import { readError } from './files.js';
 import { type SourceSlice, sortSeries } from './series.js';
@@ -81,6 +82,7 @@ function sagittalSlices(path: string, header: Header | null, file: ArrayBuffer):
       rows: size[row],
       columns: size[column],
       pixels,
+      window: intensityWindow(pixels),
       pixelSpacing: [Math.hypot(...axes[row]!), Math.hypot(...axes[column]!)],
       geometry: {
         rowDirection: unit(axes[column]!),

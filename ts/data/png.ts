@@ -1,6 +1,7 @@
 /** A PNG as a slice. It knows nothing of the patient: it is taken to be canonical (anterior left, superior up). */
 import { readFile } from 'node:fs/promises';
 import { convertIndexedToRgb, decode } from 'fast-png';
+import { intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 import { readError } from './files.js';
 import type { SourceSlice } from './series.js';
@@ -32,6 +33,7 @@ export async function readPng(path: string, spacing: readonly [number, number] |
       rows: height,
       columns: width,
       pixels,
+      window: intensityWindow(pixels),
       pixelSpacing: spacing,
       geometry: null,
     };

@@ -1,11 +1,11 @@
 /**
  * Bilinear resampling along the axes of an image, with the triangle filter widened where it shrinks the image
- * (antialiasing), and robust intensity windows. Since a crop is turned and flipped by quarter turns only, each
+ * (antialiasing). Since a crop is turned and flipped by quarter turns only, each
  * output row and column meets one source row or column, and the filter separates into two passes.
  */
+import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
-import { percentiles } from './percentile.js';
-import type { Affine, IntensityWindow } from './types.js';
+import type { Affine } from './types.js';
 
 export interface Plane2d {
   pixels: Float32Array;
@@ -17,15 +17,6 @@ export interface Plane2d {
 interface Taps {
   first: number;
   weights: Float64Array;
-}
-
-/**
- * Robust range of a slice: the 0.5th and 99.5th percentile of its finite values (nearest rank). A constant image
- * gets a range of 1 above its value.
- */
-export function intensityWindow(pixels: Float32Array): IntensityWindow {
-  const [low, high] = percentiles(pixels, 0.005, 0.995) ?? [0, 0];
-  return { low, high: high > low ? high : low + 1 };
 }
 
 /**

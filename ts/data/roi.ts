@@ -9,10 +9,11 @@
  */
 import { canonicalOrientation, toPatient } from '../dicom/geometry.js';
 import type { Vector3 } from '../dicom/types.js';
+import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
-import { intensityWindow, resample } from './resample.js';
+import { resample } from './resample.js';
 import type { SourceSlice } from './series.js';
-import type { Affine, IntensityWindow, Point, RoiSpec } from './types.js';
+import type { Affine, Point, RoiSpec } from './types.js';
 
 export interface Crop {
   /** [size, size]; 0..65535 spans the window. */
@@ -28,14 +29,12 @@ export interface Crop {
  * pixel is repeated.
  *
  * @param centre in pixels of the slice; it must lie inside
- * @param window of the whole slice; pass it where one slice gives several ROIs
  * @throws SpinegradError ERR_COORDINATE_OUTSIDE, ERR_PIXEL_SPACING
  */
 export function cropRoi(
   slice: SourceSlice,
   centre: Point,
   spec: Pick<RoiSpec, 'size' | 'mode' | 'extentMm'>,
-  window = intensityWindow(slice.pixels),
 ): Crop {
   const [x, y] = centre;
   if (!(x >= -0.5 && y >= -0.5 && x < slice.columns - 0.5 && y < slice.rows - 0.5)) {
@@ -60,6 +59,7 @@ export function cropRoi(
     const steps = [step / columnSpacing, step / rowSpacing] as const;
     toImage = placed(slice, steps, centre, (spec.size - 1) / 2);
   }
+  const { window } = slice;
   return { pixels: resample(slice, toImage, spec.size, window, 'replicate'), toImage, window };
 }
 
@@ -67,16 +67,13 @@ export function cropRoi(
  * The whole slice in a `size` x `size` image, isotropic in mm (square pixels where the spacing is not known),
  * centred; what lies beside it is 0.
  */
-export function letterboxSlice(
-  slice: SourceSlice,
-  size: number,
-  window = intensityWindow(slice.pixels),
-): Crop {
+export function letterboxSlice(slice: SourceSlice, size: number): Crop {
   const [rowSpacing, columnSpacing] = slice.pixelSpacing ?? [1, 1];
   const step = Math.max(slice.columns * columnSpacing, slice.rows * rowSpacing) / size;
   const steps = [step / columnSpacing, step / rowSpacing] as const;
   const middle = [(slice.columns - 1) / 2, (slice.rows - 1) / 2] as const;
   const toImage = placed(slice, steps, middle, (size - 1) / 2);
+  const { window } = slice;
   return { pixels: resample(slice, toImage, size, window, 'low'), toImage, window };
 }
 

@@ -6,6 +6,7 @@
 
 import { normalOf, slicePosition, sortSlices } from '../dicom/geometry.js';
 import type { DicomImage, Geometry, Vector3 } from '../dicom/types.js';
+import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 
 export interface SourceSlice {
@@ -16,6 +17,8 @@ export interface SourceSlice {
   columns: number;
   /** Row-major values; larger is brighter. */
   pixels: Float32Array;
+  /** The robust range of its values, by which crops are scaled. */
+  window: IntensityWindow;
   /** (row spacing, column spacing) in mm. */
   pixelSpacing: readonly [number, number] | null;
   geometry: Geometry | null;
@@ -27,12 +30,13 @@ export type SlicePlace = Pick<SourceSlice, 'instanceNumber' | 'geometry'>;
 /** The frames of a DICOM image as slices. */
 export function dicomSlices(image: DicomImage): SourceSlice[] {
   const { path, instanceNumber, rows, columns, pixelSpacing } = image;
-  return image.frames.map(({ pixels, geometry }) => ({
+  return image.frames.map(({ pixels, window, geometry }) => ({
     path,
     instanceNumber,
     rows,
     columns,
     pixels,
+    window,
     pixelSpacing,
     geometry,
   }));

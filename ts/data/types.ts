@@ -4,6 +4,8 @@
  * that every pixel can be traced to the DICOM file, the level and the coordinates it was cut from.
  */
 
+import type { IntensityWindow } from '../dicom/window.js';
+
 export const LEVELS = ['L1/L2', 'L2/L3', 'L3/L4', 'L4/L5', 'L5/S1'] as const;
 export type Level = (typeof LEVELS)[number];
 
@@ -40,12 +42,6 @@ export interface Skipped {
   message: string;
 }
 
-/** Where a crop's uint16 pixels come from: 0..65535 spans `low`..`high` of the rescaled source values. */
-export interface IntensityWindow {
-  low: number;
-  high: number;
-}
-
 /** One row of the tensor `rois` (uint16, [rows, size, size]). */
 export interface RoiRecord {
   row: number;
@@ -67,6 +63,7 @@ export interface RoiRecord {
   /** (row spacing, column spacing) in mm, (0028,0030). */
   pixelSpacing: readonly [number, number];
   toImage: Affine;
+  /** 0..65535 of the crop spans this range of the rescaled source values. */
   window: IntensityWindow;
   split: Split;
 }
@@ -82,6 +79,7 @@ export interface SliceRecord {
   imageSize: readonly [width: number, height: number];
   pixelSpacing: readonly [number, number];
   toImage: Affine;
+  /** 0..65535 of the crop spans this range of the rescaled source values. */
   window: IntensityWindow;
   /** Disc centres in pixels of this row (the letterboxed slice); null where the level has no annotation. */
   centres: Record<Level, Point | null>;

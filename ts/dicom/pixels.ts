@@ -8,6 +8,8 @@ import { SpinegradError } from '../error.js';
 import { firstItem, numberOf } from './dataset.js';
 import type { Cells } from './frames.js';
 import { macroOf } from './header.js';
+import type { DicomFrame } from './types.js';
+import { intensityWindow, windowOfCounts } from './window.js';
 
 /** How pixel cells are laid out; checked by `pixelLayout`. */
 export interface PixelLayout {
@@ -59,35 +61,49 @@ function lookupTable(lut: DataSet, path: string): ModalityTransform {
 }
 
 /**
- * Modality values of one frame as float32. With `invert` (MONOCHROME1) the range of possible values is reversed,
- * so that larger is brighter and the range stays the same.
+ * Modality values of one frame as float32, and their robust window. With `invert` (MONOCHROME1) the range of possible
+ * values is reversed, so that larger is brighter and the range stays the same.
  */
 export function modalityValues(
   cells: Cells,
   transform: ModalityTransform,
   layout: PixelLayout,
   invert: boolean,
-): Float32Array {
-  const { bitsStored, highBit } = layout;
+): Pick<DicomFrame, 'pixels' | 'window'> {
+  const { bitsStored, highBit, signed } = layout;
   const table = valueTable(transform, layout, invert);
+  const counts = new Uint32Array(table.length);
   const values = cellValues(cells);
   const left = 31 - highBit;
   const right = 32 - bitsStored;
+  const zero = signed ? table.length / 2 : 0;
   const pixels = new Float32Array(layout.rows * layout.columns);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = table[(values[i]! << left) >>> right]!;
-  return pixels;
+  for (let i = 0; i < pixels.length; i++) {
+    const cell = values[i]! << left;
+    const stored = zero + (signed ? cell >> right : cell >>> right);
+    pixels[i] = table[stored]!;
+    counts[stored]!++;
+  }
+  const window = ascends(table) ? windowOfCounts(table, counts, pixels.length) : intensityWindow(pixels);
+  return { pixels, window };
 }
 
-/** What each of the at most 65,536 stored values becomes; those below 0 stand where their bits do, at the end. */
+/** What each of the at most 65,536 stored values becomes, from the lowest on. */
 function valueTable(transform: ModalityTransform, layout: PixelLayout, invert: boolean): Float32Array {
   const [low, high] = storedRange(layout);
   const ends = transform(low) + transform(high);
-  const table = new Float32Array(2 ** layout.bitsStored);
+  const table = new Float32Array(high - low + 1);
   for (let stored = low; stored <= high; stored++) {
     const value = transform(stored);
-    table[stored < 0 ? table.length + stored : stored] = invert ? ends - value : value;
+    table[stored - low] = invert ? ends - value : value;
   }
   return table;
+}
+
+/** Whether all values are finite and none is below the one before. */
+function ascends(table: Float32Array): boolean {
+  for (let i = 1; i < table.length; i++) if (!(table[i]! >= table[i - 1]!)) return false;
+  return Number.isFinite(table[0]) && Number.isFinite(table.at(-1));
 }
 
 /** The cells as numbers, where they lie if the processor can read them there. */

@@ -81,7 +81,7 @@ async function decodeFrames(
     const frame = frames.length;
     const transform = modalityTransform(dataSet, frame, path);
     frames.push({
-      pixels: modalityValues(cells, transform, layout, invert),
+      ...modalityValues(cells, transform, layout, invert),
       geometry: frameGeometry(dataSet, frame),
     });
   }

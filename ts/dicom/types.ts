@@ -3,6 +3,8 @@
  * of where they lie in the patient.
  */
 
+import type { IntensityWindow } from './window.js';
+
 /** A unit vector or a point in patient coordinates: LPS (x to the left, y to the back, z to the head), mm. */
 export type Vector3 = readonly [number, number, number];
 
@@ -21,6 +23,7 @@ export type Plane = 'sagittal' | 'coronal' | 'axial' | 'oblique';
 export interface DicomFrame {
   /** Row-major modality values: rescaled; MONOCHROME1 is inverted so that larger is always brighter. */
   pixels: Float32Array;
+  window: IntensityWindow;
   geometry: Geometry | null;
 }
 

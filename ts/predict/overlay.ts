@@ -1,6 +1,5 @@
 /** The slice as it is stored, enlarged to be legible: a dot at each disc, its level and grade beside the back. */
 import { Canvas, type Colour, GRADE_COLOURS, GREY, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
-import { intensityWindow } from '../data/resample.js';
 import type { SourceSlice } from '../data/series.js';
 import { GRADES } from '../data/types.js';
 import type { Prediction } from './predict.js';
@@ -51,8 +50,8 @@ function outlined(canvas: Canvas, text: string, left: number, top: number, colou
   canvas.text(text, left, top, colour === GRADE_COLOURS[0] ? WHITE : colour, TEXT_SCALE);
 }
 
-function enlarged({ columns, rows, pixels }: SourceSlice, zoom: number): Uint16Array {
-  const { low, high } = intensityWindow(pixels);
+function enlarged({ columns, rows, pixels, window }: SourceSlice, zoom: number): Uint16Array {
+  const { low, high } = window;
   const grey = Uint16Array.from(pixels, (value) =>
     Math.round(65535 * Math.min(1, Math.max(0, (value - low) / (high - low)))),
   );
