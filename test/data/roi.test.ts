@@ -38,7 +38,7 @@ function slice(
     pixelSpacing: spacing,
     geometry: orientation === null ? null : geometry(orientation),
   };
-  const pixels = empty.pixels.map((_, i) => {
+  const pixels = Float32Array.from(empty.pixels, (_, i) => {
     const [, y, z] = pointInPatient(empty, [i % columns, Math.floor(i / columns)]) ?? [0, i % columns, 0];
     return 1000 + 3 * y - 2 * z;
   });

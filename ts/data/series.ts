@@ -5,7 +5,7 @@
  */
 
 import { normalOf, slicePosition, sortSlices } from '../dicom/geometry.js';
-import type { DicomImage, Geometry, Vector3 } from '../dicom/types.js';
+import type { DicomImage, Geometry, Pixels, Vector3 } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 
@@ -16,7 +16,7 @@ export interface SourceSlice {
   rows: number;
   columns: number;
   /** Row-major values; larger is brighter. */
-  pixels: Float32Array;
+  pixels: Pixels;
   /** The robust range of its values, by which crops are scaled. */
   window: IntensityWindow;
   /** (row spacing, column spacing) in mm. */

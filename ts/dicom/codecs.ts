@@ -132,5 +132,5 @@ export async function decodeFrame(
   if ((bits !== 8 && bits !== 16) || bytes.length !== (rows * columns * bits) / 8) {
     throw fail(`it gives ${bytes.length} bytes, expected ${rows} x ${columns} pixels`);
   }
-  return { bytes, bitsAllocated: bits, littleEndian: true };
+  return { bytes: bytes.slice(), bitsAllocated: bits, littleEndian: true }; // out of the codec's memory
 }

@@ -41,8 +41,10 @@ export function modalityTransform(dataSet: DataSet, frame: number, path: string)
   const group = macroOf(dataSet, frame, PIXEL_VALUE_TRANSFORMATION);
   const slope = numberOf(group, 'x00281053') ?? 1;
   const intercept = numberOf(group, 'x00281052') ?? 0;
-  return (stored) => slope * stored + intercept;
+  return slope === 1 && intercept === 0 ? asStored : (stored) => slope * stored + intercept;
 }
+
+const asStored: ModalityTransform = (stored) => stored;
 
 /** LUT Descriptor (0028,3002): number of entries (0 means 65536), first stored value mapped, bits per entry. */
 function lookupTable(lut: DataSet, path: string): ModalityTransform {
@@ -61,8 +63,9 @@ function lookupTable(lut: DataSet, path: string): ModalityTransform {
 }
 
 /**
- * Modality values of one frame as float32, and their robust window. With `invert` (MONOCHROME1) the range of possible
- * values is reversed, so that larger is brighter and the range stays the same.
+ * Modality values of one frame, and their robust window. Where every cell is its modality value, as in most images, they
+ * stay where they are. With `invert` (MONOCHROME1) the range of possible values is reversed, so that larger is brighter
+ * and the range stays the same.
  */
 export function modalityValues(
   cells: Cells,
@@ -70,21 +73,35 @@ export function modalityValues(
   layout: PixelLayout,
   invert: boolean,
 ): Pick<DicomFrame, 'pixels' | 'window'> {
-  const { bitsStored, highBit, signed } = layout;
-  const table = valueTable(transform, layout, invert);
-  const counts = new Uint32Array(table.length);
   const values = cellValues(cells);
+  if (transform === asStored && !invert && !layout.signed) {
+    const counts = new Uint32Array(2 ** (8 * values.BYTES_PER_ELEMENT));
+    for (let i = 0; i < values.length; i++) counts[values[i]!]!++;
+    const whole = layout.highBit === layout.bitsStored - 1 && isEmpty(counts, 2 ** layout.bitsStored);
+    if (whole) return { pixels: values, window: windowOfCounts(counts, values.length, (value) => value) };
+  }
+  return convertedValues(values, valueTable(transform, layout, invert), layout);
+}
+
+function convertedValues(
+  values: Uint8Array | Uint16Array,
+  table: Float32Array,
+  { rows, columns, bitsStored, highBit, signed }: PixelLayout,
+): Pick<DicomFrame, 'pixels' | 'window'> {
+  const counts = new Uint32Array(table.length);
   const left = 31 - highBit;
   const right = 32 - bitsStored;
   const zero = signed ? table.length / 2 : 0;
-  const pixels = new Float32Array(layout.rows * layout.columns);
+  const pixels = new Float32Array(rows * columns);
   for (let i = 0; i < pixels.length; i++) {
     const cell = values[i]! << left;
     const stored = zero + (signed ? cell >> right : cell >>> right);
     pixels[i] = table[stored]!;
     counts[stored]!++;
   }
-  const window = ascends(table) ? windowOfCounts(table, counts, pixels.length) : intensityWindow(pixels);
+  const window = ascends(table)
+    ? windowOfCounts(counts, pixels.length, (stored) => table[stored]!)
+    : intensityWindow(pixels);
   return { pixels, window };
 }
 
@@ -104,6 +121,12 @@ function valueTable(transform: ModalityTransform, layout: PixelLayout, invert: b
 function ascends(table: Float32Array): boolean {
   for (let i = 1; i < table.length; i++) if (!(table[i]! >= table[i - 1]!)) return false;
   return Number.isFinite(table[0]) && Number.isFinite(table.at(-1));
+}
+
+/** Whether nothing was counted from `first` on. */
+function isEmpty(counts: Uint32Array, first: number): boolean {
+  for (let place = first; place < counts.length; place++) if (counts[place] !== 0) return false;
+  return true;
 }
 
 /** The cells as numbers, where they lie if the processor can read them there. */

@@ -25,7 +25,7 @@ export async function readDicom(path: string, options: ReadOptions = {}): Promis
   return parseDicom(await readBytes(path), path, options);
 }
 
-/** Decodes the bytes of a file; `path` only names it in errors and in the result. */
+/** Decodes the bytes of a file, where its pixels may stay; `path` only names it in errors and in the result. */
 export async function parseDicom(
   bytes: Uint8Array,
   path: string,
@@ -106,10 +106,13 @@ function summaryOf(header: DicomHeader): Omit<DicomImage, 'frames'> {
   };
 }
 
-/** The whole file, or its first `limit` bytes. */
+/** The whole file, in memory of its own that a thread can hand over, or its first `limit` bytes. */
 async function readBytes(path: string, limit?: number): Promise<Uint8Array> {
   try {
-    if (limit === undefined) return await readFile(path);
+    if (limit === undefined) {
+      const bytes = await readFile(path);
+      return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+    }
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, 0);
     return buffer.subarray(0, bytesRead);

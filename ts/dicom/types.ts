@@ -20,9 +20,14 @@ export interface Geometry {
 
 export type Plane = 'sagittal' | 'coronal' | 'axial' | 'oblique';
 
+export type Pixels = Float32Array | Uint16Array | Uint8Array;
+
 export interface DicomFrame {
-  /** Row-major modality values: rescaled; MONOCHROME1 is inverted so that larger is always brighter. */
-  pixels: Float32Array;
+  /**
+   * Row-major modality values: rescaled; MONOCHROME1 is inverted so that larger is always brighter. Where the file holds
+   * just these, they are its own integers.
+   */
+  pixels: Pixels;
   window: IntensityWindow;
   geometry: Geometry | null;
 }

@@ -12,9 +12,13 @@ export interface IntensityWindow {
 const LOW = 0.005;
 const HIGH = 0.995;
 
-/** The window of `count` values, of which each stands in `ascending` and occurs as often as `counts` says. */
-export function windowOfCounts(ascending: Float32Array, counts: Uint32Array, count: number): IntensityWindow {
-  const at = (share: number) => ascending[placeOf(counts, 0, rankOf(share, count))[0]]!;
+/** The window of `count` values, counted each in its place; the value of a place is at least that of the one before. */
+export function windowOfCounts(
+  counts: Uint32Array,
+  count: number,
+  valueAt: (place: number) => number,
+): IntensityWindow {
+  const at = (share: number) => valueAt(placeOf(counts, 0, rankOf(share, count))[0]);
   return windowOf(at(LOW), at(HIGH));
 }
 

@@ -17,8 +17,8 @@ const port = parentPort!;
 port.on('message', async ({ path, options }: WorkerRequest) => {
   try {
     const image = await readDicom(path, options);
-    const buffers = image.frames.map(({ pixels }) => pixels.buffer as ArrayBuffer);
-    port.postMessage({ image } satisfies WorkerReply, buffers);
+    const buffers = new Set(image.frames.map(({ pixels }) => pixels.buffer as ArrayBuffer));
+    port.postMessage({ image } satisfies WorkerReply, [...buffers]);
   } catch (error) {
     const code = error instanceof SpinegradError ? error.code : 'ERR_DICOM_DECODE';
     port.postMessage({ code, message: describe(error) } satisfies WorkerReply);
