@@ -1,7 +1,7 @@
 /**
  * Bilinear resampling along the axes of an image, with the triangle filter widened where it shrinks the image
- * (antialiasing). Since a crop is turned and flipped by quarter turns only, each
- * output row and column meets one source row or column, and the filter separates into two passes.
+ * (antialiasing). Since a crop is turned and flipped by quarter turns only, each output row and column meets one source
+ * row or column, and the filter separates into two passes.
  */
 import type { Pixels } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
@@ -14,9 +14,10 @@ export interface Plane2d {
   columns: number;
 }
 
-/** Taps of one output position: source indices from `first` on, with weights that sum to 1 (less outside). */
+/** Of output position i: `weights` from `ends[i - 1]` to `ends[i]`, for the source from `firsts[i]` on; their sum is 1, less outside. */
 interface Taps {
-  first: number;
+  firsts: Int32Array;
+  ends: Int32Array;
   weights: Float64Array;
 }
 
@@ -32,7 +33,7 @@ export function resample(
   image: Plane2d,
   toImage: Affine,
   size: number,
-  window: IntensityWindow,
+  { low, high }: IntensityWindow,
   border: 'replicate' | 'low',
 ): Uint16Array {
   const [a, b, c, d, e, f] = toImage;
@@ -45,65 +46,88 @@ export function resample(
   }
   const alongX = taps(turned ? b : a, c, size, image.columns, border);
   const alongY = taps(turned ? d : e, f, size, image.rows, border);
-  const rows = passX(image, alongX, alongY, window.low);
-  const scale = 65535 / (window.high - window.low);
-  const out = new Uint16Array(size * size);
-  alongY.forEach(({ first, weights }, i) => {
-    for (let j = 0; j < size; j++) {
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * rows[(first + k) * size + j]!;
-      const value = Math.min(65535, Math.max(0, Math.round(sum * scale)));
-      out[turned ? j * size + i : i * size + j] = value;
-    }
-  });
-  return out;
+  const values = passY(passX(image, alongX, alongY, low), alongY, 65535 / (high - low));
+  return turned ? transposed(values, size) : values;
 }
 
 /** The image less `low`, resampled along x in the rows that the second pass reads: float32 [image rows, size]. */
-function passX(
-  { pixels, rows, columns }: Plane2d,
-  alongX: Taps[],
-  alongY: Taps[],
-  low: number,
-): Float32Array {
-  const from = Math.min(...alongY.map((y) => (y.weights.length > 0 ? y.first : rows)));
-  const to = Math.max(...alongY.map((y) => y.first + y.weights.length));
-  const size = alongX.length;
+function passX({ pixels, rows, columns }: Plane2d, alongX: Taps, alongY: Taps, low: number): Float32Array {
+  const { firsts, ends, weights } = alongX;
+  const size = firsts.length;
   const out = new Float32Array(rows * size);
+  const [from, to] = rowsRead(alongY);
   for (let y = from; y < to; y++) {
+    let tap = 0;
     for (let j = 0; j < size; j++) {
-      const { first, weights } = alongX[j]!;
+      let at = y * columns + firsts[j]!;
       let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * (pixels[y * columns + first + k]! - low);
+      for (; tap < ends[j]!; tap++) sum += weights[tap]! * (pixels[at++]! - low);
       out[y * size + j] = sum;
     }
   }
   return out;
 }
 
-function taps(
-  step: number,
-  start: number,
-  size: number,
-  length: number,
-  border: 'replicate' | 'low',
-): Taps[] {
+function rowsRead({ firsts, ends }: Taps): readonly [from: number, to: number] {
+  let from = Number.POSITIVE_INFINITY;
+  let to = 0;
+  for (let i = 0; i < firsts.length; i++) {
+    const count = ends[i]! - (ends[i - 1] ?? 0);
+    if (count === 0) continue;
+    from = Math.min(from, firsts[i]!);
+    to = Math.max(to, firsts[i]! + count);
+  }
+  return [from, to];
+}
+
+/** The rows resampled along y, times `scale`, as uint16 [size, size]. */
+function passY(rows: Float32Array, { firsts, ends, weights }: Taps, scale: number): Uint16Array {
+  const size = firsts.length;
+  const out = new Uint16Array(size * size);
+  const sums = new Float64Array(size);
+  let tap = 0;
+  for (let i = 0; i < size; i++) {
+    sums.fill(0);
+    let row = firsts[i]! * size;
+    for (; tap < ends[i]!; tap++, row += size) {
+      const weight = weights[tap]!;
+      for (let j = 0; j < size; j++) sums[j]! += weight * rows[row + j]!;
+    }
+    for (let j = 0; j < size; j++) {
+      out[i * size + j] = Math.min(65535, Math.max(0, Math.round(sums[j]! * scale)));
+    }
+  }
+  return out;
+}
+
+function transposed(values: Uint16Array, size: number): Uint16Array {
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) out[j * size + i] = values[i * size + j]!;
+  return out;
+}
+
+function taps(step: number, start: number, size: number, length: number, border: 'replicate' | 'low'): Taps {
   const radius = Math.max(1, Math.abs(step));
-  return Array.from({ length: size }, (_, i) => {
+  const firsts = new Int32Array(size);
+  const ends = new Int32Array(size);
+  const weights: number[] = [];
+  const inside = (x: number) => Math.min(length - 1, Math.max(0, x));
+  for (let i = 0; i < size; i++) {
     const centre = start + step * i;
     const [from, to] = [Math.ceil(centre - radius), Math.floor(centre + radius)];
-    const inside = (x: number) => Math.min(length - 1, Math.max(0, x));
     const first = inside(from);
-    const last = inside(to);
     const outside = border === 'low' && (to < 0 || from >= length);
-    const weights = new Float64Array(outside ? 0 : last - first + 1);
+    const own = new Array<number>(outside ? 0 : inside(to) - first + 1).fill(0);
     let sum = 0;
     for (let x = from; x <= to; x++) {
       const weight = 1 - Math.abs(x - centre) / radius;
       sum += weight;
       if (border === 'low' && inside(x) !== x) continue;
-      weights[inside(x) - first]! += weight;
+      own[inside(x) - first]! += weight;
     }
-    return { first, weights: weights.map((weight) => weight / sum) };
-  });
+    for (const weight of own) weights.push(weight / sum);
+    firsts[i] = first;
+    ends[i] = weights.length;
+  }
+  return { firsts, ends, weights: Float64Array.from(weights) };
 }
