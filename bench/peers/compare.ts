@@ -32,10 +32,9 @@ export interface Effort {
 
 const ask = <T>(side: Conversation, question: Question): Promise<T> => side.ask<T>(question);
 
-async function valuesOf(side: Conversation): Promise<Float32Array> {
-  const { values } = await ask<{ values: string }>(side, { do: 'values' });
-  const bytes = Buffer.from(values, 'base64');
-  return new Float32Array(new Uint8Array(bytes).buffer);
+async function valuesOf(side: Conversation): Promise<Float32Array[]> {
+  const { values } = await ask<{ values: string[] }>(side, { do: 'values' });
+  return values.map((text) => new Float32Array(new Uint8Array(Buffer.from(text, 'base64')).buffer));
 }
 
 function differenceOf(ours: Float32Array, theirs: Float32Array): number {
@@ -76,7 +75,9 @@ export async function compare(
     const values = await valuesOf(ours);
     let difference: number | null = null;
     for (const side of Object.values(peers)) {
-      difference = Math.max(difference ?? 0, differenceOf(values, await valuesOf(side)));
+      const theirs = await valuesOf(side);
+      const apart = values.map((value, index) => differenceOf(value, theirs[index]!));
+      difference = Math.max(difference ?? 0, ...apart);
       if (!(difference <= bound)) {
         throw new SpinegradError(
           'ERR_PEER',

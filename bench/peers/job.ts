@@ -17,7 +17,7 @@ export type Options = Readonly<Record<string, number | string>>;
 export interface Job {
   /** Runs it so many times; resolves when all of it is computed. */
   run(calls: number): Promise<void>;
-  /** What it computes, on the same inputs as the other side. */
-  values(): Promise<Float32Array>;
+  /** What it computes, on the same inputs as the other side: each array is compared with its like. */
+  values(): Promise<Float32Array[]>;
   dispose(): void;
 }

@@ -138,7 +138,7 @@ const training: Work = async (device, { task, batch }, folder) => {
         return value;
       });
       const norm = clipGradNorm(parameters, 1e9);
-      const values = Float32Array.of(await loss.item(), await norm.item());
+      const values = [await loss.item(), await norm.item()].map((value) => Float32Array.of(value));
       optimizer.zeroGrad();
       for (const tensor of [loss, norm]) tensor.dispose();
       return values;
@@ -176,7 +176,7 @@ const inference: Work = async (device, { batch }, folder) => {
     async run(calls) {
       for (let call = 0; call < calls; call++) await logits();
     },
-    values: logits,
+    values: async () => [await logits()],
     dispose: () => grader.dispose(),
   };
 };
@@ -200,11 +200,7 @@ function lossJob(inputs: Tensor, targets: Tensor, loss: (x: Tensor, y: Tensor) =
     },
     async values() {
       using value = once();
-      const gradient = (await inputs.grad!.data()) as Float32Array;
-      const values = new Float32Array(1 + gradient.length);
-      values.set(gradient, 1);
-      values[0] = await value.item();
-      return values;
+      return [Float32Array.of(await value.item()), (await inputs.grad!.data()) as Float32Array];
     },
     dispose() {
       inputs.grad?.dispose();
@@ -265,7 +261,7 @@ const augmentation: Work = async (device, { batch }, folder) => {
     /** With the same maps on both sides; what is drawn besides cannot be the same. */
     async values() {
       using made = views(0, { ...geometry, ...NORMALISATION });
-      return (await made.data()) as Float32Array;
+      return [(await made.data()) as Float32Array];
     },
     dispose: () => bank.dispose(),
   };
@@ -288,7 +284,7 @@ const dicom: Work = async (_, { files }, folder) => {
     async values() {
       const rois: number[] = [];
       for (const path of paths) rois.push(...(await roiOf(path)));
-      return Float32Array.from(rois);
+      return [Float32Array.from(rois)];
     },
     dispose() {},
   };
@@ -303,7 +299,7 @@ const prepare: Work = async (_, { data, threads }, folder) => {
         await prepareBank({ data: String(data), out: folder, read: (path) => pool.read(path) });
       }
     },
-    values: async () => new Float32Array(),
+    values: async () => [],
     dispose: () => void pool[Symbol.asyncDispose](),
   };
 };
@@ -315,7 +311,7 @@ const enqueue: Work = async (device) => {
     async run(calls) {
       for (let call = 0; call < calls; call++) relu(x).dispose();
     },
-    values: async () => (await x.data()) as Float32Array,
+    values: async () => [(await x.data()) as Float32Array],
     dispose: () => x.dispose(),
   };
 };

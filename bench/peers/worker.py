@@ -240,7 +240,7 @@ def training(options, folder):
         exact.head.eval()
         loss = loss_of((rows_of(bank, n, 0).double() - MEAN) / STD, exact)
         loss.backward()
-        return np.array([loss.item(), torch.nn.utils.clip_grad_norm_(exact.parameters(), 1e9).item()])
+        return [loss.item(), torch.nn.utils.clip_grad_norm_(exact.parameters(), 1e9).item()]
 
     runs = {"eager": runner(augmented, eager)}
     if COMPILES:
@@ -292,7 +292,7 @@ def inference(options, folder):
 
         inductor.freezing = True
         runs["compile, freezing"] = runner(torch.compile(network))
-    return runs, lambda: runner(network)()
+    return runs, lambda: [runner(network)()]
 
 
 def loss_work(name, other, loss):
@@ -312,7 +312,7 @@ def loss_work(name, other, loss):
 
         def values():
             value = runner(loss)()
-            return np.concatenate([[value], x.grad.numpy().ravel()])
+            return [value, x.grad.numpy()]
 
         return {key: runner(function) for key, function in variants(loss).items()}, values
 
@@ -333,7 +333,7 @@ def augmentation(options, folder):
         return run
 
     runs = {key: runner(function) for key, function in variants(augmented).items()}
-    return runs, lambda: (sample(rows_of(bank, n, 0), maps).numpy() - MEAN) / STD
+    return runs, lambda: [(sample(rows_of(bank, n, 0), maps).numpy() - MEAN) / STD]
 
 
 def weights_of(step, start, size, length):
@@ -375,7 +375,7 @@ def dicom(options, folder):
 
     with open(f"{folder}/files.json") as file:
         paths = json.load(file)
-    return {"pydicom": lambda: [roi(path) for path in paths]}, lambda: np.concatenate([roi(path).ravel() for path in paths])
+    return {"pydicom": lambda: [roi(path) for path in paths]}, lambda: [np.stack([roi(path) for path in paths])]
 
 
 WORKS = {
@@ -402,7 +402,8 @@ def reply(question):
             RUNS, VALUES = WORKS[question["work"]](question["options"], question["folder"])
             return {"variants": list(RUNS)}
         case "values":
-            return {"values": base64.b64encode(np.ascontiguousarray(VALUES(), np.float32).tobytes()).decode()}
+            texts = [base64.b64encode(np.asarray(value, np.float32).tobytes()).decode() for value in VALUES()]
+            return {"values": texts}
         case "sample":
             run = RUNS[question["variant"]]
             begin = time.perf_counter()

@@ -23,7 +23,9 @@ async function answer({ do: asked, work, options, folder, calls }: Question): Pr
       return { variants: ['spinegrad'] };
     case 'values': {
       const values = await job!.values();
-      return { values: Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64') };
+      const textOf = ({ buffer, byteOffset, byteLength }: Float32Array): string =>
+        Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+      return { values: values.map(textOf) };
     }
     case 'sample': {
       const start = performance.now();

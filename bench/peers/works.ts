@@ -19,7 +19,7 @@ export interface Comparison {
   same: string;
   /** Calls in a sample. */
   calls: number;
-  /** The largest difference of what both compute, as a share of the largest value. */
+  /** The largest difference of what both compute, as a share of the largest value of the same array. */
   bound: number;
   targets: readonly Target[];
 }
