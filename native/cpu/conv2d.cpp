@@ -35,13 +35,13 @@ using Wgrad = dnnl::convolution_backward_weights;
 struct Problem {
   Shape x, w, y;
   Conv2dAttributes attributes;
-  bool bias;
+  bool bias = false, residual = false;
 
   std::vector<int64_t> key() const {
     std::vector<int64_t> numbers(x.begin(), x.end());
     numbers.insert(numbers.end(), w.begin(), w.end());
-    numbers.insert(numbers.end(),
-                   {attributes.strideH, attributes.strideW, attributes.padH, attributes.padW, int64_t{bias}});
+    numbers.insert(numbers.end(), {attributes.strideH, attributes.strideW, attributes.padH, attributes.padW,
+                                   int64_t{bias}, int64_t{residual}, int64_t{attributes.relu}});
     return numbers;
   }
 
@@ -74,7 +74,12 @@ Fprop::primitive_desc describeFprop(const Problem& problem, const Candidate& can
   const Fprop::desc desc(dnnl::prop_kind::forward_training, algorithm::convolution_direct, candidate.x,
                          anyWeights(problem), biasDesc(problem), candidate.y, problem.strides(), problem.padBefore(),
                          problem.padBehind());
-  return {desc, dnnlEngine()};
+  dnnl::post_ops epilogue;
+  if (problem.residual) epilogue.append_binary(algorithm::binary_add, candidate.y);
+  if (problem.attributes.relu) epilogue.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(epilogue);
+  return {desc, attributes, dnnlEngine()};
 }
 
 Dgrad::primitive_desc describeDgrad(const Problem& problem, const Candidate& candidate) {
@@ -134,7 +139,8 @@ void winogradFprop(const Call& call, const Problem& problem, const Winograd& pla
     std::fill_n(std::copy_n(read<float>(call.in(2)), problem.w[0], bias->data()),
                 plan.yBlocks * plan.lanes - problem.w[0], 0.0f);
   }
-  winogradConvolve(plan, x, weights, false, bias ? bias->data() : nullptr,
+  const float* residual = problem.residual ? read(call.in(3), channelBlocked(problem.y)) : nullptr;
+  winogradConvolve(plan, x, weights, false, {bias ? bias->data() : nullptr, residual, problem.attributes.relu},
                    write(call.out(0), channelBlocked(problem.y)));
 }
 
@@ -143,7 +149,7 @@ void winogradDgrad(const Call& call, const Problem& problem, const Winograd& pla
   std::optional<Workspace<float>> reordered;
   const float* weights = peek(call.in(1), winogradWeights(problem), reordered);
   const float* dy = read(call.in(0), channelBlocked(problem.y));
-  winogradConvolve(plan, dy, weights, true, nullptr, write(call.out(0), channelBlocked(problem.x)));
+  winogradConvolve(plan, dy, weights, true, {}, write(call.out(0), channelBlocked(problem.x)));
 }
 
 void winogradWgrad(const Call& call, const Problem& problem, const Winograd& plan) {
@@ -153,7 +159,8 @@ void winogradWgrad(const Call& call, const Problem& problem, const Winograd& pla
 }
 
 void fprop(const Call& call) {
-  const Problem problem{call.in(0).shape, call.in(1).shape, call.out(0).shape, Conv2dAttributes(call), call.hasIn(2)};
+  const Problem problem{call.in(0).shape,       call.in(1).shape, call.out(0).shape,
+                        Conv2dAttributes(call), call.hasIn(2),    call.hasIn(3)};
   if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
     return winogradFprop(call, problem, *plan);
   }
@@ -170,11 +177,15 @@ void fprop(const Call& call) {
   if (problem.bias) {
     arguments.emplace(DNNL_ARG_BIAS, at(description.bias_desc(), read(call.in(2), description.bias_desc())));
   }
+  if (problem.residual) {
+    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                      at(description.dst_desc(), read(call.in(3), description.dst_desc())));
+  }
   primitive.execute(dnnlStream(), arguments);
 }
 
 void dgrad(const Call& call) {
-  const Problem problem{call.out(0).shape, call.in(1).shape, call.in(0).shape, Conv2dAttributes(call), false};
+  const Problem problem{call.out(0).shape, call.in(1).shape, call.in(0).shape, Conv2dAttributes(call)};
   if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, true)) {
     return winogradDgrad(call, problem, *plan);
   }
@@ -189,7 +200,7 @@ void dgrad(const Call& call) {
 }
 
 void wgrad(const Call& call) {
-  const Problem problem{call.in(0).shape, call.out(0).shape, call.in(1).shape, Conv2dAttributes(call), false};
+  const Problem problem{call.in(0).shape, call.out(0).shape, call.in(1).shape, Conv2dAttributes(call)};
   if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
     return winogradWgrad(call, problem, *plan);
   }

@@ -70,7 +70,7 @@ constexpr Tile four{Transforms::F4x3, 4, 6, 6}, three{Transforms::F3x3, 3, 5, 5}
 // kernels), and to find enough tiles that reading the transformed filters, up to four times their size, is shared out.
 std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w, const Conv2dAttributes& attributes,
                                      bool turned) {
-  const auto& [strideH, strideW, padH, padW] = attributes;
+  const auto& [strideH, strideW, padH, padW, relu] = attributes;
   if (kernels() == nullptr || w[2] != 3 || w[3] != 3 || strideH != strideW || strideH > 2) return {};
   if (strideH == 2 ? padH != 1 || padW != 1 : padH > 2 || padW > 2) return {};
   if (std::min(x[1], y[1]) < 2 * channelBlock()) return {};
@@ -100,10 +100,11 @@ std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape
   return plan.tiles() < 32 ? std::nullopt : std::optional(plan);
 }
 
-void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const float* bias, float* y) {
+void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const Epilogue& epilogue,
+                      float* y) {
   plan.blockTiles = plan.filtersFirst() ? plan.tiles() : std::min<int64_t>(12, plan.tiles());
   const Workspace<float> scratch(plan.fpropScratch(omp_get_max_threads()));
-  kernels()->fprop(plan, x, weights, turned, bias, scratch.data(), y);
+  kernels()->fprop(plan, x, weights, turned, epilogue, scratch.data(), y);
 }
 
 void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw) {

@@ -14,9 +14,9 @@ namespace spinegrad::cpu {
 std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w, const Conv2dAttributes& attributes,
                                      bool turned);
 
-/// Images are channel-blocked, weights in blocks [K][C][3][3][of C][of K], `bias` one value for each channel of y's
-/// blocks or null.
-void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const float* bias, float* y);
+/// Images are channel-blocked, weights in blocks [K][C][3][3][of C][of K].
+void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const Epilogue& epilogue,
+                      float* y);
 void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw);
 
 }  // namespace spinegrad::cpu

@@ -66,11 +66,18 @@ struct Winograd {
   int64_t wgradScratch(int64_t threads) const;
 };
 
+/// What is done to y as it is written.
+struct Epilogue {
+  const float* bias;      ///< one value for each channel of y's blocks, or null
+  const float* residual;  ///< of y's layout, or null
+  bool relu;
+};
+
 /// The kernels, once for each vector length. Filters are [K/lanes][C/lanes][3][3][lanes of C][lanes of K].
 struct WinogradKernels {
-  /// `turned`: dgrad, x being dy and y dx. `bias` may be null.
-  void (*fprop)(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
-                float* y);
+  /// `turned`: dgrad, x being dy and y dx.
+  void (*fprop)(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
+                float* scratch, float* y);
   void (*wgrad)(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw);
 };
 

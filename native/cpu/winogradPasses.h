@@ -101,25 +101,30 @@ void transformDy(const Winograd& plan, const float* dy, int64_t p, int64_t first
 
 /// Panel p of tiles [first, first + count) of y from its transform, `stride` a position.
 template <class F>
-void transformY(const Winograd& plan, const float* from, int64_t stride, const float* bias, int64_t p, int64_t first,
-                int64_t count, float* y) {
+void transformY(const Winograd& plan, const float* from, int64_t stride, const Epilogue& epilogue, int64_t p,
+                int64_t begin, int64_t count, float* y) {
   constexpr int m = F::outputs, n = F::points;
   const Vector* v = reinterpret_cast<const Vector*>(from);
   const int64_t step = stride / lanes, halves = smaller(2, plan.yBlocks - 2 * p);
-  Place place(plan, first);
+  Place place(plan, begin);
   for (int64_t tile = 0; tile < count; ++tile, v += 2, place.next(plan)) {
     const int64_t top = place.down * m, left = place.across * m;
     const int64_t down = smaller(m, plan.yHeight - top), across = smaller(m, plan.yWidth - left);
     for (int64_t half = 0; half < halves; ++half) {
       const int64_t block = 2 * p + half;
-      const Vector added = bias == nullptr ? Vector{} : load(bias + block * lanes);
+      const Vector added = epilogue.bias == nullptr ? Vector{} : load(epilogue.bias + block * lanes);
       Vector pixels[m * m];
       square<n, m>(F::output, v + half, n * step, step, pixels, m, 1);
-      float* image = y + (place.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth * lanes;
+      const int64_t image = (place.image * plan.yBlocks + block) * plan.yHeight;
       for (int64_t row = 0; row < down; ++row) {
-        float* to = image + ((top + row) * plan.yWidth + left) * lanes;
-        for (int64_t column = 0; column < across; ++column)
-          store(to + column * lanes, pixels[row * m + column] + added);
+        const int64_t first = ((image + top + row) * plan.yWidth + left) * lanes;
+        for (int64_t column = 0; column < across; ++column) {
+          const int64_t at = first + column * lanes;
+          Vector pixel = pixels[row * m + column] + added;
+          if (epilogue.residual != nullptr) pixel += load(epilogue.residual + at);
+          if (epilogue.relu) pixel = pixel < 0.0f ? Vector{} : pixel;
+          store(y + at, pixel);
+        }
       }
     }
   }
@@ -219,8 +224,8 @@ SPINEGRAD_INLINE int64_t filterOf(int64_t position) {
 }
 
 template <class F>
-void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
-                float* y) {
+void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
+                float* scratch, float* y) {
   constexpr int n = F::points;
   const int64_t inputs = 2 * plan.xPanels(), outputs = 2 * plan.yPanels(), filterPanel = inputs * lanes * panel;
   float* u = scratch;
@@ -249,15 +254,15 @@ void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turne
         }
       }
       for (int64_t p = 0; p < plan.yPanels(); ++p) {
-        transformY<F>(plan, m + p * plan.blockTiles * panel, stride, bias, p, first, count, y);
+        transformY<F>(plan, m + p * plan.blockTiles * panel, stride, epilogue, p, first, count, y);
       }
     }
   }
 }
 
 template <class F>
-void filtersFirst(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
-                  float* y) {
+void filtersFirst(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
+                  float* scratch, float* y) {
   constexpr int n = F::points;
   const int64_t inputs = 2 * plan.xPanels(), tiles = plan.tiles();
   float* v = scratch;
@@ -281,7 +286,7 @@ void filtersFirst(const Winograd& plan, const float* x, const float* w, bool tur
         panelProducts(plan, v + position * plan.xStride(), u + filterOf<F>(position) * plan.filterPanelStride(), tiles,
                       m + position * plan.tilePanelStride());
       }
-      transformY<F>(plan, m, plan.tilePanelStride(), bias, p, 0, tiles, y);
+      transformY<F>(plan, m, plan.tilePanelStride(), epilogue, p, 0, tiles, y);
     }
   }
 }
@@ -375,23 +380,23 @@ void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scrat
 }
 
 template <class F>
-void fpropOf(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
-             float* y) {
-  plan.filtersFirst() ? filtersFirst<F>(plan, x, w, turned, bias, scratch, y)
-                      : tilesFirst<F>(plan, x, w, turned, bias, scratch, y);
+void fpropOf(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
+             float* scratch, float* y) {
+  plan.filtersFirst() ? filtersFirst<F>(plan, x, w, turned, epilogue, scratch, y)
+                      : tilesFirst<F>(plan, x, w, turned, epilogue, scratch, y);
 }
 
-void fprop(const Winograd& plan, const float* x, const float* w, bool turned, const float* bias, float* scratch,
+void fprop(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue, float* scratch,
            float* y) {
   switch (plan.transforms) {
     case Transforms::F4x3:
-      return fpropOf<F4x3<Vector>>(plan, x, w, turned, bias, scratch, y);
+      return fpropOf<F4x3<Vector>>(plan, x, w, turned, epilogue, scratch, y);
     case Transforms::F3x3:
-      return fpropOf<F3x3<Vector>>(plan, x, w, turned, bias, scratch, y);
+      return fpropOf<F3x3<Vector>>(plan, x, w, turned, epilogue, scratch, y);
     case Transforms::F3x3Strided:
-      return fpropOf<F3x3Strided<Vector>>(plan, x, w, turned, bias, scratch, y);
+      return fpropOf<F3x3Strided<Vector>>(plan, x, w, turned, epilogue, scratch, y);
     case Transforms::F3x3StridedBack:
-      return fpropOf<F3x3StridedBack<Vector>>(plan, x, w, turned, bias, scratch, y);
+      return fpropOf<F3x3StridedBack<Vector>>(plan, x, w, turned, epilogue, scratch, y);
   }
 }
 

@@ -22,6 +22,7 @@
 #include "native/cuda/device.h"
 #include "native/cuda/launch.h"
 #include "native/cuda/memory.h"
+#include "native/cuda/pointwise.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
@@ -256,7 +257,7 @@ std::optional<Stem> stemOf(const Conv2dShape& padded, int64_t channels) {
   return stem;
 }
 
-void fprop(const Call& call) {
+void convolve(const Call& call) {
   Tensor &x = call.in(0), &w = call.in(1), &y = call.out(0);
   const Conv2dShape shape = shapeOf(call, x.shape, w.shape, y.shape);
   const float* const bias = call.hasIn(2) ? read<float>(call.in(2)) : nullptr;
@@ -266,6 +267,15 @@ void fprop(const Call& call) {
   launch("conv2d_fprop_stem", {blocks, static_cast<unsigned>(ceilDivide(w.shape[0], stemFilters))}, {128},
          stem->fpropBytes(), read<float>(x), read<float>(w), bias, write(y, last), stem->shape, stem->window,
          stem->tiles);
+}
+
+void fprop(const Call& call) {
+  convolve(call);
+  Tensor& y = call.out(0);
+  const float* const sums = read(y, last);
+  float* const to = write(y, last);
+  if (call.hasIn(3)) launchPointwise("add_forward", y, sums, read(call.in(3), last), to);
+  if (Conv2dAttributes(call).relu) launchPointwise("relu_forward", y, sums, to);
 }
 
 void dgrad(const Call& call) {

@@ -11,9 +11,15 @@ namespace spinegrad {
 
 struct Conv2dAttributes {
   int64_t strideH, strideW, padH, padW;
+  /// fprop's alone.
+  bool relu;
 
   explicit Conv2dAttributes(const Call& call)
-      : strideH(call.integer(0)), strideW(call.integer(1)), padH(call.integer(2)), padW(call.integer(3)) {}
+      : strideH(call.integer(0)),
+        strideW(call.integer(1)),
+        padH(call.integer(2)),
+        padW(call.integer(3)),
+        relu(call.flag(4)) {}
 };
 
 struct MaxPool2dAttributes {

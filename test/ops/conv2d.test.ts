@@ -2,6 +2,7 @@ import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import {
   describeOperation,
   integers,
+  type NumberInput,
   normals,
   type OperationCase,
   type Reference,
@@ -11,12 +12,16 @@ import {
 interface Options {
   stride?: number | [number, number];
   padding?: number | [number, number];
+  relu?: boolean;
 }
 
 const pair = (value: number | [number, number]): [number, number] =>
   typeof value === 'number' ? [value, value] : value;
 
-function reference({ x, weight, bias }: Record<string, Reference>, options: Options = {}): Float64Array {
+function reference(
+  { x, weight, bias, residual }: Record<string, Reference>,
+  options: Options = {},
+): Float64Array {
   const [n, c, h, w] = x!.shape as [number, number, number, number];
   const [k, , r, s] = weight!.shape as [number, number, number, number];
   const stride = pair(options.stride ?? 1);
@@ -39,9 +44,16 @@ function reference({ x, weight, bias }: Record<string, Reference>, options: Opti
         }
       }
     }
-    y[index] = total;
+    total += residual?.values[index] ?? 0;
+    y[index] = options.relu ? Math.max(total, 0) : total;
   }
   return y;
+}
+
+/** A sum of one of them and integers is not 0, where ReLU has no gradient. */
+function halves(shape: readonly number[], seed: number): NumberInput {
+  const { values } = integers(shape, seed);
+  return { shape, values: values.map((value) => value + 0.5) };
 }
 
 /** Small integers: every sum is exact in float32, in any order. */
@@ -56,11 +68,33 @@ function exact(
   const weight = integers([k, x[1], r, s], 2);
   return {
     name,
-    inputs: { x: integers(x, 1), weight, ...(bias && { bias: integers([k], 3) }) },
+    inputs: {
+      x: integers(x, 1),
+      weight,
+      ...(bias && { bias: options.relu ? halves([k], 3) : integers([k], 3) }),
+    },
     options,
     exact: true,
     differentiable: bias ? ['x', 'weight', 'bias'] : ['x', 'weight'],
     probes: 16,
+  };
+}
+
+/**
+ * With a residual of y's shape, and ReLU where asked. Sums that are not exact may fall to the other side of 0, so ReLU's
+ * gradient is then not looked at.
+ */
+function behind(
+  one: OperationCase<Options>,
+  shape: [number, number, number, number],
+  relu = true,
+): OperationCase<Options> {
+  return {
+    ...one,
+    name: `${one.name}, residual${relu ? ' and ReLU' : ''}`,
+    inputs: { ...one.inputs, residual: halves(shape, 10) },
+    options: { ...one.options, relu },
+    differentiable: one.exact || !relu ? [...Object.keys(one.inputs), 'residual'] : [],
   };
 }
 
@@ -94,7 +128,7 @@ function winograd(
 
 describeOperation<Options>({
   name: 'conv2d',
-  run: ({ x, weight, bias }, options) => conv2d(x!, weight!, { ...options, bias }),
+  run: ({ x, weight, bias, residual }, options) => conv2d(x!, weight!, { ...options, bias, residual }),
   reference,
   differentiable: ['x', 'weight'],
   tolerance: {
@@ -130,6 +164,14 @@ describeOperation<Options>({
       options: { padding: 1 },
       differentiable: ['x', 'weight', 'bias'],
     },
+    behind(exact('3x3', [2, 8, 5, 6], [16, 3, 3], { padding: 1 }), [2, 16, 5, 6], false),
+    behind(exact('3x3, stride 2', [2, 8, 7, 6], [11, 3, 3], { padding: 1, stride: 2 }, true), [2, 11, 4, 3]),
+    behind(exact('1x1', [2, 3, 5, 4], [5, 1, 1]), [2, 5, 5, 4]),
+    behind(exact('the stem', [2, 1, 9, 8], [16, 7, 7], { padding: 3, stride: 2 }), [2, 16, 5, 4]),
+    behind(exact('the last stage', [2, 64, 3, 3], [64, 3, 3], { padding: 1 }, true), [2, 64, 3, 3]),
+    exact('bias and ReLU', [2, 6, 5, 5], [9, 3, 3], { padding: 1, relu: true }, true),
+    behind(winograd('Winograd', [4, 33, 13, 10], 34, 1, true), [4, 34, 13, 10]),
+    behind(winograd('Winograd', [8, 32, 6, 6], 32, 1), [8, 32, 6, 6], false),
     winograd('Winograd, tiles of 4', [1, 64, 8, 8], 64, 1),
     winograd('Winograd, tiles of 3', [8, 32, 6, 6], 48, 1),
     winograd('Winograd, one tile an image', [33, 32, 3, 3], 32, 1),
@@ -142,6 +184,14 @@ describeOperation<Options>({
     winograd('Winograd, stride 2, tiles over the edge', [7, 40, 15, 17], 37, 1, true, 2),
   ],
   refusals: [
+    {
+      name: "a residual of another shape than y's",
+      code: 'ERR_SHAPE',
+      call: (device) =>
+        conv2d(device.zeros([1, 3, 4, 4]), device.zeros([2, 3, 3, 3]), {
+          residual: device.zeros([1, 2, 4, 4]),
+        }),
+    },
     {
       name: 'another number of channels',
       code: 'ERR_SHAPE',

@@ -1,10 +1,8 @@
 /** The layers with parameters: what torch.nn calls Conv2d, BatchNorm2d and Linear, with its initialisation. */
 import type { Device } from '../engine/device.js';
-import { add } from '../engine/ops/add.js';
 import { batchNorm2d } from '../engine/ops/batchNorm2d.js';
 import { conv2d } from '../engine/ops/conv2d.js';
 import { linear } from '../engine/ops/linear.js';
-import { relu } from '../engine/ops/relu.js';
 import { sizeOf, type Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { RandomStream } from '../random.js';
@@ -40,10 +38,12 @@ export class Conv2d extends Module {
     if (options.bias) this.bias = this.parameter('bias', build.device.zeros([outputs]));
   }
 
-  /** [N, C, H, W] -> [N, K, P, Q] */
-  forward(x: Tensor): Tensor {
+  /** [N, C, H, W] -> [N, K, P, Q], with what is behind it in as few passes as there can be. */
+  forward(x: Tensor, { norm, ...fused }: Fused & { norm?: BatchNorm2d } = {}): Tensor {
     const { stride = 1, padding = 0 } = this.options;
-    return conv2d(x, this.weight, { bias: this.bias, stride, padding });
+    const options = { bias: this.bias, stride, padding };
+    if (!norm || norm.folded) return conv2d(x, this.weight, { ...options, ...fused });
+    return norm.forward(conv2d(x, this.weight, options), fused);
   }
 
   /** From now on gives y * scale + shift, one of each a filter, where it gave y. */
@@ -57,6 +57,12 @@ export class Conv2d extends Module {
     if (this.bias) this.bias.write(shifted);
     else this.bias = this.parameter('bias', device.tensor(shifted));
   }
+}
+
+/** A residual that is added, and a ReLU after it. */
+export interface Fused {
+  residual?: Tensor;
+  relu?: boolean;
 }
 
 const EPS = 1e-5;
@@ -89,18 +95,23 @@ export class BatchNorm2d extends Module {
     this.runningVariance = this.buffer('running_var', device.full([channels], 1));
   }
 
-  /** Normalises x, adds `residual` and applies ReLU where asked, in one pass. */
-  forward(x: Tensor, fused: { relu?: boolean; residual?: Tensor } = {}): Tensor {
-    if (this.#folded) {
-      if (this.training) {
-        throw new SpinegradError(
-          'ERR_FOLDED',
-          'BatchNorm2d: its statistics are folded into the convolution before, which ends training; load the network again',
-        );
-      }
-      const y = fused.residual ? add(x, fused.residual) : x;
-      return fused.relu ? relu(y) : y;
+  /**
+   * Whether the convolution before does its work.
+   *
+   * @throws SpinegradError ERR_FOLDED when training: its statistics are gone
+   */
+  get folded(): boolean {
+    if (this.#folded && this.training) {
+      throw new SpinegradError(
+        'ERR_FOLDED',
+        'BatchNorm2d: its statistics are folded into the convolution before, which ends training; load the network again',
+      );
     }
+    return this.#folded;
+  }
+
+  /** Normalises x, adds `residual` and applies ReLU where asked, in one pass. */
+  forward(x: Tensor, fused: Fused = {}): Tensor {
     const { weight, bias, runningMean, runningVariance, training, momentum } = this;
     return batchNorm2d(x, weight, bias, runningMean, runningVariance, {
       training,

@@ -1,7 +1,7 @@
 /**
  * ResNet (He et al., "Deep residual learning for image recognition", 2016) as an encoder: torchvision's network and
- * names without the last `fc`. Every batch norm is fused with what follows it, so a basic block is four kernels:
- * conv, BN + ReLU, conv, BN + residual + ReLU.
+ * names without the last `fc`. Every batch norm is fused with what follows it, so a basic block is four kernels: conv,
+ * BN + ReLU, conv, BN + residual + ReLU; and two where batch norms are folded: conv + ReLU, conv + residual + ReLU.
  */
 import { expectNumber, found } from '../engine/check.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
@@ -39,7 +39,7 @@ class Downsample extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#norm.forward(this.#conv.forward(x));
+    return this.#conv.forward(x, { norm: this.#norm });
   }
 }
 
@@ -84,7 +84,7 @@ class Block extends Module {
     const residual = this.#downsample?.forward(x) ?? x;
     return this.#branches.reduce((y, { conv, norm }, index) => {
       const last = index === this.#branches.length - 1;
-      return norm.forward(conv.forward(y), last ? { relu: true, residual } : { relu: true });
+      return conv.forward(y, last ? { norm, relu: true, residual } : { norm, relu: true });
     }, x);
   }
 }
@@ -161,11 +161,9 @@ export class ResNet extends Module {
 
   /** [N, C, H, W] -> feature map [N, features, H / stride, W / stride] */
   featureMap(x: Tensor): Tensor {
-    const stem = maxPool2d(this.#bn1.forward(this.#conv1.forward(x), { relu: true }), 3, {
-      stride: 2,
-      padding: 1,
-    });
-    return this.#stages.reduce((y, stage) => stage.forward(y), stem);
+    const stem = this.#conv1.forward(x, { norm: this.#bn1, relu: true });
+    const pooled = maxPool2d(stem, 3, { stride: 2, padding: 1 });
+    return this.#stages.reduce((y, stage) => stage.forward(y), pooled);
   }
 
   /** [N, C, H, W] -> embeddings [N, features] */

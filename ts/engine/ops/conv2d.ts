@@ -8,11 +8,15 @@ export interface Conv2dOptions {
   bias?: Tensor | undefined;
   stride?: Pair;
   padding?: Pair;
+  /** Fuse a ReLU behind. */
+  relu?: boolean;
+  /** Fuse the sum with a residual of y's shape, before the ReLU. */
+  residual?: Tensor | undefined;
 }
 
 /**
  * Cross-correlation of images x [N, C, H, W] with filters weight [K, C, R, S], zero padding on both sides:
- * y [N, K, P, Q] with P = floor((H + 2 padding - R) / stride) + 1, Q alike.
+ * y [N, K, P, Q] with P = floor((H + 2 padding - R) / stride) + 1, Q alike; bias, residual and ReLU by option.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const [n, c, h, w] = expectTensor('conv2d', 'x', x, { shape: [null, null, null, null] }) as [
@@ -28,7 +32,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     number,
     number,
   ];
-  const { bias, stride = 1, padding = 0 } = options ?? {};
+  const { bias, stride = 1, padding = 0, relu = false, residual } = options ?? {};
   if (bias) expectTensor('conv2d', 'bias', bias, { shape: [k], device });
   const strides = expectPair('conv2d', 'stride', stride, 1);
   const pads = expectPair('conv2d', 'padding', padding, 0);
@@ -40,17 +44,23 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
       `conv2d(): x: expected images of at least the filter's ${r}x${s} with padding ${pads}, found ${h}x${w}`,
     );
   }
-  const attributes = [...strides, ...pads];
+  if (residual) expectTensor('conv2d', 'residual', residual, { shape: [n, k, p, q], device });
+  const attributes = [...strides, ...pads, Number(relu)];
   const y = device.empty([n, k, p, q]);
-  device.run('conv2d.fprop', [x, weight, bias], [y], attributes);
-  const inputs = bias ? [x, weight, bias] : [x, weight];
-  return record(y, inputs, [], (gradient, [needsX, needsWeight, needsBias]) => {
-    const dx = needsX ? device.empty(x.shape) : undefined;
-    if (dx) device.run('conv2d.dgrad', [gradient, weight], [dx], attributes);
-    const dw = needsWeight ? device.empty(weight.shape) : undefined;
-    if (dw) device.run('conv2d.wgrad', [x, gradient], [dw], attributes);
-    const db = needsBias ? device.empty([k]) : undefined;
-    if (db) device.run('conv2d.biasGrad', [gradient], [db]);
-    return [dx, dw, db];
+  device.run('conv2d.fprop', [x, weight, bias, residual], [y], attributes);
+  const inputs = [x, weight, bias, residual].filter((tensor) => tensor !== undefined);
+  return record(y, inputs, [], (gradient, needs) => {
+    const needed = (tensor: Tensor | undefined) => tensor !== undefined && needs[inputs.indexOf(tensor)];
+    const dy = relu ? device.empty(y.shape) : gradient;
+    if (relu) device.run('relu.backward', [y, gradient], [dy]);
+    const dx = needed(x) ? device.empty(x.shape) : undefined;
+    if (dx) device.run('conv2d.dgrad', [dy, weight], [dx], attributes);
+    const dw = needed(weight) ? device.empty(weight.shape) : undefined;
+    if (dw) device.run('conv2d.wgrad', [x, dy], [dw], attributes);
+    const db = needed(bias) ? device.empty([k]) : undefined;
+    if (db) device.run('conv2d.biasGrad', [dy], [db]);
+    const dr = needed(residual) ? dy : undefined;
+    if (relu && !dr) dy.dispose();
+    return [dx, dw, ...(bias ? [db] : []), ...(residual ? [dr] : [])];
   });
 }
