@@ -1,8 +1,8 @@
 // conv2d: fprop, dgrad and wgrad, and the bias gradient.
 //
-// Our own Winograd takes the 3x3 convolutions of stride 1 and 2 where it pays (see planWinograd), oneDNN takes the
-// others. Of oneDNN's algorithms a plan is made once for each shape and pass: candidates are tried in order and the
-// first that it has a real kernel for (not its slow reference) is taken:
+// Our own Winograd takes the 3x3 convolutions of stride 1 and 2 where it pays (see planWinograd), the stem has a wgrad
+// of its own, oneDNN takes the others. Of oneDNN's algorithms a plan is made once for each shape and pass: candidates
+// are tried in order and the first that it has a real kernel for (not its slow reference) is taken:
 //   1. channel-blocked images
 //   2. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
 //   3. row-major images, through a matrix product: any shape
@@ -19,6 +19,7 @@
 #include "native/cpu/device.h"
 #include "native/cpu/memory.h"
 #include "native/cpu/simd.h"
+#include "native/cpu/stemGradient.h"
 #include "native/cpu/winograd.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
@@ -158,6 +159,14 @@ void winogradWgrad(const Call& call, const Problem& problem, const Winograd& pla
   winogradFilterGradient(plan, x, dy, write(call.out(0), winogradWeights(problem)));
 }
 
+void stemWgrad(const Call& call, const Problem& problem) {
+  const auto tag = channelBlock() == 16 ? memory::format_tag::Ohwi16o : memory::format_tag::Ohwi8o;
+  const float* x = read<float>(call.in(0));
+  const float* dy = read(call.in(1), channelBlocked(problem.y));
+  float* dw = write(call.out(0), {dims(problem.w), memory::data_type::f32, tag});
+  stemFilterGradient(problem.x, x, problem.y, dy, problem.w, dw, problem.attributes);
+}
+
 void fprop(const Call& call) {
   const Problem problem{call.in(0).shape,       call.in(1).shape, call.out(0).shape,
                         Conv2dAttributes(call), call.hasIn(2),    call.hasIn(3)};
@@ -204,6 +213,7 @@ void wgrad(const Call& call) {
   if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
     return winogradWgrad(call, problem, *plan);
   }
+  if (isStem(problem.x, problem.w, problem.attributes)) return stemWgrad(call, problem);
   const auto& [description, primitive] = planFor<Wgrad>(problem, describeWgrad);
   primitive.execute(
       dnnlStream(),
