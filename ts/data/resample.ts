@@ -46,29 +46,38 @@ export function resample(
   }
   const alongX = taps(turned ? b : a, c, size, image.columns, border);
   const alongY = taps(turned ? d : e, f, size, image.rows, border);
-  const values = passY(passX(image, alongX, alongY, low), alongY, 65535 / (high - low));
+  const read = rowsRead(alongY);
+  const values = passY(passX(image, alongX, read, low), read, alongY, 65535 / (high - low));
   return turned ? transposed(values, size) : values;
 }
 
-/** The image less `low`, resampled along x in the rows that the second pass reads: float32 [image rows, size]. */
-function passX({ pixels, rows, columns }: Plane2d, alongX: Taps, alongY: Taps, low: number): Float32Array {
-  const { firsts, ends, weights } = alongX;
+/** The image less `low`, resampled along x in the rows that are read: float32 [to - from, size]. */
+function passX(
+  { pixels, columns }: Plane2d,
+  { firsts, ends, weights }: Taps,
+  { from, to }: Rows,
+  low: number,
+): Float32Array {
   const size = firsts.length;
-  const out = new Float32Array(rows * size);
-  const [from, to] = rowsRead(alongY);
+  const out = new Float32Array((to - from) * size);
   for (let y = from; y < to; y++) {
     let tap = 0;
     for (let j = 0; j < size; j++) {
       let at = y * columns + firsts[j]!;
       let sum = 0;
       for (; tap < ends[j]!; tap++) sum += weights[tap]! * (pixels[at++]! - low);
-      out[y * size + j] = sum;
+      out[(y - from) * size + j] = sum;
     }
   }
   return out;
 }
 
-function rowsRead({ firsts, ends }: Taps): readonly [from: number, to: number] {
+interface Rows {
+  from: number;
+  to: number;
+}
+
+function rowsRead({ firsts, ends }: Taps): Rows {
   let from = Number.POSITIVE_INFINITY;
   let to = 0;
   for (let i = 0; i < firsts.length; i++) {
@@ -77,18 +86,23 @@ function rowsRead({ firsts, ends }: Taps): readonly [from: number, to: number] {
     from = Math.min(from, firsts[i]!);
     to = Math.max(to, firsts[i]! + count);
   }
-  return [from, to];
+  return to > 0 ? { from, to } : { from: 0, to: 0 };
 }
 
 /** The rows resampled along y, times `scale`, as uint16 [size, size]. */
-function passY(rows: Float32Array, { firsts, ends, weights }: Taps, scale: number): Uint16Array {
+function passY(
+  rows: Float32Array,
+  { from }: Rows,
+  { firsts, ends, weights }: Taps,
+  scale: number,
+): Uint16Array {
   const size = firsts.length;
   const out = new Uint16Array(size * size);
   const sums = new Float64Array(size);
   let tap = 0;
   for (let i = 0; i < size; i++) {
     sums.fill(0);
-    let row = firsts[i]! * size;
+    let row = (firsts[i]! - from) * size;
     for (; tap < ends[i]!; tap++, row += size) {
       const weight = weights[tap]!;
       for (let j = 0; j < size; j++) sums[j]! += weight * rows[row + j]!;
