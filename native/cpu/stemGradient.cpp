@@ -26,7 +26,7 @@ class Frames {
       : height((dy[2] - 1) * attributes.strideH + filterRows),
         width((dy[3] - 1) * stride + taps),
         framed_(shape[0] * shape[1] * height * width) {
-    const auto& [strideH, strideW, padH, padW] = attributes;
+    const int64_t padH = attributes.padH, padW = attributes.padW;
 #pragma omp parallel for schedule(static)
     for (int64_t plane = 0; plane < shape[0] * shape[1]; ++plane) {
       std::fill_n((*this)[plane], height * width, 0.0f);
