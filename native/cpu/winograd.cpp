@@ -108,7 +108,7 @@ void winogradConvolve(Winograd plan, const float* x, const float* weights, bool 
 }
 
 void winogradFilterGradient(Winograd plan, const float* x, const float* dy, float* dw) {
-  plan.blockTiles = plan.filtersFirst() ? plan.tiles() : std::min<int64_t>(192, plan.tiles());
+  plan.blockTiles = plan.filtersFirst() ? plan.tiles() : std::min<int64_t>(96, plan.tiles());
   const Workspace<float> scratch(plan.wgradScratch(omp_get_max_threads()));
   kernels()->wgrad(plan, x, dy, scratch.data(), dw);
 }

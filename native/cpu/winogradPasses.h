@@ -43,6 +43,23 @@ struct Place {
   }
 };
 
+/// Tiles of images are far apart in memory, too irregular for the processor to guess the next: asked for so many tiles
+/// before they are read or written, they come from memory while others are transformed.
+constexpr int64_t tilesAhead = 6;
+
+/// Asks for the size x size pixels from (top, left) on, of which the last `step` columns are new.
+template <int size, int step, int write>
+SPINEGRAD_INLINE void prefetchTile(const Vector* image, int64_t width, int64_t top, int64_t left) {
+  constexpr int perLine = lanes == 16 ? 1 : 2;
+#pragma GCC unroll 8
+  for (int row = 0; row < size; ++row) {
+#pragma GCC unroll 8
+    for (int column = size - 1; column >= size - step; column -= perLine) {
+      __builtin_prefetch(image + (top + row) * width + left + column, write);
+    }
+  }
+}
+
 /// Transforms the size x size pixels at (top, left) of one channel block's image, zeros outside.
 template <int size, int n>
 SPINEGRAD_INLINE void transformTile(Transform* transform, const Vector* image, int64_t height, int64_t width,
@@ -66,13 +83,15 @@ template <int size, int n, int tileStep>
 SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform, const float* images, int64_t blocks,
                                      int64_t height, int64_t width, int64_t padH, int64_t padW, int64_t block,
                                      int64_t first, int64_t count, float* to, int64_t stride) {
-  Place place(plan, first);
+  Place place(plan, first), ahead(plan, first + tilesAhead);
   Vector* v = reinterpret_cast<Vector*>(to);
   const Vector* x = reinterpret_cast<const Vector*>(images);
   const int64_t step = stride / lanes;
-  for (int64_t tile = 0; tile < count; ++tile, place.next(plan)) {
+  for (int64_t tile = 0; tile < count; ++tile, place.next(plan), ahead.next(plan)) {
     for (int64_t half = 0; half < 2; ++half, ++v) {
       if (block + half < blocks) {
+        prefetchTile<size, tileStep, 0>(x + (ahead.image * blocks + block + half) * height * width, width,
+                                        ahead.down * tileStep - padH, ahead.across * tileStep - padW);
         transformTile<size, n>(transform, x + (place.image * blocks + block + half) * height * width, height, width,
                                place.down * tileStep - padH, place.across * tileStep - padW, v, step);
       } else {
@@ -106,12 +125,15 @@ void transformY(const Winograd& plan, const float* from, int64_t stride, const E
   constexpr int m = F::outputs, n = F::points;
   const Vector* v = reinterpret_cast<const Vector*>(from);
   const int64_t step = stride / lanes, halves = smaller(2, plan.yBlocks - 2 * p);
-  Place place(plan, begin);
-  for (int64_t tile = 0; tile < count; ++tile, v += 2, place.next(plan)) {
+  Place place(plan, begin), ahead(plan, begin + tilesAhead);
+  for (int64_t tile = 0; tile < count; ++tile, v += 2, place.next(plan), ahead.next(plan)) {
     const int64_t top = place.down * m, left = place.across * m;
     const int64_t down = smaller(m, plan.yHeight - top), across = smaller(m, plan.yWidth - left);
     for (int64_t half = 0; half < halves; ++half) {
       const int64_t block = 2 * p + half;
+      prefetchTile<m, m, 1>(
+          reinterpret_cast<const Vector*>(y) + (ahead.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth,
+          plan.yWidth, ahead.down * m, ahead.across * m);
       const Vector added = epilogue.bias == nullptr ? Vector{} : load(epilogue.bias + block * lanes);
       Vector pixels[m * m];
       square<n, m>(F::output, v + half, n * step, step, pixels, m, 1);
