@@ -38,14 +38,6 @@ struct Part {
   }
 };
 
-/// Four values of one a channel; the padding's are 0, and so is all that is made of them.
-__device__ __forceinline__ Float4 channelValues(const float* values, int32_t channel, int32_t channels) {
-  Float4 result;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) result[i] = channel + i < channels ? values[channel + i] : 0.0f;
-  return result;
-}
-
 __device__ __forceinline__ Float4 gated(const float* y, const float* dy, int64_t at, int32_t relu) {
   Float4 g = load<Float4>(dy + at);
   if (relu) {
@@ -126,6 +118,30 @@ SPINEGRAD_KERNEL(batchNorm2d_sums, 256, (const float* __restrict__ x, BatchNorm2
   writeSums(sum, squares, size, sums);
 }
 
+/// The same sums from statistics of groups of the pixels; `size` counts groups for pixels.
+SPINEGRAD_KERNEL(batchNorm2d_mergeStatistics, 256,
+                 (ChannelStatistics known, const float* x, BatchNorm2dSize size, double* sums)) {
+  const Part part(size);
+  Float4 sum = {}, squares = {};
+  if (part.first < part.end) {
+    const Float4 origin = load<Float4>(x + part.channel);
+#pragma unroll 2
+    for (int64_t group = part.first; group < part.end; group += pixelRows) {
+      const float count = known.counts[group];
+      if (count == 0) continue;
+      const int64_t at = group * size.padded + part.channel;
+      const Float4 mean = load<Float4>(known.means + at), square = load<Float4>(known.squares + at);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float shifted = mean[i] - origin[i];
+        sum[i] += count * shifted;
+        squares[i] += square[i] + count * shifted * shifted;
+      }
+    }
+  }
+  writeSums(sum, squares, size, sums);
+}
+
 /// grid: groups of 32 channels. Mean and 1 / deviation of the batch, and the running statistics moved towards them.
 SPINEGRAD_KERNEL(batchNorm2d_statistics, 256,
                  (BatchNorm2dSums sums, const float* x, BatchNorm2dSize size, double eps, BatchNorm2dRunning running,
@@ -157,10 +173,10 @@ SPINEGRAD_KERNEL(batchNorm2d_normalize, 256,
                   BatchNorm2dSize size, int32_t relu, float* __restrict__ y)) {
   const Part part(size);
   if (part.first >= part.end) return;
-  const Float4 mean = channelValues(channels.mean, part.channel, size.channels);
-  const Float4 bias = channelValues(channels.bias, part.channel, size.channels);
-  const Float4 weight = channelValues(channels.weight, part.channel, size.channels);
-  Float4 scale = channelValues(channels.inverseDeviation, part.channel, size.channels);
+  const Float4 mean = loadFour(channels.mean, part.channel, size.channels);
+  const Float4 bias = loadFour(channels.bias, part.channel, size.channels);
+  const Float4 weight = loadFour(channels.weight, part.channel, size.channels);
+  Float4 scale = loadFour(channels.inverseDeviation, part.channel, size.channels);
 #pragma unroll
   for (int i = 0; i < 4; ++i) scale[i] *= weight[i];
 #pragma unroll 4
@@ -184,7 +200,7 @@ SPINEGRAD_KERNEL(batchNorm2d_gradientSums, 256,
   const Part part(size);
   Float4 sum = {}, product = {};
   if (part.first < part.end) {
-    const Float4 mean = channelValues(means, part.channel, size.channels);
+    const Float4 mean = loadFour(means, part.channel, size.channels);
 #pragma unroll 4
     for (int64_t pixel = part.first; pixel < part.end; pixel += pixelRows) {
       const int64_t at = pixel * size.padded + part.channel;
@@ -231,7 +247,7 @@ SPINEGRAD_KERNEL(batchNorm2d_gradient, SPINEGRAD_BOUNDS(256, 4),
                   float* __restrict__ dx, float* __restrict__ dr)) {
   const Part part(size);
   if (part.first >= part.end) return;
-  const Float4 mean = channelValues(means, part.channel, size.channels);
+  const Float4 mean = loadFour(means, part.channel, size.channels);
   const Float4 a = load<Float4>(coefficients + part.channel);
   const Float4 b = load<Float4>(coefficients + size.padded + part.channel);
   const Float4 c = load<Float4>(coefficients + 2 * size.padded + part.channel);

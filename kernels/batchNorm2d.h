@@ -1,7 +1,7 @@
 // What the kernels of batchNorm2d and their launcher agree on.
 #pragma once
 
-#include <stdint.h>
+#include "kernels/channelStatistics.h"
 
 namespace spinegrad {
 

@@ -1,7 +1,7 @@
 // What the kernels of conv2d and their launchers agree on.
 #pragma once
 
-#include <stdint.h>
+#include "kernels/channelStatistics.h"
 
 namespace spinegrad {
 
@@ -15,9 +15,19 @@ struct Conv2dShape {
   int32_t strideH, strideW, padH, padW;
 };
 
+/// What fprop does with a value on its way from the sums to y: y = relu(sum + bias + residual). `bias` has one value a
+/// filter, `residual` lies as y; either may be null. The statistics are those of sum + bias.
+struct Conv2dEpilogue {
+  const float *bias = nullptr, *residual = nullptr;
+  int32_t relu = 0;
+  ChannelStatistics statistics = {};
+};
+
 /// The stem's kernels (conv2dStem.cu): a block takes this many outputs down and across, and filters, at a time. Their
 /// shared memory holds the window of x that these outputs see, and the filters or the tile of dy.
 constexpr int32_t stemRows = 8, stemColumns = 16, stemFilters = 64;
+/// Groups of the statistics in a tile of outputs: a warp's two rows each.
+constexpr int32_t stemGroups = stemRows / 2;
 constexpr int32_t stemFilterPitch = stemFilters + 4;
 
 struct StemWindow {

@@ -8,17 +8,17 @@
 // twentieth of the speed of the fast kernels. Products are added in float32 along one run of channels or pixels, the
 // runs in double precision.
 #include "kernels/conv2d.h"
-#include "kernels/lib/kernel.cuh"
+#include "kernels/lib/epilogue.cuh"
 
 SPINEGRAD_KERNEL(conv2d_fprop_plain, 256,
-                 (const float* x, const float* w, const float* bias, float* y, Conv2dShape shape)) {
+                 (const float* x, const float* w, Conv2dEpilogue epilogue, float* y, Conv2dShape shape)) {
   const int64_t count = int64_t(shape.images) * shape.outputH * shape.outputW * shape.outputChannels;
   for (int64_t i = globalThread(); i < count; i += allThreads()) {
     const int k = i % shape.outputChannels;
     const int64_t pixel = i / shape.outputChannels;
     const int q = pixel % shape.outputW, p = pixel / shape.outputW % shape.outputH;
     const int64_t n = pixel / shape.outputW / shape.outputH;
-    double total = bias != nullptr && k < shape.filters ? bias[k] : 0.0f;
+    double total = epilogue.bias != nullptr && k < shape.filters ? epilogue.bias[k] : 0.0f;
     for (int r = 0; r < shape.kernelH && k < shape.filters; ++r) {
       for (int s = 0; s < shape.kernelW; ++s) {
         const int h = p * shape.strideH - shape.padH + r, column = q * shape.strideW - shape.padW + s;
@@ -30,7 +30,7 @@ SPINEGRAD_KERNEL(conv2d_fprop_plain, 256,
         total += run;
       }
     }
-    y[i] = static_cast<float>(total);
+    y[i] = finished(static_cast<float>(total), epilogue, i);
   }
 }
 

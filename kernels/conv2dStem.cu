@@ -11,7 +11,8 @@
 // floats for the stem), so that no tap asks where it is. Lanes are 8 groups of filters by 4 pixels.
 #include "kernels/conv2d.h"
 #include "kernels/lib/async.cuh"
-#include "kernels/lib/vector.cuh"
+#include "kernels/lib/epilogue.cuh"
+#include "kernels/lib/moments.cuh"
 
 constexpr int stemThreads = 128;
 
@@ -40,14 +41,35 @@ __device__ __forceinline__ void loadWindow(float* to, const float* x, const Conv
   }
 }
 
+/// The statistics of a warp's outputs, two rows of the tile: of every filter, eight values in each of four lanes.
+__device__ __forceinline__ void observe(const float (&sums)[8][8], const ChannelStatistics& to,
+                                        const Conv2dShape& shape, const StemTile& tile, int group, int firstFilter) {
+  const int down = min(2, max(0, shape.outputH - tile.top - 2 * int(warpId()))),
+            across = min(stemColumns, shape.outputW - tile.left);
+  const int count = down * across;
+  if (firstFilter == 0 && laneId() < 8) to.counts[group] = count;
+  if (count == 0) return;
+#pragma unroll
+  for (int k = 0; k < 8; ++k) {
+    const Float2 moments = momentsOf<8, 8>(
+        count, [&](int j) { return sums[j][k]; },
+        [&](int j) { return j / 4 < down && laneId() / 8 + j % 4 * 4 < across; });
+    const int filter = firstFilter + k % 4 + 32 * (k / 4);
+    if (laneId() >= 8 || filter >= shape.outputChannels) continue;
+    const int64_t at = int64_t(group) * shape.outputChannels + filter;
+    to.means[at] = moments[0];
+    to.squares[at] = moments[1];
+  }
+}
+
 /// A thread has 8 outputs (two rows of the warp, every 4th column) times 8 filters (4 and, 32 further, another 4): for
 /// each tap it reads 8 + 8 floats for 64 products. For a warp these are 8 passes of shared memory for the pixels (4 at
 /// a time, each for 8 lanes) and 2 x 4 for the filters; 64 passes for four warps, in which an A100 can issue half of
 /// their 64 products each and an H100 all. A warp's writes are whole lines of 128 bytes. Blocks take tiles in turn, so
 /// that the filters, turned round to [tap][filter], are read once. grid: any number of blocks, tiles of filters.
 SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
-                 (const float* x, const float* w, const float* bias, float* y, Conv2dShape shape, StemWindow window,
-                  int32_t tiles)) {
+                 (const float* x, const float* w, Conv2dEpilogue epilogue, float* y, Conv2dShape shape,
+                  StemWindow window, int32_t tiles)) {
   SPINEGRAD_DYNAMIC_SHARED(memory);
   const int taps = shape.channels * shape.kernelH * shape.kernelW;
   float* const filters = reinterpret_cast<float*>(memory);
@@ -64,7 +86,7 @@ SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
 #pragma unroll
   for (int k = 0; k < 8; ++k) {
     const int filter = firstFilter + mine + k % 4 + 32 * (k / 4);
-    start[k] = bias != nullptr && filter < shape.filters ? bias[filter] : 0.0f;
+    start[k] = epilogue.bias != nullptr && filter < shape.filters ? epilogue.bias[filter] : 0.0f;
   }
 
   for (int i = blockIdx.x; i < tiles; i += gridDim.x) {
@@ -95,15 +117,21 @@ SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
         }
       }
     }
+    if (epilogue.statistics.counts != nullptr) {
+      observe(sums, epilogue.statistics, shape, tile, i * stemGroups + warpId(), firstFilter + mine);
+    }
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
       const int p = tile.top + firstRow + j / 4, q = tile.left + firstColumn + j % 4 * 4;
       if (p >= shape.outputH || q >= shape.outputW) continue;
-      const int filter = firstFilter + mine;
-      float* const to =
-          y + ((int64_t(tile.image) * shape.outputH + p) * shape.outputW + q) * shape.outputChannels + filter;
-      if (filter < shape.outputChannels) store(to, Float4{{sums[j][0], sums[j][1], sums[j][2], sums[j][3]}});
-      if (filter + 32 < shape.outputChannels) store(to + 32, Float4{{sums[j][4], sums[j][5], sums[j][6], sums[j][7]}});
+      const int64_t pixel = (int64_t(tile.image) * shape.outputH + p) * shape.outputW + q;
+#pragma unroll
+      for (int k = 0; k < 8; k += 4) {
+        const int filter = firstFilter + mine + 8 * k;
+        const int64_t at = pixel * shape.outputChannels + filter;
+        const Float4 values = {{sums[j][k], sums[j][k + 1], sums[j][k + 2], sums[j][k + 3]}};
+        if (filter < shape.outputChannels) store(y + at, finished(values, epilogue, at));
+      }
     }
   }
 }

@@ -111,10 +111,11 @@ __device__ __forceinline__ void forward(const InfoNCEProblem& problem, InfoNCEPa
   }
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    const InfoNCEPart part = {all[r].most, warpSum<4>(all[r].sum),
-                              problem.inside ? positive[r].most : warpSum<4>(similarity[r]),
-                              warpSum<4>(positive[r].sum)};
-    if (t == 0 && row + 8 * r < problem.rows) parts[int64_t(blockIdx.y) * problem.rows + row + 8 * r] = part;
+    const Float4 part = {{all[r].most, warpSum<4>(all[r].sum),
+                          problem.inside ? positive[r].most : warpSum<4>(similarity[r]), warpSum<4>(positive[r].sum)}};
+    if (t == 0 && row + 8 * r < problem.rows) {
+      store(&parts[int64_t(blockIdx.y) * problem.rows + row + 8 * r].most, part);
+    }
   }
 }
 
@@ -183,10 +184,15 @@ __device__ __forceinline__ void backward(const InfoNCEProblem& problem, const in
 #pragma unroll
     for (int d = 0; d < stepDepth / 8; ++d) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int32_t to = row + i / 2 * 8, depth = firstDepth + step * stepDepth + 8 * d + 2 * t + i % 2;
-        if (to < problem.rows && depth < problem.depth) {
-          parts[(int64_t(blockIdx.y) * problem.rows + to) * problem.depth + depth] = sums[step][d][i];
+      for (int r = 0; r < 2; ++r) {
+        const int32_t to = row + 8 * r, depth = firstDepth + step * stepDepth + 8 * d + 2 * t;
+        if (to >= problem.rows || depth >= problem.depth) continue;
+        float* const at = parts + (int64_t(blockIdx.y) * problem.rows + to) * problem.depth + depth;
+        if (problem.depth % 2 == 0) {
+          store(at, Float2{{sums[step][d][2 * r], sums[step][d][2 * r + 1]}});
+        } else {
+          at[0] = sums[step][d][2 * r];
+          if (depth + 1 < problem.depth) at[1] = sums[step][d][2 * r + 1];
         }
       }
     }
@@ -222,7 +228,10 @@ SPINEGRAD_KERNEL(infoNCE_loss, 512,
   double total = 0;
   int32_t counted = 0;
   for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) {
-    const auto part = [&](int32_t split) -> const InfoNCEPart& { return parts[int64_t(split) * rows + row]; };
+    const auto part = [&](int32_t split) {
+      const Float4 values = load<Float4>(&parts[int64_t(split) * rows + row].most);
+      return InfoNCEPart{values[0], values[1], values[2], values[3]};
+    };
     const bool counts = positives[row] > 0;
     const float z = logSumOf(splits, [&](int32_t split) { return LogSum{part(split).most, part(split).sum}; });
     logSums.all[row] = counts ? z : infinity;

@@ -24,7 +24,7 @@ struct InfoNCEProblem {
 
 /// What one split of the columns adds to a row: the largest similarity and the sum of exponentials relative to it, and
 /// of the positives either the same two (mean inside) or the sum of their similarities (outside).
-struct InfoNCEPart {
+struct alignas(16) InfoNCEPart {
   float most, sum, positive, positiveSum;
 };
 

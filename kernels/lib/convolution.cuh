@@ -11,7 +11,9 @@
 #pragma once
 
 #include "kernels/conv2d.h"
+#include "kernels/lib/epilogue.cuh"
 #include "kernels/lib/gemm.cuh"
+#include "kernels/lib/moments.cuh"
 
 namespace spinegrad {
 
@@ -260,20 +262,67 @@ class PixelColumns : public ColumnCopies<Tile, Tile::columns> {
   int images_, top_, left_;
 };
 
-/// C as rows of `pitch` floats behind each other: y of fprop, dw of wgrad.
+/// C as rows of `pitch` floats behind each other: dw of wgrad.
 struct RowsOut {
-  float* tile;
+  float* result;
+  int64_t first;  // of the tile
   int rows, columns, pitch;
-  const float* biases;  // of the columns, or null
-  int biasCount;
 
-  __device__ __forceinline__ float* row(int i) const { return i < rows ? tile + int64_t(i) * pitch : nullptr; }
+  __device__ __forceinline__ int64_t row(int i) const { return i < rows ? first + int64_t(i) * pitch : -1; }
+  __device__ __forceinline__ Float4 bias(int) const { return Float4{}; }
+  __device__ __forceinline__ void store(int64_t at, const Float4& values) const {
+    spinegrad::store(result + at, values);
+  }
+  template <class Sums>
+  __device__ __forceinline__ void observe(const Sums&, int, int) const {}
+};
+
+/// y of fprop: rows with the epilogue of the convolution.
+struct PixelsOut : RowsOut {
+  const Conv2dEpilogue& epilogue;
+  int firstRow, firstColumn, filters;
+
+  __device__ __forceinline__ PixelsOut(float* y, int pixels, int pitch, int filters, int firstRow, int firstColumn,
+                                       const Conv2dEpilogue& epilogue)
+      : RowsOut{y, int64_t(firstRow) * pitch + firstColumn, pixels - firstRow, pitch - firstColumn, pitch},
+        epilogue(epilogue),
+        firstRow(firstRow),
+        firstColumn(firstColumn),
+        filters(filters) {}
+
   __device__ __forceinline__ Float4 bias(int column) const {
-    Float4 values{};
+    return epilogue.bias != nullptr ? loadFour(epilogue.bias, firstColumn + column, filters) : Float4{};
+  }
+  __device__ __forceinline__ void store(int64_t at, const Float4& values) const {
+    spinegrad::store(result + at, finished(values, epilogue, at));
+  }
+
+  /// A warp's rows are one group of the statistics. The eight lanes of a column have two rows each of every 16.
+  template <int rowBlocks, int columnBlocks>
+  __device__ __forceinline__ void observe(const float (&sums)[rowBlocks][columnBlocks][4], int warpRow,
+                                          int warpColumn) const {
+    const ChannelStatistics& to = epilogue.statistics;
+    const int count = min(rows - warpRow, 16 * rowBlocks), group = (firstRow + warpRow) / (16 * rowBlocks);
+    if (to.counts == nullptr || count <= 0) return;
+    if (firstColumn + warpColumn == 0 && laneId() == 0) to.counts[group] = count;
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      if (biases != nullptr && column + i < biasCount) values[i] = biases[column + i];
-    return values;
+    for (int j = 0; j < columnBlocks; ++j) {
+      Float2 pair[2];
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+        pair[k] = momentsOf<2 * rowBlocks, 4>(
+            count, [&](int i) { return sums[i / 2][j][i % 2 * 2 + k]; },
+            [&](int i) { return 16 * (i / 2) + accumulatorRow(i % 2 * 2) < count; });
+      }
+      const int column = warpColumn + 8 * j + accumulatorColumn(0);
+      if (laneId() >= 4 || column >= columns) continue;
+      const Float4 added = bias(column / 4 * 4);
+      const int64_t at = int64_t(group) * pitch + firstColumn + column;
+#pragma unroll
+      for (int k = 0; k < 2; ++k) pair[k][0] += column % 4 == 0 ? added[k] : added[k + 2];
+      spinegrad::store(to.means + at, Float2{{pair[0][0], pair[1][0]}});
+      spinegrad::store(to.squares + at, Float2{{pair[0][1], pair[1][1]}});
+    }
   }
 };
 
@@ -284,14 +333,17 @@ struct PhaseOut {
   const Phase &down, &across;
   int part, firstRow, firstColumn, columns;
 
-  __device__ __forceinline__ float* row(int i) const {
+  __device__ __forceinline__ int64_t row(int i) const {
     const int row = firstRow + i, n = row / across.size / down.size;
     const int h = row / across.size % down.size * shape.strideH + down.phase;
     const int w = row % across.size * shape.strideW + across.phase;
     const int64_t pixel = ((int64_t(part) * shape.images + n) * shape.height + h) * shape.width + w;
-    return n < shape.images ? dx + pixel * shape.channels + firstColumn : nullptr;
+    return n < shape.images ? pixel * shape.channels + firstColumn : -1;
   }
   __device__ __forceinline__ Float4 bias(int) const { return Float4{}; }
+  __device__ __forceinline__ void store(int64_t at, const Float4& values) const { spinegrad::store(dx + at, values); }
+  template <class Sums>
+  __device__ __forceinline__ void observe(const Sums&, int, int) const {}
 };
 
 }  // namespace spinegrad

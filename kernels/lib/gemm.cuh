@@ -133,8 +133,9 @@ __device__ __forceinline__ void readB(uint32_t (&left)[2], uint32_t (&right)[2],
 
 /// Adds up the block's tile and writes it; the stages are its dynamic shared memory. `a.fetch(tile)` and
 /// `b.fetch(tile)` issue the copies of one step and move on to the next. `output.row(i)` is where row i of the tile
-/// begins in memory, at the tile's first column, or null; `output.columns` of the tile exist, a multiple of 4;
-/// `output.bias(i)` is added to the four columns from i.
+/// begins in the result, at the tile's first column, or negative; `output.columns` of the tile exist, a multiple of 4.
+/// `output.observe` sees a warp's sums, `output.bias(i)` is added to the four columns from i, `output.store` takes the
+/// rest of the way.
 template <class Tile, class Precision, class A, class B, class Output>
 __device__ __forceinline__ void multiplyTile(A a, B b, int steps, const Output& output) {
   constexpr int tileA = Tile::rows * gemmDepth, stage = (Tile::rows + Tile::columns) * gemmDepth;
@@ -186,6 +187,7 @@ __device__ __forceinline__ void multiplyTile(A a, B b, int steps, const Output& 
   }
   waitGroup<0>();
   __syncthreads();
+  output.observe(sums, warpRow, warpColumn);
 
   // Lanes hold pieces of 8 bytes. 16 rows at a time pass through the warp's own part of the shared memory, from where a
   // row leaves as whole lines; 8 floats more a row keep the banks of four rows apart.
@@ -205,12 +207,12 @@ __device__ __forceinline__ void multiplyTile(A a, B b, int steps, const Output& 
     __syncwarp();
 #pragma unroll 1  // its addresses would live in registers that the sums need
     for (int row = laneId() / chunks; row < 16; row += rowsAtOnce) {
-      float* const to = output.row(warpRow + 16 * i + row);
-      if (to == nullptr || !inside) continue;
+      const int64_t start = output.row(warpRow + 16 * i + row);
+      if (start < 0 || !inside) continue;
       Float4 values = load<Float4>(rows + row * pitch + laneId() % chunks * 4);
 #pragma unroll
       for (int k = 0; k < 4; ++k) values[k] += bias[k];
-      store(to + column, values);
+      output.store(start + column, values);
     }
     __syncwarp();
   }

@@ -49,4 +49,13 @@ void store(T* to, const P& value, SPINEGRAD_SITE) {
 
 #endif
 
+/// values[at ... at + 3] of `count`, zeros behind the end; `at` is a multiple of 4.
+__device__ __forceinline__ Float4 loadFour(const float* values, int at, int count) {
+  if (at + 4 <= count) return load<Float4>(values + at);
+  Float4 result;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) result[i] = at + i < count ? values[at + i] : 0.0f;
+  return result;
+}
+
 }  // namespace spinegrad

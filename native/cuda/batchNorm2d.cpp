@@ -1,5 +1,6 @@
 // batchNorm2d: two passes over the pixels and a small one over the channels between them; kernels/batchNorm2d.cu says
-// what each computes.
+// what each computes. The first pass of forward is spared where the convolution before has left its result's
+// statistics.
 
 #include "kernels/batchNorm2d.h"
 
@@ -21,14 +22,15 @@ struct Plan {
   /// Rows of blocks, and groups of channels.
   unsigned chunks, groups;
 
-  explicit Plan(const Shape& shape) {
+  explicit Plan(const Shape& shape) : Plan(shape[0] * shape[2] * shape[3], shape[1]) {}
+  Plan(int64_t pixels, int64_t channels) {
     // About 1,024 blocks keep every multiprocessor busy; no thread adds more than 64 values in float.
     constexpr int64_t blocks = 1024, fewest = 4, most = 64;
-    const int64_t pixels = shape[0] * shape[2] * shape[3], padded = paddedChannels(shape[1]);
+    const int64_t padded = paddedChannels(channels);
     groups = static_cast<unsigned>((padded + channelsOfBlock - 1) / channelsOfBlock);
     const int64_t rounds = std::clamp(pixels * groups / (pixelRows * blocks), fewest, most);
     chunks = static_cast<unsigned>((pixels + pixelRows * rounds - 1) / (pixelRows * rounds));
-    size = {pixels, static_cast<int32_t>(shape[1]), static_cast<int32_t>(padded), static_cast<int32_t>(rounds)};
+    size = {pixels, static_cast<int32_t>(channels), static_cast<int32_t>(padded), static_cast<int32_t>(rounds)};
   }
 
   Dim grid() const { return {chunks, groups}; }
@@ -59,9 +61,15 @@ void normalize(const Call& call, const Plan& plan) {
 void forward(const Call& call) {
   const Plan plan(call.in(0).shape);
   const BatchNorm2dAttributes attributes(call);
-  const Sums sums(plan);
   const float* x = read(call.in(0), Layout::channelsLast);
-  launch("batchNorm2d_sums", plan.grid(), {256}, 0, x, plan.size, sums.view.sums);
+  const auto known = takeStatistics(call.in(0));
+  const Plan over = known ? Plan(known->view.groups, plan.size.channels) : plan;
+  const Sums sums(over);
+  if (known) {
+    launch("batchNorm2d_mergeStatistics", over.grid(), {256}, 0, known->view, x, over.size, sums.view.sums);
+  } else {
+    launch("batchNorm2d_sums", over.grid(), {256}, 0, x, over.size, sums.view.sums);
+  }
   const BatchNorm2dRunning running{read<float>(call.out(3)), read<float>(call.out(4)), attributes.momentum};
   launch("batchNorm2d_statistics", {plan.groups}, {256}, 0, sums.view, x, plan.size, attributes.eps, running,
          write<float>(call.out(1)), write<float>(call.out(2)));

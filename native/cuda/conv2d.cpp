@@ -22,7 +22,6 @@
 #include "native/cuda/device.h"
 #include "native/cuda/launch.h"
 #include "native/cuda/memory.h"
-#include "native/cuda/pointwise.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
@@ -43,10 +42,11 @@ struct Tile {
   const char* name;
   int64_t rows, columns;
   unsigned threads;
+  int64_t warpRows;
   double speed;
 };
 constexpr std::array<Tile, 3> tiles{
-    {{"128x128", 128, 128, 256, 1}, {"128x64", 128, 64, 128, 0.9}, {"64x64", 64, 64, 128, 0.75}}};
+    {{"128x128", 128, 128, 256, 64, 1}, {"128x64", 128, 64, 128, 64, 0.9}, {"64x64", 64, 64, 128, 32, 0.75}}};
 
 /// What SPINEGRAD_CUDA_GEMM asks for; read at each call, so that a tuner can go through the variants.
 struct Wish {
@@ -135,18 +135,17 @@ Plan planFor(const Product& product, const Wish& wish) {
   return best;
 }
 
-void addParts(const float* parts, const float* bias, float* y, int64_t count, int64_t partCount, int32_t pitch,
-              int32_t filters) {
-  launch("conv2d_add_parts", {blocksFor(count, 256)}, {256}, 0, parts, bias, y, count, static_cast<int32_t>(partCount),
-         pitch, filters);
+void addParts(const float* parts, const Conv2dEpilogue& epilogue, float* y, int64_t count, int64_t partCount,
+              int32_t pitch, int32_t filters) {
+  launch("conv2d_add_parts", {blocksFor(count, 256)}, {256}, 0, parts, epilogue, y, count,
+         static_cast<int32_t>(partCount), pitch, filters);
 }
 
-/// Runs conv2d_<pass> for a product whose result has `count` elements: `start(kernel, grid, block, shared bytes, bias,
-/// result, steps)` launches it.
+/// Runs conv2d_<pass> as planned for a product whose result has `count` elements: `start(kernel, grid, block, shared
+/// bytes, epilogue, result, steps)` launches it.
 template <class Start>
-void multiply(const char* pass, const Product& product, const Wish& wish, const float* bias, float* result,
+void multiply(const char* pass, const Product& product, const Plan& plan, const Conv2dEpilogue& epilogue, float* result,
               int64_t count, const Conv2dShape& shape, Start start) {
-  const Plan plan = planFor(product, wish);
   const Tile& tile = *plan.tile;
   const char* const precision = currentContext().precision() == Precision::bf16 ? "_bf16_" : "_tf32_";
   const std::string kernel = std::string("conv2d_") + pass + precision + tile.name;
@@ -155,28 +154,35 @@ void multiply(const char* pass, const Product& product, const Wish& wish, const 
                  static_cast<unsigned>(product.phases)};
   const auto bytes = static_cast<size_t>((tile.rows + tile.columns) * gemmDepth * gemmStages) * sizeof(float);
   if (plan.parts == 1) {
-    start(kernel.c_str(), grid, Dim{tile.threads}, bytes, bias, result, plan.stepsPerPart);
+    start(kernel.c_str(), grid, Dim{tile.threads}, bytes, epilogue, result, plan.stepsPerPart);
     return;
   }
   Workspace<float> parts(static_cast<size_t>(plan.parts * count));
-  const float* const none = nullptr;
-  start(kernel.c_str(), grid, Dim{tile.threads}, bytes, none, parts.data(), plan.stepsPerPart);
-  addParts(parts.data(), bias, result, count, plan.parts, shape.outputChannels, shape.filters);
+  start(kernel.c_str(), grid, Dim{tile.threads}, bytes, Conv2dEpilogue{}, parts.data(), plan.stepsPerPart);
+  addParts(parts.data(), epilogue, result, count, plan.parts, shape.outputChannels, shape.filters);
 }
 
 }  // namespace
 
-void conv2dFprop(const Conv2dShape& shape, const float* x, const float* w, const float* bias, float* y) {
+std::unique_ptr<Statistics> conv2dFprop(const Conv2dShape& shape, const float* x, const float* w,
+                                        const Conv2dEpilogue& epilogue, float* y, bool statistics) {
   const Wish asked = wish();
   if (!fitsTensorCores(shape, asked)) {
-    launch("conv2d_fprop_plain", {blocksFor(outputElements(shape), 256)}, {256}, 0, x, w, bias, y, shape);
-    return;
+    launch("conv2d_fprop_plain", {blocksFor(outputElements(shape), 256)}, {256}, 0, x, w, epilogue, y, shape);
+    return nullptr;
   }
   const Product product{outputRows(shape), shape.outputChannels, filterSize(shape), 1};
-  multiply("fprop", product, asked, bias, y, outputElements(shape), shape,
-           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const float* added, float* to, int32_t steps) {
-             launch(kernel, grid, block, bytes, x, w, added, to, shape, steps);
-           });
+  const Plan plan = planFor(product, asked);
+  std::unique_ptr<Statistics> known;
+  Conv2dEpilogue whole = epilogue;
+  if (statistics && plan.parts == 1) {
+    known = std::make_unique<Statistics>(ceilDivide(outputRows(shape), plan.tile->warpRows), shape.outputChannels);
+    whole.statistics = known->view;
+  }
+  multiply("fprop", product, plan, whole, y, outputElements(shape), shape,
+           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const Conv2dEpilogue& end, float* to,
+               int32_t steps) { launch(kernel, grid, block, bytes, x, w, end, to, shape, steps); });
+  return known;
 }
 
 void conv2dDgrad(const Conv2dShape& shape, const float* dy, const float* w, float* dx) {
@@ -188,8 +194,8 @@ void conv2dDgrad(const Conv2dShape& shape, const float* dy, const float* w, floa
   const int64_t rows = shape.images * ceilDivide(shape.height, shape.strideH) * ceilDivide(shape.width, shape.strideW);
   const int64_t taps = ceilDivide(shape.kernelH, shape.strideH) * ceilDivide(shape.kernelW, shape.strideW);
   const Product product{rows, shape.channels, taps * shape.outputChannels, int64_t{shape.strideH} * shape.strideW};
-  multiply("dgrad", product, asked, nullptr, dx, inputElements(shape), shape,
-           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const float*, float* to, int32_t steps) {
+  multiply("dgrad", product, planFor(product, asked), {}, dx, inputElements(shape), shape,
+           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const Conv2dEpilogue&, float* to, int32_t steps) {
              launch(kernel, grid, block, bytes, dy, w, to, shape, steps);
            });
 }
@@ -201,8 +207,8 @@ void conv2dWgrad(const Conv2dShape& shape, const float* x, const float* dy, floa
     return;
   }
   const Product product{shape.filters, filterSize(shape), outputRows(shape), 1};
-  multiply("wgrad", product, asked, nullptr, dw, filterElements(shape), shape,
-           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const float*, float* to, int32_t steps) {
+  multiply("wgrad", product, planFor(product, asked), {}, dw, filterElements(shape), shape,
+           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const Conv2dEpilogue&, float* to, int32_t steps) {
              launch(kernel, grid, block, bytes, x, dy, to, shape, steps);
            });
 }
@@ -257,25 +263,32 @@ std::optional<Stem> stemOf(const Conv2dShape& padded, int64_t channels) {
   return stem;
 }
 
-void convolve(const Call& call) {
+void fprop(const Call& call) {
   Tensor &x = call.in(0), &w = call.in(1), &y = call.out(0);
   const Conv2dShape shape = shapeOf(call, x.shape, w.shape, y.shape);
-  const float* const bias = call.hasIn(2) ? read<float>(call.in(2)) : nullptr;
-  const auto stem = stemOf(shape, x.shape[1]);
-  if (!stem) return conv2dFprop(shape, read(x, last), read(w, last), bias, write(y, last));
+  const Conv2dFpropAttributes attributes(call);
+  Tensor* const residual = call.hasIn(3) ? &call.in(3) : nullptr;
+  Conv2dEpilogue epilogue{.bias = call.hasIn(2) ? read<float>(call.in(2)) : nullptr,
+                          .residual = residual != nullptr ? read(*residual, last) : nullptr,
+                          .relu = attributes.relu};
+  const bool statistics = attributes.forBatchNorm && residual == nullptr && !attributes.relu;
+  const bool oneLayout = residual == &x || residual == &w;  // the stem would want x and w in the other
+  const auto stem = oneLayout ? std::nullopt : stemOf(shape, x.shape[1]);
+  if (!stem) {
+    float* const to = write(y, last);
+    attach(y, conv2dFprop(shape, read(x, last), read(w, last), epilogue, to, statistics));
+    return;
+  }
+  std::unique_ptr<Statistics> known;
+  if (statistics) {
+    known = std::make_unique<Statistics>(int64_t{stem->tiles} * stemGroups, shape.outputChannels);
+    epilogue.statistics = known->view;
+  }
   const unsigned blocks = blocksFor(int64_t{stem->tiles} * 128, 128);
   launch("conv2d_fprop_stem", {blocks, static_cast<unsigned>(ceilDivide(w.shape[0], stemFilters))}, {128},
-         stem->fpropBytes(), read<float>(x), read<float>(w), bias, write(y, last), stem->shape, stem->window,
+         stem->fpropBytes(), read<float>(x), read<float>(w), epilogue, write(y, last), stem->shape, stem->window,
          stem->tiles);
-}
-
-void fprop(const Call& call) {
-  convolve(call);
-  Tensor& y = call.out(0);
-  const float* const sums = read(y, last);
-  float* const to = write(y, last);
-  if (call.hasIn(3)) launchPointwise("add_forward", y, sums, read(call.in(3), last), to);
-  if (Conv2dAttributes(call).relu) launchPointwise("relu_forward", y, sums, to);
+  attach(y, std::move(known));
 }
 
 void dgrad(const Call& call) {
@@ -297,7 +310,7 @@ void wgrad(const Call& call) {
                  static_cast<unsigned>(ceilDivide(dw.shape[0], stemFilters))};
   launch("conv2d_wgrad_stem", grid, {128}, stem->wgradBytes(), read<float>(x), read(dy, last), partial.data(),
          stem->shape, stem->window, stem->tiles, tilesPerBlock);
-  addParts(partial.data(), nullptr, write<float>(dw), count, parts, 1, 0);
+  addParts(partial.data(), {}, write<float>(dw), count, parts, 1, 0);
 }
 
 void biasGrad(const Call& call) {

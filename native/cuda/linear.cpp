@@ -16,7 +16,8 @@ Conv2dShape shapeOf(int64_t n, int64_t c, int64_t k) {
 void fprop(const Call& call) {
   Tensor &x = call.in(0), &w = call.in(1), &y = call.out(0);
   const float* bias = call.hasIn(2) ? read<float>(call.in(2)) : nullptr;
-  conv2dFprop(shapeOf(x.shape[0], x.shape[1], w.shape[0]), read<float>(x), read<float>(w), bias, write<float>(y));
+  conv2dFprop(shapeOf(x.shape[0], x.shape[1], w.shape[0]), read<float>(x), read<float>(w), {.bias = bias},
+              write<float>(y));
 }
 
 void dgrad(const Call& call) {

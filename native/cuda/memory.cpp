@@ -22,6 +22,7 @@ struct CudaStorage final : Storage {
 
   const std::shared_ptr<Block> block;
   const Layout layout;
+  std::unique_ptr<Statistics> statistics;
 };
 
 CudaStorage& storageOf(const Tensor& tensor) {
@@ -95,6 +96,7 @@ float* read(Tensor& tensor, Layout wanted) {
 
 template <class T>
 T* write(Tensor& tensor) {
+  changing(tensor);
   if (tensor.storage == nullptr || layout(tensor) != Layout::rowMajor) {
     replace(tensor, std::make_unique<CudaStorage>(tensor, Layout::rowMajor));
   }
@@ -102,10 +104,30 @@ T* write(Tensor& tensor) {
 }
 
 float* write(Tensor& tensor, Layout wanted) {
+  changing(tensor);
   if (tensor.storage == nullptr || layout(tensor) != wanted) {
     replace(tensor, std::make_unique<CudaStorage>(tensor, wanted));
   }
   return use<float>(tensor);
+}
+
+Statistics::Statistics(int64_t groups, int64_t padded)
+    : memory(static_cast<size_t>(groups * (2 * padded + 1))),
+      view{memory.data(), memory.data() + groups * padded, memory.data() + 2 * groups * padded,
+           static_cast<int32_t>(groups)} {}
+
+void changing(Tensor& tensor) {
+  if (tensor.storage != nullptr) storageOf(tensor).statistics = nullptr;
+}
+
+void attach(Tensor& tensor, std::unique_ptr<Statistics> statistics) {
+  storageOf(tensor).statistics = std::move(statistics);
+}
+
+std::unique_ptr<Statistics> takeStatistics(Tensor& tensor) {
+  std::unique_ptr<Statistics> taken = std::move(storageOf(tensor).statistics);
+  // A captured step that took what was there before would find it gone when it is replayed.
+  return taken != nullptr && taken->memory.block().isCurrent() ? std::move(taken) : nullptr;
 }
 
 CUdeviceptr peek(Tensor& tensor, std::optional<Workspace<float>>& workspace) {

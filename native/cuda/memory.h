@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/channelStatistics.h"
 #include "native/cuda/context.h"
 #include "native/engine/tensor.h"
 
@@ -63,9 +64,19 @@ class Workspace {
   }
   /// On the device: for kernels, not for the host.
   T* data() const { return block_.as<T>(); }
+  const Block& block() const { return block_; }
 
  private:
   Block block_;
+};
+
+/// What a convolution left behind about the channels of its result: attached to the tensor as its layout is, gone when
+/// it is taken or when anything else is written to the tensor.
+struct Statistics {
+  Statistics(int64_t groups, int64_t padded);
+
+  Workspace<float> memory;
+  ChannelStatistics view;
 };
 
 // All of these give addresses on the device.
@@ -80,6 +91,11 @@ template <class T>
 T* write(Tensor& tensor);
 /// Room for new values in that layout.
 float* write(Tensor& tensor, Layout layout);
+/// The values are about to change where they lie: what was known about them ends. write() does this by itself.
+void changing(Tensor& tensor);
+void attach(Tensor& tensor, std::unique_ptr<Statistics> statistics);
+/// Null where there are none.
+std::unique_ptr<Statistics> takeStatistics(Tensor& tensor);
 /// The tensor's bytes row-major, without changing the tensor: converted into `workspace` where they lie otherwise.
 CUdeviceptr peek(Tensor& tensor, std::optional<Workspace<float>>& workspace);
 /// The layout that the tensor has now.

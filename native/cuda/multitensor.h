@@ -24,6 +24,7 @@ void eachTable(const Call& call, Visit visit) {
     table.piecesBefore += pieces;
     table.tuples = pieces = 0;
   };
+  for (const TensorRef& output : call.outputs) changing(*output);
   for (size_t index = 0; index < call.inputs.size(); index += width) {
     const Layout wanted = layout(call.in(index));
     const size_t size = storedElements(call.in(index));

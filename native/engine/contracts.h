@@ -22,6 +22,14 @@ struct Conv2dAttributes {
         relu(call.flag(4)) {}
 };
 
+/// fprop has one more.
+struct Conv2dFpropAttributes : Conv2dAttributes {
+  /// A training batch norm takes y: where the statistics of its channels come cheaply, they may be left for it.
+  bool forBatchNorm;
+
+  explicit Conv2dFpropAttributes(const Call& call) : Conv2dAttributes(call), forBatchNorm(call.flag(5)) {}
+};
+
 struct MaxPool2dAttributes {
   int64_t kernelH, kernelW, strideH, strideW, padH, padW;
 

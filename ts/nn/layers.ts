@@ -43,7 +43,7 @@ export class Conv2d extends Module {
     const { stride = 1, padding = 0 } = this.options;
     const options = { bias: this.bias, stride, padding };
     if (!norm || norm.folded) return conv2d(x, this.weight, { ...options, ...fused });
-    return norm.forward(conv2d(x, this.weight, options), fused);
+    return norm.forward(conv2d(x, this.weight, { ...options, forBatchNorm: norm.training }), fused);
   }
 
   /** From now on gives y * scale + shift, one of each a filter, where it gave y. */

@@ -12,6 +12,11 @@ export interface Conv2dOptions {
   relu?: boolean;
   /** Fuse the sum with a residual of y's shape, before the ReLU. */
   residual?: Tensor | undefined;
+  /**
+   * A `batchNorm2d` that trains takes y next: the device may find the statistics of its channels on the way. It changes
+   * no result beyond rounding. Default false.
+   */
+  forBatchNorm?: boolean;
 }
 
 /**
@@ -32,7 +37,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     number,
     number,
   ];
-  const { bias, stride = 1, padding = 0, relu = false, residual } = options ?? {};
+  const { bias, stride = 1, padding = 0, relu = false, residual, forBatchNorm = false } = options ?? {};
   if (bias) expectTensor('conv2d', 'bias', bias, { shape: [k], device });
   const strides = expectPair('conv2d', 'stride', stride, 1);
   const pads = expectPair('conv2d', 'padding', padding, 0);
@@ -45,7 +50,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     );
   }
   if (residual) expectTensor('conv2d', 'residual', residual, { shape: [n, k, p, q], device });
-  const attributes = [...strides, ...pads, Number(relu)];
+  const attributes = [...strides, ...pads, Number(relu), Number(forBatchNorm)];
   const y = device.empty([n, k, p, q]);
   device.run('conv2d.fprop', [x, weight, bias, residual], [y], attributes);
   const inputs = [x, weight, bias, residual].filter((tensor) => tensor !== undefined);

@@ -1,0 +1,210 @@
+/**
+ * What a convolution on CUDA leaves for the batch norm behind it: the statistics of its result, found on the way. Batch
+ * norm's values must be those that it finds by itself, and what was left must end with the next write.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import { add } from '#spinegrad/engine/ops/add.js';
+import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
+import { type Conv2dOptions, conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { DEVICE } from '../device.js';
+import { runModule } from '../engine/child.js';
+import { type Input, normals } from './descriptor.js';
+
+interface Problem {
+  name: string;
+  x: number[];
+  filters: number[];
+  options?: Conv2dOptions;
+  bias?: number;
+  /** Whether the product comes in whole tiles, so that there is anything to leave. */
+  leaves: boolean;
+  gemm?: string;
+}
+
+const padded = { padding: 1 };
+const stem = { stride: 2, padding: 3 };
+const PROBLEMS: Problem[] = [
+  ...['128x128', '128x64', '64x64'].flatMap((gemm) => [
+    { name: `${gemm}, whole tiles`, x: [2, 16, 8, 8], filters: [128, 1, 1], leaves: true, gemm },
+    {
+      name: `${gemm}, odd sides`,
+      x: [3, 24, 7, 9],
+      filters: [137, 3, 3],
+      options: padded,
+      leaves: true,
+      gemm,
+    },
+    { name: `${gemm}, far from 0`, x: [3, 8, 7, 9], filters: [20, 3, 3], bias: 1000, leaves: true, gemm },
+    {
+      name: `${gemm}, a depth in parts`,
+      x: [3, 24, 7, 9],
+      filters: [40, 3, 3],
+      leaves: false,
+      gemm: `${gemm}:3`,
+    },
+  ]),
+  { name: 'less than a tile', x: [1, 5, 3, 3], filters: [3, 3, 3], options: padded, leaves: true },
+  { name: 'the plain kernel', x: [3, 24, 7, 9], filters: [40, 3, 3], leaves: false, gemm: 'plain' },
+  { name: 'the stem', x: [2, 1, 32, 64], filters: [64, 7, 7], options: stem, leaves: true },
+  { name: 'the stem, odd sides', x: [2, 1, 23, 37], filters: [72, 7, 7], options: stem, leaves: true },
+  { name: 'the stem, far from 0', x: [1, 3, 9, 7], filters: [5, 3, 3], bias: -1000, leaves: true },
+];
+
+const UNIT = 2 ** -24;
+
+describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution leaves', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(DEVICE);
+  });
+  afterAll(() => {
+    delete process.env.SPINEGRAD_CUDA_GEMM;
+    device.close();
+  });
+
+  const tensorOf = ({ shape, values }: Input): Tensor =>
+    device.tensor(Float32Array.from(values), shape).keep();
+
+  function convolution({ x, filters, options, bias, gemm = '' }: Problem, forBatchNorm: boolean): Tensor {
+    process.env.SPINEGRAD_CUDA_GEMM = gemm;
+    const [k, r, s] = filters as [number, number, number];
+    using image = tensorOf(normals(x, 1));
+    using weight = tensorOf(normals([k, x[1]!, r, s], 2));
+    using shift = device.full([k], bias ?? 0);
+    return conv2d(image, weight, { ...options, bias: bias ? shift : undefined, forBatchNorm }).keep();
+  }
+
+  function normalised(x: Tensor): { y: Tensor; mean: Tensor; variance: Tensor } {
+    const channels = x.shape[1]!;
+    const [mean, variance] = [device.zeros([channels]).keep(), device.zeros([channels]).keep()];
+    using one = device.full([channels], 1);
+    using zero = device.zeros([channels]);
+    return {
+      y: batchNorm2d(x, one, zero, mean, variance, { training: true, momentum: 1 }).keep(),
+      mean,
+      variance,
+    };
+  }
+
+  async function bytesInUse(x: Tensor): Promise<number> {
+    await x.data();
+    return device.memory().bytesInUse;
+  }
+
+  /**
+   * Both ways begin with float sums and go on in double. Reading adds at most 64 values less the channel's first; tiles
+   * add 16 and merge at most 64 means. So with R, the channel's range, a mean is off by at most (64 + 16) units of R,
+   * and one more of itself, since a tile's is rounded; a variance by as many units of R^2, twice.
+   */
+  it.each(PROBLEMS.map((problem) => [problem.name, problem] as const))(
+    'are right: %s',
+    async (_, problem) => {
+      using x = convolution(problem, false);
+      using left = convolution(problem, true);
+      const values = (await x.data()) as Float32Array;
+      expect(await left.data()).toEqual(values);
+      const [expected, found] = [normalised(x), normalised(left)];
+      const [means, otherMeans, variances, otherVariances] = (await Promise.all(
+        [expected.mean, found.mean, expected.variance, found.variance].map((tensor) => tensor.data()),
+      )) as [Float32Array, Float32Array, Float32Array, Float32Array];
+      const [images, channels, height, width] = x.shape as [number, number, number, number];
+      const ofChannel = (k: number) =>
+        Array.from({ length: images }, (_, n) =>
+          values.subarray((n * channels + k) * height * width, (n * channels + k + 1) * height * width),
+        ).flatMap((image) => [...image]);
+      for (let k = 0; k < channels; k++) {
+        const channel = ofChannel(k);
+        const range =
+          Math.max(...channel) -
+          Math.min(...channel) +
+          Math.max(...channel.map((value) => Math.abs(value - (problem.bias ?? 0))));
+        const off = 80 * UNIT * range + 2 * UNIT * Math.abs(means[k]!);
+        expect(Math.abs(otherMeans[k]! - means[k]!)).toBeLessThanOrEqual(off);
+        expect(Math.abs(otherVariances[k]! - variances[k]!)).toBeLessThanOrEqual(4 * range * off);
+      }
+      const same = problem.leaves ? expect(otherVariances).not : expect(otherVariances);
+      same.toEqual(variances);
+    },
+  );
+
+  it('are held until a batch norm takes them', async () => {
+    const problem = PROBLEMS[0]!;
+    using plain = convolution(problem, false);
+    const before = await bytesInUse(plain);
+    plain.dispose();
+    using x = convolution(problem, true);
+    expect(await bytesInUse(x)).toBeGreaterThan(before);
+    for (const tensor of Object.values(normalised(x))) {
+      await tensor.data();
+      tensor.dispose();
+    }
+    expect(await bytesInUse(x)).toBe(before);
+  });
+
+  it('end with the next write', async () => {
+    using x = convolution(PROBLEMS[0]!, true);
+    const other = Float32Array.from(normals(x.shape as number[], 9).values, (value) => 3 * value + 5);
+    x.write(other);
+    using same = device.tensor(other, x.shape).keep();
+    const [expected, found] = [normalised(same), normalised(x)];
+    expect(await found.y.data()).toEqual(await expected.y.data());
+    expect(await found.variance.data()).toEqual(await expected.variance.data());
+  });
+
+  it('are not what a captured step relies on', async () => {
+    using x = convolution(PROBLEMS[0]!, false);
+    using left = convolution(PROBLEMS[0]!, true);
+    const [one, zero, mean, variance] = [1, 0, 0, 0].map((value) => device.full([128], value).keep()) as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const norm = (from: Tensor) => batchNorm2d(from, one, zero, mean, variance, { training: true });
+    const expected = await norm(x).keep().data();
+    let y!: Tensor;
+    const captured = await device.capture(() => {
+      y = norm(left).keep();
+    });
+    for (let replay = 0; replay < 2; replay++) {
+      captured.replay();
+      using noise = add(y, y);
+      await noise.data();
+      expect(await y.data()).toEqual(expected);
+    }
+    captured.dispose();
+  });
+
+  it('have the same bits in any order of threads', async () => {
+    const code = `
+      import { createHash } from 'node:crypto';
+      import { openDevice } from '#spinegrad/engine/device.js';
+      import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
+      import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+      const hash = createHash('sha256');
+      const device = await openDevice('cuda');
+      const sines = (shape) =>
+        device.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * i)), shape);
+      for (const gemm of ['128x128', '128x64', '64x64']) {
+        process.env.SPINEGRAD_CUDA_GEMM = gemm;
+        for (const [x, w] of [[[5, 40, 7, 9], [72, 40, 3, 3]], [[2, 1, 17, 41], [9, 1, 7, 7]]]) {
+          const y = conv2d(sines(x), sines(w), { padding: 1, forBatchNorm: true });
+          const channels = Array.from({ length: 4 }, () => device.full([w[0]], 1));
+          hash.update(await batchNorm2d(y, ...channels, { training: true, momentum: 1 }).data());
+          for (const tensor of channels) hash.update(await tensor.data());
+        }
+      }
+      console.log(hash.digest('hex'));
+    `;
+    const hashes = [];
+    for (const order of ['forward', 'reverse', 'random:1']) {
+      const { status, output } = await runModule(code, { env: { SPINEGRAD_SIMULATOR_ORDER: order } });
+      expect(status, output).toBe(0);
+      hashes.push(output);
+    }
+    expect(hashes[0]).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(new Set(hashes).size).toBe(1);
+  });
+});
