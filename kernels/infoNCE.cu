@@ -24,6 +24,7 @@
 #include "kernels/lib/reduce.cuh"
 #include "kernels/lib/similarity.cuh"
 #include "kernels/lib/status.cuh"
+#include "kernels/lib/vector.cuh"
 
 using namespace similarity;
 

@@ -57,9 +57,9 @@ const PROBLEMS: Problem[] = [
 const PRECISIONS = ['float32', 'bf16'] as const;
 const TILES = ['128x128', '128x64', '64x64'].flatMap((tile) => [`${tile}:1`, `${tile}:3`]);
 
-type Results = Record<'y' | 'dx' | 'dw' | 'db', Float32Array>;
+type Results = Record<'y' | 'fused' | 'dx' | 'dw' | 'db', Float32Array>;
 
-/** Value and gradients, by the kernels that SPINEGRAD_CUDA_GEMM names. */
+/** Value, value with residual and ReLU, and gradients, by the kernels that SPINEGRAD_CUDA_GEMM names. */
 async function compute(
   device: Device,
   variant: string,
@@ -76,10 +76,13 @@ async function compute(
     x.length === 2 ? linear(image, weight, bias) : conv2d(image, weight, { bias, stride, padding });
   const y = await result.keep().data();
   const cotangent = tensor([...result.shape], 4);
+  const behind = { residual: cotangent, relu: true };
+  const fused =
+    x.length === 2 ? y : await conv2d(image, weight, { bias, stride, padding, ...behind }).keep().data();
   backward(sum(mul(result, cotangent)));
   const [dx, dw, db] = await Promise.all(inputs.map((input) => input.grad!.data()));
   for (const one of [...inputs, result, cotangent]) one.dispose();
-  return { y, dx: dx!, dw: dw!, db: db! };
+  return { y, fused, dx: dx!, dw: dw!, db: db! };
 }
 
 const LINEAR: Problem[] = [
@@ -106,7 +109,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
         for (const precision of PRECISIONS) {
           for (const tile of TILES) {
             const found = await compute(devices[precision], tile, problem, integers);
-            for (const name of ['y', 'dx', 'dw', 'db'] as const) {
+            for (const name of ['y', 'fused', 'dx', 'dw', 'db'] as const) {
               const wrong = found[name].findIndex((value, i) => value !== expected[name][i]);
               expect({ precision, tile, name, wrong }).toEqual({ precision, tile, name, wrong: -1 });
             }
@@ -162,7 +165,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
         for (const [x, w, stride] of [[[2, 40, 7, 9], [72, 40, 3, 3], 2], [[2, 1, 17, 21], [9, 1, 7, 7], 2]]) {
           const inputs = [x, w, w.slice(0, 1)].map((shape) => sines(device, shape));
           for (const input of inputs) input.keep().requiresGrad = true;
-          const y = conv2d(inputs[0], inputs[1], { bias: inputs[2], stride, padding: 1 }).keep();
+          const y = conv2d(inputs[0], inputs[1], { bias: inputs[2], stride, padding: 1, relu: true }).keep();
           hash.update(await y.data());
           backward(sum(y));
           for (const { grad } of inputs) hash.update(await grad.data());
