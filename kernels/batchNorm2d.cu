@@ -8,7 +8,11 @@
 //
 // Nothing is kept between the passes but mean and 1 / deviation; g is made again from y and dy. So memory is all that
 // counts: forward moves 12 bytes a value (x twice, y) and 4 for a residual, backward 28 (x, y, dy twice, dx) and 4,
-// against some 20 operations. A layer of 64 channels of 24 x 24 at batch 64 is 9.4 MB a tensor: 28 MB forward.
+// against some 20 operations. A layer of 64 channels of 24 x 24 at batch 64 is 9.4 MB a tensor: 28 MB forward. Where
+// the convolution that made x has left mean and squared deviations of groups of its pixels (lib/moments.cuh), forward
+// merges these and moves 8: with n_g pixels, mean m_g and squares q_g of group g,
+//
+//   sum (x - origin) = sum_g n_g (m_g - origin)        sum (x - origin)^2 = sum_g q_g + n_g (m_g - origin)^2
 //
 // A block of 256 threads is 8 lanes of 4 channels by 32 pixels, so a warp reads four whole lines of 128 bytes; a
 // thread stays on its channels, whose constants it keeps in registers, and takes every 32nd pixel of its chunk.

@@ -13,6 +13,10 @@
 //   128 x 64    128      168               48 kB           3, 3, 2
 //   64 x 64     128      120               32 kB           4, 4, 3
 //
+// fprop ends with an epilogue (lib/epilogue.cuh), and, where a batch norm wants them, the statistics of each warp's
+// rows: for a warp of 64 rows some 400 instructions, 48 of them shuffles, where the products of a 3x3 layer of 64
+// channels took 1,152 mma and what feeds them.
+//
 // Where even small tiles are too few, the depth is split: blocks with the same tile and another blockIdx.y sum the
 // parts of it, each into a tensor of its own, which conv2d_add_parts adds in their order. wgrad, whose depth is all
 // pixels, nearly always works so.

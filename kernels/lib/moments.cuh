@@ -1,5 +1,5 @@
 // Mean and squared deviations of values that are still in registers, by two passes over them, which lose no digits
-// whatever the mean. Groups of such moments are merged by Chan, Golub and LeVeque's formula (1979), in a fixed order.
+// whatever the mean; groups of them merge exactly (Chan, Golub and LeVeque 1979; kernels/batchNorm2d.cu).
 #pragma once
 
 #include "kernels/channelStatistics.h"
