@@ -198,14 +198,14 @@ SPINEGRAD_KERNEL(batchNorm2d_normalize, 256,
   }
 }
 
-SPINEGRAD_KERNEL(batchNorm2d_gradientSums, 256,
+SPINEGRAD_KERNEL(batchNorm2d_gradientSums, SPINEGRAD_BOUNDS(256, 4),
                  (const float* __restrict__ x, const float* __restrict__ y, const float* __restrict__ dy,
                   const float* means, BatchNorm2dSize size, int32_t relu, double* sums)) {
   const Part part(size);
   Float4 sum = {}, product = {};
   if (part.first < part.end) {
     const Float4 mean = loadFour(means, part.channel, size.channels);
-#pragma unroll 4
+#pragma unroll 2
     for (int64_t pixel = part.first; pixel < part.end; pixel += pixelRows) {
       const int64_t at = pixel * size.padded + part.channel;
       const Float4 value = load<Float4>(x + at), g = gated(y, dy, at, relu);
