@@ -206,25 +206,47 @@ SPINEGRAD_INLINE void filterProducts(const float* v, const float* w, int64_t til
   }
 }
 
+/// Rows become columns: the off-diagonal quarters change places, then those of each quarter.
+template <int64_t side = lanes / 2>
+SPINEGRAD_INLINE void transpose(Vector (&square)[lanes]) {
+  using Indices = int32_t __attribute__((vector_size(4 * lanes)));
+  Indices left, right;
+#pragma GCC unroll 16
+  for (int32_t lane = 0; lane < lanes; ++lane) {
+    left[lane] = lane & side ? lanes + lane - side : lane;
+    right[lane] = lane & side ? lanes + lane : lane + side;
+  }
+#pragma GCC unroll 16
+  for (int64_t row = 0; row < lanes; ++row) {
+    if (row & side) continue;
+    const Vector upper = square[row], lower = square[row + side];
+    square[row] = __builtin_shuffle(upper, lower, left);
+    square[row + side] = __builtin_shuffle(upper, lower, right);
+  }
+  if constexpr (side > 1) transpose<side / 2>(square);
+}
+
 /// One block of inputs of one block of outputs: to[filter][input][output].
 template <class F>
 void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t output, int64_t input, int64_t stride,
                       float* to) {
   constexpr int n = F::filters;
-  alignas(64) float taps[9][lanes][lanes];  // [tap][input][output]
+  constexpr int64_t size = 9 * lanes * lanes;
+  Vector taps[9][lanes];  // [tap][input][output]
+  const float* block = w + (turned ? input * plan.yBlocks + output : output * plan.xBlocks + input) * size;
+  const float* next = block + (turned ? plan.yBlocks : 1) * size;
   const bool real = input < plan.xBlocks && output < plan.yBlocks;
-  const int64_t block = turned ? input * plan.yBlocks + output : output * plan.xBlocks + input;
   for (int64_t tap = 0; tap < 9; ++tap) {
-    const float* from = w + (block * 9 + (turned ? 8 - tap : tap)) * lanes * lanes;
+    const float* from = block + (turned ? 8 - tap : tap) * lanes * lanes;
     for (int64_t i = 0; i < lanes; ++i) {
-      for (int64_t o = 0; o < lanes; ++o)
-        taps[tap][i][o] = !real ? 0 : turned ? from[o * lanes + i] : from[i * lanes + o];
+      taps[tap][i] = real ? load(from + i * lanes) : Vector{};
+      __builtin_prefetch(next + (tap * lanes + i) * lanes);
     }
+    if (turned) transpose(taps[tap]);
   }
   const int64_t step = stride / lanes;
   for (int64_t i = 0; i < lanes; ++i) {
-    square<3, n>(F::filter, reinterpret_cast<const Vector*>(taps[0][i]), 3 * lanes, lanes,
-                 reinterpret_cast<Vector*>(to + i * panel), n * step, step);
+    square<3, n>(F::filter, &taps[0][i], 3 * lanes, lanes, reinterpret_cast<Vector*>(to + i * panel), n * step, step);
   }
 }
 
