@@ -1,38 +1,45 @@
 // infoNCE: contrastive loss of embeddings E [N, D] with integer labels, computed by tiles of S = E E^T / temperature,
 // never N x N in memory, neither forward nor backward.
 //
-// Forward keeps, for each row, the running maximum and sum of exponentials (online log-sum-exp). S is symmetric, so a
-// tile S_IJ is computed once and serves the rows of I and, read by columns, the rows of J. Tile pairs are taken in
-// rounds: round r holds the pairs with (I + J) mod T = r, in which every row tile stands exactly once. So the pairs of
-// a round run in parallel and write to different rows, each row sees its tiles in the same order whatever the number
-// of threads, and the result is always the same bits.
+// Forward gathers the sum of exponentials of each row. S is symmetric, so a tile S_IJ is computed once and serves the
+// rows of I and, read by columns, the rows of J. Tile pairs are taken in rounds: round r holds the pairs with (I + J)
+// mod T = r, in which every row tile stands exactly once. So the pairs of a round run in parallel and write to
+// different rows, each row sees its tiles in the order of the rounds whatever the number of threads, and the result is
+// always the same bits.
 //
 // Backward computes each tile again. With R rows that have positives, G = R dL/dS has the entries exp(s_ij - Z_i) -
 // t_ij where t spreads 1 over the positives of i; rows without positives have Z = infinity, t = 0. dE = (G + G^T) E /
 // (R temperature): the tile M = G_IJ + G_JI^T gives dE_I += M E_J and dE_J += M^T E_I. L depends on E only through S,
 // of degree 2 in E, so by Euler's theorem dL / d log(1 / temperature) = sum(E * dE) / 2.
+//
+// Two things are cheaper than that sounds. With the mean outside, positives come in by the sum of the embeddings of a
+// label, in O(N D). And where no |s| can pass 60, which the lengths of the embeddings tell, exp(s) itself is a float
+// with room for its sums: one exponential then serves a row and a column. Otherwise sums are kept relative to each
+// row's maximum so far (online log-sum-exp).
 
-#include <dnnl.h>
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "native/cpu/device.h"
 #include "native/cpu/math.h"
 #include "native/cpu/memory.h"
 #include "native/cpu/simd.h"
+#include "native/cpu/tiles.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
 namespace spinegrad::cpu {
 namespace {
 
-constexpr int64_t tileSize = 256;
 constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr double largestPlain = 60;
 
 SPINEGRAD_SIMD void addToRow(const float* s, int64_t count, float* most, float* sum) {
   float high = *most;
@@ -50,7 +57,8 @@ SPINEGRAD_SIMD void addToColumns(const float* s, int64_t rows, int64_t columns, 
   float shift[tileSize];
   for (int64_t j = 0; j < columns; ++j) shift[j] = most[j];
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) shift[j] = s[i * columns + j] > shift[j] ? s[i * columns + j] : shift[j];
+    for (int64_t j = 0; j < columns; ++j)
+      shift[j] = s[i * tileStride + j] > shift[j] ? s[i * tileStride + j] : shift[j];
   }
   for (int64_t j = 0; j < columns; ++j) {
     const float before = most[j];
@@ -59,7 +67,21 @@ SPINEGRAD_SIMD void addToColumns(const float* s, int64_t rows, int64_t columns, 
     sum[j] *= exponential(before - shift[j]);
   }
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) sum[j] += exponential(s[i * columns + j] - shift[j]);
+    for (int64_t j = 0; j < columns; ++j) sum[j] += exponential(s[i * tileStride + j] - shift[j]);
+  }
+}
+
+/// Adds exp(s) to the sums of both.
+SPINEGRAD_SIMD void addPlain(const float* s, int64_t rows, int64_t columns, float* rowSums, float* columnSums) {
+  for (int64_t i = 0; i < rows; ++i) {
+    float total = 0;
+#pragma omp simd reduction(+ : total)
+    for (int64_t j = 0; j < columns; ++j) {
+      const float e = exponential(s[i * tileStride + j]);
+      columnSums[j] += e;
+      total += e;
+    }
+    rowSums[i] += total;
   }
 }
 
@@ -68,25 +90,18 @@ SPINEGRAD_SIMD void keepPositives(const float* s, const int32_t* labels, int32_t
   for (int64_t j = 0; j < count; ++j) kept[j] = labels[j] == label ? s[j] : -infinity;
 }
 
-/// Adds the similarities of positives to the total of each column; returns that of the row.
-SPINEGRAD_SIMD float addPositives(const float* s, const int32_t* labels, int32_t label, int64_t count, float* totals) {
-  float total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t j = 0; j < count; ++j) {
-    const float positive = labels[j] == label ? s[j] : 0.0f;
-    totals[j] += positive;
-    total += positive;
-  }
-  return total;
-}
-
 /// s becomes G_ij + G_ji, but for the part of the positives.
 SPINEGRAD_SIMD void gradientRow(float* s, float z, const float* zs, int64_t count) {
   for (int64_t j = 0; j < count; ++j) s[j] = exponential(s[j] - z) + exponential(s[j] - zs[j]);
 }
 
-SPINEGRAD_SIMD void subtractShare(float* m, const int32_t* labels, int32_t label, float share, int64_t count) {
-  for (int64_t j = 0; j < count; ++j) m[j] -= labels[j] == label ? share : 0.0f;
+/// The same of a whole tile, given exp(-Z).
+SPINEGRAD_SIMD void gradientPlain(float* s, int64_t rows, int64_t columns, const float* w, const float* ws) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      s[i * tileStride + j] = exponential(s[i * tileStride + j]) * (w[i] + ws[j]);
+    }
+  }
 }
 
 SPINEGRAD_SIMD void subtractPositives(const float* positive, float z, const float* zs, int64_t count, float* m) {
@@ -100,6 +115,16 @@ SPINEGRAD_SIMD double dotOf(const float* a, const float* b, int64_t count) {
   return total;
 }
 
+SPINEGRAD_SIMD void addTo(const float* x, int64_t count, float* sum) {
+  for (int64_t i = 0; i < count; ++i) sum[i] += x[i];
+}
+
+/// gradient = factor (gradient - share (all - own)).
+SPINEGRAD_SIMD void finishRow(float factor, float share, const float* all, const float* own, int64_t count,
+                              float* gradient) {
+  for (int64_t i = 0; i < count; ++i) gradient[i] = factor * (gradient[i] - share * (all[i] - own[i]));
+}
+
 /// What both passes read of a call: in: embeddings, labels, log scale or none.
 struct Problem {
   const int64_t rows, depth;
@@ -108,9 +133,12 @@ struct Problem {
   const bool inside;
   /// 1 / temperature.
   float scale;
-  std::unordered_map<int32_t, int64_t> rowsOfLabel;
+  /// Number of each row's label, in order of appearance, and how many rows have it.
+  std::vector<int64_t> group, members;
   /// Rows that have a positive.
   int64_t counted = 0;
+  /// Whether exp(s) is taken as it is.
+  bool plain = false;
 
   explicit Problem(const Call& call)
       : rows(call.in(0).shape[0]),
@@ -120,86 +148,130 @@ struct Problem {
         inside(InfoNCEAttributes(call).meanInside),
         scale(call.hasIn(2) ? std::exp(*read<float>(call.in(2)))
                             : static_cast<float>(1 / InfoNCEAttributes(call).temperature)) {
-    for (int64_t i = 0; i < rows; ++i) ++rowsOfLabel[labels[i]];
+    std::unordered_map<int32_t, int64_t> numbers;
+    double longest = 0;
+    bool comparable = true;
+    for (int64_t i = 0; i < rows; ++i) {
+      const auto [found, added] = numbers.try_emplace(labels[i], static_cast<int64_t>(members.size()));
+      if (added) members.push_back(0);
+      group.push_back(found->second);
+      ++members[static_cast<size_t>(found->second)];
+      const double square = dotOf(embedding(i), embedding(i), depth);
+      comparable &= square <= std::numeric_limits<float>::max();
+      longest = std::max(longest, square);
+    }
     for (int64_t i = 0; i < rows; ++i) counted += positives(i) > 0;
+    plain = !inside && comparable && longest * scale <= largestPlain;
   }
 
-  int64_t positives(int64_t row) const { return rowsOfLabel.at(labels[row]) - 1; }
-  int64_t tiles() const { return (rows + tileSize - 1) / tileSize; }
+  const float* embedding(int64_t row) const { return embeddings + row * depth; }
+  int64_t positives(int64_t row) const { return members[static_cast<size_t>(group[static_cast<size_t>(row)])] - 1; }
 };
 
-/// A tile of S: rows i0.. by columns j0.., in memory of one thread.
+/// Of each label, the sum of its embeddings.
+struct LabelSums {
+  explicit LabelSums(const Problem& problem)
+      : problem_(problem), sums_(problem.members.size() * static_cast<size_t>(problem.depth)) {
+    std::fill_n(sums_.data(), problem.members.size() * static_cast<size_t>(problem.depth), 0.0f);
+    for (int64_t i = 0; i < problem.rows; ++i) addTo(problem.embedding(i), problem.depth, of(i));
+  }
+
+  float* of(int64_t row) const { return sums_.data() + problem_.group[static_cast<size_t>(row)] * problem_.depth; }
+
+ private:
+  const Problem& problem_;
+  Workspace<float> sums_;
+};
+
+/// A tile of S: rows i0.. by columns j0.., in memory of one thread. Similarities beyond rows and columns are 0.
 struct Tile {
-  int64_t i0, j0, rows, columns;
+  int64_t I, J, i0, j0, rows, columns;
   float *s, *positive;
 
-  bool diagonal() const { return i0 == j0; }
+  bool diagonal() const { return I == J; }
 };
 
-/// Calls visit(tile) for all pairs of row tiles I <= J, round by round.
-template <class Visit>
-void visitTiles(const Problem& problem, Visit visit) {
-  const int64_t tiles = problem.tiles();
-  const size_t area = tileSize * tileSize;
-  Workspace<float> memory(static_cast<size_t>(omp_get_max_threads()) * area * (problem.inside ? 2 : 1));
-  bool failed = false;
-  for (int64_t round = 0; round < tiles; ++round) {
-    // Dynamic: which thread takes a pair changes nothing but the time.
-#pragma omp parallel for schedule(dynamic) reduction(|| : failed)
-    for (int64_t first = 0; first < tiles; ++first) {
-      const int64_t second = (round - first + tiles) % tiles;
-      if (second < first) continue;
-      Tile tile{first * tileSize, second * tileSize, 0, 0, nullptr, nullptr};
-      tile.rows = std::min(tileSize, problem.rows - tile.i0);
-      tile.columns = std::min(tileSize, problem.rows - tile.j0);
-      tile.s = memory.data() + static_cast<size_t>(omp_get_thread_num()) * area * (problem.inside ? 2 : 1);
-      tile.positive = tile.s + area;
-      const int64_t depth = problem.depth;
-      failed |=
-          dnnl_sgemm('N', 'T', tile.rows, tile.columns, depth, problem.scale, problem.embeddings + tile.i0 * depth,
-                     depth, problem.embeddings + tile.j0 * depth, depth, 0, tile.s, tile.columns) != dnnl_success;
-      if (tile.diagonal()) {
-        for (int64_t i = 0; i < tile.rows; ++i) tile.s[i * tile.columns + i] = -infinity;
-      }
-      if (problem.inside) {
-        for (int64_t i = 0; i < tile.rows; ++i) {
-          keepPositives(tile.s + i * tile.columns, problem.labels + tile.j0, problem.labels[tile.i0 + i], tile.columns,
-                        tile.positive + i * tile.columns);
-        }
-      }
-      failed |= !visit(tile);
-    }
+/// How many rounds each row tile has seen. Nobody waits for a whole round to end.
+class Rounds {
+ public:
+  explicit Rounds(int64_t tiles) : seen_(static_cast<size_t>(tiles)) {}
+
+  void await(int64_t tile, int64_t round) {
+    std::atomic<int64_t>& seen = seen_[static_cast<size_t>(tile)];
+    for (int64_t past = seen.load(); past < round; past = seen.load()) seen.wait(past);
   }
-  if (failed) throw Error("ERR_INTERNAL", "infoNCE: a matrix product failed");
+  void finish(int64_t tile, int64_t round) {
+    seen_[static_cast<size_t>(tile)].store(round + 1);
+    seen_[static_cast<size_t>(tile)].notify_all();
+  }
+
+ private:
+  std::vector<std::atomic<int64_t>> seen_;
+};
+
+/// Calls visit(tile) for all pairs of row tiles I <= J, for each row tile in the order of the rounds.
+template <class Visit>
+void visitTiles(const Problem& problem, const Tiles& tiles, Visit visit) {
+  const auto area = static_cast<size_t>(tileFloats) * (problem.inside ? 2 : 1);
+  Workspace<float> memory(static_cast<size_t>(omp_get_max_threads()) * area);
+  const int64_t count = tiles.count();
+  Rounds rounds(count);
+  std::atomic<int64_t> next = 0;
+#pragma omp parallel
+  for (int64_t index = next++; index < count * count; index = next++) {
+    // Whoever waits waits for a pair that was taken before.
+    const int64_t round = index / count, first = index % count, second = (round - first + count) % count;
+    if (second < first) continue;
+    rounds.await(first, round);
+    rounds.await(second, round);
+    Tile tile{first, second, first * tileSize, second * tileSize, 0, 0, nullptr, nullptr};
+    tile.rows = std::min(tileSize, problem.rows - tile.i0);
+    tile.columns = std::min(tileSize, problem.rows - tile.j0);
+    tile.s = memory.data() + static_cast<size_t>(omp_get_thread_num()) * area;
+    tile.positive = tile.s + tileFloats;
+    tiles.similarities(first, second, problem.scale, tile.s);
+    if (tile.diagonal()) {
+      for (int64_t i = 0; i < tile.rows; ++i) tile.s[i * tileStride + i] = -infinity;
+    }
+    if (problem.inside) {
+      for (int64_t i = 0; i < tile.rows; ++i) {
+        keepPositives(tile.s + i * tileStride, problem.labels + tile.j0, problem.labels[tile.i0 + i], tile.columns,
+                      tile.positive + i * tileStride);
+      }
+    }
+    visit(tile);
+    rounds.finish(first, round);
+    if (second != first) rounds.finish(second, round);
+  }
 }
 
-/// Online log-sum-exp of every row.
+/// Log-sum-exp of every row: online, or plain and then relative to 0.
 struct LogSums {
-  explicit LogSums(int64_t rows) : most(static_cast<size_t>(rows)), sum(static_cast<size_t>(rows)) {
-    std::fill_n(most.data(), rows, -infinity);
-    std::fill_n(sum.data(), rows, 0.0f);
+  LogSums(int64_t rows, bool plain) : plain_(plain), most_(static_cast<size_t>(rows)), sum_(static_cast<size_t>(rows)) {
+    std::fill_n(most_.data(), rows, plain ? 0.0f : -infinity);
+    std::fill_n(sum_.data(), rows, 0.0f);
   }
 
   void add(const Tile& tile, const float* values) {
-    for (int64_t i = 0; i < tile.rows; ++i) {
-      addToRow(values + i * tile.columns, tile.columns, most.data() + tile.i0 + i, sum.data() + tile.i0 + i);
+    float *most = most_.data(), *sum = sum_.data();
+    if (plain_) {
+      float unused[tileSize] = {};
+      return addPlain(values, tile.rows, tile.columns, sum + tile.i0, tile.diagonal() ? unused : sum + tile.j0);
     }
-    if (tile.diagonal()) return;
-    addToColumns(values, tile.rows, tile.columns, most.data() + tile.j0, sum.data() + tile.j0);
+    for (int64_t i = 0; i < tile.rows; ++i) {
+      addToRow(values + i * tileStride, tile.columns, most + tile.i0 + i, sum + tile.i0 + i);
+    }
+    if (!tile.diagonal()) addToColumns(values, tile.rows, tile.columns, most + tile.j0, sum + tile.j0);
   }
 
-  float result(int64_t row) const { return most[static_cast<size_t>(row)] + logarithm(sum[static_cast<size_t>(row)]); }
+  float result(int64_t row) const {
+    return most_[static_cast<size_t>(row)] + logarithm(sum_[static_cast<size_t>(row)]);
+  }
 
-  Workspace<float> most, sum;
+ private:
+  const bool plain_;
+  Workspace<float> most_, sum_;
 };
-
-void addSimilarities(const Problem& problem, const Tile& tile, float* totals) {
-  for (int64_t i = 0; i < tile.rows; ++i) {
-    const int64_t first = tile.diagonal() ? i + 1 : 0;  // each pair once
-    totals[tile.i0 + i] += addPositives(tile.s + i * tile.columns + first, problem.labels + tile.j0 + first,
-                                        problem.labels[tile.i0 + i], tile.columns - first, totals + tile.j0 + first);
-  }
-}
 
 /// out: loss [1], Z [N], log-sum-exp of the positives [N] (mean inside) or none.
 void forward(const Call& call) {
@@ -209,18 +281,12 @@ void forward(const Call& call) {
                                         " rows have the same label, so there is nothing to attract; give each row at "
                                         "least one other of its label in some batch");
   }
-  LogSums all(problem.rows), positive(problem.inside ? problem.rows : 0);
-  Workspace<float> similarity(static_cast<size_t>(problem.rows));
-  std::fill_n(similarity.data(), problem.rows, 0.0f);
-  visitTiles(problem, [&](const Tile& tile) {
+  LogSums all(problem.rows, problem.plain), positive(problem.inside ? problem.rows : 0, false);
+  visitTiles(problem, Tiles(problem.embeddings, problem.rows, problem.depth), [&](const Tile& tile) {
     all.add(tile, tile.s);
-    if (problem.inside) {
-      positive.add(tile, tile.positive);
-    } else {
-      addSimilarities(problem, tile, similarity.data());
-    }
-    return true;
+    if (problem.inside) positive.add(tile, tile.positive);
   });
+  const LabelSums labelSums(problem);
   float* z = write<float>(call.out(1));
   float* zPositive = problem.inside ? write<float>(call.out(2)) : nullptr;
   double loss = 0;
@@ -229,8 +295,13 @@ void forward(const Call& call) {
     z[i] = count > 0 ? all.result(i) : infinity;
     if (problem.inside) zPositive[i] = count > 0 ? positive.result(i) : infinity;
     if (count == 0) continue;
-    loss +=
-        problem.inside ? z[i] - zPositive[i] : z[i] - similarity[static_cast<size_t>(i)] / static_cast<double>(count);
+    if (problem.inside) {
+      loss += z[i] - zPositive[i];
+    } else {
+      const float* own = problem.embedding(i);
+      const double others = dotOf(own, labelSums.of(i), problem.depth) - dotOf(own, own, problem.depth);
+      loss += z[i] - problem.scale * others / static_cast<double>(count);
+    }
   }
   *write<float>(call.out(0)) = static_cast<float>(loss / static_cast<double>(problem.counted));
 }
@@ -243,33 +314,42 @@ void backward(const Call& call) {
   const float* zPositive = problem.inside ? read<float>(call.in(4)) : nullptr;
   const float factor = *read<float>(call.in(5)) * problem.scale / static_cast<float>(problem.counted);
   const int64_t depth = problem.depth;
-  float* gradient = write<float>(call.out(0));
-  std::fill_n(gradient, problem.rows * depth, 0.0f);
-  visitTiles(problem, [&](const Tile& tile) {
-    for (int64_t i = 0; i < tile.rows; ++i) {
-      float* m = tile.s + i * tile.columns;
-      const int64_t row = tile.i0 + i;
-      gradientRow(m, z[row], z + tile.j0, tile.columns);
-      if (problem.inside) {
-        subtractPositives(tile.positive + i * tile.columns, zPositive[row], zPositive + tile.j0, tile.columns, m);
-      } else if (problem.positives(row) > 0) {
-        const float share = 2 / static_cast<float>(problem.positives(row));
-        subtractShare(m, problem.labels + tile.j0, problem.labels[row], share, tile.columns);
+  const Tiles tiles(problem.embeddings, problem.rows, depth);
+  Workspace<float> sums(static_cast<size_t>(tiles.count() * tiles.sumFloats())),
+      inverse(static_cast<size_t>(problem.rows));
+  std::fill_n(sums.data(), tiles.count() * tiles.sumFloats(), 0.0f);
+  for (int64_t i = 0; i < problem.rows; ++i) inverse[static_cast<size_t>(i)] = exponential(-z[i]);
+  visitTiles(problem, tiles, [&](const Tile& tile) {
+    if (problem.plain) {
+      gradientPlain(tile.s, tile.rows, tile.columns, inverse.data() + tile.i0, inverse.data() + tile.j0);
+    } else {
+      for (int64_t i = 0; i < tile.rows; ++i) {
+        float* m = tile.s + i * tileStride;
+        gradientRow(m, z[tile.i0 + i], z + tile.j0, tile.columns);
+        if (problem.inside) {
+          subtractPositives(tile.positive + i * tileStride, zPositive[tile.i0 + i], zPositive + tile.j0, tile.columns,
+                            m);
+        }
       }
-      if (tile.diagonal()) m[i] = 0;
     }
-    const auto accumulate = [&](char transposed, int64_t rows, int64_t inner, int64_t from, int64_t to) {
-      return dnnl_sgemm(transposed, 'N', rows, depth, inner, factor, tile.s, tile.columns,
-                        problem.embeddings + from * depth, depth, 1, gradient + to * depth, depth) == dnnl_success;
-    };
-    return accumulate('N', tile.rows, tile.columns, tile.j0, tile.i0) &&
-           (tile.diagonal() || accumulate('T', tile.columns, tile.rows, tile.i0, tile.j0));
+    tiles.multiply(tile.s, false, tile.J, sums.data() + tile.I * tiles.sumFloats());
+    if (!tile.diagonal()) tiles.multiply(tile.s, true, tile.I, sums.data() + tile.J * tiles.sumFloats());
   });
+  const LabelSums labelSums(problem);
+  float* gradient = write<float>(call.out(0));
+  Workspace<double> dots(static_cast<size_t>(problem.rows));
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < problem.rows; ++i) {
+    float* own = gradient + i * depth;
+    tiles.row(sums.data() + i / tileSize * tiles.sumFloats(), i % tileSize, own);
+    const bool pulled = !problem.inside && problem.positives(i) > 0;
+    const float share = pulled ? 2 / static_cast<float>(problem.positives(i)) : 0;
+    finishRow(factor, share, labelSums.of(i), problem.embedding(i), depth, own);
+    dots[static_cast<size_t>(i)] = dotOf(problem.embedding(i), own, depth);
+  }
   if (!call.hasOut(1)) return;
   double dot = 0;
-  for (int64_t i = 0; i < problem.rows; ++i) {
-    dot += dotOf(problem.embeddings + i * depth, gradient + i * depth, depth);
-  }
+  for (int64_t i = 0; i < problem.rows; ++i) dot += dots[static_cast<size_t>(i)];
   *write<float>(call.out(1)) = static_cast<float>(dot / 2);
 }
 

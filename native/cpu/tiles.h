@@ -1,0 +1,35 @@
+// Products of a matrix E [rows, depth] with itself by square tiles, for whoever never wants E E^T as a whole. A tile is
+// so small that all it takes and gives stays in a core's own cache, and sides of 96 divide into whole register blocks
+// of both vector lengths. E is kept twice as the products read it, with zeros behind its last row and column.
+#pragma once
+
+#include "native/cpu/memory.h"
+
+namespace spinegrad::cpu {
+
+constexpr int64_t tileSize = 96;
+/// Floats from one row of a tile to the next: a column does not fall into few sets of the cache.
+constexpr int64_t tileStride = tileSize + 16;
+constexpr int64_t tileFloats = tileSize * tileStride;
+
+class Tiles {
+ public:
+  Tiles(const float* values, int64_t rows, int64_t depth);
+
+  int64_t count() const { return count_; }
+  /// to = factor E_I E_J^T.
+  void similarities(int64_t I, int64_t J, float factor, float* to) const;
+  /// How many floats a sum of products takes, for each tile.
+  int64_t sumFloats() const { return paddedDepth_ * tileSize; }
+  /// sum += tile E_J, or tile^T E_J.
+  void multiply(const float* tile, bool transposed, int64_t J, float* sum) const;
+  /// Row i of a sum, values[depth].
+  void row(const float* sum, int64_t i, float* values) const;
+
+ private:
+  const int64_t depth_, lanes_, paddedDepth_, count_;
+  /// [rows / columnPanel][depth][columnPanel], and a tile at a time [depth / rowPanel][tileSize][rowPanel].
+  Workspace<float> byColumn_, byRow_;
+};
+
+}  // namespace spinegrad::cpu
