@@ -1,8 +1,9 @@
 // conv2d: fprop, dgrad and wgrad, and the bias gradient.
 //
-// Our own Winograd takes the 3x3 convolutions of stride 1 and 2 where it pays (see planWinograd), the stem has a wgrad
-// of its own, oneDNN takes the others. Of oneDNN's algorithms a plan is made once for each shape and pass: candidates
-// are tried in order and the first that it has a real kernel for (not its slow reference) is taken:
+// Our own Winograd takes the 3x3 convolutions of stride 1 and 2 where it pays (see planWinograd), our own direct kernel
+// the fprop of few pixels (see planDirectConv), the stem has a wgrad of its own, oneDNN takes the others. Of oneDNN's
+// algorithms a plan is made once for each shape and pass: candidates are tried in order and the first that it has a
+// real kernel for (not its slow reference) is taken:
 //   1. channel-blocked images
 //   2. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
 //   3. row-major images, through a matrix product: any shape
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "native/cpu/device.h"
+#include "native/cpu/directConv.h"
 #include "native/cpu/memory.h"
 #include "native/cpu/simd.h"
 #include "native/cpu/stemGradient.h"
@@ -124,31 +126,33 @@ const Plan<Pass>& planFor(const Problem& problem,
 
 memory at(const memory::desc& desc, float* values) { return {desc, dnnlEngine(), values}; }
 
-memory::desc winogradWeights(const Problem& problem) {
+memory::desc blockedWeights(const Problem& problem) {
   const auto tag = channelBlock() == 16 ? memory::format_tag::OIhw16i16o : memory::format_tag::OIhw8i8o;
   return {dims(problem.w), memory::data_type::f32, tag};
 }
 
-void winogradFprop(const Call& call, const Problem& problem, const Winograd& plan) {
+/// By convolve(x, weights, epilogue, y) of our own.
+template <class Convolve>
+void ownFprop(const Call& call, const Problem& problem, Convolve convolve) {
   std::optional<Workspace<float>> reordered;
   const float* x = read(call.in(0), channelBlocked(problem.x));
-  const float* weights = call.inputs[0] == call.inputs[1] ? peek(call.in(1), winogradWeights(problem), reordered)
-                                                          : read(call.in(1), winogradWeights(problem));
+  const float* weights = call.inputs[0] == call.inputs[1] ? peek(call.in(1), blockedWeights(problem), reordered)
+                                                          : read(call.in(1), blockedWeights(problem));
   std::optional<Workspace<float>> bias;
   if (problem.bias) {
-    bias.emplace(plan.yBlocks * plan.lanes);
-    std::fill_n(std::copy_n(read<float>(call.in(2)), problem.w[0], bias->data()),
-                plan.yBlocks * plan.lanes - problem.w[0], 0.0f);
+    const int64_t channels = paddedChannels(problem.w[0]);
+    bias.emplace(channels);
+    std::fill_n(std::copy_n(read<float>(call.in(2)), problem.w[0], bias->data()), channels - problem.w[0], 0.0f);
   }
   const float* residual = problem.residual ? read(call.in(3), channelBlocked(problem.y)) : nullptr;
-  winogradConvolve(plan, x, weights, false, {bias ? bias->data() : nullptr, residual, problem.attributes.relu},
-                   write(call.out(0), channelBlocked(problem.y)));
+  convolve(x, weights, Epilogue{bias ? bias->data() : nullptr, residual, problem.attributes.relu},
+           write(call.out(0), channelBlocked(problem.y)));
 }
 
 /// dx is a convolution of dy.
 void winogradDgrad(const Call& call, const Problem& problem, const Winograd& plan) {
   std::optional<Workspace<float>> reordered;
-  const float* weights = peek(call.in(1), winogradWeights(problem), reordered);
+  const float* weights = peek(call.in(1), blockedWeights(problem), reordered);
   const float* dy = read(call.in(0), channelBlocked(problem.y));
   winogradConvolve(plan, dy, weights, true, {}, write(call.out(0), channelBlocked(problem.x)));
 }
@@ -156,7 +160,7 @@ void winogradDgrad(const Call& call, const Problem& problem, const Winograd& pla
 void winogradWgrad(const Call& call, const Problem& problem, const Winograd& plan) {
   const float* x = read(call.in(0), channelBlocked(problem.x));
   const float* dy = read(call.in(1), channelBlocked(problem.y));
-  winogradFilterGradient(plan, x, dy, write(call.out(0), winogradWeights(problem)));
+  winogradFilterGradient(plan, x, dy, write(call.out(0), blockedWeights(problem)));
 }
 
 void stemWgrad(const Call& call, const Problem& problem) {
@@ -171,7 +175,14 @@ void fprop(const Call& call) {
   const Problem problem{call.in(0).shape,       call.in(1).shape, call.out(0).shape,
                         Conv2dAttributes(call), call.hasIn(2),    call.hasIn(3)};
   if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
-    return winogradFprop(call, problem, *plan);
+    return ownFprop(call, problem, [&](auto x, auto weights, const auto& epilogue, auto y) {
+      winogradConvolve(*plan, x, weights, false, epilogue, y);
+    });
+  }
+  if (const DirectConv* plan = planDirectConv(problem.x, problem.y, problem.w, problem.attributes)) {
+    return ownFprop(call, problem, [&](auto x, auto weights, const auto& epilogue, auto y) {
+      directConvolve(*plan, x, weights, epilogue, y);
+    });
   }
   const auto& [description, primitive] = planFor<Fprop>(problem, describeFprop);
   const bool oneTensor = call.inputs[0] == call.inputs[1];  // which can lie in one layout only

@@ -54,20 +54,22 @@ constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 struct Tile {
   Transforms transforms;
   int64_t outputs, points, filters;
+  int64_t fewest;  ///< tiles with which it pays
 
   int64_t down(const Shape& images) const { return ceilDiv(images[2], outputs); }
   int64_t across(const Shape& images) const { return ceilDiv(images[3], outputs); }
   int64_t multiplications(const Shape& images) const { return points * points * down(images) * across(images); }
 };
 
-constexpr Tile four{Transforms::F4x3, 4, 6, 6}, three{Transforms::F3x3, 3, 5, 5},
-    strided{Transforms::F3x3Strided, 3, 7, 5}, stridedBack{Transforms::F3x3StridedBack, 6, 7, 5};
+constexpr Tile four{Transforms::F4x3, 4, 6, 6, 8}, three{Transforms::F3x3, 3, 5, 5, 16},
+    strided{Transforms::F3x3Strided, 3, 7, 5, 32}, stridedBack{Transforms::F3x3StridedBack, 6, 7, 5, 32};
 
 }  // namespace
 
 // The tile is the one with fewer multiplications, edges that hang over included. Moving transformed data takes time
 // too, so the algorithm has to save half of the direct method's multiplications (at stride 2 a third, of slower direct
-// kernels), and to find enough tiles that reading the transformed filters, up to four times their size, is shared out.
+// kernels), and to find enough tiles to be worth transforming the filters, which costs about as much as multiplying ten
+// tiles.
 std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape& w, const Conv2dAttributes& attributes,
                                      bool turned) {
   const auto& [strideH, strideW, padH, padW, relu] = attributes;
@@ -97,7 +99,7 @@ std::optional<Winograd> planWinograd(const Shape& x, const Shape& y, const Shape
                       .tilesAcross = tile.across(to),
                       .lanes = channelBlock(),
                       .blockTiles = 0};
-  return plan.tiles() < 32 ? std::nullopt : std::optional(plan);
+  return plan.tiles() < tile.fewest ? std::nullopt : std::optional(plan);
 }
 
 void winogradConvolve(Winograd plan, const float* x, const float* weights, bool turned, const Epilogue& epilogue,

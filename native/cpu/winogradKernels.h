@@ -25,6 +25,8 @@
 
 #include <cstdint>
 
+#include "native/cpu/epilogue.h"
+
 namespace spinegrad::cpu {
 
 /// Of winogradTransforms.h.
@@ -64,13 +66,6 @@ struct Winograd {
   bool filtersFirst() const;
   int64_t fpropScratch(int64_t threads) const;
   int64_t wgradScratch(int64_t threads) const;
-};
-
-/// What is done to y as it is written.
-struct Epilogue {
-  const float* bias;      ///< one value for each channel of y's blocks, or null
-  const float* residual;  ///< of y's layout, or null
-  bool relu;
 };
 
 /// The kernels, once for each vector length. Filters are [K/lanes][C/lanes][3][3][lanes of C][lanes of K].

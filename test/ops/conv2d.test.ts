@@ -1,4 +1,7 @@
+import { expect, it } from 'vitest';
+import { openDevice } from '#spinegrad/engine/device.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { tidy } from '#spinegrad/engine/tensor.js';
 import {
   describeOperation,
   integers,
@@ -158,6 +161,12 @@ describeOperation<Options>({
     { ...exact('the shortcut of that', [2, 64, 7, 6], [128, 1, 1], { stride: 2 }), probes: 4 },
     { ...exact('into the third', [1, 128, 6, 6], [72, 3, 3], { stride: 2, padding: 1 }), probes: 2 },
     { ...exact('the fourth', [1, 512, 3, 3], [24, 3, 3], { padding: 1 }), probes: 2 },
+    { ...exact('the fourth, a study at once', [5, 128, 3, 3], [136, 3, 3], { padding: 1 }, true), probes: 2 },
+    behind(
+      { ...exact('few pixels', [2, 88, 3, 4], [72, 3, 3], { padding: 1 }, true), probes: 2 },
+      [2, 72, 3, 4],
+    ),
+    { ...exact('few pixels, 1x1', [3, 40, 5, 3], [100, 1, 1], { stride: 2 }), probes: 2 },
     {
       name: 'normals',
       inputs: { x: normals([2, 6, 7, 7], 4), weight: normals([5, 6, 3, 3], 5), bias: normals([5], 6) },
@@ -234,12 +243,39 @@ describeOperation<Options>({
   tolerance: { units: 0, reason: 'sums of small integers' },
   cases: [
     {
-      name: '20 of 20 channels',
-      inputs: { x: integers([20, 20, 3, 3], 1) },
+      name: '12 of 12 channels',
+      inputs: { x: integers([12, 12, 3, 3], 1) },
       options: { padding: 1 },
       exact: true,
     },
     { name: '2 of 1 channel', inputs: { x: integers([2, 1, 5, 4], 2) }, exact: true },
     { name: '3 of 9 channels', inputs: { x: integers([3, 9, 1, 1], 3) }, exact: true },
   ],
+});
+
+it('conv2d gives the same bits for any number of threads', async () => {
+  const layers: [string, [number, number, number, number], [number, number, number], Options][] = [
+    ['stem', [2, 1, 20, 20], [16, 7, 7], { stride: 2, padding: 3 }],
+    ['Winograd, tiles first', [5, 32, 12, 12], [32, 3, 3], { padding: 1 }],
+    ['Winograd, filters first', [5, 128, 6, 6], [128, 3, 3], { padding: 1 }],
+    ['direct', [2, 128, 6, 6], [144, 3, 3], { stride: 2, padding: 1 }],
+    ['direct, an odd number of blocks', [1, 72, 3, 3], [136, 3, 3], { padding: 1 }],
+  ];
+  const results = new Map<string, Float32Array>();
+  for (const threads of [1, 2, 5]) {
+    using device = await openDevice('cpu', { threads });
+    for (const [name, x, [k, r, s], options] of layers) {
+      const weight = normals([k, x[1], r, s], 2);
+      using y = tidy(() =>
+        conv2d(device.tensor(normals(x, 1).values, x), device.tensor(weight.values, weight.shape), {
+          ...options,
+          bias: device.tensor(normals([k], 3).values),
+          relu: true,
+        }),
+      );
+      const values = (await y.data()) as Float32Array;
+      expect(values, `${name}, ${threads} threads`).toEqual(results.get(name) ?? values);
+      results.set(name, values);
+    }
+  }
 });
