@@ -78,7 +78,11 @@ async function compute(
   const cotangent = tensor([...result.shape], 4);
   const behind = { residual: cotangent, relu: true };
   const fused =
-    x.length === 2 ? y : await conv2d(image, weight, { bias, stride, padding, ...behind }).keep().data();
+    x.length === 2
+      ? y
+      : await conv2d(image, weight, { bias, stride, padding, ...behind })
+          .keep()
+          .data();
   backward(sum(mul(result, cotangent)));
   const [dx, dw, db] = await Promise.all(inputs.map((input) => input.grad!.data()));
   for (const one of [...inputs, result, cotangent]) one.dispose();
