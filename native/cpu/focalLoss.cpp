@@ -101,18 +101,47 @@ SPINEGRAD_INLINE float weightOf(Parameters parameters, int64_t c, int32_t target
   return target < 0 ? 0.0f : weight;
 }
 
-SPINEGRAD_SIMD double softmaxTerms(const SoftmaxStrip& s, Parameters parameters) {
+/// The usual gamma needs no power.
+template <bool square>
+SPINEGRAD_INLINE float modulationOf(float q, float gamma) {
+  return square ? q * q : power(q, gamma);
+}
+
+/// What class c of row i adds to the loss.
+template <bool square>
+SPINEGRAD_INLINE float termOf(const SoftmaxStrip& s, Parameters parameters, int64_t c, int64_t i, float logSum) {
+  const Probability one = softmaxOf(s, c, i, logSum);
+  const float weight = weightOf(parameters, c, s.target[i]);
+  const float term = weight * modulationOf<square>(one.q, parameters.gamma) * one.minusLog;
+  return weight == 0 ? 0.0f : term;
+}
+
+/// weight * h of class c of row i.
+template <bool square>
+SPINEGRAD_INLINE float slopeOf(const SoftmaxStrip& s, Parameters parameters, float factor, int64_t c, int64_t i,
+                               float logSum) {
+  const Probability one = softmaxOf(s, c, i, logSum);
+  const float weight = factor * weightOf(parameters, c, s.target[i]);
+  const float ratio = one.q < std::numeric_limits<float>::min() ? 1.0f : one.minusLog / one.q;
+  const float h = -modulationOf<square>(one.q, parameters.gamma) * (1.0f + parameters.gamma * one.p * ratio);
+  return weight == 0 ? 0.0f : weight * h;
+}
+
+/// The only class of row i that weighs anything without label smoothing; any one where the target is ignored.
+SPINEGRAD_INLINE int32_t onlyClass(const SoftmaxStrip& s, int64_t i) { return s.target[i] < 0 ? 0 : s.target[i]; }
+
+template <bool square>
+SPINEGRAD_INLINE double termsBy(const SoftmaxStrip& s, Parameters parameters) {
   float logSum[strip], terms[strip];
   for (int64_t i = 0; i < strip; ++i) {
     logSum[i] = logarithm1p(s.others[i]);
     terms[i] = 0;
   }
-  for (int64_t c = 0; c < parameters.classes; ++c) {
-    for (int64_t i = 0; i < strip; ++i) {
-      const Probability one = softmaxOf(s, c, i, logSum[i]);
-      const float weight = weightOf(parameters, c, s.target[i]);
-      const float term = weight * power(one.q, parameters.gamma) * one.minusLog;
-      terms[i] += weight == 0 ? 0.0f : term;
+  if (parameters.smoothing == 0) {
+    for (int64_t i = 0; i < strip; ++i) terms[i] = termOf<square>(s, parameters, onlyClass(s, i), i, logSum[i]);
+  } else {
+    for (int64_t c = 0; c < parameters.classes; ++c) {
+      for (int64_t i = 0; i < strip; ++i) terms[i] += termOf<square>(s, parameters, c, i, logSum[i]);
     }
   }
   double total = 0;
@@ -121,20 +150,27 @@ SPINEGRAD_SIMD double softmaxTerms(const SoftmaxStrip& s, Parameters parameters)
 }
 
 /// The logits become their gradients: with W = weight * h a class, dx_c = W_c (1 - p_c) - p_c (sum of W - W_c).
-SPINEGRAD_SIMD void softmaxGradient(SoftmaxStrip& s, Parameters parameters, float factor) {
+template <bool square>
+SPINEGRAD_INLINE void gradientBy(SoftmaxStrip& s, Parameters parameters, float factor) {
   float logSum[strip], total[strip];
   for (int64_t i = 0; i < strip; ++i) {
     logSum[i] = logarithm1p(s.others[i]);
     total[i] = 0;
   }
-  for (int64_t c = 0; c < parameters.classes; ++c) {
+  if (parameters.smoothing != 0) {
+    for (int64_t c = 0; c < parameters.classes; ++c) {
+      for (int64_t i = 0; i < strip; ++i) {
+        const float slope = slopeOf<square>(s, parameters, factor, c, i, logSum[i]);
+        s.weighted[c * strip + i] = slope;
+        total[i] += slope;
+      }
+    }
+  } else {
     for (int64_t i = 0; i < strip; ++i) {
-      const Probability one = softmaxOf(s, c, i, logSum[i]);
-      const float weight = factor * weightOf(parameters, c, s.target[i]);
-      const float ratio = one.q < std::numeric_limits<float>::min() ? 1.0f : one.minusLog / one.q;
-      const float h = -power(one.q, parameters.gamma) * (1.0f + parameters.gamma * one.p * ratio);
-      s.weighted[c * strip + i] = weight == 0 ? 0.0f : weight * h;
-      total[i] += s.weighted[c * strip + i];
+      total[i] = slopeOf<square>(s, parameters, factor, onlyClass(s, i), i, logSum[i]);
+    }
+    for (int64_t c = 0; c < parameters.classes; ++c) {
+      for (int64_t i = 0; i < strip; ++i) s.weighted[c * strip + i] = s.target[i] == c ? total[i] : 0.0f;
     }
   }
   for (int64_t c = 0; c < parameters.classes; ++c) {
@@ -145,6 +181,14 @@ SPINEGRAD_SIMD void softmaxGradient(SoftmaxStrip& s, Parameters parameters, floa
       s.x[c * strip + i] = s.target[i] < 0 ? 0.0f : dx;
     }
   }
+}
+
+SPINEGRAD_SIMD double softmaxTerms(const SoftmaxStrip& s, Parameters parameters) {
+  return parameters.gamma == 2 ? termsBy<true>(s, parameters) : termsBy<false>(s, parameters);
+}
+
+SPINEGRAD_SIMD void softmaxGradient(SoftmaxStrip& s, Parameters parameters, float factor) {
+  parameters.gamma == 2 ? gradientBy<true>(s, parameters, factor) : gradientBy<false>(s, parameters, factor);
 }
 
 /// Fills a strip with `rows` rows of the logits; the lanes behind them are ignored rows of zeros.
