@@ -191,13 +191,33 @@ SPINEGRAD_SIMD void softmaxGradient(SoftmaxStrip& s, Parameters parameters, floa
   parameters.gamma == 2 ? gradientBy<true>(s, parameters, factor) : gradientBy<false>(s, parameters, factor);
 }
 
+/// Between rows of classes and a strip's classes of rows. Of three classes, the usual number, the compiler makes
+/// shuffles.
+SPINEGRAD_INLINE void exchange(float* strips, int64_t rows, int64_t classes, auto move) {
+  if (rows == strip && classes == 3) {
+    for (int64_t i = 0; i < strip; ++i) {
+      for (int64_t c = 0; c < 3; ++c) move(strips[c * strip + i], i * 3 + c);
+    }
+  } else {
+    for (int64_t c = 0; c < classes; ++c) {
+      for (int64_t i = 0; i < rows; ++i) move(strips[c * strip + i], i * classes + c);
+    }
+  }
+}
+
+SPINEGRAD_SIMD void gatherLogits(const float* x, int64_t rows, int64_t classes, float* to) {
+  exchange(to, rows, classes, [=](float& value, int64_t at) SPINEGRAD_LAMBDA { value = x[at]; });
+}
+
+SPINEGRAD_SIMD void scatterGradient(float* from, int64_t rows, int64_t classes, float* dx) {
+  exchange(from, rows, classes, [=](float& value, int64_t at) SPINEGRAD_LAMBDA { dx[at] = value; });
+}
+
 /// Fills a strip with `rows` rows of the logits; the lanes behind them are ignored rows of zeros.
 void load(SoftmaxStrip& s, const float* x, const int32_t* target, int64_t rows, int64_t classes, int64_t ignoreIndex) {
   for (int64_t i = 0; i < strip; ++i) s.target[i] = i < rows && target[i] != ignoreIndex ? target[i] : -1;
   if (rows < strip) std::fill_n(s.x, strip * classes, 0.0f);
-  for (int64_t c = 0; c < classes; ++c) {
-    for (int64_t i = 0; i < rows; ++i) s.x[c * strip + i] = x[i * classes + c];
-  }
+  gatherLogits(x, rows, classes, s.x);
 }
 
 // ---- sigmoid: every element is a problem of its own ----
@@ -371,9 +391,7 @@ void softmaxBackward(const Call& call) {
   float* gradient = write<float>(call.out(0));
   visitStrips(call, attributes, [&](SoftmaxStrip& s, int64_t, int64_t first, int64_t count) {
     softmaxGradient(s, parameters, factor);
-    for (int64_t i = 0; i < count; ++i) {
-      for (int64_t c = 0; c < classes; ++c) gradient[(first + i) * classes + c] = s.x[c * strip + i];
-    }
+    scatterGradient(s.x, count, classes, gradient + first * classes);
   });
 }
 
