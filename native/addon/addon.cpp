@@ -26,11 +26,6 @@
 namespace spinegrad::addon {
 namespace {
 
-struct TensorHandle {
-  TensorRef tensor;
-  int64_t bytes;
-};
-
 /// A promise that a fence settles.
 struct Pending {
   Napi::Promise::Deferred deferred;
@@ -54,10 +49,25 @@ struct DeviceHandle {
   std::shared_ptr<Profile> profile;
   Napi::ThreadSafeFunction settle;
   int pendingReads = 0;
+  /// Neither released nor collected.
+  int64_t tensors = 0;
   bool open = true;
 };
 
 using DeviceRef = std::shared_ptr<DeviceHandle>;
+
+struct TensorHandle {
+  TensorRef tensor;
+  int64_t bytes;
+  DeviceRef device;
+
+  void release(Napi::Env env) {
+    if (!tensor) return;
+    tensor.reset();
+    --device->tensors;
+    Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+  }
+};
 
 /// Everything that belongs to one environment.
 struct Environment {
@@ -221,13 +231,15 @@ Napi::Value properties(const Napi::CallbackInfo& info) {
   return object;
 }
 
-/// memory(device) -> [bytes in use, peak bytes, cached bytes]
+/// memory(device) -> [bytes in use, peak bytes, cached bytes, tensors]
 Napi::Value memory(const Napi::CallbackInfo& info) {
-  const MemoryStatistics statistics = deviceOf(info, 0).device->memory();
-  Napi::Array array = Napi::Array::New(info.Env(), 3);
+  const DeviceHandle& handle = deviceOf(info, 0);
+  const MemoryStatistics statistics = handle.device->memory();
+  Napi::Array array = Napi::Array::New(info.Env(), 4);
   array[0u] = static_cast<double>(statistics.inUse);
   array[1u] = static_cast<double>(statistics.peak);
   array[2u] = static_cast<double>(statistics.cached);
+  array[3u] = static_cast<double>(handle.tensors);
   return array;
 }
 
@@ -241,33 +253,31 @@ Napi::Value operation(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(handle.operations.size() - 1));
 }
 
-/// tensor(dtype, shape) -> tensor handle, nothing written to it yet
+/// tensor(device, dtype, shape) -> tensor handle, nothing written to it yet
 Napi::Value tensor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  const auto dtype = static_cast<DType>(static_cast<int32_t>(numberOf(env, info[0])));
+  const DeviceRef& device = unwrap<DeviceRef>(env, info[0]);
+  const auto dtype = static_cast<DType>(static_cast<int32_t>(numberOf(env, info[1])));
   if (dtype < DType::float32 || dtype > DType::uint8) throw Error("ERR_DTYPE", "unknown dtype");
   Shape shape;
-  forEach(env, info[1], [&](napi_value element) {
+  forEach(env, info[2], [&](napi_value element) {
     if (shape.rank() == Shape::maxRank) throw Error("ERR_SHAPE", "a tensor has at most 6 axes");
     shape.push(static_cast<int64_t>(numberOf(env, element)));
   });
   auto ref = std::make_shared<Tensor>(dtype, shape);
-  auto* handle = new TensorHandle{ref, static_cast<int64_t>(ref->bytes())};
+  auto* handle = new TensorHandle{ref, static_cast<int64_t>(ref->bytes()), device};
+  ++device->tensors;
   Napi::MemoryManagement::AdjustExternalMemory(env, handle->bytes);
   return wrap(env, handle, [](napi_env finalizerEnv, void* native, void*) {
     auto* collected = static_cast<TensorHandle*>(native);
-    if (collected->tensor) Napi::MemoryManagement::AdjustExternalMemory(finalizerEnv, -collected->bytes);
+    collected->release(finalizerEnv);
     delete collected;
   });
 }
 
 /// release(tensor): the bytes go when the operations already enqueued have used them
 Napi::Value release(const Napi::CallbackInfo& info) {
-  TensorHandle& handle = unwrap<TensorHandle>(info.Env(), info[0]);
-  if (handle.tensor) {
-    handle.tensor.reset();
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -handle.bytes);
-  }
+  unwrap<TensorHandle>(info.Env(), info[0]).release(info.Env());
   return info.Env().Undefined();
 }
 

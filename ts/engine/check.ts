@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { SpinegradError } from '../error.js';
 import type { Device } from './device.js';
-import { type DType, type Shape, sizeOf, Tensor } from './tensor.js';
+import { type DType, type Shape, Tensor } from './tensor.js';
 
 export interface Expectation {
   dtype?: DType;
@@ -143,8 +143,9 @@ export function expectFunction(operation: string, value: unknown): void {
 /** Checks a shape and returns a copy that nobody can change. */
 export function expectShape(operation: string, shape: Shape): Shape {
   const sizes = Array.isArray(shape) ? [...shape] : [0];
-  const positive = sizes.every((size) => Number.isSafeInteger(size) && size > 0);
-  if (!positive || sizes.length > 6 || sizeOf(sizes) >= 2 ** 40) {
+  let elements = sizes.length > 6 ? Number.NaN : 1;
+  for (const size of sizes) elements *= Number.isSafeInteger(size) && size > 0 ? size : Number.NaN;
+  if (!(elements < 2 ** 40)) {
     throw new SpinegradError(
       'ERR_SHAPE',
       `${operation}(): shape: expected at most 6 positive integers, of a product below 2^40, found ${found(shape)}`,

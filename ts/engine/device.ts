@@ -40,8 +40,6 @@ export interface MemoryInfo {
 export class Device {
   /** @internal */
   readonly handle: DeviceHandle;
-  /** @internal Kept by the tensors. */
-  tensorsAlive = 0;
   readonly #operations = new Map<string, number>();
 
   /** @internal Use `openDevice()`. */
@@ -219,8 +217,8 @@ export class Device {
   }
 
   memory(): MemoryInfo {
-    const [bytesInUse, peakBytes, cachedBytes] = rethrow(() => native.memory(this.handle));
-    return { bytesInUse, peakBytes, cachedBytes, tensors: this.tensorsAlive };
+    const [bytesInUse, peakBytes, cachedBytes, tensors] = rethrow(() => native.memory(this.handle));
+    return { bytesInUse, peakBytes, cachedBytes, tensors };
   }
 
   /** Ends the queue; values not yet computed are lost, reads still pending reject. */

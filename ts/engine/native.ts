@@ -31,9 +31,9 @@ export interface Native {
   /** Architectures that this build has CUDA kernels for, and their compiler; empty without any. */
   cudaKernels(): string;
   properties(device: DeviceHandle): Record<string, number>;
-  memory(device: DeviceHandle): [inUse: number, peak: number, cached: number];
+  memory(device: DeviceHandle): [inUse: number, peak: number, cached: number, tensors: number];
   operation(device: DeviceHandle, name: string): number;
-  tensor(dtype: number, shape: readonly number[]): TensorHandle;
+  tensor(device: DeviceHandle, dtype: number, shape: readonly number[]): TensorHandle;
   release(tensor: TensorHandle): void;
   write(device: DeviceHandle, tensor: TensorHandle, values: ArrayBufferView): void;
   enqueue(

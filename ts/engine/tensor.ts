@@ -54,9 +54,6 @@ export interface GradientNode {
 }
 
 const scopes: Set<Tensor>[] = [];
-const collected = new FinalizationRegistry<Device>((device) => {
-  device.tensorsAlive--;
-});
 
 /** Values of one dtype and shape on one device; operations make new ones, and gradients gather in `grad`. */
 export class Tensor implements Disposable {
@@ -76,9 +73,7 @@ export class Tensor implements Disposable {
     this.#device = device;
     this.#shape = shape;
     this.#dtype = dtype;
-    this.#handle = rethrow(() => native.tensor(DTYPES.indexOf(dtype), this.#shape));
-    device.tensorsAlive++;
-    collected.register(this, device, this);
+    this.#handle = rethrow(() => native.tensor(device.handle, DTYPES.indexOf(dtype), shape));
     scopes.at(-1)?.add(this);
   }
 
@@ -201,8 +196,6 @@ export class Tensor implements Disposable {
     this.#handle = undefined;
     this.grad?.dispose();
     this.grad = undefined;
-    collected.unregister(this);
-    this.device.tensorsAlive--;
     for (const scope of scopes) scope.delete(this);
   }
 
