@@ -14,9 +14,10 @@ cmake --build build/checked
 
 # Without the cache each tensor is an allocation of its own, with red zones around it.
 export SPINEGRAD_CUDA_LIBRARY=build/Release/libcuda-simulator-checked.so SPINEGRAD_CUDA_CACHE=0
+SLOW=600000 # milliseconds a test may take: checked kernels are some ten times as slow
 if (($#)); then
-  npx vitest run --project cuda "$@"
+  npx vitest run --project cuda "$@" --testTimeout "$SLOW"
 else
-  npx vitest run --project cuda test/ops test/optim
-  npx vitest run --project spinegrad test/simulator
+  npx vitest run --project cuda test/ops test/optim --testTimeout "$SLOW"
+  npx vitest run --project spinegrad test/simulator --testTimeout "$SLOW"
 fi
