@@ -14,9 +14,10 @@ export interface Point {
   peak: number;
 }
 
-/** Rounds after the first, which warms up: as many as fit into the time. Where none does, the first is what counts. */
+/** Rounds after the first, which warms up: as many as fit into the time, at least one. Where the first is long, it is what counts. */
 const MOST_ROUNDS = 11;
-const SECONDS = 20;
+const SECONDS = 8;
+const LONG = 30;
 
 export async function measure(sweep: Sweep, size: number, threads: readonly number[]): Promise<Point[]> {
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-growth-'));
@@ -34,7 +35,8 @@ export async function measure(sweep: Sweep, size: number, threads: readonly numb
       runners.push({ side, threads: count, samples: [await sampled(side)] });
     }
     const first = runners.reduce((total, { samples }) => total + samples[0]! / 1000, 0);
-    const rounds = Math.min(Math.floor(SECONDS / first), MOST_ROUNDS);
+    const fitting = Math.min(Math.max(Math.floor(SECONDS / first), 1), MOST_ROUNDS);
+    const rounds = first > LONG ? 0 : fitting;
     for (let i = 0; i < rounds; i++) {
       for (const { side, samples } of runners) samples.push(await sampled(side));
     }

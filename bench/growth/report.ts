@@ -22,7 +22,7 @@ export function tableOf(growth: Growth): string {
   const heading = [
     `${name}: ${unit}`,
     ...threads.map((count) => `ms, ${count} thread${count === 1 ? '' : 's'}`),
-    `ms of one of the ${unit}`,
+    'ms each',
     ...(flops ? ['GFLOP/s'] : []),
     ...(threads.length > 1 ? ['threads gain'] : []),
     'peak MB',
