@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { oneOf } from '../lib/options.js';
 import { processor, saveResults } from '../lib/results.js';
 import { runBench } from '../lib/run.js';
 import { measure } from './measure.js';
@@ -23,14 +24,9 @@ interface Options {
   save: boolean;
 }
 
-const work = (name: string, list: string[]): string[] => {
-  if (!NAMES.includes(name)) throw new InvalidArgumentError(`expected one of ${NAMES.join(', ')}.`);
-  return [...list, name];
-};
-
 const command = new Command('bench:growth')
   .description('time training, inference, InfoNCE and prepare at growing sizes')
-  .option('--work <name>', `only this one of ${NAMES.join(', ')}; may be repeated`, work, [])
+  .option('--work <name>', `only this one of ${NAMES.join(', ')}; may be repeated`, oneOf(NAMES), [])
   .option('--largest <n>', 'leave out sizes above this one', Number, Number.POSITIVE_INFINITY)
   .option('--figure <file>', 'draw them all into this SVG file')
   .option('--no-save', 'do not write bench/results/<date>-<cpu>.json');

@@ -1,4 +1,7 @@
-/** One size of a sweep: a process for each number of threads, which take turns, so that their peaks of memory are their own. */
+/**
+ * One size of a sweep: a process for each number of threads, which take turns, so that their peaks of memory are their
+ * own.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +17,10 @@ export interface Point {
   peak: number;
 }
 
-/** Rounds after the first, which warms up: as many as fit into the time, at least one. Where the first is long, it is what counts. */
+/**
+ * Rounds after the first, which warms up: as many as fit into the time, at least one. Where the first is long, it is what
+ * counts.
+ */
 const MOST_ROUNDS = 11;
 const SECONDS = 8;
 const LONG = 30;

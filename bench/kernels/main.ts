@@ -4,6 +4,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { oneOf } from '../lib/options.js';
 import { saveResults } from '../lib/results.js';
 import { runBench } from '../lib/run.js';
 import { digits } from '../lib/table.js';
@@ -32,18 +33,11 @@ const count = (text: string): number => {
   return Number(text);
 };
 
-const operation = (name: string, list: string[]): string[] => {
-  if (!Object.hasOwn(OPERATIONS, name)) {
-    throw new InvalidArgumentError(`expected one of ${Object.keys(OPERATIONS).join(', ')}.`);
-  }
-  return [...list, name];
-};
-
 const command = new Command('bench:kernels')
   .description('time every operation on the device, at the shapes of ResNet-18')
   .option('--device <device>', 'auto, cpu, cuda or cuda:N', 'auto')
   .option('--threads <n>', 'threads of the CPU device', count)
-  .option('--op <name>', 'only this operation; may be repeated', operation, [])
+  .option('--op <name>', 'only this operation; may be repeated', oneOf(Object.keys(OPERATIONS)), [])
   .option('--batch <n>', 'images a batch', count, REAL.batch)
   .option('--quick', 'fewer repeats')
   .option('--dry', 'small shapes, each call once: shows that all of it runs, measures nothing')

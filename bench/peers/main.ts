@@ -5,9 +5,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { SpinegradError } from '#spinegrad/error.js';
 import { Conversation } from '../lib/conversation.js';
+import { oneOf } from '../lib/options.js';
 import { processor, saveResults } from '../lib/results.js';
 import { runBench } from '../lib/run.js';
 import { environment } from '../lib/venv.js';
@@ -35,14 +36,9 @@ interface Options {
   save: boolean;
 }
 
-const work = (name: string, list: string[]): string[] => {
-  if (!NAMES.includes(name)) throw new InvalidArgumentError(`expected one of ${NAMES.join(', ')}.`);
-  return [...list, name];
-};
-
 const command = new Command('bench:peers')
   .description('time the works of training and grading beside PyTorch on this processor')
-  .option('--work <name>', `only this one of ${NAMES.join(', ')}; may be repeated`, work, [])
+  .option('--work <name>', `only this one of ${NAMES.join(', ')}; may be repeated`, oneOf(NAMES), [])
   .option('--threads <n>', 'threads of each side', Number, 2)
   .option('--quick', 'fewer repeats')
   .option('--dry', 'one tiny work once: shows that all of it runs, measures nothing')

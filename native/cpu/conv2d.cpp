@@ -20,6 +20,7 @@
 #include "native/cpu/device.h"
 #include "native/cpu/directConv.h"
 #include "native/cpu/memory.h"
+#include "native/cpu/relu.h"
 #include "native/cpu/simd.h"
 #include "native/cpu/stemGradient.h"
 #include "native/cpu/winograd.h"
@@ -44,7 +45,7 @@ struct Problem {
     std::vector<int64_t> numbers(x.begin(), x.end());
     numbers.insert(numbers.end(), w.begin(), w.end());
     numbers.insert(numbers.end(), {attributes.strideH, attributes.strideW, attributes.padH, attributes.padW,
-                                   int64_t{bias}, int64_t{residual}, int64_t{attributes.relu}});
+                                   int64_t{bias}, int64_t{residual}});
     return numbers;
   }
 
@@ -79,7 +80,6 @@ Fprop::primitive_desc describeFprop(const Problem& problem, const Candidate& can
                          problem.padBehind());
   dnnl::post_ops epilogue;
   if (problem.residual) epilogue.append_binary(algorithm::binary_add, candidate.y);
-  if (problem.attributes.relu) epilogue.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(epilogue);
   return {desc, attributes, dnnlEngine()};
@@ -202,6 +202,8 @@ void fprop(const Call& call) {
                       at(description.dst_desc(), read(call.in(3), description.dst_desc())));
   }
   primitive.execute(dnnlStream(), arguments);
+  // Not by oneDNN, which makes NaN 0.
+  if (problem.attributes.relu) reluInPlace(write(call.out(0), description.dst_desc()), storedElements(call.out(0)));
 }
 
 void dgrad(const Call& call) {

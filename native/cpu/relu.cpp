@@ -1,5 +1,7 @@
 // relu: y = max(x, 0). NaN stays NaN. Backward needs only y: dx = dy where y > 0.
 
+#include "native/cpu/relu.h"
+
 #include "native/cpu/device.h"
 #include "native/cpu/memory.h"
 #include "native/cpu/pointwise.h"
@@ -16,12 +18,15 @@ SPINEGRAD_SIMD void reluGradientRow(const float* y, const float* dy, float* dx, 
   for (size_t i = 0; i < count; ++i) dx[i] = y[i] > 0 ? dy[i] : 0;
 }
 
+void rectify(const float* x, float* y, size_t count) {
+  parallelPieces(count, [=](size_t first, size_t pieces) { reluRow(x + first, y + first, pieces); });
+}
+
 void forward(const Call& call) {
   const auto desc = layout(call.in(0));
   const float* x = read(call.in(0), desc);
   float* y = write(call.out(0), desc);
-  parallelPieces(storedElements(call.out(0)),
-                 [=](size_t first, size_t count) { reluRow(x + first, y + first, count); });
+  rectify(x, y, storedElements(call.out(0)));
 }
 
 void backward(const Call& call) {
@@ -37,4 +42,7 @@ const Register registerForward("relu.forward", forward);
 const Register registerBackward("relu.backward", backward);
 
 }  // namespace
+
+void reluInPlace(float* values, size_t count) { rectify(values, values, count); }
+
 }  // namespace spinegrad::cpu

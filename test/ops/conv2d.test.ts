@@ -173,6 +173,15 @@ describeOperation<Options>({
       options: { padding: 1 },
       differentiable: ['x', 'weight', 'bias'],
     },
+    ...['1x1', '3x3'].map((name) => ({
+      name: `NaN through ReLU, ${name}`,
+      inputs: {
+        x: { shape: [1, 32, 3, 3], values: new Array<number>(288).fill(Number.NaN) },
+        weight: integers([32, 32, Number(name[0]), Number(name[0])], 2),
+      },
+      options: { relu: true },
+      differentiable: [],
+    })),
     behind(exact('3x3', [2, 8, 5, 6], [16, 3, 3], { padding: 1 }), [2, 16, 5, 6], false),
     behind(exact('3x3, stride 2', [2, 8, 7, 6], [11, 3, 3], { padding: 1, stride: 2 }, true), [2, 11, 4, 3]),
     behind(exact('1x1', [2, 3, 5, 4], [5, 1, 1]), [2, 5, 5, 4]),
