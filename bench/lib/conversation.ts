@@ -1,7 +1,16 @@
-/** A process that answers lines of JSON with lines of JSON; between two questions it sleeps. */
+/**
+ * A process that answers lines of JSON with lines of JSON; between two questions it sleeps. That it does is waited for:
+ * threads of OpenMP spin for some 5 ms after their work, in case there is more, and would take a core from whoever
+ * measures next.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { SpinegradError } from '#spinegrad/error.js';
+
+/** How often a thread may be seen running, a millisecond apart, before it counts as one that never rests. */
+const LOOKS = 100;
 
 export class Conversation implements Disposable {
   readonly #process: ChildProcess;
@@ -38,7 +47,21 @@ export class Conversation implements Disposable {
     const wrong =
       (answer as { missing?: string; error?: string }).missing ?? (answer as { error?: string }).error;
     if (wrong !== undefined) throw new SpinegradError('ERR_PEER', `${this.command[1]}: ${wrong}`);
+    await this.#rest();
     return answer as T;
+  }
+
+  /** Until the kernel says of none of its threads that it runs. */
+  async #rest(): Promise<void> {
+    const threads = `/proc/${this.#process.pid}/task`;
+    for (let look = 0; look < LOOKS; look++) {
+      const names = await readdir(threads).catch(() => []); // none where the process has ended
+      const states = await Promise.all(
+        names.map((name) => readFile(`${threads}/${name}/stat`, 'utf8').catch(() => '')),
+      );
+      if (!states.some((state) => /\) R /.test(state))) return;
+      await setTimeout(1);
+    }
   }
 
   [Symbol.dispose](): void {
