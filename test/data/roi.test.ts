@@ -154,7 +154,66 @@ test.each([...ORIENTATIONS, null])(
   },
 );
 
+/** What `resample` does, one pixel at a time. */
+function resampledPlainly(
+  pixels: Uint16Array,
+  [rows, columns]: readonly [number, number],
+  toImage: Affine,
+  size: number,
+  border: 'replicate' | 'low',
+): number[] {
+  const [a, b, c, d, e, f] = toImage;
+  const low = 100;
+  const weighted = (
+    step: number,
+    centre: number,
+    length: number,
+    valueAt: (at: number) => number,
+  ): number => {
+    const radius = Math.max(1, Math.abs(step));
+    const taps = new Map<number, number>();
+    let sum = 0;
+    for (let x = Math.ceil(centre - radius); x <= Math.floor(centre + radius); x++) {
+      const weight = 1 - Math.abs(x - centre) / radius;
+      const nearest = Math.min(length - 1, Math.max(0, x));
+      sum += weight;
+      if (border === 'replicate' || x === nearest) taps.set(nearest, (taps.get(nearest) ?? 0) + weight);
+    }
+    return [...taps].reduce((total, [at, weight]) => total + (weight / sum) * valueAt(at), 0);
+  };
+  return Array.from({ length: size * size }, (_, i) => {
+    const [u, v] = [i % size, Math.floor(i / size)];
+    const [along, across] = a === 0 ? [v, u] : [u, v];
+    const inRow = (y: number) =>
+      Math.fround(weighted(a + b, c + (a + b) * along, columns, (x) => pixels[y * columns + x]! - low));
+    const value = weighted(d + e, f + (d + e) * across, rows, inRow) * (65535 / 900);
+    return Math.min(65535, Math.max(0, Math.round(value)));
+  });
+}
+
 describe('resampling', () => {
+  test('gives, bit for bit, what its definition gives', () => {
+    const step = fc
+      .tuple(fc.constantFrom(-1, 1), fc.double({ min: 0.3, max: 4, noNaN: true }))
+      .map(([sign, length]) => sign * length);
+    const start = fc.double({ min: -5, max: 15, noNaN: true });
+    const side = fc.integer({ min: 1, max: 13 });
+    fc.assert(
+      fc.property(
+        fc.tuple(side, side, side),
+        fc.tuple(step, start, step, start),
+        fc.boolean(),
+        fc.constantFrom('replicate' as const, 'low' as const),
+        ([rows, columns, size], [a, c, e, f], turned, border) => {
+          const pixels = Uint16Array.from({ length: rows * columns }, (_, i) => (i * 40503) % 1201);
+          const toImage: Affine = turned ? [0, a, c, e, 0, f] : [a, 0, c, 0, e, f];
+          const found = resample({ pixels, rows, columns }, toImage, size, { low: 100, high: 1000 }, border);
+          expect([...found]).toEqual(resampledPlainly(pixels, [rows, columns], toImage, size, border));
+        },
+      ),
+    );
+  });
+
   test('shrinking averages: a checkerboard becomes grey', () => {
     const pixels = Float32Array.from({ length: 64 * 64 }, (_, i) => ((i % 64) + Math.floor(i / 64)) % 2);
     const toImage: Affine = [8, 0, 3.5, 0, 8, 3.5];

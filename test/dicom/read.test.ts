@@ -2,6 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import codecs from 'dcmjs-codecs';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseDicom, readDicom, readHeader } from '#spinegrad/dicom/read.js';
 import { intensityWindow } from '#spinegrad/dicom/window.js';
@@ -100,6 +101,20 @@ describe('modality values', () => {
     const [frame] = (await parseDicom(buildDicom(imageElements(20, 20, cells, elements)), 'x.dcm')).frames;
     expect(frame!.window).toEqual(intensityWindow(Float32Array.from(frame!.pixels)));
     expect(frame!.window.high - frame!.window.low).toBeGreaterThan(30_000);
+  });
+
+  it('gives the window of each image, whatever the ones before held', async () => {
+    const images = fc.array(fc.array(fc.nat(2 ** 16 - 1), { minLength: 1, maxLength: 30 }), { maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(images, fc.constantFrom(0, 4, 12), fc.nat(1), async (all, shift, sign) => {
+        for (const cells of all.map((values) => values.map((value) => value >> shift))) {
+          const elements = imageElements(1, cells.length, us(...cells), { '00280103': ['US', us(sign)] });
+          const [frame] = (await parseDicom(buildDicom(elements), 'x.dcm')).frames;
+          expect([...frame!.pixels]).toEqual(cells.map((cell) => (sign ? (cell << 16) >> 16 : cell)));
+          expect(frame!.window).toEqual(intensityWindow(Float32Array.from(frame!.pixels)));
+        }
+      }),
+    );
   });
 
   it('takes rescale and geometry of enhanced multi-frame files from their functional groups', async () => {

@@ -51,7 +51,10 @@ export function resample(
   return turned ? transposed(values, size) : values;
 }
 
-/** The image less `low`, resampled along x in the rows that are read: float32 [to - from, size]. */
+/**
+ * The image less `low`, resampled along x in the rows that are read: float32 [to - from, size]. Four rows at a time, whose
+ * sums do not wait for each other; beyond the last row, it once more.
+ */
 function passX(
   { pixels, columns }: Plane2d,
   { firsts, ends, weights }: Taps,
@@ -60,13 +63,28 @@ function passX(
 ): Float32Array {
   const size = firsts.length;
   const out = new Float32Array((to - from) * size);
-  for (let y = from; y < to; y++) {
+  for (let y0 = from; y0 < to; y0 += 4) {
+    const y1 = Math.min(y0 + 1, to - 1);
+    const y2 = Math.min(y0 + 2, to - 1);
+    const y3 = Math.min(y0 + 3, to - 1);
     let tap = 0;
     for (let j = 0; j < size; j++) {
-      let at = y * columns + firsts[j]!;
-      let sum = 0;
-      for (; tap < ends[j]!; tap++) sum += weights[tap]! * (pixels[at++]! - low);
-      out[(y - from) * size + j] = sum;
+      let x = firsts[j]!;
+      let sum0 = 0;
+      let sum1 = 0;
+      let sum2 = 0;
+      let sum3 = 0;
+      for (const end = ends[j]!; tap < end; tap++, x++) {
+        const weight = weights[tap]!;
+        sum0 += weight * (pixels[y0 * columns + x]! - low);
+        sum1 += weight * (pixels[y1 * columns + x]! - low);
+        sum2 += weight * (pixels[y2 * columns + x]! - low);
+        sum3 += weight * (pixels[y3 * columns + x]! - low);
+      }
+      out[(y0 - from) * size + j] = sum0;
+      out[(y1 - from) * size + j] = sum1;
+      out[(y2 - from) * size + j] = sum2;
+      out[(y3 - from) * size + j] = sum3;
     }
   }
   return out;
@@ -89,7 +107,7 @@ function rowsRead({ firsts, ends }: Taps): Rows {
   return to > 0 ? { from, to } : { from: 0, to: 0 };
 }
 
-/** The rows resampled along y, times `scale`, as uint16 [size, size]. */
+/** The rows resampled along y, times `scale`, as uint16 [size, size]; four columns at a time, as in `passX`. */
 function passY(
   rows: Float32Array,
   { from }: Rows,
@@ -98,21 +116,35 @@ function passY(
 ): Uint16Array {
   const size = firsts.length;
   const out = new Uint16Array(size * size);
-  const sums = new Float64Array(size);
-  let tap = 0;
-  for (let i = 0; i < size; i++) {
-    sums.fill(0);
-    let row = (firsts[i]! - from) * size;
-    for (; tap < ends[i]!; tap++, row += size) {
-      const weight = weights[tap]!;
-      for (let j = 0; j < size; j++) sums[j]! += weight * rows[row + j]!;
-    }
-    for (let j = 0; j < size; j++) {
-      out[i * size + j] = Math.min(65535, Math.max(0, Math.round(sums[j]! * scale)));
+  for (let i = 0, start = 0; i < size; start = ends[i++]!) {
+    const end = ends[i]!;
+    for (let j0 = 0; j0 < size; j0 += 4) {
+      const j1 = Math.min(j0 + 1, size - 1);
+      const j2 = Math.min(j0 + 2, size - 1);
+      const j3 = Math.min(j0 + 3, size - 1);
+      let row = (firsts[i]! - from) * size;
+      let sum0 = 0;
+      let sum1 = 0;
+      let sum2 = 0;
+      let sum3 = 0;
+      for (let tap = start; tap < end; tap++, row += size) {
+        const weight = weights[tap]!;
+        sum0 += weight * rows[row + j0]!;
+        sum1 += weight * rows[row + j1]!;
+        sum2 += weight * rows[row + j2]!;
+        sum3 += weight * rows[row + j3]!;
+      }
+      out[i * size + j0] = pixelOf(sum0 * scale);
+      out[i * size + j1] = pixelOf(sum1 * scale);
+      out[i * size + j2] = pixelOf(sum2 * scale);
+      out[i * size + j3] = pixelOf(sum3 * scale);
     }
   }
   return out;
 }
+
+/** The nearest of 0..65535; what is no number becomes 0. Math.round takes several times as long. */
+const pixelOf = (value: number): number => (value <= 0 ? 0 : value >= 65535 ? 65535 : (value + 0.5) | 0);
 
 function transposed(values: Uint16Array, size: number): Uint16Array {
   const out = new Uint16Array(values.length);
@@ -124,24 +156,27 @@ function taps(step: number, start: number, size: number, length: number, border:
   const radius = Math.max(1, Math.abs(step));
   const firsts = new Int32Array(size);
   const ends = new Int32Array(size);
-  const weights: number[] = [];
+  const weights = new Float64Array(size * Math.min(length, Math.floor(2 * radius) + 1));
   const inside = (x: number) => Math.min(length - 1, Math.max(0, x));
+  let end = 0;
   for (let i = 0; i < size; i++) {
     const centre = start + step * i;
-    const [from, to] = [Math.ceil(centre - radius), Math.floor(centre + radius)];
+    const from = Math.ceil(centre - radius);
+    const to = Math.floor(centre + radius);
     const first = inside(from);
     const outside = border === 'low' && (to < 0 || from >= length);
-    const own = new Array<number>(outside ? 0 : inside(to) - first + 1).fill(0);
+    const own = end - first;
+    if (!outside) end += inside(to) - first + 1;
     let sum = 0;
     for (let x = from; x <= to; x++) {
       const weight = 1 - Math.abs(x - centre) / radius;
       sum += weight;
       if (border === 'low' && inside(x) !== x) continue;
-      own[inside(x) - first]! += weight;
+      weights[own + inside(x)]! += weight;
     }
-    for (const weight of own) weights.push(weight / sum);
+    for (let tap = own + first; tap < end; tap++) weights[tap]! /= sum;
     firsts[i] = first;
-    ends[i] = weights.length;
+    ends[i] = end;
   }
-  return { firsts, ends, weights: Float64Array.from(weights) };
+  return { firsts, ends, weights };
 }

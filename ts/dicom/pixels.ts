@@ -5,6 +5,7 @@
  */
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
+import { countsOf, zeroCounts } from './counts.js';
 import { firstItem, numberOf } from './dataset.js';
 import type { Cells } from './frames.js';
 import { macroOf } from './header.js';
@@ -75,9 +76,8 @@ export function modalityValues(
 ): Pick<DicomFrame, 'pixels' | 'window'> {
   const values = cellValues(cells);
   if (transform === asStored && !invert && !layout.signed) {
-    const counts = new Uint32Array(2 ** (8 * values.BYTES_PER_ELEMENT));
-    for (let i = 0; i < values.length; i++) counts[values[i]!]!++;
-    const whole = layout.highBit === layout.bitsStored - 1 && isEmpty(counts, 2 ** layout.bitsStored);
+    const counts = countsOf(values);
+    const whole = layout.highBit === layout.bitsStored - 1 && counts.length <= 2 ** layout.bitsStored;
     if (whole) return { pixels: values, window: windowOfCounts(counts, values.length, (value) => value) };
   }
   return convertedValues(values, valueTable(transform, layout, invert), layout);
@@ -88,7 +88,7 @@ function convertedValues(
   table: Float32Array,
   { rows, columns, bitsStored, highBit, signed }: PixelLayout,
 ): Pick<DicomFrame, 'pixels' | 'window'> {
-  const counts = new Uint32Array(table.length);
+  const counts = zeroCounts(table.length);
   const left = 31 - highBit;
   const right = 32 - bitsStored;
   const zero = signed ? table.length / 2 : 0;
@@ -121,12 +121,6 @@ function valueTable(transform: ModalityTransform, layout: PixelLayout, invert: b
 function ascends(table: Float32Array): boolean {
   for (let i = 1; i < table.length; i++) if (!(table[i]! >= table[i - 1]!)) return false;
   return Number.isFinite(table[0]) && Number.isFinite(table.at(-1));
-}
-
-/** Whether nothing was counted from `first` on. */
-function isEmpty(counts: Uint32Array, first: number): boolean {
-  for (let place = first; place < counts.length; place++) if (counts[place] !== 0) return false;
-  return true;
 }
 
 /** The cells as numbers, where they lie if the processor can read them there. */
