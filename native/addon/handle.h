@@ -1,41 +1,57 @@
-// Native objects as JavaScript sees them: an object that wraps a pointer and carries a type tag, so that a handle of
-// the wrong kind, or no handle at all, is an error and never a crash.
+// Native objects as JavaScript sees them: externals that the environment made and knows until the collector frees them.
+// So a handle of the wrong kind, of another addon, or no handle at all, is an error and never a crash. (Node-API's type
+// tags would tell as much, but each look at one compares BigInts behind a private property, for every tensor of a
+// call.)
 #pragma once
 
 #include <napi.h>
 
+#include <memory>
 #include <string>
+#include <unordered_map>
+#include <utility>
 
 #include "native/engine/error.h"
 
 namespace spinegrad::addon {
 
-/// Each wrapped type specialises this with a tag of its own and a name for messages.
+/// Each wrapped type specialises this with a name for messages, whose address tells the types apart.
 template <class T>
 struct HandleType;
 
-/// Takes ownership of `native`; `finalize` runs on the JS thread when the collector frees the object.
+/// The handles of one environment, each with the name of its type.
+using Handles = std::unordered_map<const void*, const char*>;
+
+const std::shared_ptr<Handles>& handlesOf(napi_env env);
+
+/// The collector destroys `native` on the JS thread.
 template <class T>
-Napi::Object wrap(Napi::Env env, T* native, napi_finalize finalize) {
-  napi_value object;
-  napi_create_object(env, &object);
-  napi_wrap(env, object, native, finalize, nullptr, nullptr);
-  napi_type_tag_object(env, object, &HandleType<T>::tag);
-  return {env, object};
+napi_value wrap(napi_env env, T native) {
+  struct Owned {
+    T native;
+    std::shared_ptr<Handles> handles;
+  };
+  auto* owned = new Owned{std::move(native), handlesOf(env)};
+  owned->handles->emplace(&owned->native, HandleType<T>::name);
+  const auto finalize = [](napi_env, void*, void* hint) {
+    auto* collected = static_cast<Owned*>(hint);
+    collected->handles->erase(&collected->native);
+    delete collected;
+  };
+  napi_value external;
+  napi_create_external(env, &owned->native, finalize, owned, &external);
+  return external;
 }
 
 template <class T>
-T& unwrap(Napi::Env env, napi_value value) {
-  bool matches = false;
-  napi_valuetype type;
-  if (napi_typeof(env, value, &type) == napi_ok && type == napi_object) {
-    napi_check_object_type_tag(env, value, &HandleType<T>::tag, &matches);
-  }
+T& unwrap(napi_env env, napi_value value) {
   void* native = nullptr;
-  if (!matches || napi_unwrap(env, value, &native) != napi_ok || native == nullptr) {
-    throw Error("ERR_INVALID_HANDLE", std::string("expected the native handle of a ") + HandleType<T>::name);
+  if (napi_get_value_external(env, value, &native) == napi_ok) {
+    const Handles& handles = *handlesOf(env);
+    const auto known = handles.find(native);
+    if (known != handles.end() && known->second == HandleType<T>::name) return *static_cast<T*>(native);
   }
-  return *static_cast<T*>(native);
+  throw Error("ERR_INVALID_HANDLE", std::string("expected the native handle of a ") + HandleType<T>::name);
 }
 
 }  // namespace spinegrad::addon

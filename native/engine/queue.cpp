@@ -1,10 +1,18 @@
 #include "native/engine/queue.h"
 
+#include <chrono>
 #include <utility>
 
 #include "native/engine/error.h"
 
 namespace spinegrad {
+namespace {
+
+/// How long the thread looks for the next task before it sleeps: to wake it costs JavaScript several microseconds. On a
+/// single core it would only keep JavaScript from making one.
+const std::chrono::microseconds patience{std::thread::hardware_concurrency() > 1 ? 20 : 0};
+
+}  // namespace
 
 Queue::Queue(Task start) {
   enqueue(std::move(start));
@@ -16,53 +24,71 @@ void Queue::enqueue(Task task, const char* name) { push({std::move(task), nullpt
 void Queue::enqueueFence(Task task, Fence fence, const char* name) { push({std::move(task), std::move(fence), name}); }
 
 void Queue::push(Entry entry) {
+  bool sleeping;
   {
     std::lock_guard lock(mutex_);
     if (stopping_) throw Error("ERR_DEVICE_CLOSED", "the device was closed; open it again with openDevice()");
     entries_.push_back(std::move(entry));
+    waiting_.store(true, std::memory_order_relaxed);
+    sleeping = sleeping_;
   }
-  wake_.notify_one();
+  if (sleeping) wake_.notify_one();
 }
 
 void Queue::shutdown() {
-  std::deque<Entry> dropped;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    dropped.swap(entries_);
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  drop(entries_);
+}
+
+void Queue::drop(std::deque<Entry>& entries) {
   const auto closed =
       std::make_exception_ptr(Error("ERR_DEVICE_CLOSED", "the device was closed before this value was computed"));
-  for (Entry& entry : dropped) {
+  for (Entry& entry : entries) {
     if (entry.fence) entry.fence(closed);
   }
+  entries.clear();
+}
+
+std::deque<Queue::Entry> Queue::take() {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!waiting_.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end) __builtin_ia32_pause();
+  std::unique_lock lock(mutex_);
+  sleeping_ = true;
+  wake_.wait(lock, [this] { return stopping_ || !entries_.empty(); });
+  sleeping_ = false;
+  waiting_.store(false, std::memory_order_relaxed);
+  return std::exchange(entries_, {});
 }
 
 void Queue::loop() {
-  for (;;) {
-    Entry entry;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !entries_.empty(); });
-      if (stopping_) return;
-      entry = std::move(entries_.front());
-      entries_.pop_front();
+  while (!stopping_) {
+    std::deque<Entry> batch = take();
+    while (!stopping_ && !batch.empty()) {
+      run(batch.front());
+      batch.pop_front();
     }
-    if (!error_) {
-      try {
-        if (profile_ && entry.name) {
-          profile_->run(entry.name, entry.task);
-        } else {
-          entry.task();
-        }
-      } catch (...) {
-        error_ = std::current_exception();
-      }
-    }
-    if (entry.fence) entry.fence(std::exchange(error_, nullptr));
+    drop(batch);
   }
+}
+
+void Queue::run(const Entry& entry) {
+  if (!error_) {
+    try {
+      if (profile_ && entry.name) {
+        profile_->run(entry.name, entry.task);
+      } else {
+        entry.task();
+      }
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+  if (entry.fence) entry.fence(std::exchange(error_, nullptr));
 }
 
 }  // namespace spinegrad

@@ -4,6 +4,7 @@
 // JavaScript may enqueue freely and learns of a failure where it looks at a value.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -43,12 +44,19 @@ class Queue {
   };
 
   void push(Entry entry);
+  /// What has come, once something has; nothing when the queue stops.
+  std::deque<Entry> take();
+  void run(const Entry& entry);
+  static void drop(std::deque<Entry>& entries);
   void loop();
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Entry> entries_;
-  bool stopping_ = false;
+  bool sleeping_ = false;
+  /// Whether there are entries, to be asked without the mutex.
+  std::atomic<bool> waiting_ = false;
+  std::atomic<bool> stopping_ = false;
   std::exception_ptr error_;
   std::shared_ptr<Profile> profile_;
   std::thread thread_;

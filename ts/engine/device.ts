@@ -10,7 +10,7 @@ import {
   type TensorHandle,
 } from './native.js';
 import { type Profile, profileOf } from './profile.js';
-import { type DType, dtypeOf, type Shape, Tensor, type TypedArray } from './tensor.js';
+import { DTYPES, type DType, dtypeOf, type Shape, Tensor, type TypedArray } from './tensor.js';
 
 /** `cuda` is `cuda:0`, the first device that the driver counts. */
 export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
@@ -41,6 +41,8 @@ export class Device {
   /** @internal */
   readonly handle: DeviceHandle;
   readonly #operations = new Map<string, number>();
+  /** Handles of disposed tensors: to give one the next tensor costs less than to make one. */
+  readonly #spares: TensorHandle[] = [];
 
   /** @internal Use `openDevice()`. */
   constructor(
@@ -108,6 +110,17 @@ export class Device {
     return new Tensor(this, expectShape(operation, shape), dtype);
   }
 
+  /** @internal */
+  acquire(dtype: DType, shape: Shape): TensorHandle {
+    return rethrow(() => native.tensor(this.handle, this.#spares.pop(), DTYPES.indexOf(dtype), ...shape));
+  }
+
+  /** @internal */
+  release(handle: TensorHandle): void {
+    native.release(handle);
+    this.#spares.push(handle);
+  }
+
   /** @internal Enqueues a native operation. */
   run(
     operation: string,
@@ -121,9 +134,11 @@ export class Device {
       this.#operations.set(operation, index);
     }
     const known = index;
-    const handles = (tensors: readonly (Tensor | undefined)[]): (TensorHandle | undefined)[] =>
-      tensors.map((tensor) => tensor?.handle);
-    rethrow(() => native.enqueue(this.handle, known, handles(inputs), handles(outputs), attributes));
+    const values: (TensorHandle | undefined | number)[] = [];
+    for (const tensor of inputs) values.push(tensor?.handle);
+    for (const tensor of outputs) values.push(tensor?.handle);
+    values.push(...attributes);
+    rethrow(() => native.enqueue(this.handle, known, inputs.length, outputs.length, ...values));
   }
 
   /** Resolves when everything enqueued so far has been computed; rejects with the first error. */

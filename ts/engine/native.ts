@@ -33,15 +33,21 @@ export interface Native {
   properties(device: DeviceHandle): Record<string, number>;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number, tensors: number];
   operation(device: DeviceHandle, name: string): number;
-  tensor(device: DeviceHandle, dtype: number, shape: readonly number[]): TensorHandle;
+  /** Of a released handle it makes that of the new tensor. */
+  tensor(
+    device: DeviceHandle,
+    spare: TensorHandle | undefined,
+    dtype: number,
+    ...shape: readonly number[]
+  ): TensorHandle;
   release(tensor: TensorHandle): void;
   write(device: DeviceHandle, tensor: TensorHandle, values: ArrayBufferView): void;
   enqueue(
     device: DeviceHandle,
     operation: number,
-    inputs: readonly (TensorHandle | undefined)[],
-    outputs: readonly (TensorHandle | undefined)[],
-    attributes: readonly number[],
+    inputs: number,
+    outputs: number,
+    ...tensorsAndAttributes: readonly (TensorHandle | undefined | number)[]
   ): void;
   /** `target` has the tensor's size in bytes and comes back filled. */
   read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;

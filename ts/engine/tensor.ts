@@ -73,7 +73,7 @@ export class Tensor implements Disposable {
     this.#device = device;
     this.#shape = shape;
     this.#dtype = dtype;
-    this.#handle = rethrow(() => native.tensor(device.handle, DTYPES.indexOf(dtype), shape));
+    this.#handle = device.acquire(dtype, shape);
     scopes.at(-1)?.add(this);
   }
 
@@ -192,7 +192,7 @@ export class Tensor implements Disposable {
   /** Gives the memory back. Gradients still flow through: an operation that needs the values to take its own throws. */
   dispose(): void {
     if (!this.#handle) return;
-    native.release(this.#handle);
+    this.#device.release(this.#handle);
     this.#handle = undefined;
     this.grad?.dispose();
     this.grad = undefined;

@@ -1,0 +1,111 @@
+#include "native/addon/environment.h"
+
+#include <utility>
+
+namespace spinegrad::addon {
+namespace {
+
+/// A promise that a fence settles.
+struct Pending {
+  Napi::Promise::Deferred deferred;
+  Napi::ObjectReference value;
+  std::exception_ptr error;
+  std::function<void(Napi::Object)> fill;
+};
+
+Napi::Error codedError(Napi::Env env, const std::string& code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", code);
+  return error;
+}
+
+}  // namespace
+
+const std::shared_ptr<Handles>& handlesOf(napi_env env) {
+  return Napi::Env(env).GetInstanceData<Environment>()->handles;
+}
+
+void DeviceHandle::close() {
+  if (!open) return;
+  open = false;
+  device->queue().shutdown();
+  profile.reset();
+  device.reset();
+  settle.Release();
+}
+
+void Environment::closeDevices() {
+  for (const DeviceRef& device : devices) device->close();
+  devices.clear();
+}
+
+void TensorHandle::hold(const DeviceRef& device, TensorRef tensor) {
+  release();
+  device_ = device;
+  tensor_ = std::move(tensor);
+  ++device_->tensors;
+  Napi::MemoryManagement::AdjustExternalMemory(env_, static_cast<int64_t>(tensor_->bytes()));
+}
+
+void TensorHandle::release() {
+  if (!tensor_) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env_, -static_cast<int64_t>(tensor_->bytes()));
+  --device_->tensors;
+  tensor_.reset();
+  device_.reset();
+}
+
+const TensorRef& TensorHandle::tensor() const {
+  if (!tensor_) throw Error("ERR_DISPOSED", "the tensor was disposed");
+  return tensor_;
+}
+
+DeviceHandle& deviceOf(const Napi::CallbackInfo& info, size_t index) {
+  DeviceHandle& handle = *unwrap<DeviceRef>(info.Env(), info[index]);
+  if (!handle.open) throw Error("ERR_DEVICE_CLOSED", "the device was closed; open it again with openDevice()");
+  return handle;
+}
+
+double numberOf(napi_env env, napi_value value) {
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) throw Error("ERR_ARGUMENT", "expected a number");
+  return number;
+}
+
+Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& known) {
+    return codedError(env, known.code(), known.what());
+  } catch (const std::exception& unknown) {
+    return codedError(env, "ERR_INTERNAL", unknown.what());
+  }
+}
+
+Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
+                          std::function<void(Napi::Object)> fill, const char* name) {
+  Napi::Env env = value.Env();
+  auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(value), nullptr, std::move(fill)};
+  const Napi::Promise promise = pending->deferred.Promise();
+  if (handle->pendingReads++ == 0) handle->settle.Ref(env);
+  handle->device->queue().enqueueFence(
+      std::move(task),
+      [handle, pending, atError](std::exception_ptr error) {
+        if (error && atError) atError(error);
+        pending->error = error;
+        handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Pending* done) {
+          if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
+          if (done->error) {
+            done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
+          } else {
+            if (done->fill) done->fill(done->value.Value());
+            done->deferred.Resolve(done->value.Value());
+          }
+          delete done;
+        });
+      },
+      name);
+  return promise;
+}
+
+}  // namespace spinegrad::addon

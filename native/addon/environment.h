@@ -1,0 +1,101 @@
+// What belongs to one environment (the main thread or a worker): its devices, and the handles by which JavaScript
+// reaches them, their tensors and their captured steps.
+#pragma once
+
+#include <napi.h>
+
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "native/addon/handle.h"
+#include "native/engine/device.h"
+
+namespace spinegrad::addon {
+
+struct NamedOperation {
+  Operation run;
+  std::string name;
+};
+
+struct DeviceHandle {
+  std::unique_ptr<Device> device;
+  std::deque<NamedOperation> operations;  // names stay where they are
+  /// The one under way; null: none.
+  std::shared_ptr<Profile> profile;
+  Napi::ThreadSafeFunction settle;
+  int pendingReads = 0;
+  /// Neither released nor collected.
+  int64_t tensors = 0;
+  bool open = true;
+
+  void close();
+};
+
+/// The environment keeps the device: a collected handle must not end a queue that tensors still wait for.
+using DeviceRef = std::shared_ptr<DeviceHandle>;
+
+/// Of one tensor after another: a handle that was released may be given the next.
+class TensorHandle {
+ public:
+  explicit TensorHandle(napi_env env) : env_(env) {}
+  TensorHandle(TensorHandle&&) = default;
+  ~TensorHandle() { release(); }
+
+  void hold(const DeviceRef& device, TensorRef tensor);
+  void release();
+  /// Throws ERR_DISPOSED after release().
+  const TensorRef& tensor() const;
+
+ private:
+  Napi::Env env_;
+  DeviceRef device_;
+  TensorRef tensor_;
+};
+
+/// A captured step; empty until the queue has come to the end of it.
+using RecordingRef = std::shared_ptr<std::unique_ptr<Recording>>;
+
+template <>
+struct HandleType<TensorHandle> {
+  static constexpr char name[] = "tensor";
+};
+
+template <>
+struct HandleType<RecordingRef> {
+  static constexpr char name[] = "captured step";
+};
+
+template <>
+struct HandleType<DeviceRef> {
+  static constexpr char name[] = "device";
+};
+
+struct Environment {
+  std::set<DeviceRef> devices;
+  std::shared_ptr<Handles> handles = std::make_shared<Handles>();
+
+  void closeDevices();
+};
+
+/// Throws ERR_DEVICE_CLOSED.
+DeviceHandle& deviceOf(const Napi::CallbackInfo& info, size_t index);
+double numberOf(napi_env env, napi_value value);
+
+Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error);
+
+/// Enqueues a fence; the promise resolves to `value`, or rejects with the error. `fill` has the last hand on it, on the
+/// JS thread; `name` is the task's in a profile.
+Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
+                          std::function<void(Napi::Object)> fill = nullptr, const char* name = nullptr);
+
+// timing.cpp
+Napi::Value time(const Napi::CallbackInfo& info);
+Napi::Value startProfile(const Napi::CallbackInfo& info);
+Napi::Value beginSpan(const Napi::CallbackInfo& info);
+Napi::Value stopProfile(const Napi::CallbackInfo& info);
+
+}  // namespace spinegrad::addon
