@@ -211,6 +211,8 @@ describe('resampling', () => {
           expect([...found]).toEqual(resampledPlainly(pixels, [rows, columns], toImage, size, border));
         },
       ),
+      // A radius of a little less than 3, within which the rounded centres have 7 pixels.
+      { examples: [[[36, 36, 8], [3 - 4e-16, 2, 3 - 4e-16, 2], false, 'replicate']] },
     );
   });
 

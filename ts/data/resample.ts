@@ -156,7 +156,8 @@ function taps(step: number, start: number, size: number, length: number, border:
   const radius = Math.max(1, Math.abs(step));
   const firsts = new Int32Array(size);
   const ends = new Int32Array(size);
-  const weights = new Float64Array(size * Math.min(length, Math.floor(2 * radius) + 1));
+  // One more than lie within the radius: what the centre is rounded to may be a little nearer.
+  const weights = new Float64Array(size * Math.min(length, Math.floor(2 * radius) + 2));
   const inside = (x: number) => Math.min(length - 1, Math.max(0, x));
   let end = 0;
   for (let i = 0; i < size; i++) {
