@@ -23,6 +23,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -125,6 +126,10 @@ SPINEGRAD_SIMD void finishRow(float factor, float share, const float* all, const
   for (int64_t i = 0; i < count; ++i) gradient[i] = factor * (gradient[i] - share * (all[i] - own[i]));
 }
 
+SPINEGRAD_SIMD void inverseRow(const float* z, int64_t count, float* inverse) {
+  for (int64_t i = 0; i < count; ++i) inverse[i] = exponential(-z[i]);
+}
+
 /// What both passes read of a call: in: embeddings, labels, log scale or none.
 struct Problem {
   const int64_t rows, depth;
@@ -135,6 +140,8 @@ struct Problem {
   float scale;
   /// Number of each row's label, in order of appearance, and how many rows have it.
   std::vector<int64_t> group, members;
+  /// Of each row's embedding.
+  std::vector<double> squares;
   /// Rows that have a positive.
   int64_t counted = 0;
   /// Whether exp(s) is taken as it is.
@@ -156,7 +163,7 @@ struct Problem {
       if (added) members.push_back(0);
       group.push_back(found->second);
       ++members[static_cast<size_t>(found->second)];
-      const double square = dotOf(embedding(i), embedding(i), depth);
+      const double square = squares.emplace_back(dotOf(embedding(i), embedding(i), depth));
       comparable &= square <= std::numeric_limits<float>::max();
       longest = std::max(longest, square);
     }
@@ -171,11 +178,12 @@ struct Problem {
 /// Of each label, the sum of its embeddings.
 struct LabelSums {
   explicit LabelSums(const Problem& problem)
-      : problem_(problem), sums_(problem.members.size() * static_cast<size_t>(problem.depth)) {
-    std::fill_n(sums_.data(), problem.members.size() * static_cast<size_t>(problem.depth), 0.0f);
-    for (int64_t i = 0; i < problem.rows; ++i) addTo(problem.embedding(i), problem.depth, of(i));
-  }
+      : problem_(problem), sums_(problem.members.size() * static_cast<size_t>(problem.depth)) {}
 
+  void fill() const {
+    std::fill_n(sums_.data(), problem_.members.size() * static_cast<size_t>(problem_.depth), 0.0f);
+    for (int64_t i = 0; i < problem_.rows; ++i) addTo(problem_.embedding(i), problem_.depth, of(i));
+  }
   float* of(int64_t row) const { return sums_.data() + problem_.group[static_cast<size_t>(row)] * problem_.depth; }
 
  private:
@@ -183,7 +191,7 @@ struct LabelSums {
   Workspace<float> sums_;
 };
 
-/// A tile of S: rows i0.. by columns j0.., in memory of one thread. Similarities beyond rows and columns are 0.
+/// A tile of S: rows i0.. by columns j0.., in memory of one thread.
 struct Tile {
   int64_t I, J, i0, j0, rows, columns;
   float *s, *positive;
@@ -209,39 +217,52 @@ class Rounds {
   std::vector<std::atomic<int64_t>> seen_;
 };
 
-/// Calls visit(tile) for all pairs of row tiles I <= J, for each row tile in the order of the rounds.
-template <class Visit>
-void visitTiles(const Problem& problem, const Tiles& tiles, Visit visit) {
+/// Calls begin(I) for each row tile, then visit(tile) for all pairs of row tiles I <= J, for each row tile in the order
+/// of the rounds; last, with the sums of the labels, finish(i) for each row. All in one parallel region: to wake its
+/// threads costs as much as several tiles.
+template <class Begin, class Visit, class Finish>
+void visitTiles(const Problem& problem, const Tiles& tiles, const LabelSums& labelSums, Begin begin, Visit visit,
+                Finish finish) {
   const auto area = static_cast<size_t>(tileFloats) * (problem.inside ? 2 : 1);
   Workspace<float> memory(static_cast<size_t>(omp_get_max_threads()) * area);
   const int64_t count = tiles.count();
   Rounds rounds(count);
   std::atomic<int64_t> next = 0;
 #pragma omp parallel
-  for (int64_t index = next++; index < count * count; index = next++) {
-    // Whoever waits waits for a pair that was taken before.
-    const int64_t round = index / count, first = index % count, second = (round - first + count) % count;
-    if (second < first) continue;
-    rounds.await(first, round);
-    rounds.await(second, round);
-    Tile tile{first, second, first * tileSize, second * tileSize, 0, 0, nullptr, nullptr};
-    tile.rows = std::min(tileSize, problem.rows - tile.i0);
-    tile.columns = std::min(tileSize, problem.rows - tile.j0);
-    tile.s = memory.data() + static_cast<size_t>(omp_get_thread_num()) * area;
-    tile.positive = tile.s + tileFloats;
-    tiles.similarities(first, second, problem.scale, tile.s);
-    if (tile.diagonal()) {
-      for (int64_t i = 0; i < tile.rows; ++i) tile.s[i * tileStride + i] = -infinity;
-    }
-    if (problem.inside) {
-      for (int64_t i = 0; i < tile.rows; ++i) {
-        keepPositives(tile.s + i * tileStride, problem.labels + tile.j0, problem.labels[tile.i0 + i], tile.columns,
-                      tile.positive + i * tileStride);
+  {
+#pragma omp single nowait
+    labelSums.fill();
+    for (int64_t index = next++; index < count * count; index = next++) {
+      // Whoever waits waits for a pair that was taken before.
+      const int64_t round = index / count, first = index % count, second = (round - first + count) % count;
+      if (second < first) continue;
+      rounds.await(first, round);
+      rounds.await(second, round);
+      Tile tile{first,   second, first * tileSize, second * tileSize, tiles.rowsOf(first), tiles.rowsOf(second),
+                nullptr, nullptr};
+      tile.s = memory.data() + static_cast<size_t>(omp_get_thread_num()) * area;
+      tile.positive = tile.s + tileFloats;
+      if (round == 0) {
+        begin(first);
+        if (second != first) begin(second);
       }
+      tiles.similarities(first, second, problem.scale, tile.s);
+      if (tile.diagonal()) {
+        for (int64_t i = 0; i < tile.rows; ++i) tile.s[i * tileStride + i] = -infinity;
+      }
+      if (problem.inside) {
+        for (int64_t i = 0; i < tile.rows; ++i) {
+          keepPositives(tile.s + i * tileStride, problem.labels + tile.j0, problem.labels[tile.i0 + i], tile.columns,
+                        tile.positive + i * tileStride);
+        }
+      }
+      visit(tile);
+      rounds.finish(first, round);
+      if (second != first) rounds.finish(second, round);
     }
-    visit(tile);
-    rounds.finish(first, round);
-    if (second != first) rounds.finish(second, round);
+#pragma omp barrier
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < problem.rows; ++i) finish(i);
   }
 }
 
@@ -282,27 +303,32 @@ void forward(const Call& call) {
                                         "least one other of its label in some batch");
   }
   LogSums all(problem.rows, problem.plain), positive(problem.inside ? problem.rows : 0, false);
-  visitTiles(problem, Tiles(problem.embeddings, problem.rows, problem.depth), [&](const Tile& tile) {
-    all.add(tile, tile.s);
-    if (problem.inside) positive.add(tile, tile.positive);
-  });
-  const LabelSums labelSums(problem);
   float* z = write<float>(call.out(1));
   float* zPositive = problem.inside ? write<float>(call.out(2)) : nullptr;
-  double loss = 0;
-  for (int64_t i = 0; i < problem.rows; ++i) {
-    const int64_t count = problem.positives(i);
-    z[i] = count > 0 ? all.result(i) : infinity;
-    if (problem.inside) zPositive[i] = count > 0 ? positive.result(i) : infinity;
-    if (count == 0) continue;
-    if (problem.inside) {
-      loss += z[i] - zPositive[i];
-    } else {
-      const float* own = problem.embedding(i);
-      const double others = dotOf(own, labelSums.of(i), problem.depth) - dotOf(own, own, problem.depth);
-      loss += z[i] - problem.scale * others / static_cast<double>(count);
-    }
-  }
+  const Tiles tiles(problem.embeddings, problem.rows, problem.depth, false);
+  const LabelSums labelSums(problem);
+  Workspace<double> terms(static_cast<size_t>(problem.rows));
+  visitTiles(
+      problem, tiles, labelSums, [&](int64_t I) { tiles.load(I); },
+      [&](const Tile& tile) {
+        all.add(tile, tile.s);
+        if (problem.inside) positive.add(tile, tile.positive);
+      },
+      [&](int64_t i) {
+        const auto row = static_cast<size_t>(i);
+        const int64_t count = problem.positives(i);
+        z[i] = count > 0 ? all.result(i) : infinity;
+        if (problem.inside) zPositive[i] = count > 0 ? positive.result(i) : infinity;
+        if (count == 0) {
+          terms[row] = 0;
+        } else if (problem.inside) {
+          terms[row] = z[i] - zPositive[i];
+        } else {
+          const double others = dotOf(problem.embedding(i), labelSums.of(i), problem.depth) - problem.squares[row];
+          terms[row] = z[i] - problem.scale * others / static_cast<double>(count);
+        }
+      });
+  const double loss = std::accumulate(terms.data(), terms.data() + problem.rows, 0.0);
   *write<float>(call.out(0)) = static_cast<float>(loss / static_cast<double>(problem.counted));
 }
 
@@ -314,42 +340,46 @@ void backward(const Call& call) {
   const float* zPositive = problem.inside ? read<float>(call.in(4)) : nullptr;
   const float factor = *read<float>(call.in(5)) * problem.scale / static_cast<float>(problem.counted);
   const int64_t depth = problem.depth;
-  const Tiles tiles(problem.embeddings, problem.rows, depth);
+  float* gradient = write<float>(call.out(0));
+  const Tiles tiles(problem.embeddings, problem.rows, depth, true);
+  const LabelSums labelSums(problem);
   Workspace<float> sums(static_cast<size_t>(tiles.count() * tiles.sumFloats())),
       inverse(static_cast<size_t>(problem.rows));
-  std::fill_n(sums.data(), tiles.count() * tiles.sumFloats(), 0.0f);
-  for (int64_t i = 0; i < problem.rows; ++i) inverse[static_cast<size_t>(i)] = exponential(-z[i]);
-  visitTiles(problem, tiles, [&](const Tile& tile) {
-    if (problem.plain) {
-      gradientPlain(tile.s, tile.rows, tile.columns, inverse.data() + tile.i0, inverse.data() + tile.j0);
-    } else {
-      for (int64_t i = 0; i < tile.rows; ++i) {
-        float* m = tile.s + i * tileStride;
-        gradientRow(m, z[tile.i0 + i], z + tile.j0, tile.columns);
-        if (problem.inside) {
-          subtractPositives(tile.positive + i * tileStride, zPositive[tile.i0 + i], zPositive + tile.j0, tile.columns,
-                            m);
+  Workspace<double> dots(call.hasOut(1) ? static_cast<size_t>(problem.rows) : 0);
+  const auto sumOf = [&](int64_t I) { return sums.data() + I * tiles.sumFloats(); };
+  visitTiles(
+      problem, tiles, labelSums,
+      [&](int64_t I) {
+        tiles.load(I);
+        std::fill_n(sumOf(I), tiles.sumFloats(), 0.0f);
+        inverseRow(z + I * tileSize, tiles.rowsOf(I), inverse.data() + I * tileSize);
+      },
+      [&](const Tile& tile) {
+        if (problem.plain) {
+          gradientPlain(tile.s, tile.rows, tile.columns, inverse.data() + tile.i0, inverse.data() + tile.j0);
+        } else {
+          for (int64_t i = 0; i < tile.rows; ++i) {
+            float* m = tile.s + i * tileStride;
+            gradientRow(m, z[tile.i0 + i], z + tile.j0, tile.columns);
+            if (problem.inside) {
+              subtractPositives(tile.positive + i * tileStride, zPositive[tile.i0 + i], zPositive + tile.j0,
+                                tile.columns, m);
+            }
+          }
         }
-      }
-    }
-    tiles.multiply(tile.s, false, tile.J, sums.data() + tile.I * tiles.sumFloats());
-    if (!tile.diagonal()) tiles.multiply(tile.s, true, tile.I, sums.data() + tile.J * tiles.sumFloats());
-  });
-  const LabelSums labelSums(problem);
-  float* gradient = write<float>(call.out(0));
-  Workspace<double> dots(static_cast<size_t>(problem.rows));
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < problem.rows; ++i) {
-    float* own = gradient + i * depth;
-    tiles.row(sums.data() + i / tileSize * tiles.sumFloats(), i % tileSize, own);
-    const bool pulled = !problem.inside && problem.positives(i) > 0;
-    const float share = pulled ? 2 / static_cast<float>(problem.positives(i)) : 0;
-    finishRow(factor, share, labelSums.of(i), problem.embedding(i), depth, own);
-    dots[static_cast<size_t>(i)] = dotOf(problem.embedding(i), own, depth);
-  }
+        tiles.multiply(tile.s, tile.I, tile.J, false, sumOf(tile.I));
+        if (!tile.diagonal()) tiles.multiply(tile.s, tile.I, tile.J, true, sumOf(tile.J));
+      },
+      [&](int64_t i) {
+        float* own = gradient + i * depth;
+        tiles.row(sumOf(i / tileSize), i % tileSize, own);
+        const bool pulled = !problem.inside && problem.positives(i) > 0;
+        const float share = pulled ? 2 / static_cast<float>(problem.positives(i)) : 0;
+        finishRow(factor, share, labelSums.of(i), problem.embedding(i), depth, own);
+        if (call.hasOut(1)) dots[static_cast<size_t>(i)] = dotOf(problem.embedding(i), own, depth);
+      });
   if (!call.hasOut(1)) return;
-  double dot = 0;
-  for (int64_t i = 0; i < problem.rows; ++i) dot += dots[static_cast<size_t>(i)];
+  const double dot = std::accumulate(dots.data(), dots.data() + problem.rows, 0.0);
   *write<float>(call.out(1)) = static_cast<float>(dot / 2);
 }
 

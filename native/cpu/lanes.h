@@ -29,4 +29,24 @@ SPINEGRAD_INLINE Lanes<block>& lanesAt(float* values, int64_t index) {
   return reinterpret_cast<Lanes<block>*>(values)[index];
 }
 
+/// Rows become columns: the off-diagonal quarters change places, then those of each quarter.
+template <int64_t block, int64_t side = block / 2, class Vector>
+SPINEGRAD_INLINE void transpose(Vector (&square)[block]) {
+  using Indices = typename LanesOf<block>::Integers;
+  Indices left, right;
+#pragma GCC unroll 16
+  for (int32_t lane = 0; lane < block; ++lane) {
+    left[lane] = lane & side ? block + lane - side : lane;
+    right[lane] = lane & side ? block + lane : lane + side;
+  }
+#pragma GCC unroll 16
+  for (int64_t row = 0; row < block; ++row) {
+    if (row & side) continue;
+    const Vector upper = square[row], lower = square[row + side];
+    square[row] = __builtin_shuffle(upper, lower, left);
+    square[row + side] = __builtin_shuffle(upper, lower, right);
+  }
+  if constexpr (side > 1) transpose<block, side / 2>(square);
+}
+
 }  // namespace spinegrad::cpu

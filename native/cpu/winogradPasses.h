@@ -6,6 +6,7 @@
 
 #include <omp.h>
 
+#include "native/cpu/lanes.h"
 #include "native/cpu/winogradKernels.h"
 #include "native/cpu/winogradTransforms.h"
 
@@ -206,26 +207,6 @@ SPINEGRAD_INLINE void filterProducts(const float* v, const float* w, int64_t til
   }
 }
 
-/// Rows become columns: the off-diagonal quarters change places, then those of each quarter.
-template <int64_t side = lanes / 2>
-SPINEGRAD_INLINE void transpose(Vector (&square)[lanes]) {
-  using Indices = int32_t __attribute__((vector_size(4 * lanes)));
-  Indices left, right;
-#pragma GCC unroll 16
-  for (int32_t lane = 0; lane < lanes; ++lane) {
-    left[lane] = lane & side ? lanes + lane - side : lane;
-    right[lane] = lane & side ? lanes + lane : lane + side;
-  }
-#pragma GCC unroll 16
-  for (int64_t row = 0; row < lanes; ++row) {
-    if (row & side) continue;
-    const Vector upper = square[row], lower = square[row + side];
-    square[row] = __builtin_shuffle(upper, lower, left);
-    square[row + side] = __builtin_shuffle(upper, lower, right);
-  }
-  if constexpr (side > 1) transpose<side / 2>(square);
-}
-
 /// One block of inputs of one block of outputs: to[filter][input][output].
 template <class F>
 void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t output, int64_t input, int64_t stride,
@@ -242,7 +223,7 @@ void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t
       taps[tap][i] = real ? load(from + i * lanes) : Vector{};
       __builtin_prefetch(next + (tap * lanes + i) * lanes);
     }
-    if (turned) transpose(taps[tap]);
+    if (turned) transpose<lanes>(taps[tap]);
   }
   const int64_t step = stride / lanes;
   for (int64_t i = 0; i < lanes; ++i) {

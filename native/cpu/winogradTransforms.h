@@ -12,10 +12,10 @@
 
 #include <cstdint>
 
+#include "native/cpu/math.h"
+
 namespace spinegrad::cpu {
 namespace {
-
-#define SPINEGRAD_INLINE inline __attribute__((always_inline))
 
 /// Points 0, a, -a, b, -b, infinity.
 template <class Vector>
