@@ -36,13 +36,16 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
 
 const TensorRef& tensorOf(napi_env env, napi_value value) { return unwrap<TensorHandle>(env, value).tensor(); }
 
-/// `count` arguments from `first` on, of which any may be undefined.
+TensorRef optionalTensor(const Napi::Value& value) {
+  if (const TensorHandle* handle = find<TensorHandle>(value.Env(), value)) return handle->tensor();
+  return value.IsUndefined() ? nullptr : tensorOf(value.Env(), value);
+}
+
+/// Those of `count` arguments from `first` on.
 std::vector<TensorRef> tensorsOf(const Napi::CallbackInfo& info, size_t first, size_t count) {
   std::vector<TensorRef> tensors;
   tensors.reserve(count);
-  for (size_t index = first; index < first + count; ++index) {
-    tensors.push_back(info[index].IsUndefined() ? nullptr : tensorOf(info.Env(), info[index]));
-  }
+  for (size_t index = first; index < first + count; ++index) tensors.push_back(optionalTensor(info[index]));
   return tensors;
 }
 

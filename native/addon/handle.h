@@ -43,14 +43,19 @@ napi_value wrap(napi_env env, T native) {
   return external;
 }
 
+/// Null where `value` is none of that type.
+template <class T>
+T* find(napi_env env, napi_value value) {
+  void* native = nullptr;
+  if (napi_get_value_external(env, value, &native) != napi_ok) return nullptr;
+  const Handles& handles = *handlesOf(env);
+  const auto known = handles.find(native);
+  return known != handles.end() && known->second == HandleType<T>::name ? static_cast<T*>(native) : nullptr;
+}
+
 template <class T>
 T& unwrap(napi_env env, napi_value value) {
-  void* native = nullptr;
-  if (napi_get_value_external(env, value, &native) == napi_ok) {
-    const Handles& handles = *handlesOf(env);
-    const auto known = handles.find(native);
-    if (known != handles.end() && known->second == HandleType<T>::name) return *static_cast<T*>(native);
-  }
+  if (T* native = find<T>(env, value)) return *native;
   throw Error("ERR_INVALID_HANDLE", std::string("expected the native handle of a ") + HandleType<T>::name);
 }
 
