@@ -57,6 +57,9 @@ dnnl::stream& dnnlStream() {
 }
 
 int64_t channelBlock() {
+#ifdef SPINEGRAD_WIDE
+  return 16;
+#endif
   static const int64_t block = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? 16 : 8;
   return block;
 }

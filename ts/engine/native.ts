@@ -74,6 +74,7 @@ function load(): Native {
       bindings: 'spinegrad.node',
       module_root: root,
       try: [
+        ['module_root', 'compiled', 'bindings'], // of NODE_BINDINGS_COMPILED_DIR
         ['module_root', 'build', 'Release', 'bindings'],
         ['module_root', prebuild],
       ],
