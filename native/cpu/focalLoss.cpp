@@ -12,6 +12,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <string>
 #include <vector>
@@ -53,52 +54,60 @@ SPINEGRAD_INLINE float power(float q, float gamma) {
 // ---- softmax: a strip lies class by class, x[c * strip + lane]; a target of -1 is ignored ----
 
 struct SoftmaxStrip {
-  float *x, *exponentials, *weighted;
+  float *x, *exponentials, *slopes;
   int32_t target[strip], top[strip];
+  /// The largest logit of each row, and the sum of exponentials of the others relative to it.
   float most[strip], others[strip];
+  /// Of the target: its logit relative to the largest, its exponential, the sum of the other exponentials, its alpha.
+  float ownBelow[strip], own[strip], notOwn[strip], alpha[strip];
 };
 
-/// The largest logit of each row, and the sum of exponentials of the others relative to it.
-SPINEGRAD_SIMD void prepareSoftmax(SoftmaxStrip& s, int64_t classes) {
+/// What is chosen is added to 0: GCC makes a slow conditional store of `a = chosen ? b : a`.
+SPINEGRAD_SIMD void prepareSoftmax(SoftmaxStrip& s, Parameters parameters) {
   for (int64_t i = 0; i < strip; ++i) {
     s.most[i] = s.x[i];
-    s.top[i] = 0;
-    s.others[i] = 0;
+    s.top[i] = -1;
+    s.others[i] = s.ownBelow[i] = s.own[i] = s.notOwn[i] = s.alpha[i] = 0;
   }
-  for (int64_t c = 1; c < classes; ++c) {
-    for (int64_t i = 0; i < strip; ++i) {
-      const bool higher = s.x[c * strip + i] > s.most[i];
-      s.most[i] = higher ? s.x[c * strip + i] : s.most[i];
-      s.top[i] = higher ? static_cast<int32_t>(c) : s.top[i];
-    }
+  for (int64_t c = 1; c < parameters.classes; ++c) {
+    const float* x = s.x + c * strip;
+#pragma omp simd
+    for (int64_t i = 0; i < strip; ++i) s.most[i] = x[i] > s.most[i] ? x[i] : s.most[i];
   }
-  for (int64_t c = 0; c < classes; ++c) {
+  for (int64_t c = 0; c < parameters.classes; ++c) {
+    const auto number = static_cast<int32_t>(c);
+    const float *x = s.x + c * strip, alpha = parameters.alpha[c];
+    float* exponentials = s.exponentials + c * strip;
+#pragma omp simd
     for (int64_t i = 0; i < strip; ++i) {
-      const float e = exponential(s.x[c * strip + i] - s.most[i]);
-      s.exponentials[c * strip + i] = e;
-      s.others[i] += s.top[i] == static_cast<int32_t>(c) ? 0.0f : e;
+      const bool top = x[i] == s.most[i] && s.top[i] < 0, own = s.target[i] == number;
+      const float below = top ? 0.0f : x[i] - s.most[i], e = exponential(below);
+      exponentials[i] = e;
+      s.top[i] += top ? number + 1 : 0;
+      s.others[i] += top ? 0.0f : e;
+      s.notOwn[i] += own ? 0.0f : e;
+      s.own[i] += own ? e : 0.0f;
+      s.ownBelow[i] += own ? below : 0.0f;
+      s.alpha[i] += own ? alpha : 0.0f;
     }
   }
 }
 
-/// Class c of one row: p, 1 - p and -log p.
+/// A class of one row: p, 1 - p and -log p. `logSum` is log(1 + others).
 struct Probability {
   float p, q, minusLog;
 };
 
-SPINEGRAD_INLINE Probability softmaxOf(const SoftmaxStrip& s, int64_t c, int64_t i, float logSum) {
-  const float e = s.exponentials[c * strip + i], below = s.x[c * strip + i] - s.most[i], others = s.others[i];
-  const float total = 1.0f + others, p = e / total;
-  const bool top = s.top[i] == static_cast<int32_t>(c);
-  return {top ? 1.0f / total : p, top ? others / total : 1.0f - p, top ? logSum : logSum - below};
+SPINEGRAD_INLINE Probability ownOf(const SoftmaxStrip& s, int64_t i, float logSum) {
+  const float share = 1.0f / (1.0f + s.others[i]);
+  return {s.own[i] * share, s.notOwn[i] * share, logSum - s.ownBelow[i]};
 }
 
-SPINEGRAD_INLINE float weightOf(Parameters parameters, int64_t c, int32_t target) {
-  const float alpha = parameters.alpha[c],
-              uniform = alpha * parameters.smoothing / static_cast<float>(parameters.classes);
-  const float own = alpha * (1.0f - parameters.smoothing) + uniform;
-  const float weight = target == static_cast<int32_t>(c) ? own : uniform;
-  return target < 0 ? 0.0f : weight;
+SPINEGRAD_INLINE Probability classOf(const SoftmaxStrip& s, int64_t c, int64_t i, float logSum) {
+  const float share = 1.0f / (1.0f + s.others[i]), p = s.exponentials[c * strip + i] * share;
+  const bool top = s.top[i] == static_cast<int32_t>(c);
+  const float below = top ? 0.0f : s.x[c * strip + i] - s.most[i];
+  return {p, top ? s.others[i] * share : 1.0f - p, logSum - below};
 }
 
 /// The usual gamma needs no power.
@@ -107,83 +116,94 @@ SPINEGRAD_INLINE float modulationOf(float q, float gamma) {
   return square ? q * q : power(q, gamma);
 }
 
-/// What class c of row i adds to the loss.
+/// What a class of that weight adds to the loss.
 template <bool square>
-SPINEGRAD_INLINE float termOf(const SoftmaxStrip& s, Parameters parameters, int64_t c, int64_t i, float logSum) {
-  const Probability one = softmaxOf(s, c, i, logSum);
-  const float weight = weightOf(parameters, c, s.target[i]);
-  const float term = weight * modulationOf<square>(one.q, parameters.gamma) * one.minusLog;
+SPINEGRAD_INLINE float termOf(Probability one, float weight, float gamma) {
+  const float term = weight * modulationOf<square>(one.q, gamma) * one.minusLog;
   return weight == 0 ? 0.0f : term;
 }
 
-/// weight * h of class c of row i.
+/// weight * h.
 template <bool square>
-SPINEGRAD_INLINE float slopeOf(const SoftmaxStrip& s, Parameters parameters, float factor, int64_t c, int64_t i,
-                               float logSum) {
-  const Probability one = softmaxOf(s, c, i, logSum);
-  const float weight = factor * weightOf(parameters, c, s.target[i]);
+SPINEGRAD_INLINE float slopeOf(Probability one, float weight, float gamma) {
   const float ratio = one.q < std::numeric_limits<float>::min() ? 1.0f : one.minusLog / one.q;
-  const float h = -modulationOf<square>(one.q, parameters.gamma) * (1.0f + parameters.gamma * one.p * ratio);
+  const float h = -modulationOf<square>(one.q, gamma) * (1.0f + gamma * one.p * ratio);
   return weight == 0 ? 0.0f : weight * h;
 }
 
-/// The only class of row i that weighs anything without label smoothing; any one where the target is ignored.
-SPINEGRAD_INLINE int32_t onlyClass(const SoftmaxStrip& s, int64_t i) { return s.target[i] < 0 ? 0 : s.target[i]; }
+/// Label smoothing gives each class a share of its alpha, and the target's what is left of its own.
+SPINEGRAD_INLINE float shareOf(Parameters parameters) {
+  return parameters.smoothing / static_cast<float>(parameters.classes);
+}
+SPINEGRAD_INLINE float ownWeight(Parameters parameters, float alpha) {
+  return alpha * (1.0f - parameters.smoothing) + alpha * shareOf(parameters);
+}
+SPINEGRAD_INLINE float otherWeight(Parameters parameters, int64_t c, int32_t target) {
+  const float weight = parameters.alpha[c] * shareOf(parameters);
+  return target == static_cast<int32_t>(c) || target < 0 ? 0.0f : weight;
+}
 
 template <bool square>
-SPINEGRAD_INLINE double termsBy(const SoftmaxStrip& s, Parameters parameters) {
+SPINEGRAD_INLINE Sums termsBy(const SoftmaxStrip& s, Parameters parameters) {
   float logSum[strip], terms[strip];
+#pragma omp simd
   for (int64_t i = 0; i < strip; ++i) {
     logSum[i] = logarithm1p(s.others[i]);
-    terms[i] = 0;
+    terms[i] = termOf<square>(ownOf(s, i, logSum[i]), ownWeight(parameters, s.alpha[i]), parameters.gamma);
   }
-  if (parameters.smoothing == 0) {
-    for (int64_t i = 0; i < strip; ++i) terms[i] = termOf<square>(s, parameters, onlyClass(s, i), i, logSum[i]);
-  } else {
-    for (int64_t c = 0; c < parameters.classes; ++c) {
-      for (int64_t i = 0; i < strip; ++i) terms[i] += termOf<square>(s, parameters, c, i, logSum[i]);
+  for (int64_t c = 0; parameters.smoothing != 0 && c < parameters.classes; ++c) {
+#pragma omp simd
+    for (int64_t i = 0; i < strip; ++i) {
+      const float weight = otherWeight(parameters, c, s.target[i]);
+      terms[i] += termOf<square>(classOf(s, c, i, logSum[i]), weight, parameters.gamma);
     }
   }
-  double total = 0;
-  for (int64_t i = 0; i < strip; ++i) total += terms[i];
-  return total;
+  double total = 0, weights = 0;
+  int32_t count = 0;
+#pragma omp simd reduction(+ : total, weights, count)
+  for (int64_t i = 0; i < strip; ++i) {
+    total += terms[i];
+    weights += s.alpha[i];
+    count += s.target[i] >= 0;
+  }
+  return {total, weights, static_cast<double>(count)};
 }
 
 /// The logits become their gradients: with W = weight * h a class, dx_c = W_c (1 - p_c) - p_c (sum of W - W_c).
 template <bool square>
 SPINEGRAD_INLINE void gradientBy(SoftmaxStrip& s, Parameters parameters, float factor) {
-  float logSum[strip], total[strip];
+  const float none[strip] = {};
+  float logSum[strip], own[strip], total[strip];
+#pragma omp simd
   for (int64_t i = 0; i < strip; ++i) {
     logSum[i] = logarithm1p(s.others[i]);
-    total[i] = 0;
+    const float weight = factor * ownWeight(parameters, s.alpha[i]);
+    total[i] = own[i] = slopeOf<square>(ownOf(s, i, logSum[i]), weight, parameters.gamma);
   }
-  if (parameters.smoothing != 0) {
-    for (int64_t c = 0; c < parameters.classes; ++c) {
-      for (int64_t i = 0; i < strip; ++i) {
-        const float slope = slopeOf<square>(s, parameters, factor, c, i, logSum[i]);
-        s.weighted[c * strip + i] = slope;
-        total[i] += slope;
-      }
-    }
-  } else {
+  const bool smooth = parameters.smoothing != 0;
+  for (int64_t c = 0; smooth && c < parameters.classes; ++c) {
+    float* slopes = s.slopes + c * strip;
+#pragma omp simd
     for (int64_t i = 0; i < strip; ++i) {
-      total[i] = slopeOf<square>(s, parameters, factor, onlyClass(s, i), i, logSum[i]);
-    }
-    for (int64_t c = 0; c < parameters.classes; ++c) {
-      for (int64_t i = 0; i < strip; ++i) s.weighted[c * strip + i] = s.target[i] == c ? total[i] : 0.0f;
+      const float weight = factor * otherWeight(parameters, c, s.target[i]);
+      slopes[i] = slopeOf<square>(classOf(s, c, i, logSum[i]), weight, parameters.gamma);
+      total[i] += slopes[i];
     }
   }
   for (int64_t c = 0; c < parameters.classes; ++c) {
+    const float* slopes = smooth ? s.slopes + c * strip : none;
+    float* x = s.x + c * strip;
+#pragma omp simd
     for (int64_t i = 0; i < strip; ++i) {
-      const Probability one = softmaxOf(s, c, i, logSum[i]);
-      const float own = s.weighted[c * strip + i];
-      const float dx = own * one.q - one.p * (total[i] - own);
-      s.x[c * strip + i] = s.target[i] < 0 ? 0.0f : dx;
+      const Probability one = classOf(s, c, i, logSum[i]);
+      const float slope = s.target[i] == static_cast<int32_t>(c) ? own[i] : slopes[i];
+      const float dx = slope * one.q - one.p * (total[i] - slope);
+      x[i] = s.target[i] < 0 ? 0.0f : dx;
     }
   }
 }
 
-SPINEGRAD_SIMD double softmaxTerms(const SoftmaxStrip& s, Parameters parameters) {
+SPINEGRAD_SIMD Sums softmaxTerms(const SoftmaxStrip& s, Parameters parameters) {
   return parameters.gamma == 2 ? termsBy<true>(s, parameters) : termsBy<false>(s, parameters);
 }
 
@@ -213,11 +233,29 @@ SPINEGRAD_SIMD void scatterGradient(float* from, int64_t rows, int64_t classes, 
   exchange(from, rows, classes, [=](float& value, int64_t at) SPINEGRAD_LAMBDA { dx[at] = value; });
 }
 
-/// Fills a strip with `rows` rows of the logits; the lanes behind them are ignored rows of zeros.
-void load(SoftmaxStrip& s, const float* x, const int32_t* target, int64_t rows, int64_t classes, int64_t ignoreIndex) {
-  for (int64_t i = 0; i < strip; ++i) s.target[i] = i < rows && target[i] != ignoreIndex ? target[i] : -1;
-  if (rows < strip) std::fill_n(s.x, strip * classes, 0.0f);
+/// Takes the targets of `rows` rows; -1: ignored. Returns whether all others are classes.
+SPINEGRAD_SIMD bool takeTargets(const int32_t* target, int64_t rows, int32_t classes, int32_t ignore, int32_t* to) {
+  int32_t invalid = 0;
+#pragma omp simd reduction(| : invalid)
+  for (int64_t i = 0; i < rows; ++i) {
+    const int32_t ignored = target[i] == ignore;
+    invalid |= !ignored & (static_cast<uint32_t>(target[i]) >= static_cast<uint32_t>(classes));
+    to[i] = target[i] | -ignored;
+  }
+  return invalid == 0;
+}
+
+/// Fills a strip with `rows` rows; the lanes behind them are ignored rows of zeros. Returns whether the targets are
+/// valid.
+bool load(SoftmaxStrip& s, const float* x, const int32_t* target, int64_t rows, int64_t classes, int64_t ignoreIndex) {
+  const bool valid =
+      takeTargets(target, rows, static_cast<int32_t>(classes), static_cast<int32_t>(ignoreIndex), s.target);
+  if (rows < strip) {
+    std::fill_n(s.target + rows, strip - rows, -1);
+    std::fill_n(s.x, strip * classes, 0.0f);
+  }
   gatherLogits(x, rows, classes, s.x);
+  return valid;
 }
 
 // ---- sigmoid: every element is a problem of its own ----
@@ -275,13 +313,6 @@ SPINEGRAD_SIMD void sigmoidGradient(const float* x, const float* target, const f
 
 // ---- the operation ----
 
-SPINEGRAD_SIMD bool classesValid(const int32_t* target, int32_t classes, int32_t ignore, int64_t count) {
-  int32_t invalid = 0;
-#pragma omp simd reduction(| : invalid)
-  for (int64_t i = 0; i < count; ++i) invalid |= (target[i] < 0 || target[i] >= classes) && target[i] != ignore;
-  return invalid == 0;
-}
-
 SPINEGRAD_SIMD bool sharesValid(const float* target, float ignore, int64_t count) {
   int32_t invalid = 0;
 #pragma omp simd reduction(| : invalid)
@@ -320,8 +351,8 @@ void finish(const Call& call, const FocalLossAttributes& attributes, const Works
 /// in: ..., divisor, dy [1]
 float factorOf(const Call& call) { return *read<float>(call.in(3)) / *read<float>(call.in(2)); }
 
+/// Throws of the first target that is no class.
 void checkClasses(const int32_t* target, int64_t rows, int64_t classes, int64_t ignoreIndex) {
-  if (classesValid(target, static_cast<int32_t>(classes), static_cast<int32_t>(ignoreIndex), rows)) return;
   for (int64_t n = 0; n < rows; ++n) {
     if ((target[n] >= 0 && target[n] < classes) || target[n] == ignoreIndex) continue;
     throw Error("ERR_TARGET", "focalLoss(): targets[" + std::to_string(n) + "]: found " + std::to_string(target[n]) +
@@ -341,10 +372,11 @@ void checkShares(const float* target, int64_t count, int64_t ignoreIndex) {
   }
 }
 
-/// Calls visit(strip, its number, its first row, its rows) for each strip, prepared, in parallel.
+/// Calls visit(strip, its number, its first row, its rows, whether its targets are valid) for each strip, prepared, in
+/// parallel.
 template <class Visit>
-void visitStrips(const Call& call, const FocalLossAttributes& attributes, Visit visit) {
-  const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
+void visitStrips(const Call& call, Parameters parameters, int64_t ignoreIndex, Visit visit) {
+  const int64_t rows = call.in(0).shape[0], classes = parameters.classes;
   const float* logits = read<float>(call.in(0));
   const int32_t* targets = read<int32_t>(call.in(1));
   const auto area = static_cast<size_t>(classes * strip);
@@ -354,45 +386,43 @@ void visitStrips(const Call& call, const FocalLossAttributes& attributes, Visit 
     SoftmaxStrip s;
     s.x = memory.data() + static_cast<size_t>(omp_get_thread_num()) * 3 * area;
     s.exponentials = s.x + area;
-    s.weighted = s.exponentials + area;
+    s.slopes = s.exponentials + area;
 #pragma omp for schedule(static)
     for (int64_t index = 0; index < stripsOf(rows); ++index) {
       const int64_t first = index * strip, count = std::min(strip, rows - first);
-      load(s, logits + first * classes, targets + first, count, classes, attributes.ignoreIndex);
-      prepareSoftmax(s, classes);
-      visit(s, index, first, count);
+      const bool valid = load(s, logits + first * classes, targets + first, count, classes, ignoreIndex);
+      prepareSoftmax(s, parameters);
+      visit(s, index, first, count, valid);
     }
   }
 }
 
 void softmaxForward(const Call& call) {
   const FocalLossAttributes attributes(call);
-  const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
-  checkClasses(read<int32_t>(call.in(1)), rows, classes, attributes.ignoreIndex);
+  const int64_t rows = call.in(0).shape[0];
   const Parameters parameters = parametersOf(attributes, attributes.alpha.data());
   Workspace<Sums> partials(static_cast<size_t>(stripsOf(rows)));
-  visitStrips(call, attributes, [&](const SoftmaxStrip& s, int64_t index, int64_t, int64_t count) {
-    Sums sums{softmaxTerms(s, parameters), 0, 0};
-    for (int64_t i = 0; i < count; ++i) {
-      if (s.target[i] < 0) continue;
-      sums.weights += parameters.alpha[s.target[i]];
-      sums.count += 1;
-    }
-    partials[static_cast<size_t>(index)] = sums;
-  });
+  std::atomic<bool> allValid = true;
+  visitStrips(call, parameters, attributes.ignoreIndex,
+              [&](const SoftmaxStrip& s, int64_t index, int64_t, int64_t, bool valid) {
+                partials[static_cast<size_t>(index)] = softmaxTerms(s, parameters);
+                if (!valid) allValid = false;
+              });
+  if (!allValid) checkClasses(read<int32_t>(call.in(1)), rows, parameters.classes, attributes.ignoreIndex);
   finish(call, attributes, partials, stripsOf(rows));
 }
 
 void softmaxBackward(const Call& call) {
   const FocalLossAttributes attributes(call);
-  const int64_t classes = call.in(0).shape[1];
   const Parameters parameters = parametersOf(attributes, attributes.alpha.data());
+  const int64_t classes = parameters.classes;
   const float factor = factorOf(call);
   float* gradient = write<float>(call.out(0));
-  visitStrips(call, attributes, [&](SoftmaxStrip& s, int64_t, int64_t first, int64_t count) {
-    softmaxGradient(s, parameters, factor);
-    scatterGradient(s.x, count, classes, gradient + first * classes);
-  });
+  visitStrips(call, parameters, attributes.ignoreIndex,
+              [&](SoftmaxStrip& s, int64_t, int64_t first, int64_t count, bool) {
+                softmaxGradient(s, parameters, factor);
+                scatterGradient(s.x, count, classes, gradient + first * classes);
+              });
 }
 
 /// Weights of the positive and the negative answer, element by element, for as many rows as a strip of elements takes.
