@@ -5,7 +5,6 @@ import { prepareBank } from '#spinegrad/data/bank.js';
 import { cropRoi } from '#spinegrad/data/roi.js';
 import { writeSafetensors } from '#spinegrad/data/safetensors.js';
 import { dicomSlices } from '#spinegrad/data/series.js';
-import { DicomPool } from '#spinegrad/dicom/pool.js';
 import { parseDicom } from '#spinegrad/dicom/read.js';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import type { Device } from '#spinegrad/engine/device.js';
@@ -290,17 +289,16 @@ const dicom: Work = async (_, { files }, folder) => {
   };
 };
 
-/** The bank of a folder of studies, which so many threads decode. */
+/** The bank of a folder of studies, which so many threads cut. */
 const prepare: Work = async (_, { data, threads }, folder) => {
-  const pool = new DicomPool({ size: Number(threads) });
   return {
     async run(calls) {
       for (let call = 0; call < calls; call++) {
-        await prepareBank({ data: String(data), out: folder, read: (path) => pool.read(path) });
+        await prepareBank({ data: String(data), out: folder, threads: Number(threads) });
       }
     },
     values: async () => [],
-    dispose: () => void pool[Symbol.asyncDispose](),
+    dispose() {},
   };
 };
 

@@ -1,10 +1,13 @@
 import { copyFile, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { decode } from 'fast-png';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { applyAffine } from '#spinegrad/data/affine.js';
 import { countReasons, prepareBank, readBank } from '#spinegrad/data/bank.js';
+import { CutPool } from '#spinegrad/data/pool.js';
+import { readRsna } from '#spinegrad/data/rsna.js';
 import { LEVELS } from '#spinegrad/data/types.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
 import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
@@ -74,20 +77,14 @@ describe('the bank', () => {
     );
   });
 
-  test('is the same, bit for bit, however the decoding is timed', async () => {
-    const slow = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
-    let wait = 0;
-    const read = async (path: string) => {
-      wait = (wait + 7) % 11;
-      await new Promise((done) => setTimeout(done, wait));
-      return readDicom(path);
-    };
-    const manifest = await prepareBank({ data, out: slow, roi, sliceSize: 32, read });
+  test('is the same, bit for bit, however many threads cut it', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+    const manifest = await prepareBank({ data, out: other, roi, sliceSize: 32, threads: 5 });
     expect(manifest.fingerprint).toBe((await readBank(out)).manifest.fingerprint);
-    expect(await readFile(join(slow, 'bank.safetensors'))).toEqual(
+    expect(await readFile(join(other, 'bank.safetensors'))).toEqual(
       await readFile(join(out, 'bank.safetensors')),
     );
-    await rm(slow, { recursive: true });
+    await rm(other, { recursive: true });
   });
 
   test('has a contact sheet', async () => {
@@ -171,6 +168,62 @@ describe('bad files cost only the discs that need them', () => {
     expect(countReasons(manifest.skipped).length).toBe(6);
     await rm(broken, { recursive: true });
     await rm(target, { recursive: true });
+  });
+
+  describe('a file that crashes its thread', () => {
+    /** A bank, while threads crash when they come to what `isBad` says. */
+    const prepareWith = async (isBad: (file: string) => boolean) => {
+      const { emit } = Worker.prototype;
+      const spy = vi.spyOn(Worker.prototype, 'emit').mockImplementation(function (this: Worker, name, value) {
+        const emitted = emit.call(this, name, value);
+        const file = name === 'message' ? (value as { file?: string }).file : undefined;
+        if (file !== undefined && isBad(file)) emit.call(this, 'error', new Error('out of memory'));
+        return emitted;
+      });
+      const target = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+      try {
+        return await prepareBank({ data, out: target, roi, sliceSize: 32 });
+      } finally {
+        spy.mockRestore();
+        await rm(target, { recursive: true });
+      }
+    };
+
+    test('is left out like one that cannot be read', async () => {
+      const bad = ['12/77/3.dcm', '12/77/1.dcm', '14/77/2.dcm'];
+      const manifest = await prepareWith((file) => bad.some((end) => file.endsWith(end)));
+      expect(manifest.skipped).toEqual(
+        bad.map((path) => ({
+          path: expect.stringContaining(path),
+          code: 'ERR_DICOM_DECODE',
+          message: expect.stringContaining(`${path}: its decoder crashed (out of memory)`),
+        })),
+      );
+      const count = (study: string) => manifest.rois.filter(({ studyId }) => studyId === study).length;
+      expect(studies.map(({ studyId }) => count(studyId))).toEqual([15, 5, 15, 0, 15, 15]);
+      const { rois } = await readBank(out).then((bank) => bank.manifest);
+      const alone = rois.filter(({ studyId, sliceOffset }) => studyId === '12' && sliceOffset === 0);
+      const found = manifest.rois.filter(({ studyId }) => studyId === '12');
+      expect(found).toEqual(alone.map((record, i) => ({ ...record, row: found[i]!.row })));
+    });
+
+    test('costs its study where leaving it out does not help', async () => {
+      await using pool = new CutPool({ size: 2, timeoutMs: 0 });
+      const { studies: found, ...rest } = await readRsna(data, 'spinal_canal_stenosis');
+      const cut = await pool.cut(found[0]!, { ...rest, roi, sliceSize: 32 });
+      expect(cut).toEqual({
+        studyId: '11',
+        discs: [],
+        slice: null,
+        skipped: [
+          {
+            path: 'train_images/11',
+            code: 'ERR_DICOM_DECODE',
+            message: expect.stringMatching(/train_images\/11: not decoded within 0 ms; .*; study left out$/),
+          },
+        ],
+      });
+    });
   });
 
   test('a folder in which nothing can be used says so', async () => {

@@ -1,19 +1,18 @@
 /**
  * The ROI bank: a folder of `bank.safetensors` (uint16 `rois` [rows, size, size] and `slices` [rows, size, size]),
- * `manifest.json` (where each row comes from) and `contact-sheet.png`. Studies are read a few at a time and in
+ * `manifest.json` (where each row comes from) and `contact-sheet.png`. Studies are cut a few at a time and in
  * any order, but enter the bank in the order of their ids, so that the same data give the same bank however
- * many workers decode. The manifest is written last: a folder with a manifest is a whole bank.
+ * many threads cut. The manifest is written last: a folder with a manifest is a whole bank.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../atomic.js';
-import { DicomPool } from '../dicom/pool.js';
-import type { DicomImage } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
 import { contactSheet } from './contact-sheet.js';
-import { type CutStudy, cutStudy } from './cut.js';
+import type { CutStudy } from './cut.js';
 import { manifestSchema } from './manifest.js';
+import { CutPool } from './pool.js';
 import { type RsnaData, readRsna } from './rsna.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
@@ -37,8 +36,8 @@ export interface PrepareOptions {
   /** Side of the localizer's slices in pixels. */
   sliceSize?: number;
   split?: Partial<SplitSpec>;
-  /** Decodes a file; by default a DicomPool of as many worker threads as there are cores. */
-  read?: (path: string) => Promise<DicomImage>;
+  /** Threads that read and cut studies; default: the cores of the machine. */
+  threads?: number;
   onProgress?: (progress: { done: number; total: number; skipped: number }) => void;
   signal?: AbortSignal;
 }
@@ -65,10 +64,10 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   checkSplit(split);
   const data = await readRsna(options.data, condition);
   await makeFolder(options.out);
-  await using pool = new DicomPool();
-  const read = options.read ?? ((path: string) => pool.read(path));
+  await using pool = new CutPool({ size: options.threads });
+  const spec = { dataDir: data.dataDir, condition, roi, sliceSize };
   const builder = new BankBuilder(data, roi, sliceSize, split);
-  const cuts = inOrder(data.studies, (study) => cutStudy(data, study, { roi, sliceSize, read }));
+  const cuts = inOrder(data.studies, (study) => pool.cut(study, spec));
   let done = 0;
   for await (const cut of cuts) {
     if (options.signal?.aborted) {
@@ -268,7 +267,10 @@ function checkSpec(roi: RoiSpec, sliceSize: number): void {
 async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<R> {
   const running: Promise<R>[] = [];
   for (const item of items) {
-    running.push(work(item));
+    const result = work(item);
+    // It is awaited in its turn; till then nobody hears it fail.
+    result.catch(() => {});
+    running.push(result);
     if (running.length === STUDIES_AHEAD) yield await running.shift()!;
   }
   while (running.length > 0) yield await running.shift()!;

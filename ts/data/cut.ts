@@ -23,10 +23,9 @@ import {
   type SliceRecord,
 } from './types.js';
 
-export interface CutSpec {
+export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'condition'> {
   roi: RoiSpec;
   sliceSize: number;
-  read: (path: string) => Promise<DicomImage>;
 }
 
 /** What only the whole bank knows is left open: row, disc and split. */
@@ -46,8 +45,12 @@ type SpacedSlice = SourceSlice & { pixelSpacing: readonly [number, number] };
 type Place = SlicePlace & { file: string };
 
 /** Never rejects for what is wrong with the study's files. */
-export async function cutStudy(data: RsnaData, study: RsnaStudy, spec: CutSpec): Promise<CutStudy> {
-  return new StudyCutter(data, study, spec).cut();
+export async function cutStudy(
+  study: RsnaStudy,
+  spec: CutSpec,
+  read: (path: string) => Promise<DicomImage>,
+): Promise<CutStudy> {
+  return new StudyCutter(study, spec, read).cut();
 }
 
 class StudyCutter {
@@ -56,9 +59,9 @@ class StudyCutter {
   private readonly places = new Map<string, Promise<Place[]>>();
 
   constructor(
-    private readonly data: RsnaData,
     private readonly study: RsnaStudy,
     private readonly spec: CutSpec,
+    private readonly read: (path: string) => Promise<DicomImage>,
   ) {}
 
   async cut(): Promise<CutStudy> {
@@ -70,7 +73,7 @@ class StudyCutter {
       used.push(disc);
       discs.push(rois);
     }
-    const sagittal = SERIES_OF_CONDITION[this.data.condition].startsWith('Sagittal');
+    const sagittal = SERIES_OF_CONDITION[this.spec.condition].startsWith('Sagittal');
     const slice = sagittal && used.length > 0 ? await this.cutSlice(used) : null;
     return { studyId: this.study.studyId, discs, slice, skipped: this.skipped };
   }
@@ -154,7 +157,7 @@ class StudyCutter {
     }
     const slice = await this.slice(file);
     const plane = slice.geometry && planeOf(slice.geometry);
-    const kind = SERIES_OF_CONDITION[this.data.condition];
+    const kind = SERIES_OF_CONDITION[this.spec.condition];
     if (plane !== null && plane !== 'oblique' && !kind.toLowerCase().startsWith(plane)) {
       throw new SpinegradError('ERR_PLANE', `found an image of plane ${plane}, expected ${kind}`);
     }
@@ -175,7 +178,7 @@ class StudyCutter {
   private series(seriesId: string): Promise<Place[]> {
     return remember(this.places, seriesId, async () => {
       const folder = seriesFolder('', this.study.studyId, seriesId);
-      const names = await readdir(join(this.data.dataDir, folder));
+      const names = await readdir(join(this.spec.dataDir, folder));
       const places: Place[] = [];
       for (const name of names.filter((each) => each.endsWith('.dcm')).sort()) {
         const file = join(folder, name);
@@ -185,7 +188,7 @@ class StudyCutter {
           continue;
         }
         try {
-          places.push({ ...place, geometry: (await readHeader(join(this.data.dataDir, file))).geometry });
+          places.push({ ...place, geometry: (await readHeader(join(this.spec.dataDir, file))).geometry });
         } catch (error) {
           this.report(file, error, 'not used as a neighbouring slice');
           places.push(place);
@@ -197,7 +200,7 @@ class StudyCutter {
 
   private slice(file: string): Promise<SpacedSlice> {
     return remember(this.slices, file, async () => {
-      const frames = dicomSlices(await this.spec.read(join(this.data.dataDir, file)));
+      const frames = dicomSlices(await this.read(join(this.spec.dataDir, file)));
       const [frame] = frames;
       if (frame === undefined || frames.length > 1) {
         throw new SpinegradError('ERR_FRAMES', `found ${frames.length} frames, expected one slice a file`);

@@ -63,8 +63,12 @@ const FILES = {
 /** `Spinal Canal Stenosis` and `L4/L5` as they stand in column names: `spinal_canal_stenosis_l4_l5`. */
 const snake = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '_');
 
+export function studyFolder(dataDir: string, studyId: string): string {
+  return join(dataDir, FILES.images, studyId);
+}
+
 export function seriesFolder(dataDir: string, studyId: string, seriesId: string): string {
-  return join(dataDir, FILES.images, studyId, seriesId);
+  return join(studyFolder(dataDir, studyId), seriesId);
 }
 
 /**

@@ -2,7 +2,9 @@
  * Reading of one DICOM file: `readDicom` gives its pixels and geometry, `readHeader` its tags alone. Every
  * failure is a SpinegradError whose message begins with the path, so that a run can report and skip the file.
  */
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
+import { isMainThread } from 'node:worker_threads';
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { describe, PIXEL_DATA, parseDataSet, truncated } from './dataset.js';
@@ -109,10 +111,9 @@ function summaryOf(header: DicomHeader): Omit<DicomImage, 'frames'> {
 /** The whole file, in memory of its own that a thread can hand over, or its first `limit` bytes. */
 async function readBytes(path: string, limit?: number): Promise<Uint8Array> {
   try {
-    if (limit === undefined) {
-      const bytes = await readFile(path);
-      return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-    }
+    // A thread has nothing else to do meanwhile, and takes half as long without another one's help.
+    if (!isMainThread) return limit === undefined ? ownMemory(readFileSync(path)) : startOf(path, limit);
+    if (limit === undefined) return ownMemory(await readFile(path));
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, 0);
     return buffer.subarray(0, bytesRead);
@@ -124,6 +125,21 @@ async function readBytes(path: string, limit?: number): Promise<Uint8Array> {
     const found = code === 'EISDIR' ? 'it is a folder, expected a DICOM file' : describe(error);
     throw new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: ${found}`, { cause: error });
   }
+}
+
+function startOf(path: string, limit: number): Uint8Array {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(limit);
+    return buffer.subarray(0, readSync(file, buffer, 0, limit, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Small files lie in memory that others share. */
+function ownMemory(bytes: Buffer): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 /** Accessors of the parser throw where an element reaches beyond the end of the file. */
