@@ -104,10 +104,10 @@ SPINEGRAD_INLINE Probability ownOf(const SoftmaxStrip& s, int64_t i, float logSu
 }
 
 SPINEGRAD_INLINE Probability classOf(const SoftmaxStrip& s, int64_t c, int64_t i, float logSum) {
-  const float share = 1.0f / (1.0f + s.others[i]), p = s.exponentials[c * strip + i] * share;
+  const float e = s.exponentials[c * strip + i], below = s.x[c * strip + i] - s.most[i];
+  const float others = s.others[i], share = 1.0f / (1.0f + others), p = e * share;
   const bool top = s.top[i] == static_cast<int32_t>(c);
-  const float below = top ? 0.0f : s.x[c * strip + i] - s.most[i];
-  return {p, top ? s.others[i] * share : 1.0f - p, logSum - below};
+  return {p, top ? others * share : 1.0f - p, top ? logSum : logSum - below};
 }
 
 /// The usual gamma needs no power.
@@ -138,9 +138,8 @@ SPINEGRAD_INLINE float shareOf(Parameters parameters) {
 SPINEGRAD_INLINE float ownWeight(Parameters parameters, float alpha) {
   return alpha * (1.0f - parameters.smoothing) + alpha * shareOf(parameters);
 }
-SPINEGRAD_INLINE float otherWeight(Parameters parameters, int64_t c, int32_t target) {
-  const float weight = parameters.alpha[c] * shareOf(parameters);
-  return target == static_cast<int32_t>(c) || target < 0 ? 0.0f : weight;
+SPINEGRAD_INLINE float otherWeight(float weight, int64_t c, int32_t target) {
+  return (target == static_cast<int32_t>(c)) | (target < 0) ? 0.0f : weight;
 }
 
 template <bool square>
@@ -152,21 +151,21 @@ SPINEGRAD_INLINE Sums termsBy(const SoftmaxStrip& s, Parameters parameters) {
     terms[i] = termOf<square>(ownOf(s, i, logSum[i]), ownWeight(parameters, s.alpha[i]), parameters.gamma);
   }
   for (int64_t c = 0; parameters.smoothing != 0 && c < parameters.classes; ++c) {
+    const float share = parameters.alpha[c] * shareOf(parameters);
 #pragma omp simd
     for (int64_t i = 0; i < strip; ++i) {
-      const float weight = otherWeight(parameters, c, s.target[i]);
+      const float weight = otherWeight(share, c, s.target[i]);
       terms[i] += termOf<square>(classOf(s, c, i, logSum[i]), weight, parameters.gamma);
     }
   }
-  double total = 0, weights = 0;
-  int32_t count = 0;
-#pragma omp simd reduction(+ : total, weights, count)
+  double total = 0, alphas = 0, count = 0;
+#pragma omp simd reduction(+ : total, alphas, count)
   for (int64_t i = 0; i < strip; ++i) {
     total += terms[i];
-    weights += s.alpha[i];
-    count += s.target[i] >= 0;
+    alphas += s.alpha[i];
+    count += s.target[i] < 0 ? 0.0 : 1.0;
   }
-  return {total, weights, static_cast<double>(count)};
+  return {total, alphas, count};
 }
 
 /// The logits become their gradients: with W = weight * h a class, dx_c = W_c (1 - p_c) - p_c (sum of W - W_c).
@@ -182,10 +181,11 @@ SPINEGRAD_INLINE void gradientBy(SoftmaxStrip& s, Parameters parameters, float f
   }
   const bool smooth = parameters.smoothing != 0;
   for (int64_t c = 0; smooth && c < parameters.classes; ++c) {
+    const float share = factor * parameters.alpha[c] * shareOf(parameters);
     float* slopes = s.slopes + c * strip;
 #pragma omp simd
     for (int64_t i = 0; i < strip; ++i) {
-      const float weight = factor * otherWeight(parameters, c, s.target[i]);
+      const float weight = otherWeight(share, c, s.target[i]);
       slopes[i] = slopeOf<square>(classOf(s, c, i, logSum[i]), weight, parameters.gamma);
       total[i] += slopes[i];
     }
