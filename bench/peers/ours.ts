@@ -1,5 +1,6 @@
 /** Our side of each work. A work that has inputs of its own making leaves them in the folder for PyTorch's side. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareBank } from '#spinegrad/data/bank.js';
 import { cropRoi } from '#spinegrad/data/roi.js';
@@ -271,7 +272,7 @@ const dicom: Work = async (_, { files }, folder) => {
   const paths = String(files).split('\n');
   const spec = { size: SIDE, mode: 'mm', extentMm: 60 } as const;
   const roiOf = async (path: string): Promise<Uint16Array> => {
-    const [slice] = dicomSlices(await parseDicom(await readFile(path), path));
+    const [slice] = dicomSlices(await parseDicom(readFileSync(path), path));
     const { columns, rows } = slice!;
     return cropRoi({ ...slice!, geometry: null }, [columns / 2, rows / 2], spec).pixels;
   };
