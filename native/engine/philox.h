@@ -14,6 +14,10 @@
 namespace spinegrad {
 
 struct Philox {
+  static constexpr int rounds = 10;
+  /// What a round multiplies words 0 and 2 by, and what it adds to the key.
+  static constexpr uint32_t factor0 = 0xD2511F53u, factor2 = 0xCD9E8D57u, step0 = 0x9E3779B9u, step1 = 0xBB67AE85u;
+
   uint32_t key[2];
 
   struct Block {
@@ -22,15 +26,15 @@ struct Philox {
 
   SPINEGRAD_HOST_DEVICE Block operator()(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) const {
     uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; ++round) {
-      const uint64_t p0 = 0xD2511F53ull * c0, p1 = 0xCD9E8D57ull * c2;
+    for (int round = 0; round < rounds; ++round) {
+      const uint64_t p0 = static_cast<uint64_t>(factor0) * c0, p1 = static_cast<uint64_t>(factor2) * c2;
       const uint32_t n0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0, n2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
       c1 = static_cast<uint32_t>(p1);
       c3 = static_cast<uint32_t>(p0);
       c0 = n0;
       c2 = n2;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+      k0 += step0;
+      k1 += step1;
     }
     return {{c0, c1, c2, c3}};
   }
