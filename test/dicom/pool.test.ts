@@ -1,8 +1,9 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DicomPool, type DicomResult } from '#spinegrad/dicom/pool.js';
+import { readDicom } from '#spinegrad/dicom/read.js';
 import { runModule } from '../engine/child.js';
 import { buildDicom, imageElements, us } from './build.js';
 
@@ -36,6 +37,15 @@ describe('DicomPool', () => {
     for (const [index, result] of results.entries()) {
       if (index === 5) expect(result).toMatchObject({ error: { code: 'ERR_DICOM_NOT_DICOM' } });
       else expect('image' in result && [...result.image.frames[0]!.pixels]).toEqual([index, 1]);
+    }
+  });
+
+  it('tells what cannot be read as `readDicom` does', async () => {
+    await using pool = new DicomPool({ size: 1 });
+    const folder = dirname(paths[0]!);
+    for (const path of [join(folder, 'none.dcm'), folder]) {
+      const { code, message } = await readDicom(path).catch((error) => error);
+      await expect(pool.read(path)).rejects.toMatchObject({ code, message });
     }
   });
 
