@@ -1,10 +1,10 @@
 /**
- * Work that worker threads do on files, so that it neither blocks the event loop nor the device. Work that crashes its
+ * Work that worker threads do on DICOM files, so that it neither blocks the event loop nor the device. Work that crashes its
  * thread or never ends rejects alone: its thread is replaced.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { SpinegradError } from './error.js';
+import { SpinegradError } from '../error.js';
 
 export interface ThreadPoolOptions {
   /** Threads; default: the cores of the machine. */
