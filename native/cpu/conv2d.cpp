@@ -1,9 +1,9 @@
 // conv2d: fprop, dgrad and wgrad, and the bias gradient.
 //
 // Our own Winograd takes the 3x3 convolutions of stride 1 and 2 where it pays (see planWinograd), our own direct kernel
-// the fprop of few pixels (see planDirectConv), the stem has a wgrad of its own, oneDNN takes the others. Of oneDNN's
-// algorithms a plan is made once for each shape and pass: candidates are tried in order and the first that it has a
-// real kernel for (not its slow reference) is taken:
+// the fprop of few pixels (see planDirectConv), the stem's fprop and wgrad are our own (see stem.cpp), oneDNN takes the
+// others. Of oneDNN's algorithms a plan is made once for each shape and pass: candidates are tried in order and the
+// first that it has a real kernel for (not its slow reference) is taken:
 //   1. channel-blocked images
 //   2. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
 //   3. row-major images, through a matrix product: any shape
@@ -22,7 +22,7 @@
 #include "native/cpu/memory.h"
 #include "native/cpu/relu.h"
 #include "native/cpu/simd.h"
-#include "native/cpu/stemGradient.h"
+#include "native/cpu/stem.h"
 #include "native/cpu/winograd.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
@@ -131,13 +131,20 @@ memory::desc blockedWeights(const Problem& problem) {
   return {dims(problem.w), memory::data_type::f32, tag};
 }
 
-/// By convolve(x, weights, epilogue, y) of our own.
+memory::desc stemWeights(const Problem& problem) {
+  const auto tag = channelBlock() == 16 ? memory::format_tag::Ohwi16o : memory::format_tag::Ohwi8o;
+  return {dims(problem.w), memory::data_type::f32, tag};
+}
+
+/// By convolve(x, weights, epilogue, y) of our own, y being channel-blocked.
 template <class Convolve>
-void ownFprop(const Call& call, const Problem& problem, Convolve convolve) {
+void ownFprop(const Call& call, const Problem& problem, const memory::desc& xLayout, const memory::desc& weightsLayout,
+              Convolve convolve) {
   std::optional<Workspace<float>> reordered;
-  const float* x = read(call.in(0), channelBlocked(problem.x));
-  const float* weights = call.inputs[0] == call.inputs[1] ? peek(call.in(1), blockedWeights(problem), reordered)
-                                                          : read(call.in(1), blockedWeights(problem));
+  const float* x = read(call.in(0), xLayout);
+  // One tensor can lie in one layout only.
+  const float* weights =
+      call.inputs[0] == call.inputs[1] ? peek(call.in(1), weightsLayout, reordered) : read(call.in(1), weightsLayout);
   std::optional<Workspace<float>> bias;
   if (problem.bias) {
     const int64_t channels = paddedChannels(problem.w[0]);
@@ -164,25 +171,32 @@ void winogradWgrad(const Call& call, const Problem& problem, const Winograd& pla
 }
 
 void stemWgrad(const Call& call, const Problem& problem) {
-  const auto tag = channelBlock() == 16 ? memory::format_tag::Ohwi16o : memory::format_tag::Ohwi8o;
   const float* x = read<float>(call.in(0));
   const float* dy = read(call.in(1), channelBlocked(problem.y));
-  float* dw = write(call.out(0), {dims(problem.w), memory::data_type::f32, tag});
+  float* dw = write(call.out(0), stemWeights(problem));
   stemFilterGradient(problem.x, x, problem.y, dy, problem.w, dw, problem.attributes);
 }
 
 void fprop(const Call& call) {
   const Problem problem{call.in(0).shape,       call.in(1).shape, call.out(0).shape,
                         Conv2dAttributes(call), call.hasIn(2),    call.hasIn(3)};
+  const memory::desc blockedX = channelBlocked(problem.x);
   if (const auto plan = planWinograd(problem.x, problem.y, problem.w, problem.attributes, false)) {
-    return ownFprop(call, problem, [&](auto x, auto weights, const auto& epilogue, auto y) {
-      winogradConvolve(*plan, x, weights, false, epilogue, y);
-    });
+    return ownFprop(call, problem, blockedX, blockedWeights(problem),
+                    [&](auto x, auto weights, const auto& epilogue, auto y) {
+                      winogradConvolve(*plan, x, weights, false, epilogue, y);
+                    });
   }
   if (const DirectConv* plan = planDirectConv(problem.x, problem.y, problem.w, problem.attributes)) {
-    return ownFprop(call, problem, [&](auto x, auto weights, const auto& epilogue, auto y) {
-      directConvolve(*plan, x, weights, epilogue, y);
-    });
+    return ownFprop(
+        call, problem, blockedX, blockedWeights(problem),
+        [&](auto x, auto weights, const auto& epilogue, auto y) { directConvolve(*plan, x, weights, epilogue, y); });
+  }
+  if (isStem(problem.x, problem.w, problem.attributes)) {
+    return ownFprop(call, problem, rowMajor(problem.x), stemWeights(problem),
+                    [&](auto x, auto weights, const auto& epilogue, auto y) {
+                      stemConvolve(problem.x, x, problem.w, weights, epilogue, problem.y, y, problem.attributes);
+                    });
   }
   const auto& [description, primitive] = planFor<Fprop>(problem, describeFprop);
   const bool oneTensor = call.inputs[0] == call.inputs[1];  // which can lie in one layout only

@@ -149,6 +149,8 @@ describeOperation<Options>({
     exact('full channel blocks', [2, 32, 6, 6], [16, 3, 3], { padding: 1 }),
     exact("ResNet's stem, one channel", [2, 1, 17, 15], [16, 7, 7], { stride: 2, padding: 3 }),
     exact("ResNet's stem, three channels", [1, 3, 15, 16], [7, 7, 7], { stride: 2, padding: 3 }, true),
+    exact('a wide stem, an odd number of blocks', [2, 2, 8, 60], [24, 7, 7], { stride: 2, padding: 3 }, true),
+    exact('a stem of unequal strides', [1, 1, 12, 31], [9, 5, 7], { stride: [3, 2], padding: [0, 9] }, true),
     exact('unequal sides', [1, 2, 8, 11], [3, 2, 5], { stride: [1, 3], padding: [1, 2] }, true),
     exact('a stride beyond the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
     exact('a stride beyond the image', [1, 8, 5, 4], [8, 2, 3], { stride: 300 }),
@@ -173,13 +175,20 @@ describeOperation<Options>({
       options: { padding: 1 },
       differentiable: ['x', 'weight', 'bias'],
     },
-    ...['1x1', '3x3'].map((name) => ({
+    ...[
+      { name: '1x1', c: 32, side: 1 },
+      { name: '3x3', c: 32, side: 3 },
+      { name: 'the stem', c: 1, side: 7, stride: 2 },
+    ].map(({ name, c, side, stride = 1 }) => ({
       name: `NaN through ReLU, ${name}`,
       inputs: {
-        x: { shape: [1, 32, 3, 3], values: new Array<number>(288).fill(Number.NaN) },
-        weight: integers([32, 32, Number(name[0]), Number(name[0])], 2),
+        x: {
+          shape: [1, c, side + 2, side + 2],
+          values: new Array<number>(c * (side + 2) ** 2).fill(Number.NaN),
+        },
+        weight: integers([32, c, side, side], 2),
       },
-      options: { relu: true },
+      options: { relu: true, stride },
       differentiable: [],
     })),
     behind(exact('3x3', [2, 8, 5, 6], [16, 3, 3], { padding: 1 }), [2, 16, 5, 6], false),
