@@ -65,8 +65,12 @@ export interface Native {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 function load(): Native {
-  // A waiting OpenMP thread must not burn the core that decodes DICOM. libgomp reads this when it is loaded.
-  process.env.OMP_WAIT_POLICY ??= 'passive';
+  // A waiting OpenMP thread must not burn the core that decodes DICOM, but to sleep and be woken costs more than the few
+  // microseconds to the next parallel loop. libgomp reads this when it is loaded.
+  if (process.env.OMP_WAIT_POLICY === undefined) {
+    process.env.OMP_WAIT_POLICY = 'passive';
+    process.env.GOMP_SPINCOUNT ??= '1000';
+  }
   const bindings = createRequire(import.meta.url)('bindings') as (options: object) => Native;
   const prebuild = path.join('prebuilds', `${process.platform}-${process.arch}`, 'spinegrad.node');
   try {
