@@ -1,3 +1,5 @@
+import { expect, it } from 'vitest';
+import { openDevice } from '#spinegrad/engine/device.js';
 import { type FocalLossOptions, focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
 import { describeOperation, type Input, labels, normals, type Reference, uniforms } from './descriptor.js';
 
@@ -138,6 +140,11 @@ describeOperation<FocalLossOptions>({
       exact: true,
     },
     {
+      name: 'softmax, smoothed, several strips of three classes',
+      inputs: { logits: normals([150, 3], 14, 2), targets: labels([150], 15, 3) },
+      options: { labelSmoothing: 0.1, alpha: [0.25, 0.5, 1], ignoreIndex: 2, reduction: 'weightedMean' },
+    },
+    {
       name: 'softmax, a class as ignoreIndex',
       inputs: { logits: normals([9, 3], 12), targets: labels([9], 13, 3) },
       options: { ignoreIndex: 1 },
@@ -212,4 +219,15 @@ describeOperation<FocalLossOptions>({
         }),
     },
   ],
+});
+
+it('focalLoss names the first target that is no class, wherever it is', async () => {
+  using device = await openDevice('cpu', { threads: 2 });
+  const targets = new Int32Array(1000).fill(1);
+  targets[700] = 5;
+  targets[901] = -3;
+  using loss = focalLoss(device.zeros([1000, 3]), device.tensor(targets), { ignoreIndex: 9 });
+  await expect(loss.item()).rejects.toThrow(
+    'targets[700]: found 5, expected a class from 0 to 2 or ignoreIndex 9',
+  );
 });

@@ -88,8 +88,13 @@ describeOperation<Options>({
     },
     {
       name: `${options.mean}: several tiles`,
-      inputs: { embeddings: directions(300, 8, 4), labels: labels([300], 5, 60) },
+      inputs: { embeddings: directions(200, 8, 4), labels: labels([200], 5, 40) },
       options: { mean: options.mean!, temperature: 0.07 },
+    },
+    {
+      name: `${options.mean}: four rows in the last tile, of odd length`,
+      inputs: { embeddings: directions(100, 5, 8), labels: labels([100], 11, 30) },
+      options,
     },
     {
       name: `${options.mean}: one class`,
