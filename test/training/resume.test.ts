@@ -145,7 +145,7 @@ describe('Ctrl-C', () => {
 
   it('while the bank is cut', async () => {
     const dir = await temporaryFolder();
-    const stopped = await stoppedRun(trainArgs(dir, data), ['\\.dcm$', 1, 'SIGINT']);
+    const stopped = await stoppedRun(trainArgs(dir, data), ['^study ', 1, 'SIGINT']);
     expect(stopped.status).toBe(130);
     expect(stopped.stderr).toMatch(/stopped; go on with: node train\.js --resume --out .*\n$/);
     expect(has(dir, 'bank/manifest.json')).toBe(false);

@@ -1,12 +1,13 @@
 /**
- * Preloaded by `node --import` into a run: it sends the process a signal when a certain file is opened, so that tests
- * stop runs at any place, and at the same one every time. SPINEGRAD_TEST_STOP holds a list of [regular expression of the
- * path, which opening of it (from 1), signal]. SIGKILL strikes in the middle of the first write: half of it is done.
+ * Preloaded by `node --import` into a run: it sends the process a signal when a certain file is opened, or a study given
+ * to a thread (`study ID`), so that tests stop runs at any place, and at the same one every time. SPINEGRAD_TEST_STOP holds
+ * a list of [regular expression of the path, which opening of it (from 1), signal]. SIGKILL strikes in the middle of the
+ * first write: half of it is done.
  */
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
 
 const stops = JSON.parse(process.env.SPINEGRAD_TEST_STOP).map(([path, nth, signal]) => ({
   path: new RegExp(path),
@@ -46,6 +47,13 @@ fsp.open = async (path, ...options) => {
     file.sync = () => strike(signal);
   }
   return file;
+};
+
+const { postMessage } = Worker.prototype;
+Worker.prototype.postMessage = function (message, ...options) {
+  postMessage.call(this, message, ...options);
+  const signal = message.study && signalFor(`study ${message.study.studyId}`);
+  if (signal) strike(signal);
 };
 
 // Worker threads load this too, and would count for themselves.

@@ -39,11 +39,12 @@ export class Conv2d extends Module {
   }
 
   /** [N, C, H, W] -> [N, K, P, Q], with what is behind it in as few passes as there can be. */
-  forward(x: Tensor, { norm, ...fused }: Fused & { norm?: BatchNorm2d } = {}): Tensor {
+  forward(x: Tensor, { norm, residual, relu }: Fused & { norm?: BatchNorm2d } = {}): Tensor {
+    const { weight, bias } = this;
     const { stride = 1, padding = 0 } = this.options;
-    const options = { bias: this.bias, stride, padding };
-    if (!norm || norm.folded) return conv2d(x, this.weight, { ...options, ...fused });
-    return norm.forward(conv2d(x, this.weight, { ...options, forBatchNorm: norm.training }), fused);
+    if (!norm || norm.folded) return conv2d(x, weight, { bias, stride, padding, residual, relu });
+    const y = conv2d(x, weight, { bias, stride, padding, forBatchNorm: norm.training });
+    return norm.forward(y, { residual, relu });
   }
 
   /** From now on gives y * scale + shift, one of each a filter, where it gave y. */
@@ -111,13 +112,14 @@ export class BatchNorm2d extends Module {
   }
 
   /** Normalises x, adds `residual` and applies ReLU where asked, in one pass. */
-  forward(x: Tensor, fused: Fused = {}): Tensor {
+  forward(x: Tensor, { residual, relu }: Fused = {}): Tensor {
     const { weight, bias, runningMean, runningVariance, training, momentum } = this;
     return batchNorm2d(x, weight, bias, runningMean, runningVariance, {
       training,
       momentum,
       eps: EPS,
-      ...fused,
+      residual,
+      relu,
     });
   }
 
