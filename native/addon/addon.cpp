@@ -41,12 +41,24 @@ TensorRef optionalTensor(const Napi::Value& value) {
   return value.IsUndefined() ? nullptr : tensorOf(value.Env(), value);
 }
 
-/// Those of `count` arguments from `first` on.
-std::vector<TensorRef> tensorsOf(const Napi::CallbackInfo& info, size_t first, size_t count) {
+/// Those of the arguments from `first` to before `end`.
+std::vector<TensorRef> tensorsOf(const Napi::CallbackInfo& info, size_t first, size_t end) {
   std::vector<TensorRef> tensors;
-  tensors.reserve(count);
-  for (size_t index = first; index < first + count; ++index) tensors.push_back(optionalTensor(info[index]));
+  for (size_t index = first; index < end; ++index) tensors.push_back(optionalTensor(info[index]));
   return tensors;
+}
+
+std::vector<double> numbersOf(napi_env env, napi_value array) {
+  uint32_t length;
+  if (napi_get_array_length(env, array, &length) != napi_ok) throw Error("ERR_ARGUMENT", "expected an array");
+  std::vector<double> numbers;
+  numbers.reserve(length);
+  for (uint32_t index = 0; index < length; ++index) {
+    napi_value element;
+    napi_get_element(env, array, index, &element);
+    numbers.push_back(numberOf(env, element));
+  }
+  return numbers;
 }
 
 /// 'cpu' or 'cuda:N'.
@@ -157,18 +169,15 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// enqueue(device, operation, number of inputs, number of outputs, ...inputs, ...outputs, ...attributes)
+/// enqueue(device, operation, attributes, number of inputs, ...inputs, ...outputs). Tensors are arguments, which costs
+/// less than an array of them; attributes may be more than a call takes.
 Napi::Value enqueue(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   DeviceHandle& handle = deviceOf(info, 0);
   const auto index = static_cast<size_t>(numberOf(env, info[1]));
   if (index >= handle.operations.size()) throw Error("ERR_UNKNOWN_OPERATION", "no such operation");
-  const auto inputs = static_cast<size_t>(numberOf(env, info[2])),
-             outputs = static_cast<size_t>(numberOf(env, info[3]));
-  Call call{tensorsOf(info, 4, inputs), tensorsOf(info, 4 + inputs, outputs), {}};
-  for (size_t next = 4 + inputs + outputs; next < info.Length(); ++next) {
-    call.attributes.push_back(numberOf(env, info[next]));
-  }
+  const size_t firstOutput = 4 + static_cast<size_t>(numberOf(env, info[3]));
+  Call call{tensorsOf(info, 4, firstOutput), tensorsOf(info, firstOutput, info.Length()), numbersOf(env, info[2])};
   const NamedOperation& known = handle.operations[index];
   handle.device->queue().enqueue([run = known.run, call = std::move(call)] { run(call); }, known.name.c_str());
   return env.Undefined();

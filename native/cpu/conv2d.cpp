@@ -5,7 +5,7 @@
 // others. Of oneDNN's algorithms a plan is made once for each shape and pass: candidates are tried in order and the
 // first that it has a real kernel for (not its slow reference) is taken:
 //   1. channel-blocked images
-//   2. row-major images in, channel-blocked out: the stem, whose one to four channels would be mostly padding
+//   2. row-major images in, channel-blocked out, for one to four channels, which would be mostly padding
 //   3. row-major images, through a matrix product: any shape
 // The choice depends on shapes and the processor only, never on a clock, so equal runs take equal paths. Weights stay
 // in fprop's layout, the optimizer works in it, and dgrad reorders a copy where it wants another; Winograd's layout is

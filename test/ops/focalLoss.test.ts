@@ -231,3 +231,10 @@ it('focalLoss names the first target that is no class, wherever it is', async ()
     'targets[700]: found 5, expected a class from 0 to 2 or ignoreIndex 9',
   );
 });
+
+it('takes more classes than a call of JavaScript takes arguments', async () => {
+  using device = await openDevice('cpu', { threads: 1 });
+  const classes = 200_000;
+  using loss = focalLoss(device.zeros([1, classes]), device.tensor(Int32Array.of(1)), { gamma: 0 });
+  expect(await loss.item()).toBeCloseTo(Math.log(classes), 4);
+});

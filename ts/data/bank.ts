@@ -45,8 +45,8 @@ export interface PrepareOptions {
 export const DEFAULT_ROI: RoiSpec = { size: 96, mode: 'mm', extentMm: 60, neighbours: 1 };
 export const DEFAULT_SLICE_SIZE = 192;
 
-/** Studies in work at a time: enough to keep the workers busy, few enough to keep memory small. */
-const STUDIES_AHEAD = 8;
+/** Studies in work at a time, for each thread: enough to keep it busy, few enough to keep memory small. */
+const STUDIES_AHEAD = 4;
 
 const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: 'contact-sheet.png' };
 
@@ -67,7 +67,7 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   await using pool = new CutPool({ size: options.threads });
   const spec = { dataDir: data.dataDir, condition, roi, sliceSize };
   const builder = new BankBuilder(data, roi, sliceSize, split);
-  const cuts = inOrder(data.studies, (study) => pool.cut(study, spec));
+  const cuts = inOrder(data.studies, STUDIES_AHEAD * pool.size, (study) => pool.cut(study, spec));
   let done = 0;
   for await (const cut of cuts) {
     if (options.signal?.aborted) {
@@ -263,15 +263,19 @@ function checkSpec(roi: RoiSpec, sliceSize: number): void {
   }
 }
 
-/** The results in the order of the items, a few of them in work at a time. */
-async function* inOrder<T, R>(items: readonly T[], work: (item: T) => Promise<R>): AsyncGenerator<R> {
+/** The results in the order of the items, of which `ahead` are in work at a time. */
+async function* inOrder<T, R>(
+  items: readonly T[],
+  ahead: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
   const running: Promise<R>[] = [];
   for (const item of items) {
     const result = work(item);
     // It is awaited in its turn; till then nobody hears it fail.
     result.catch(() => {});
     running.push(result);
-    if (running.length === STUDIES_AHEAD) yield await running.shift()!;
+    if (running.length === ahead) yield await running.shift()!;
   }
   while (running.length > 0) yield await running.shift()!;
 }

@@ -16,6 +16,10 @@ export class CutPool implements AsyncDisposable {
     this.#threads = new ThreadPool(new URL('./worker.js', import.meta.url), 'CutPool', options);
   }
 
+  get size(): number {
+    return this.#threads.size;
+  }
+
   /** What `cutStudy` gives; where a thread is lost twice on one file, a study left out. */
   async cut(study: RsnaStudy, spec: CutSpec): Promise<CutStudy> {
     const { studyId } = study;

@@ -134,11 +134,10 @@ export class Device {
       this.#operations.set(operation, index);
     }
     const known = index;
-    const values: (TensorHandle | undefined | number)[] = [];
-    for (const tensor of inputs) values.push(tensor?.handle);
-    for (const tensor of outputs) values.push(tensor?.handle);
-    values.push(...attributes);
-    rethrow(() => native.enqueue(this.handle, known, inputs.length, outputs.length, ...values));
+    const handles: (TensorHandle | undefined)[] = [];
+    for (const tensor of inputs) handles.push(tensor?.handle);
+    for (const tensor of outputs) handles.push(tensor?.handle);
+    rethrow(() => native.enqueue(this.handle, known, attributes, inputs.length, ...handles));
   }
 
   /** Resolves when everything enqueued so far has been computed; rejects with the first error. */

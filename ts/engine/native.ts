@@ -1,5 +1,5 @@
 /**
- * Loads the native addon: a local build first, else the prebuilt binary of this platform. Types the flat functions
+ * Loads the native addon: one asked for, else a local build, else the prebuilt binary of this platform. Types the flat functions
  * of native/addon/addon.cpp; nothing outside ts/engine calls them.
  */
 import { createRequire } from 'node:module';
@@ -45,9 +45,9 @@ export interface Native {
   enqueue(
     device: DeviceHandle,
     operation: number,
+    attributes: readonly number[],
     inputs: number,
-    outputs: number,
-    ...tensorsAndAttributes: readonly (TensorHandle | undefined | number)[]
+    ...inputsAndOutputs: readonly (TensorHandle | undefined)[]
   ): void;
   /** `target` has the tensor's size in bytes and comes back filled. */
   read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;
