@@ -1,5 +1,5 @@
 // augment: views of 16-bit images, sampled by an affine map, blurred, changed in gamma, contrast and brightness, given
-// Rician noise, a rectangle blanked, normalised: step by step what native/cpu/augment.cpp does, which explains the
+// Rician noise, a rectangle blanked, normalised: step by step what native/cpu/ops/augment.cpp does, which explains the
 // noise.
 //
 // A block makes a whole view, so that its means need nobody else, in steps with a barrier between them; a step that the

@@ -1,5 +1,5 @@
 // batchNorm2d over images with their channels last, fused with the sum of a residual and a ReLU. The formulas are those
-// of native/cpu/batchNorm2d.cpp; with M pixels a channel over all images,
+// of native/cpu/ops/batchNorm2d.cpp; with M pixels a channel over all images,
 //
 //   forward    sums of (x - origin) and of its square, origin = the channel's first value: near enough to the mean for
 //              the difference of squares to lose no digits;  then  y = relu(scale (x - mean) + bias + residual)

@@ -1,9 +1,9 @@
 // focalLoss in log space (Lin et al., "Focal Loss for Dense Object Detection", 2017). Every class c of row n has a
 // weight w and a log probability l = log p; a term is w (1 - p)^gamma (-l). ts/engine/ops/focalLoss.ts gives w.
 //
-// What keeps value and gradient accurate everywhere is explained in native/cpu/focalLoss.cpp: with softmax, the largest
-// logit is left out of the sum of exponentials S, so that for it l = -log1p(S) and 1 - p = S / (1 + S); with sigmoid,
-// 1 - p is the sigmoid of -x. The gradient of a term by l is h = -(1 - p)^gamma (1 + gamma p (-l) / (1 - p)).
+// What keeps value and gradient accurate everywhere is explained in native/cpu/ops/focalLoss.cpp: with softmax, the
+// largest logit is left out of the sum of exponentials S, so that for it l = -log1p(S) and 1 - p = S / (1 + S); with
+// sigmoid, 1 - p is the sigmoid of -x. The gradient of a term by l is h = -(1 - p)^gamma (1 + gamma p (-l) / (1 - p)).
 //
 // Softmax: a thread takes a row and goes over its classes three times (largest, sum, terms), backward once more; the
 // grades of a disc are three classes, 12 bytes, which stay in the cache in between. Sigmoid: a thread takes an element.

@@ -23,7 +23,7 @@ struct FocalLossSums {
   int64_t invalid;
 };
 
-/// What to report when the data is wrong (native/cuda/status.h).
+/// What to report when the data is wrong (native/cuda/runtime/status.h).
 struct FocalLossReports {
   int32_t invalid, allIgnored, noWeight;
 };

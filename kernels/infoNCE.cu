@@ -1,6 +1,6 @@
 // infoNCE: contrastive loss of embeddings E [rows, depth] with integer labels, by tiles of S = E E^T / temperature,
-// never rows x rows in memory, neither forward nor backward. The formulas are those of native/cpu/infoNCE.cpp: forward
-// keeps an online log-sum-exp Z of each row; backward makes the tile again, M = G + G^T of it with
+// never rows x rows in memory, neither forward nor backward. The formulas are those of native/cpu/ops/infoNCE.cpp:
+// forward keeps an online log-sum-exp Z of each row; backward makes the tile again, M = G + G^T of it with
 //   m_ij = exp(s_ij - Z_i) + exp(s_ij - Z_j) - (what the positives take),   dE_i = factor * sum over j of m_ij E_j.
 //
 // Tiling. A block of four warps owns 64 rows and goes over column tiles of 64; a warp has 16 of the rows and all

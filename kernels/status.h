@@ -7,7 +7,7 @@
 namespace spinegrad {
 
 struct Status {
-  /// 0: nothing. Else what to say (native/cuda/status.h), filled in with the two numbers below.
+  /// 0: nothing. Else what to say (native/cuda/runtime/status.h), filled in with the two numbers below.
   int32_t report;
   int32_t value;
   int64_t position;

@@ -9,7 +9,7 @@ command -v clang++ >/dev/null || {
   exit 1
 }
 npm run build
-cmake -S native/simulator -B build/checked -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DSPINEGRAD_CHECKED=ON >/dev/null
+cmake -S simulator -B build/checked -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DSPINEGRAD_CHECKED=ON >/dev/null
 cmake --build build/checked
 
 # Without the cache each tensor is an allocation of its own, with red zones around it.

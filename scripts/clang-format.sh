@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 version=14
 for tool in "clang-format-$version" clang-format; do
   if "$tool" --version 2>/dev/null | grep -q "version $version\."; then
-    find native kernels test -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' | xargs "$tool" "$@"
+    find native kernels simulator test -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' | xargs "$tool" "$@"
     exit
   fi
 done

@@ -7,12 +7,7 @@
  *     using y = tidy(() => noGrad(() => net.forward(device.tensor(pixels, [1, 1, 96, 96]))));
  *     console.log(await y.data());
  */
-export {
-  readSafetensors,
-  type StoredTensor,
-  type TensorData,
-  writeSafetensors,
-} from './data/safetensors.js';
+
 export { backward, noGrad } from './engine/autograd.js';
 export {
   CapturedStep,
@@ -54,14 +49,20 @@ export {
 } from './engine/profile.js';
 export { type DType, type Shape, Tensor, type TypedArray, tidy } from './engine/tensor.js';
 export { SpinegradError } from './error.js';
+export {
+  readSafetensors,
+  type StoredTensor,
+  type TensorData,
+  writeSafetensors,
+} from './io/safetensors.js';
+export { type DropoutKeys, Grader, type GraderOptions } from './model/grader.js';
+export { type HeadKind, LocalizationHead, Localizer } from './model/localizer.js';
+export { ProjectionHead } from './model/projection.js';
+export { Temperature } from './model/temperature.js';
 export { foldBatchNorms } from './nn/fold.js';
-export { type DropoutKeys, Grader, type GraderOptions } from './nn/grader.js';
 export { BatchNorm2d, type Build, Conv2d, Linear } from './nn/layers.js';
-export { type HeadKind, LocalizationHead, Localizer } from './nn/localizer.js';
 export { Module } from './nn/module.js';
-export { ProjectionHead } from './nn/projection.js';
 export { type Depth, ResNet, type ResNetOptions, resnet18, resnet34, resnet50 } from './nn/resnet.js';
-export { Temperature } from './nn/temperature.js';
 export { AdamW, type AdamWSettings } from './optim/adamW.js';
 export { Ema } from './optim/ema.js';
 export type { ParameterGroup } from './optim/optimizer.js';

@@ -1,5 +1,5 @@
 // The dialect in which kernels are written: one source that nvcc compiles for GPUs and the host compiler for the
-// simulator (native/simulator). A kernel file includes this one first, and looks like this:
+// simulator (simulator). A kernel file includes this one first, and looks like this:
 //
 //     SPINEGRAD_KERNEL(relu_forward, 256, (const float* x, float* y, int64_t count)) {
 //       for (int64_t i = globalThread(); i < count; i += allThreads()) y[i] = fmaxf(x[i], 0.0f);
@@ -30,7 +30,7 @@
 
 #else
 
-#include "native/simulator/dialect.h"
+#include "simulator/dialect.h"
 
 #define SPINEGRAD_KERNEL(name, threads, parameters)                                                                    \
   static void name parameters;                                                                                         \

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "native/addon/environment.h"
-#include "native/cpu/device.h"
-#include "native/cuda/device.h"
-#include "native/cuda/image.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cuda/runtime/device.h"
+#include "native/cuda/runtime/image.h"
 
 namespace spinegrad::addon {
 namespace {

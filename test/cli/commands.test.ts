@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import type { BankManifest } from '#spinegrad/data/types.js';
-import { LEVELS } from '#spinegrad/data/types.js';
 import { SERIES } from '../data/layout.js';
 import {
   idsOf,

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { applyAffine } from '#spinegrad/data/affine.js';
 import { countReasons, prepareBank, readBank } from '#spinegrad/data/bank.js';
 import { CutPool } from '#spinegrad/data/pool.js';
 import { readRsna } from '#spinegrad/data/rsna.js';
-import { LEVELS } from '#spinegrad/data/types.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
 import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
 

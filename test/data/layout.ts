@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dcmjs from 'dcmjs';
-import { CONDITIONS, LEVELS } from '#spinegrad/data/types.js';
+import { CONDITIONS, LEVELS } from '#spinegrad/anatomy.js';
 
 export const ROWS = 48;
 export const COLUMNS = 40;

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Affine } from '#spinegrad/anatomy.js';
 import { applyAffine, invertAffine } from '#spinegrad/data/affine.js';
 import { resample } from '#spinegrad/data/resample.js';
 import { cropRoi, letterboxSlice, pointInPatient } from '#spinegrad/data/roi.js';
 import { type SourceSlice, swapFrontAndBack } from '#spinegrad/data/series.js';
-import type { Affine } from '#spinegrad/data/types.js';
 import type { Geometry, Vector3 } from '#spinegrad/dicom/types.js';
 import { intensityWindow } from '#spinegrad/dicom/window.js';
 

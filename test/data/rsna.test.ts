@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Condition } from '#spinegrad/anatomy.js';
 import { readRsna } from '#spinegrad/data/rsna.js';
-import type { Condition } from '#spinegrad/data/types.js';
 import { centreOf, SERIES, tinyLayout } from './layout.js';
 
 const folders: string[] = [];

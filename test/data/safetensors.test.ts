@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeFolder, writeError, writeFileAtomic } from '#spinegrad/atomic.js';
-import { readSafetensors, readSafetensorsFile, writeSafetensors } from '#spinegrad/data/safetensors.js';
+import { makeFolder, writeError, writeFileAtomic } from '#spinegrad/io/atomic.js';
+import { readSafetensors, readSafetensorsFile, writeSafetensors } from '#spinegrad/io/safetensors.js';
 import golden from './golden/safetensors.json' with { type: 'json' };
 
 let folder: string;

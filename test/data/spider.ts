@@ -6,9 +6,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
+import type { Level, Point } from '#spinegrad/anatomy.js';
 import { readPng } from '#spinegrad/data/png.js';
 import type { SourceSlice } from '#spinegrad/data/series.js';
-import type { Level, Point } from '#spinegrad/data/types.js';
 
 export interface SpiderSlice {
   slice: SourceSlice;

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noGrad } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { tidy } from '#spinegrad/engine/tensor.js';
+import { Grader } from '#spinegrad/model/grader.js';
 import { foldBatchNorms } from '#spinegrad/nn/fold.js';
-import { Grader } from '#spinegrad/nn/grader.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 

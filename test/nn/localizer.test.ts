@@ -1,15 +1,15 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { LEVELS, type Point } from '#spinegrad/anatomy.js';
 import { applyAffine } from '#spinegrad/data/affine.js';
-import { LEVELS, type Point } from '#spinegrad/data/types.js';
 import { openDevice } from '#spinegrad/engine/device.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
-import { FRONT, type HeadKind, LocalizationHead, Localizer, POINTS } from '#spinegrad/nn/localizer.js';
+import { FRONT, type HeadKind, LocalizationHead, Localizer, POINTS } from '#spinegrad/model/localizer.js';
+import { letterboxed, locate, meanSpread, usualSpread } from '#spinegrad/model/locate.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { jointLocalization, locateRecords, summarise, trainLocalizer } from '#spinegrad/training/localize.js';
-import { letterboxed, locate, meanSpread, usualSpread } from '#spinegrad/training/locate.js';
 import { Slices } from '#spinegrad/training/slices.js';
 import { SIZE, TO_IMAGE, tinyBank, tinyConfig, tinyRun } from '../predict/tiny.js';
 

@@ -10,7 +10,6 @@
  */
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readSafetensors } from '#spinegrad/data/safetensors.js';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
@@ -19,6 +18,7 @@ import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { readSafetensors } from '#spinegrad/io/safetensors.js';
 import { Linear } from '#spinegrad/nn/layers.js';
 import {
   type Depth,

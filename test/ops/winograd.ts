@@ -1,5 +1,5 @@
 /**
- * What Winograd's algorithm makes of rounding errors, from its matrices A, G, B (native/cpu/winogradTransforms.h).
+ * What Winograd's algorithm makes of rounding errors, from its matrices A, G, B (native/cpu/conv/winogradTransforms.h).
  *
  * An output is sum over p of A[p] (G g)[p] (B' d)[p]. For random images and filters a product of transformed values
  * deviates by |G[p]| |B[p]|, its rounding errors by as much times their number's root, while the output deviates by

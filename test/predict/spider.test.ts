@@ -7,14 +7,14 @@
  * The files have no pixel spacing: distances are shares of the mean distance of neighbouring discs.
  */
 import { expect, it } from 'vitest';
+import type { Level, Point } from '#spinegrad/anatomy.js';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { applyAffine, invertAffine } from '#spinegrad/data/affine.js';
 import { letterboxSlice } from '#spinegrad/data/roi.js';
-import type { Level, Point } from '#spinegrad/data/types.js';
-import { LEVELS } from '#spinegrad/data/types.js';
 import { openDevice } from '#spinegrad/engine/device.js';
+import { loadModel } from '#spinegrad/model/bundle.js';
+import { locate, meanSpread } from '#spinegrad/model/locate.js';
 import { orient } from '#spinegrad/predict/orientation.js';
-import { locate, meanSpread } from '#spinegrad/training/locate.js';
-import { loadModel } from '#spinegrad/training/model.js';
 import { readSpider, SPIDER_MIDDLE_SLICES } from '../data/spider.js';
 
 const { SPINEGRAD_TEST_DATA: data, SPINEGRAD_TEST_RUN: folder } = process.env;

@@ -2,8 +2,9 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import type { Bank } from '#spinegrad/data/bank.js';
-import { LEVELS, type SliceRecord, type Split } from '#spinegrad/data/types.js';
+import type { SliceRecord, Split } from '#spinegrad/data/types.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';

@@ -1,4 +1,4 @@
-import { LEVELS } from '#spinegrad/data/types.js';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
 import { localizationErrors } from '#spinegrad/evaluation/localization.js';
 import type { ArmSummary, Predictions, Summary } from '#spinegrad/evaluation/types.js';

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "native/cuda/api.h"
+#include "native/cuda/runtime/api.h"
 
 #define DECLARE(name, symbol, parameters) inline CUresult(*name) parameters;
 SPINEGRAD_CUDA_FUNCTIONS(DECLARE)

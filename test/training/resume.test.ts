@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readSafetensorsFile } from '#spinegrad/data/safetensors.js';
+import { readSafetensorsFile } from '#spinegrad/io/safetensors.js';
 import { failure, spinegrad } from '../cli/command.js';
 import {
   has,

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { StoredTensor } from '#spinegrad/data/safetensors.js';
 import { splitOf } from '#spinegrad/data/split.js';
 import type { BankManifest } from '#spinegrad/data/types.js';
 import type { Summary } from '#spinegrad/evaluation/types.js';
+import type { StoredTensor } from '#spinegrad/io/safetensors.js';
 import { type Ended, root } from '../cli/command.js';
 import {
   has,

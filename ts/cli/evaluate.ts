@@ -1,7 +1,7 @@
 /** `spinegrad evaluate`: the graders of a finished run on the test patients of its own data, or on other data. */
 import { Command } from 'commander';
-import { writeFileAtomic } from '../atomic.js';
 import type { DeviceKind } from '../engine/device.js';
+import { writeFileAtomic } from '../io/atomic.js';
 import { interruptible } from './interruptible.js';
 import { deviceOption } from './options.js';
 import { terminalProgress } from './progress.js';

@@ -1,11 +1,11 @@
 /** `spinegrad inspect FILE`: what a DICOM file says of itself, and what its pixels are. */
 import { Command } from 'commander';
-import { writeFileAtomic } from '../atomic.js';
 import { canonicalOrientation, planeOf } from '../dicom/geometry.js';
-import { npyBytes } from '../dicom/npy.js';
 import { readDicom, readHeader } from '../dicom/read.js';
 import type { DicomFrame, DicomHeader } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { npyBytes } from '../io/npy.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')

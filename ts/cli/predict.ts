@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { writeFileAtomic } from '../atomic.js';
 import type { DeviceKind } from '../engine/device.js';
+import { writeFileAtomic } from '../io/atomic.js';
 import { deviceOption, millimetres } from './options.js';
 
 interface Flags {

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { CONDITIONS, type Condition, GRADES } from '../anatomy.js';
 import { countReasons, DEFAULT_ROI, DEFAULT_SLICE_SIZE, prepareBank } from '../data/bank.js';
 import { DEFAULT_SPLIT } from '../data/split.js';
-import { type BankManifest, CONDITIONS, type Condition, GRADES, type RoiSpec } from '../data/types.js';
+import type { BankManifest, RoiSpec } from '../data/types.js';
 import { interruptible } from './interruptible.js';
 import { millimetres, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';

@@ -1,6 +1,7 @@
 /** Maps between the pixels of a crop and those of the image that it was cut from. */
+
+import type { Affine, Point } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
-import type { Affine, Point } from './types.js';
 
 /** Where the map sends a point: from a crop's (u, v) to the source's (x, y). */
 export function applyAffine([a, b, c, d, e, f]: Affine, [u, v]: Point): Point {

@@ -1,8 +1,10 @@
 /** The contact sheet of a bank: a few ROIs of each level (row) and grade (column), with a dot on the disc centre. */
+
+import { GRADES, LEVELS } from '../anatomy.js';
 import { applyAffine, invertAffine } from './affine.js';
 import type { Bank } from './bank.js';
 import { Canvas, GRADE_COLOURS, GREY, WHITE } from './drawing.js';
-import { GRADES, LEVELS, type RoiRecord } from './types.js';
+import type { RoiRecord } from './types.js';
 
 const PER_CELL = 4;
 const GAP = 4;

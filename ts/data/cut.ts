@@ -5,6 +5,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LEVELS, type Level, type Point } from '../anatomy.js';
 import { planeOf } from '../dicom/geometry.js';
 import { readHeader } from '../dicom/read.js';
 import type { DicomImage } from '../dicom/types.js';
@@ -13,15 +14,7 @@ import { applyAffine, invertAffine } from './affine.js';
 import { cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { type RsnaData, type RsnaDisc, type RsnaStudy, SERIES_OF_CONDITION, seriesFolder } from './rsna.js';
 import { dicomSlices, neighbours, type SlicePlace, type SourceSlice } from './series.js';
-import {
-  LEVELS,
-  type Level,
-  type Point,
-  type RoiRecord,
-  type RoiSpec,
-  type Skipped,
-  type SliceRecord,
-} from './types.js';
+import type { RoiRecord, RoiSpec, Skipped, SliceRecord } from './types.js';
 
 export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'condition'> {
   roi: RoiSpec;

@@ -1,6 +1,6 @@
 /** A small RGB canvas for annotated PNGs: grey images, dots, lines and short texts in a 5x7 dot-matrix font. */
 import { encode } from 'fast-png';
-import type { Point } from './types.js';
+import type { Point } from '../anatomy.js';
 
 export type Colour = readonly [red: number, green: number, blue: number];
 

@@ -1,6 +1,7 @@
 /** The manifest of a bank, as it is checked when it is read; the meaning of each field stands in types.ts. */
 import { z } from 'zod';
-import { type BankManifest, CONDITIONS, GRADES, LEVELS } from './types.js';
+import { CONDITIONS, GRADES, LEVELS } from '../anatomy.js';
+import type { BankManifest } from './types.js';
 
 const count = z.int().min(0);
 const point = z.tuple([z.number(), z.number()]);

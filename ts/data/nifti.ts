@@ -10,7 +10,7 @@ import { type NIFTI1, type NIFTI2, readHeader, readImage } from 'nifti-reader-js
 import type { Vector3 } from '../dicom/types.js';
 import { intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
-import { readError } from './files.js';
+import { readError } from '../io/files.js';
 import { type SourceSlice, sortSeries } from './series.js';
 
 type Header = NIFTI1 | NIFTI2;

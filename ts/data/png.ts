@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { convertIndexedToRgb, decode } from 'fast-png';
 import { intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
-import { readError } from './files.js';
+import { readError } from '../io/files.js';
 import type { SourceSlice } from './series.js';
 
 /**

@@ -3,7 +3,7 @@
  * thread or never ends costs no more than one that cannot be read: its study is cut once more without it.
  */
 import { relative } from 'node:path';
-import { LostThreadError, ThreadPool, type ThreadPoolOptions } from '../dicom/threads.js';
+import { LostThreadError, ThreadPool, type ThreadPoolOptions } from '../io/threads.js';
 import type { CutSpec, CutStudy } from './cut.js';
 import { type RsnaStudy, studyFolder } from './rsna.js';
 import type { CutRequest } from './worker.js';

@@ -3,10 +3,11 @@
  * (antialiasing). Since a crop is turned and flipped by quarter turns only, each output row and column meets one source
  * row or column, and the filter separates into two passes.
  */
+
+import type { Affine } from '../anatomy.js';
 import type { Pixels } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
-import type { Affine } from './types.js';
 
 export interface Plane2d {
   pixels: Pixels;

@@ -7,13 +7,15 @@
  *
  * The same functions serve annotated centres (the bank) and predicted ones (evaluation, `spinegrad predict`).
  */
+
+import type { Affine, Point } from '../anatomy.js';
 import { canonicalOrientation, toPatient } from '../dicom/geometry.js';
 import type { Vector3 } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 import { resample } from './resample.js';
 import type { SourceSlice } from './series.js';
-import type { Affine, Point, RoiSpec } from './types.js';
+import type { RoiSpec } from './types.js';
 
 export interface Crop {
   /** [size, size]; 0..65535 spans the window. */

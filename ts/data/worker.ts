@@ -1,8 +1,8 @@
 /** The thread side of `CutPool`: cuts one study a message, and moves the pixels back without a copy. */
 import { parentPort } from 'node:worker_threads';
 import { readDicom } from '../dicom/read.js';
-import type { ThreadReply } from '../dicom/threads.js';
 import { SpinegradError } from '../error.js';
+import type { ThreadReply } from '../io/threads.js';
 import { type CutSpec, type CutStudy, cutStudy } from './cut.js';
 import type { RsnaStudy } from './rsna.js';
 

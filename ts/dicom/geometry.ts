@@ -4,7 +4,7 @@
  * Nothing about the order of rows, columns or slices is assumed: real files do hold the anterior side on the
  * right, or the slices from left to right.
  */
-import type { Affine } from '../data/types.js';
+import type { Affine } from '../anatomy.js';
 import type { Geometry, Plane, Vector3 } from './types.js';
 
 /** The least cosine between the normal and a patient axis for a plane to bear that axis' name (37 degrees). */

@@ -1,6 +1,6 @@
 /** Reads many files at once in worker threads. A file that fails, crashes its thread or never ends rejects alone. */
 import type { SpinegradError } from '../error.js';
-import { ThreadPool, type ThreadPoolOptions } from './threads.js';
+import { ThreadPool, type ThreadPoolOptions } from '../io/threads.js';
 import type { DicomImage, ReadOptions } from './types.js';
 import type { ReadRequest } from './worker.js';
 

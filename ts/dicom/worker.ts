@@ -1,9 +1,9 @@
 /** The thread side of `DicomPool`: reads one file a message, and moves the pixels back without a copy. */
 import { parentPort } from 'node:worker_threads';
 import { SpinegradError } from '../error.js';
+import type { ThreadReply } from '../io/threads.js';
 import { describe } from './dataset.js';
 import { readDicom } from './read.js';
-import type { ThreadReply } from './threads.js';
 import type { DicomImage, ReadOptions } from './types.js';
 
 export interface ReadRequest {

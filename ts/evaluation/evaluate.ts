@@ -1,4 +1,4 @@
-import { GRADES } from '../data/types.js';
+import { GRADES } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 import { type BootstrapOptions, MIN_PATIENTS, percentileInterval, resampleStudies } from './bootstrap.js';
 import {

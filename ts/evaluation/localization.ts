@@ -1,4 +1,4 @@
-import { LEVELS, type Level, type Point } from '../data/types.js';
+import { LEVELS, type Level, type Point } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 import type { LocalizationError, LocalizationSummary } from './types.js';
 

@@ -1,5 +1,5 @@
-import { writeError } from '../atomic.js';
 import { SpinegradError } from '../error.js';
+import { writeError } from '../io/atomic.js';
 
 /** An error of the file system in words (its `code` would be lost between threads); any other as ERR_PHANTOM. */
 export function asSpinegradError(path: string, error: unknown): SpinegradError {

@@ -4,7 +4,7 @@
  * what is measured there is how much CSF is left compared with the canal above and below, and how deep the sac is. A
  * reader's grade adds a reader's error.
  */
-import { type GradeIndex, LEVELS } from '../data/types.js';
+import { type GradeIndex, LEVELS } from '../anatomy.js';
 import { RandomStream } from '../random.js';
 import type { CanalPoint } from './canal.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE, xInSlice } from './study.js';

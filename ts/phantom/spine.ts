@@ -3,7 +3,7 @@
  * upward and downward. Coordinates are patient mm (y to the back, z to the head) in the midsagittal plane, with the
  * middle of L3 at the origin; the spine's midline x (to the left) bends a little with height.
  */
-import { LEVELS, type Level } from '../data/types.js';
+import { LEVELS, type Level } from '../anatomy.js';
 import type { RandomStream } from '../random.js';
 import type { Frame } from './canvas.js';
 import { Path, smoothFunction } from './curve.js';

@@ -1,5 +1,5 @@
 /** The three CSVs of the RSNA 2024 layout. (Without the DICOM writer, which only the workers need.) */
-import { CONDITIONS, LEVELS } from '../data/types.js';
+import { CONDITIONS, LEVELS } from '../anatomy.js';
 
 /** One study's lines. */
 export interface StudyRows {

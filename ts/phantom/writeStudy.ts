@@ -1,7 +1,7 @@
 /** Writes one study's DICOM files and says what belongs into the three CSVs. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CONDITIONS, LEVELS } from '../data/types.js';
+import { CONDITIONS, LEVELS } from '../anatomy.js';
 import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
 import type { PhantomOptions } from './generate.js';
 import { Painter } from './painter.js';

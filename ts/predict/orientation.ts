@@ -9,8 +9,8 @@ import { type SourceSlice, swapFrontAndBack } from '../data/series.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import type { Geometry } from '../dicom/types.js';
 import type { Device } from '../engine/device.js';
-import { type Located, locate, meanSpread } from '../training/locate.js';
-import type { Model } from '../training/model.js';
+import type { Model } from '../model/bundle.js';
+import { type Located, locate, meanSpread } from '../model/locate.js';
 
 type Side = 'left' | 'right' | 'top' | 'bottom';
 

@@ -1,7 +1,8 @@
 /** The slice as it is stored, enlarged to be legible: a dot at each disc, its level and grade beside the back. */
+
+import { GRADES } from '../anatomy.js';
 import { Canvas, type Colour, GRADE_COLOURS, GREY, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
 import type { SourceSlice } from '../data/series.js';
-import { GRADES } from '../data/types.js';
 import type { Prediction } from './predict.js';
 
 /** Pixels that the shorter side has at least. */

@@ -3,15 +3,16 @@
  * the discs are, cut them, grade them. Everything the model needs to know of its own training it carries along.
  */
 
+import { GRADES, type Grade, LEVELS, type Level, type Point } from '../anatomy.js';
 import { readInput } from '../data/input.js';
 import { cropRoi } from '../data/roi.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
-import { GRADES, type Grade, LEVELS, type Level, type Point, type Skipped } from '../data/types.js';
+import type { Skipped } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
+import { loadModel, type Model, type ModelDescription } from '../model/bundle.js';
 import { gradeCrops } from '../training/assess.js';
-import { loadModel, type Model, type ModelDescription } from '../training/model.js';
 import { type Oriented, orient } from './orientation.js';
 
 export interface PredictOptions {

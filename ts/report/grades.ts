@@ -1,5 +1,5 @@
 import { symbol, symbolCircle, symbolSquare, symbolTriangle } from 'd3-shape';
-import { GRADES } from '../data/types.js';
+import { GRADES } from '../anatomy.js';
 import type { Metrics } from '../evaluation/types.js';
 import { type Markup, markup } from './markup.js';
 

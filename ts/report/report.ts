@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { makeFolder, writeFileAtomic } from '../atomic.js';
+import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { confusionPanel, curvePanels } from './figures/finetuning.js';
 import { predictionPanel } from './figures/predictions.js';
 import { pretrainingPanels } from './figures/pretraining.js';

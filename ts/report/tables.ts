@@ -1,4 +1,4 @@
-import { GRADES, LEVELS } from '../data/types.js';
+import { GRADES, LEVELS } from '../anatomy.js';
 import type { ArmSummary, Bounds, Interval, Metrics, Summary } from '../evaluation/types.js';
 import {
   count,

@@ -3,17 +3,18 @@
  * the centres that the localizer finds.
  */
 import { join } from 'node:path';
+import type { Point } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
 import { cropRoi } from '../data/roi.js';
 import { dicomSlices } from '../data/series.js';
-import type { Point, SliceRecord } from '../data/types.js';
+import type { SliceRecord } from '../data/types.js';
 import { readDicom } from '../dicom/read.js';
 import { augment } from '../engine/ops/augment.js';
 import { tidy } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { Centres } from '../evaluation/localization.js';
 import type { Predictions } from '../evaluation/types.js';
-import type { Grader } from '../nn/grader.js';
+import type { Grader } from '../model/grader.js';
 import { batches, type Discs, type Normalisation } from './discs.js';
 import { grade, gradeViews } from './finetune.js';
 import type { Run } from './stage.js';

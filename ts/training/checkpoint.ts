@@ -9,10 +9,10 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeFolder } from '../atomic.js';
-import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../data/safetensors.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
+import { makeFolder } from '../io/atomic.js';
+import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 
 const positionSchema = z.object({
   version: z.literal(1),

@@ -2,8 +2,10 @@
  * The ROI bank as training sees it: all pixels in one device buffer, and the discs of each side of the split, each
  * with the rows that show it. A batch is made on the device from row indices; the host sends a few hundred bytes.
  */
+
+import type { GradeIndex, Level } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
-import type { GradeIndex, Level, Split } from '../data/types.js';
+import type { Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';

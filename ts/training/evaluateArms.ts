@@ -1,14 +1,15 @@
 /** From trained networks to the numbers and examples of a report; the test patients are looked at here and only here. */
+
+import { LEVELS } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
-import { LEVELS } from '../data/types.js';
 import { compareArms, evaluate } from '../evaluation/evaluate.js';
 import type { Centres } from '../evaluation/localization.js';
 import type { Predictions, Summary } from '../evaluation/types.js';
-import type { Localizer } from '../nn/localizer.js';
+import type { TrainedArm } from '../model/bundle.js';
+import type { Localizer } from '../model/localizer.js';
 import { assess, cutPredicted } from './assess.js';
 import type { Discs } from './discs.js';
 import { locateRecords, summarise } from './localize.js';
-import type { TrainedArm } from './model.js';
 import type { Slices } from './slices.js';
 import type { Run } from './stage.js';
 

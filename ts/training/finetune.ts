@@ -8,13 +8,13 @@
  *   contrastive  pretrained, differential rates: the nearer a layer is to the pixels, the less it moves
  * The epoch with the best balanced accuracy on the validation patients is kept.
  */
-import { GRADES } from '../data/types.js';
+import { GRADES } from '../anatomy.js';
 import { backward, noGrad } from '../engine/autograd.js';
 import { focalLoss } from '../engine/ops/focalLoss.js';
 import { softmax } from '../engine/ops/softmax.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
 import { argmax, balancedAccuracy, confusionMatrix, recallPerClass } from '../evaluation/metrics.js';
-import { Grader } from '../nn/grader.js';
+import { Grader } from '../model/grader.js';
 import { ResNet } from '../nn/resnet.js';
 import { AdamW } from '../optim/adamW.js';
 import { RandomStream } from '../random.js';

@@ -10,9 +10,11 @@
  * its own batch, since their intensities differ; running statistics are those of the crops, and when the encoder is
  * done the localizer's copy of them is measured anew on slices (auxiliary batch norm, Xie et al., CVPR 2020).
  */
+
+import { LEVELS } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { LEVELS, type SliceRecord } from '../data/types.js';
+import type { SliceRecord } from '../data/types.js';
 import { backward, noGrad } from '../engine/autograd.js';
 import type { AugmentKeys, AugmentOptions } from '../engine/ops/augment.js';
 import { mse } from '../engine/ops/mse.js';
@@ -22,15 +24,15 @@ import { type Tensor, tidy } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import { type Centres, localizationErrors } from '../evaluation/localization.js';
 import type { LocalizationSummary } from '../evaluation/types.js';
+import { LocalizationHead, Localizer } from '../model/localizer.js';
+import { letterboxed, locate } from '../model/locate.js';
 import { withoutStatistics } from '../nn/layers.js';
-import { LocalizationHead, Localizer } from '../nn/localizer.js';
 import { ResNet } from '../nn/resnet.js';
 import { AdamW } from '../optim/adamW.js';
 import { RandomStream } from '../random.js';
 import type { Config } from './config.js';
 import { batches, shuffled } from './discs.js';
 import { decayGroups, stageSchedule, update } from './groups.js';
-import { letterboxed, locate } from './locate.js';
 import { Slices } from './slices.js';
 import { type Run, runStage, type StageResult } from './stage.js';
 

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { writeError } from '../atomic.js';
 import { SpinegradError } from '../error.js';
+import { writeError } from '../io/atomic.js';
 
 /** Clock ticks from the machine's start to the process's (proc(5), field 22); '' where there is no such process. */
 function beginning(pid: number | string): string {

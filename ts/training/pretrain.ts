@@ -11,16 +11,16 @@
  * same disc (retrieval), beside what chance would give.
  */
 
-import { LEVELS } from '../data/types.js';
+import { LEVELS } from '../anatomy.js';
 import { backward, noGrad } from '../engine/autograd.js';
 import { add } from '../engine/ops/add.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import { mul } from '../engine/ops/mul.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
+import { ProjectionHead } from '../model/projection.js';
+import { Temperature } from '../model/temperature.js';
 import type { Module } from '../nn/module.js';
-import { ProjectionHead } from '../nn/projection.js';
 import type { ResNet } from '../nn/resnet.js';
-import { Temperature } from '../nn/temperature.js';
 import { AdamW } from '../optim/adamW.js';
 import { RandomStream } from '../random.js';
 import { batches, type Disc, type Discs, shuffled } from './discs.js';

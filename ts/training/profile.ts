@@ -1,8 +1,8 @@
 /** `--profile`: what the device did during a run, as a trace in the run's folder and a table on the terminal. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../atomic.js';
 import type { Device } from '../engine/device.js';
 import { byOperation, chromeTrace, type Profile } from '../engine/profile.js';
+import { writeFileAtomic } from '../io/atomic.js';
 import { columns } from '../report/console.js';
 import { count, percent } from '../report/format.js';
 import type { Progress } from './progress.js';

@@ -1,9 +1,10 @@
 /** Picks what the report shows: the fine-tuning curves, an example of each grade, and a few test series. */
 
 import { basename } from 'node:path';
+import { type GradeIndex, LEVELS } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { type GradeIndex, LEVELS, type SliceRecord } from '../data/types.js';
+import type { SliceRecord } from '../data/types.js';
 import type { Summary } from '../evaluation/types.js';
 import type {
   FineTuningEpoch,

@@ -7,9 +7,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { makeFolder, removeTemporaries, writeFileAtomic } from '../atomic.js';
 import { type Bank, readBank } from '../data/bank.js';
 import { SpinegradError } from '../error.js';
+import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
 import {
   type Config,
   changeConfig,

@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { writeError, writeFileAtomic } from '../atomic.js';
+import { writeError, writeFileAtomic } from '../io/atomic.js';
 
 export interface LogRow {
   stage: string;

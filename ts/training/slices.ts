@@ -2,13 +2,15 @@
  * The bank's whole slices as the localizer's training sees them: all pixels in one device buffer, views made there,
  * and the disc centres moved with the pixels.
  */
+
+import { LEVELS, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { LEVELS, type Point, type SliceRecord, type Split } from '../data/types.js';
+import type { SliceRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
-import { FRONT_MM, POINTS } from '../nn/localizer.js';
+import { FRONT_MM, POINTS } from '../model/localizer.js';
 import { measure, type Normalisation } from './discs.js';
 
 /** Twelve numbers a row, as the localizer gives them: (x, y) in pixels of the view. */

@@ -3,20 +3,20 @@
  * patients, once -> numbers, figures and weights in the run's folder. Every stage resumes where it was stopped.
  */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../atomic.js';
 import type { Bank } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
 import { type Device, type DeviceKind, openDevice } from '../engine/device.js';
 import type { Summary } from '../evaluation/types.js';
-import type { Localizer } from '../nn/localizer.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { type TrainedArm, writeModel } from '../model/bundle.js';
+import type { Localizer } from '../model/localizer.js';
+import { letterboxed, locate, usualSpread } from '../model/locate.js';
 import { writeReport } from '../report/report.js';
 import { CheckpointStore, type Values, valuesOf } from './checkpoint.js';
 import { Discs } from './discs.js';
 import { evaluateArms } from './evaluateArms.js';
 import { ARMS, finetune, newEncoder } from './finetune.js';
 import { jointLocalization, trainLocalizer } from './localize.js';
-import { letterboxed, locate, usualSpread } from './locate.js';
-import { type TrainedArm, writeModel } from './model.js';
 import { pretrain } from './pretrain.js';
 import { profiled } from './profile.js';
 import type { Progress } from './progress.js';

@@ -1,4 +1,4 @@
-import { GRADES } from '../../data/types.js';
+import { GRADES } from '../../anatomy.js';
 import type { ArmSummary } from '../../evaluation/types.js';
 import { markup } from '../markup.js';
 import { heatmap, lineChart, PANEL_WIDTH, type Panel } from '../svg.js';

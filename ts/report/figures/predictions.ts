@@ -1,4 +1,4 @@
-import { GRADES } from '../../data/types.js';
+import { GRADES } from '../../anatomy.js';
 import { argmax } from '../../evaluation/metrics.js';
 import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
 import { type Markup, markup } from '../markup.js';

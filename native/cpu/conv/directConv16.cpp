@@ -1,0 +1,6 @@
+// Direct convolution for blocks of 16 channels: compiled for AVX-512 (CMakeLists.txt) and called only where the
+// processor has it.
+#define SPINEGRAD_LANES 16
+#include "native/cpu/conv/directConvPass.h"
+
+const spinegrad::cpu::DirectConvKernel spinegrad::cpu::directConv16 = convolveAll;

@@ -1,0 +1,6 @@
+// Direct convolution for blocks of 8 channels: compiled for AVX2 (CMakeLists.txt) and called only where the processor
+// has it.
+#define SPINEGRAD_LANES 8
+#include "native/cpu/conv/directConvPass.h"
+
+const spinegrad::cpu::DirectConvKernel spinegrad::cpu::directConv8 = convolveAll;

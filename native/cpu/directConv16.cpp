@@ -1,6 +1,0 @@
-// Direct convolution for blocks of 16 channels: compiled for AVX-512 (CMakeLists.txt) and called only where the
-// processor has it.
-#define SPINEGRAD_LANES 16
-#include "native/cpu/directConvPass.h"
-
-const spinegrad::cpu::DirectConvKernel spinegrad::cpu::directConv16 = convolveAll;

@@ -1,6 +1,0 @@
-// Direct convolution for blocks of 8 channels: compiled for AVX2 (CMakeLists.txt) and called only where the processor
-// has it.
-#define SPINEGRAD_LANES 8
-#include "native/cpu/directConvPass.h"
-
-const spinegrad::cpu::DirectConvKernel spinegrad::cpu::directConv8 = convolveAll;

@@ -1,0 +1,39 @@
+// adamW: one step of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) for many
+// parameters at once, in PyTorch's order of operations; inputs are tuples (parameter, gradient, m, v), all but the
+// gradient updated in place.
+//   p -= lr * decay * p;  m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g^2
+//   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+
+#include <cmath>
+
+#include "native/cpu/ops/multitensor.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD void updateRow(const AdamWFactors& factors, float* p, const float* g, float* m, float* v, size_t count) {
+  const auto [decay, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, rootCorrection2, eps] = factors;
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) {
+    m[i] += oneMinusBeta1 * (g[i] - m[i]);
+    v[i] = beta2 * v[i] + oneMinusBeta2 * g[i] * g[i];
+    p[i] = p[i] * decay - stepSize * (m[i] / (std::sqrt(v[i]) / rootCorrection2 + eps));
+  }
+}
+
+void step(const Call& call) {
+  const AdamWFactors factors = AdamWAttributes(call).factors();
+  const Tuples<4> tuples(call);
+  parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
+    const auto& [p, g, m, v] = tuples.values[piece.tensor];
+    updateRow(factors, p + piece.first, g + piece.first, m + piece.first, v + piece.first, piece.count);
+  });
+}
+
+const Register registerStep("adamW.step", step);
+
+}  // namespace
+}  // namespace spinegrad::cpu

@@ -1,0 +1,42 @@
+// dropout: y = x / (1 - p) where a uniform number of (seed, step, element) is >= p, else 0 (Srivastava et al. 2014,
+// inverted). The backward pass is the same function of dy: it makes the numbers again, so no mask is kept. Elements
+// are counted row-major, one word each as random.h has it.
+
+#include <algorithm>
+
+#include "native/cpu/ops/pointwise.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/random.h"
+#include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD void dropRow(const float* x, const uint32_t* words, float probability, float scale, float* y,
+                            size_t count) {
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) y[i] = Philox::uniform(words[i]) >= probability ? x[i] * scale : 0.0f;
+}
+
+void forward(const Call& call) {
+  const DropoutAttributes attributes(call);
+  const float* x = read<float>(call.in(0));
+  float* y = write<float>(call.out(0));
+  const Philox philox{{attributes.seed, static_cast<uint32_t>(Purpose::dropout)}};
+  const auto probability = static_cast<float>(attributes.probability);
+  const auto scale = static_cast<float>(1 / (1 - attributes.probability));
+  parallelPieces(static_cast<size_t>(call.in(0).elements()), [=](size_t piece, size_t count) {
+    WordGroup words;
+    for (size_t first = piece; first < piece + count; first += words.size()) {
+      randomWords(philox, static_cast<uint32_t>(first / words.size()), 0, attributes.step, words);
+      dropRow(x + first, words.data(), probability, scale, y + first, std::min(words.size(), piece + count - first));
+    }
+  });
+}
+
+const Register registerForward("dropout.forward", forward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

@@ -1,0 +1,54 @@
+// gather: rows of x [M, ...] by index. The gradient adds the rows of dy into zeros, in the order of the indices;
+// threads share the columns, so that every sum has one order.
+
+#include <cstring>
+#include <string>
+
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/simd.h"
+#include "native/engine/error.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD void accumulateRow(const float* x, float* y, size_t count) {
+  for (size_t i = 0; i < count; ++i) y[i] += x[i];
+}
+
+void forward(const Call& call) {
+  const int64_t rows = call.in(0).shape[0], wanted = call.in(1).elements();
+  const auto row = static_cast<size_t>(call.in(0).elements() / rows);
+  const float* x = read<float>(call.in(0));
+  const int32_t* indices = read<int32_t>(call.in(1));
+  for (int64_t n = 0; n < wanted; ++n) {
+    if (indices[n] < 0 || indices[n] >= rows) {
+      throw Error("ERR_INDEX", "gather(): indices: expected rows from 0 to " + std::to_string(rows - 1) + ", found " +
+                                   std::to_string(indices[n]) + " at position " + std::to_string(n));
+    }
+  }
+  float* y = write<float>(call.out(0));
+#pragma omp parallel for schedule(static)
+  for (int64_t n = 0; n < wanted; ++n) std::memcpy(y + n * row, x + indices[n] * row, row * sizeof(float));
+}
+
+void backward(const Call& call) {
+  const int64_t rows = call.out(0).shape[0], wanted = call.in(1).elements();
+  const int64_t row = call.out(0).elements() / rows;
+  const float* dy = read<float>(call.in(0));
+  const int32_t* indices = read<int32_t>(call.in(1));
+  float* dx = write<float>(call.out(0));
+  constexpr int64_t strip = 256;
+#pragma omp parallel for schedule(static)
+  for (int64_t first = 0; first < row; first += strip) {
+    const auto count = static_cast<size_t>(std::min(strip, row - first));
+    for (int64_t m = 0; m < rows; ++m) std::memset(dx + m * row + first, 0, count * sizeof(float));
+    for (int64_t n = 0; n < wanted; ++n) accumulateRow(dy + n * row + first, dx + indices[n] * row + first, count);
+  }
+}
+
+const Register registerForward("gather.forward", forward);
+const Register registerBackward("gather.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

@@ -1,0 +1,58 @@
+// globalAvgPool2d: y[n, c] = mean over the image; backward spreads dy / (H W).
+
+#include <algorithm>
+#include <vector>
+
+#include "native/cpu/ops/planes.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD void accumulatePixels(const float* x, int64_t pixels, int64_t block, double* sum) {
+  for (int64_t i = 0; i < pixels; ++i) {
+    for (int64_t lane = 0; lane < block; ++lane) sum[lane] += x[i * block + lane];
+  }
+}
+
+void forward(const Call& call) {
+  const Planes planes(call.in(0).shape);
+  const float* x = read(call.in(0), channelBlocked(call.in(0).shape));
+  float* y = write<float>(call.out(0));
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t image = 0; image < planes.images; ++image) {
+    for (int64_t group = 0; group < planes.groups; ++group) {
+      double sum[16] = {};
+      accumulatePixels(x + planes.offset(image, group), planes.pixels(), planes.block, sum);
+      const int64_t first = group * planes.block, lanes = std::min(planes.block, planes.channels - first);
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        y[image * planes.channels + first + lane] = static_cast<float>(sum[lane] / planes.pixels());
+      }
+    }
+  }
+}
+
+void backward(const Call& call) {
+  const Planes planes(call.out(0).shape);
+  const float* dy = read<float>(call.in(0));
+  float* dx = write(call.out(0), channelBlocked(call.out(0).shape));
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t image = 0; image < planes.images; ++image) {
+    for (int64_t group = 0; group < planes.groups; ++group) {
+      float share[16] = {};
+      const int64_t first = group * planes.block, lanes = std::min(planes.block, planes.channels - first);
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        share[lane] = dy[image * planes.channels + first + lane] / static_cast<float>(planes.pixels());
+      }
+      float* to = dx + planes.offset(image, group);
+      for (int64_t i = 0; i < planes.pixels(); ++i) std::copy_n(share, planes.block, to + i * planes.block);
+    }
+  }
+}
+
+const Register registerForward("globalAvgPool2d.forward", forward);
+const Register registerBackward("globalAvgPool2d.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

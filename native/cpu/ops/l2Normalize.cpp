@@ -1,0 +1,68 @@
+// l2Normalize: y = x / max(|x|, eps) for each row of x [N, C]. Backward, with r = max(|x|, eps) kept from forward:
+// dx = (dy - y (y . dy)) / r, and dy / eps for a row shorter than eps, whose divisor is constant.
+// Squares are added in double precision: no row overflows or vanishes.
+
+#include <cmath>
+
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD double squaresOf(const float* x, int64_t columns) {
+  double total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t c = 0; c < columns; ++c) total += static_cast<double>(x[c]) * x[c];
+  return total;
+}
+
+SPINEGRAD_SIMD void divideRow(const float* x, float divisor, float* y, int64_t columns) {
+  for (int64_t c = 0; c < columns; ++c) y[c] = x[c] / divisor;
+}
+
+SPINEGRAD_SIMD void gradientRow(const float* y, const float* dy, float divisor, float* dx, int64_t columns) {
+  float dot = 0;
+#pragma omp simd reduction(+ : dot)
+  for (int64_t c = 0; c < columns; ++c) dot += y[c] * dy[c];
+  for (int64_t c = 0; c < columns; ++c) dx[c] = (dy[c] - y[c] * dot) / divisor;
+}
+
+void forward(const Call& call) {
+  const int64_t rows = call.in(0).shape[0], columns = call.in(0).shape[1];
+  const auto eps = static_cast<float>(call.real(0));
+  const float* x = read<float>(call.in(0));
+  float* y = write<float>(call.out(0));
+  float* divisor = write<float>(call.out(1));
+#pragma omp parallel for schedule(static)
+  for (int64_t n = 0; n < rows; ++n) {
+    const auto norm = static_cast<float>(std::sqrt(squaresOf(x + n * columns, columns)));
+    divisor[n] = norm < eps ? eps : norm;
+    divideRow(x + n * columns, divisor[n], y + n * columns, columns);
+  }
+}
+
+void backward(const Call& call) {
+  const int64_t rows = call.in(0).shape[0], columns = call.in(0).shape[1];
+  const auto eps = static_cast<float>(call.real(0));
+  const float* y = read<float>(call.in(0));
+  const float* divisor = read<float>(call.in(1));
+  const float* dy = read<float>(call.in(2));
+  float* dx = write<float>(call.out(0));
+#pragma omp parallel for schedule(static)
+  for (int64_t n = 0; n < rows; ++n) {
+    const int64_t first = n * columns;
+    if (divisor[n] == eps) {
+      divideRow(dy + first, eps, dx + first, columns);
+    } else {
+      gradientRow(y + first, dy + first, divisor[n], dx + first, columns);
+    }
+  }
+}
+
+const Register registerForward("l2Normalize.forward", forward);
+const Register registerBackward("l2Normalize.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

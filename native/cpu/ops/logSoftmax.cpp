@@ -1,0 +1,64 @@
+// logSoftmax: y = (x - max) - log(sum(exp(x - max))) over the last axis of x [N, C]. Backward needs only y:
+// dx = dy - exp(y) * sum(dy).
+
+#include <omp.h>
+
+#include "native/cpu/ops/rows.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/math.h"
+#include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+/// `exponentials` has room for as many values as x.
+SPINEGRAD_SIMD void logSoftmaxRows(const float* x, float* y, float* exponentials, int64_t rows, int64_t classes) {
+  for (int64_t n = 0; n < rows; ++n) {
+    const float *from = x + n * classes, most = largest(from, classes);
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - most;
+  }
+  for (int64_t i = 0; i < rows * classes; ++i) exponentials[i] = exponential(y[i]);
+  // The sums go where the exponentials of earlier rows were.
+  for (int64_t n = 0; n < rows; ++n) exponentials[n] = sumOf(exponentials + n * classes, classes);
+  for (int64_t n = 0; n < rows; ++n) exponentials[n] = logarithm(exponentials[n]);
+  for (int64_t n = 0; n < rows; ++n) {
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] -= exponentials[n];
+  }
+}
+
+SPINEGRAD_SIMD void logSoftmaxGradientRows(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
+  for (int64_t i = 0; i < rows * classes; ++i) dx[i] = exponential(y[i]);
+  for (int64_t n = 0; n < rows; ++n, dy += classes, dx += classes) {
+    const float total = sumOf(dy, classes);
+    for (int64_t c = 0; c < classes; ++c) dx[c] = dy[c] - dx[c] * total;
+  }
+}
+
+void forward(const Call& call) {
+  const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
+  const float* x = read<float>(call.in(0));
+  float* y = write<float>(call.out(0));
+  const auto most = static_cast<size_t>(rowsTogether(classes) * classes);
+  const Workspace<float> exponentials(most * static_cast<size_t>(omp_get_max_threads()));
+  parallelRows(rows, classes, [&](int64_t first, int64_t count) {
+    logSoftmaxRows(x + first * classes, y + first * classes,
+                   exponentials.data() + most * static_cast<size_t>(omp_get_thread_num()), count, classes);
+  });
+}
+
+void backward(const Call& call) {
+  const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
+  const float* y = read<float>(call.in(0));
+  const float* dy = read<float>(call.in(1));
+  float* dx = write<float>(call.out(0));
+  parallelRows(rows, classes, [=](int64_t first, int64_t count) {
+    logSoftmaxGradientRows(y + first * classes, dy + first * classes, dx + first * classes, count, classes);
+  });
+}
+
+const Register registerForward("logSoftmax.forward", forward);
+const Register registerBackward("logSoftmax.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

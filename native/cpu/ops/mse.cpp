@@ -1,0 +1,32 @@
+// mse: the squared difference of prediction and target, weighted; sum or mean (see elementwiseLoss.h).
+
+#include "native/cpu/ops/elementwiseLoss.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const float* weight, double, size_t count) {
+  return sumsOf(weight, count, [=](size_t i) SPINEGRAD_LAMBDA {
+    const float d = prediction[i] - target[i];
+    return d * d;
+  });
+}
+
+SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double, float factor,
+                             float* dp, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weight == nullptr ? 1.0f : weight[i];
+    const float d = 2 * (prediction[i] - target[i]) * (factor * w);
+    dp[i] = w == 0 ? 0.0f : d;
+  }
+}
+
+constexpr ElementwiseLoss loss{sums, gradient};
+
+const Register registerForward("mse.forward", [](const Call& call) { elementwiseLossForward(call, loss); });
+const Register registerBackward("mse.backward", [](const Call& call) { elementwiseLossBackward(call, loss); });
+
+}  // namespace
+}  // namespace spinegrad::cpu

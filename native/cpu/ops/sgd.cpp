@@ -1,0 +1,36 @@
+// sgd: one step of stochastic gradient descent with momentum for many parameters at once, as PyTorch defines it
+// (dampening 0); inputs are tuples (parameter, gradient, velocity), all but the gradient updated in place.
+//   g += decay * p, or decoupled: p -= lr * decay * p
+//   b = momentum * b + g;  p -= lr * (nesterov ? g + momentum * b : b)
+
+#include "native/cpu/ops/multitensor.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD void updateRow(const SgdFactors& factors, float* p, const float* g, float* b, size_t count) {
+  const auto [coupledDecay, decay, momentum, learningRate, velocityShare, gradientShare] = factors;
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) {
+    const float gradient = g[i] + coupledDecay * p[i];
+    b[i] = momentum * b[i] + gradient;
+    p[i] = p[i] * decay - learningRate * (velocityShare * b[i] + gradientShare * gradient);
+  }
+}
+
+void step(const Call& call) {
+  const SgdFactors factors = SgdAttributes(call).factors();
+  const Tuples<3> tuples(call);
+  parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
+    const auto& [p, g, b] = tuples.values[piece.tensor];
+    updateRow(factors, p + piece.first, g + piece.first, b + piece.first, piece.count);
+  });
+}
+
+const Register registerStep("sgd.step", step);
+
+}  // namespace
+}  // namespace spinegrad::cpu

@@ -1,0 +1,40 @@
+// smoothL1: with d = prediction - target, d^2 / (2 beta) where |d| < beta, else |d| - beta / 2 (Girshick, Fast R-CNN,
+// 2015, with PyTorch's beta); weighted; sum or mean (see elementwiseLoss.h).
+
+#include <cmath>
+
+#include "native/cpu/ops/elementwiseLoss.h"
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const float* weight, double parameter,
+                             size_t count) {
+  const auto beta = static_cast<float>(parameter), factor = static_cast<float>(0.5 / parameter);
+  return sumsOf(weight, count, [=](size_t i) SPINEGRAD_LAMBDA {
+    const float d = std::fabs(prediction[i] - target[i]), square = d * d * factor, line = d - beta / 2;
+    return d < beta ? square : line;
+  });
+}
+
+SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double beta,
+                             float factor, float* dp, size_t count) {
+  const auto inverse = static_cast<float>(1 / beta);
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weight == nullptr ? 1.0f : weight[i];
+    const float scaled = (prediction[i] - target[i]) * inverse;
+    const float high = scaled > 1 ? 1.0f : scaled;
+    const float slope = high < -1 ? -1.0f : high;
+    dp[i] = w == 0 ? 0.0f : slope * (factor * w);
+  }
+}
+
+constexpr ElementwiseLoss loss{sums, gradient};
+
+const Register registerForward("smoothL1.forward", [](const Call& call) { elementwiseLossForward(call, loss); });
+const Register registerBackward("smoothL1.backward", [](const Call& call) { elementwiseLossBackward(call, loss); });
+
+}  // namespace
+}  // namespace spinegrad::cpu

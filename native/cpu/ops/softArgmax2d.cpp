@@ -1,0 +1,93 @@
+// softArgmax2d: the mean pixel (x, y) of each heatmap under p = softmax(heatmap / temperature) over its pixels.
+// x [N, K, H, W] -> y [N, K, 2], with column first. Kept for backward: the largest value and the sum of
+// exponentials of each heatmap. Backward: dh = p / temperature * ((column - x) dx + (row - y) dy).
+
+#include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/math.h"
+#include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/simd.h"
+
+namespace spinegrad::cpu {
+namespace {
+
+SPINEGRAD_SIMD float largest(const float* x, int64_t count) {
+  float most = x[0];
+#pragma omp simd reduction(max : most)
+  for (int64_t i = 0; i < count; ++i) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
+struct Moments {
+  float weight, column;
+};
+
+SPINEGRAD_SIMD Moments momentsOfRow(const float* heat, float most, float scale, int64_t columns) {
+  float weight = 0, moment = 0;
+#pragma omp simd reduction(+ : weight, moment)
+  for (int32_t w = 0; w < static_cast<int32_t>(columns); ++w) {
+    const float e = exponential((heat[w] - most) * scale);
+    weight += e;
+    moment += e * static_cast<float>(w);
+  }
+  return {weight, moment};
+}
+
+/// dh[w] = exp((heat[w] - most) * scale) * (constant + w * slope).
+SPINEGRAD_SIMD void gradientRow(const float* heat, float most, float scale, float centre, float slope, float constant,
+                                float* dh, int64_t columns) {
+  for (int32_t w = 0; w < static_cast<int32_t>(columns); ++w) {
+    dh[w] = exponential((heat[w] - most) * scale) * ((static_cast<float>(w) - centre) * slope + constant);
+  }
+}
+
+void forward(const Call& call) {
+  const Shape& shape = call.in(0).shape;
+  const int64_t maps = shape[0] * shape[1], height = shape[2], width = shape[3];
+  const auto scale = static_cast<float>(1 / call.real(0));
+  const float* heat = read<float>(call.in(0));
+  float* y = write<float>(call.out(0));
+  float* statistics = write<float>(call.out(1));
+#pragma omp parallel for schedule(static)
+  for (int64_t map = 0; map < maps; ++map) {
+    const float* rows = heat + map * height * width;
+    const float most = largest(rows, height * width);
+    double weight = 0, column = 0, row = 0;
+    for (int64_t h = 0; h < height; ++h) {
+      const Moments moments = momentsOfRow(rows + h * width, most, scale, width);
+      weight += moments.weight;
+      column += moments.column;
+      row += static_cast<double>(h) * moments.weight;
+    }
+    y[2 * map] = static_cast<float>(column / weight);
+    y[2 * map + 1] = static_cast<float>(row / weight);
+    statistics[2 * map] = most;
+    statistics[2 * map + 1] = static_cast<float>(weight);
+  }
+}
+
+void backward(const Call& call) {
+  const Shape& shape = call.in(0).shape;
+  const int64_t maps = shape[0] * shape[1], height = shape[2], width = shape[3];
+  const auto scale = static_cast<float>(1 / call.real(0));
+  const float* heat = read<float>(call.in(0));
+  const float* y = read<float>(call.in(1));
+  const float* statistics = read<float>(call.in(2));
+  const float* dy = read<float>(call.in(3));
+  float* dh = write<float>(call.out(0));
+#pragma omp parallel for schedule(static)
+  for (int64_t map = 0; map < maps; ++map) {
+    const float factor = scale / statistics[2 * map + 1];
+    for (int64_t h = 0; h < height; ++h) {
+      const int64_t first = (map * height + h) * width;
+      const float constant = (static_cast<float>(h) - y[2 * map + 1]) * dy[2 * map + 1] * factor;
+      gradientRow(heat + first, statistics[2 * map], scale, y[2 * map], dy[2 * map] * factor, constant, dh + first,
+                  width);
+    }
+  }
+}
+
+const Register registerForward("softArgmax2d.forward", forward);
+const Register registerBackward("softArgmax2d.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cpu

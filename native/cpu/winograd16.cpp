@@ -1,5 +1,0 @@
-// Winograd for blocks of 16 channels: compiled for AVX-512 (CMakeLists.txt) and called only where the processor has it.
-#define SPINEGRAD_LANES 16
-#include "native/cpu/winogradPasses.h"
-
-const spinegrad::cpu::WinogradKernels spinegrad::cpu::winograd16 = {fprop, wgrad};

@@ -1,0 +1,76 @@
+// augment: the random choices of each view, drawn here as on the CPU and uploaded (96 bytes a view), and one kernel
+// that makes all views; kernels/augment.cu says why.
+
+#include "native/engine/augment.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels/augment.h"
+#include "native/cuda/runtime/device.h"
+#include "native/cuda/runtime/launch.h"
+#include "native/cuda/runtime/memory.h"
+#include "native/cuda/runtime/status.h"
+
+namespace spinegrad::cuda {
+namespace {
+
+AugmentView viewOf(const View& view) {
+  return {.xx = view.xx,
+          .xy = view.xy,
+          .x0 = view.x0,
+          .yx = view.yx,
+          .yy = view.yy,
+          .y0 = view.y0,
+          .blur = static_cast<float>(view.blur),
+          .gamma = static_cast<float>(view.gamma),
+          .contrast = static_cast<float>(view.contrast),
+          .brightness = static_cast<float>(view.brightness),
+          .noise = static_cast<float>(view.noise),
+          .blurRadius = static_cast<int32_t>(std::ceil(3 * view.blur)),
+          .hasCutout = view.hasCutout,
+          .cutoutX = static_cast<int32_t>(view.cutoutX),
+          .cutoutY = static_cast<int32_t>(view.cutoutY),
+          .cutoutWidth = static_cast<int32_t>(view.cutoutWidth),
+          .cutoutHeight = static_cast<int32_t>(view.cutoutHeight)};
+}
+
+AugmentParameters parametersOf(const AugmentAttributes& attributes, int64_t images, ImageSize bank, ImageSize size) {
+  return {.images = static_cast<int32_t>(images),
+          .bankHeight = static_cast<int32_t>(bank.height),
+          .bankWidth = static_cast<int32_t>(bank.width),
+          .height = static_cast<int32_t>(size.height),
+          .width = static_cast<int32_t>(size.width),
+          .seed = attributes.seed,
+          .step = attributes.step,
+          .cutoutMean = attributes.cutoutMean,
+          .mean = static_cast<float>(attributes.mean),
+          .deviation = static_cast<float>(attributes.deviation)};
+}
+
+void forward(const Call& call) {
+  const AugmentAttributes attributes(call);
+  const Shape &bankShape = call.in(0).shape, &viewShape = call.out(0).shape;
+  const ImageSize bank{bankShape[1], bankShape[2]}, size{viewShape[2], viewShape[3]};
+  const int64_t images = bankShape[0], count = viewShape[0];
+  const int32_t* indices = read<int32_t>(call.in(1));
+  expectRange(indices, count, 0, static_cast<int32_t>(images - 1), "ERR_INDEX",
+              "augment(): indices: expected images from 0 to " + std::to_string(images - 1) +
+                  ", found {value} at position {position}");
+
+  std::vector<AugmentView> views;
+  for (int64_t row = 0; row < count; ++row) {
+    views.push_back(viewOf(drawView(attributes, static_cast<uint32_t>(row), bank, size)));
+  }
+  const Workspace<AugmentView> uploaded(views);
+  const bool blurs = attributes.blur > 0;
+  const Workspace<float> blurred(blurs ? static_cast<size_t>(call.out(0).elements()) : 1);
+  launch("augment_forward", {static_cast<unsigned>(count)}, {512}, 0, read<uint16_t>(call.in(0)), indices,
+         uploaded.data(), parametersOf(attributes, images, bank, size), blurred.data(), write<float>(call.out(0)));
+}
+
+const Register registerForward("augment.forward", forward);
+
+}  // namespace
+}  // namespace spinegrad::cuda

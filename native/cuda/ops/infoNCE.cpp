@@ -1,0 +1,97 @@
+// infoNCE: tiles of similarities by tensor cores, or by the plain twin where there are none for TF32, and small kernels
+// that add up what the blocks found; kernels/infoNCE.cu says how.
+
+#include "kernels/infoNCE.h"
+
+#include <algorithm>
+#include <string>
+
+#include "native/cuda/runtime/device.h"
+#include "native/cuda/runtime/launch.h"
+#include "native/cuda/runtime/memory.h"
+#include "native/cuda/runtime/status.h"
+#include "native/engine/contracts.h"
+
+namespace spinegrad::cuda {
+namespace {
+
+/// What both passes read of a call: in: embeddings, labels, log scale or none.
+struct Problem {
+  InfoNCEProblem view;
+  /// Row tiles, and parts into which the columns are split: a matter of the shape alone, since it orders the sums.
+  int32_t tiles, splits;
+  /// Of each row.
+  Workspace<int32_t> positives;
+
+  explicit Problem(const Call& call) : positives(static_cast<size_t>(call.in(0).shape[0])) {
+    constexpr int32_t blocks = 256;  // keep a large device busy
+    const InfoNCEAttributes attributes(call);
+    const auto rows = static_cast<int32_t>(call.in(0).shape[0]);
+    tiles = (rows + infoNCETile - 1) / infoNCETile;
+    const int32_t wanted = std::clamp(blocks / tiles, 1, tiles), tilesOfSplit = (tiles + wanted - 1) / wanted;
+    splits = (tiles + tilesOfSplit - 1) / tilesOfSplit;
+    view = {.embeddings = read<float>(call.in(0)),
+            .labels = read<int32_t>(call.in(1)),
+            .rows = rows,
+            .depth = static_cast<int32_t>(call.in(0).shape[1]),
+            .logScale = call.hasIn(2) ? read<float>(call.in(2)) : nullptr,
+            .scale = static_cast<float>(1 / attributes.temperature),
+            .inside = attributes.meanInside,
+            .tilesOfSplit = tilesOfSplit};
+    launch("infoNCE_positives", {blocksFor(int64_t{32} * rows, 128)}, {128}, 0, view.labels, rows, positives.data());
+  }
+
+  int64_t count() const { return int64_t{view.rows} * view.depth; }
+  Dim grid(int32_t depths = 1) const {
+    return {static_cast<unsigned>(tiles), static_cast<unsigned>(splits), static_cast<unsigned>(depths)};
+  }
+};
+
+/// TF32 came with sm_80.
+const char* variant(const char* tf32, const char* plain) {
+  return currentContext().architecture() >= 80 ? tf32 : plain;
+}
+
+/// out: loss [1], Z [N], log-sum-exp of the positives [N] (mean inside) or none.
+void forward(const Call& call) {
+  const Problem problem(call);
+  const int32_t rows = problem.view.rows, inside = problem.view.inside;
+  const Workspace<InfoNCEPart> parts(static_cast<size_t>(problem.splits) * rows);
+  launch(variant("infoNCE_forward_tf32", "infoNCE_forward_plain"), problem.grid(), {128}, 0, problem.view,
+         parts.data());
+  const InfoNCELogSums logSums{write<float>(call.out(1)), inside ? write<float>(call.out(2)) : nullptr};
+  const int32_t report = reportLater("ERR_NO_POSITIVES",
+                                     "infoNCE(): labels: no two of the {value} rows have the same label, so there is "
+                                     "nothing to attract; give each row at least one other of its label in some batch");
+  launch("infoNCE_loss", {1}, {512}, 0, parts.data(), problem.splits, problem.positives.data(), rows, inside, logSums,
+         report, currentContext().status(), write<float>(call.out(0)));
+}
+
+/// in: embeddings, labels, log scale or none, Z, Z of the positives or none, dy [1];
+/// out: gradient of the embeddings, gradient of the log scale or none.
+void backward(const Call& call) {
+  const Problem problem(call);
+  const int64_t count = problem.count();
+  const Workspace<float> factor(1);
+  launch("infoNCE_factor", {1}, {512}, 0, problem.view, problem.positives.data(), read<float>(call.in(5)),
+         factor.data());
+
+  const Workspace<float> parts(static_cast<size_t>(problem.splits * count));
+  const InfoNCELogSums logSums{read<float>(call.in(3)), problem.view.inside ? read<float>(call.in(4)) : nullptr};
+  const int32_t depths = (problem.view.depth + infoNCEGradient - 1) / infoNCEGradient;
+  launch(variant("infoNCE_backward_tf32", "infoNCE_backward_plain"), problem.grid(depths), {128}, 0, problem.view,
+         problem.positives.data(), logSums, parts.data());
+
+  const auto blocks = static_cast<unsigned>(std::min<int64_t>((count + 255) / 256, 512));
+  const Workspace<double> dots(blocks);
+  launch("infoNCE_gradient", {blocks}, {256}, 0, parts.data(), problem.splits, problem.view.embeddings, count,
+         factor.data(), write<float>(call.out(0)), call.hasOut(1) ? dots.data() : nullptr);
+  if (!call.hasOut(1)) return;
+  launch("infoNCE_scaleGradient", {1}, {256}, 0, dots.data(), static_cast<int32_t>(blocks), write<float>(call.out(1)));
+}
+
+const Register registerForward("infoNCE.forward", forward);
+const Register registerBackward("infoNCE.backward", backward);
+
+}  // namespace
+}  // namespace spinegrad::cuda

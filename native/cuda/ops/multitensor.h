@@ -1,0 +1,42 @@
+// Launches over the values of many tensors at once: fills the table of kernels/multitensor.h and launches as often as
+// it is full, which for ResNet-18 and all its optimizers is once.
+#pragma once
+
+#include "kernels/multitensor.h"
+#include "native/cuda/runtime/launch.h"
+#include "native/cuda/runtime/memory.h"
+#include "native/engine/operation.h"
+
+namespace spinegrad::cuda {
+
+inline int32_t piecesOf(size_t elements) {
+  return static_cast<int32_t>((elements + multitensorPiece - 1) / multitensorPiece);
+}
+
+/// Calls visit(table, number of its pieces) for the inputs in tuples of `width` tensors of one shape, the first of
+/// which sets the layout of the others (padding included: it holds zeros and stays so).
+template <int width, class Visit>
+void eachTable(const Call& call, Visit visit) {
+  Multitensor<width> table{};
+  int32_t pieces = 0;
+  const auto flush = [&] {
+    if (table.tuples > 0) visit(table, static_cast<unsigned>(pieces));
+    table.piecesBefore += pieces;
+    table.tuples = pieces = 0;
+  };
+  for (const TensorRef& output : call.outputs) changing(*output);
+  for (size_t index = 0; index < call.inputs.size(); index += width) {
+    const Layout wanted = layout(call.in(index));
+    const size_t size = storedElements(call.in(index));
+    for (size_t member = 0; member < width; ++member) {
+      table.values[table.tuples][member] = read(call.in(index + member), wanted);
+    }
+    table.size[table.tuples] = static_cast<int64_t>(size);
+    table.firstPiece[table.tuples++] = pieces;
+    pieces += piecesOf(size);
+    if (table.tuples == table.most) flush();
+  }
+  flush();
+}
+
+}  // namespace spinegrad::cuda

@@ -1,0 +1,15 @@
+// What is wrong with a kernel goes to stderr, one report at a time, each beginning with "spinegrad simulator: ".
+#pragma once
+
+#include <string>
+
+#include "simulator/dialect.h"
+
+namespace spinegrad::simulator {
+
+void report(const std::string& text);
+std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
+std::string format(Site site);
+std::string format(Index index);
+
+}  // namespace spinegrad::simulator

@@ -1,0 +1,128 @@
+/**
+ * Files that are either the old one or the new one, never half of either: the bytes go to a temporary file in
+ * the same folder, are forced to the disk, and take the final name by rename(2). A reader, or a run that resumes
+ * after kill -9 or a power cut, finds a whole file.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { SpinegradError } from '../error.js';
+
+/**
+ * Writes `data` (or its chunks one after the other) to `path`, whole or not at all. What is no file, such as
+ * /dev/stdout or a pipe, is written to and never replaced.
+ *
+ * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    if (isSpecial(path)) {
+      await using file = await open(path, 'w');
+      for (const chunk of chunksOf(data)) await writeAll(file, chunk);
+      return;
+    }
+    const file = await open(temporary, 'wx');
+    try {
+      for (const chunk of chunksOf(data)) await writeAll(file, chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw writeError(path, cause);
+  }
+}
+
+/** Whether a path leads to a device, a pipe or a socket. */
+function isSpecial(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && !found.isFile() && !found.isDirectory();
+}
+
+/**
+ * Makes a folder and its parents. (Not by mkdir's own `recursive`, which Node 20 never returns from below /proc.)
+ *
+ * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeParts(resolve(path));
+  } catch (cause) {
+    throw writeError(path, cause);
+  }
+}
+
+async function makeParts(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path && !existsSync(dirname(path))) {
+      await makeParts(dirname(path));
+      await mkdir(path);
+    } else if (code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  }
+}
+
+/** Removes what writers that were killed have left in a folder, if it is there. */
+export async function removeTemporaries(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await rm(join(folder, name), { force: true }).catch(() => {});
+  }
+}
+
+/** The one line that tells why `path` could not be written and what to do about it. */
+export function writeError(path: string, cause: unknown): SpinegradError {
+  if (cause instanceof SpinegradError) return cause;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const full = resolve(path);
+  const advice: Record<string, string> = {
+    EROFS: 'the file system is read-only; choose another output folder with --out',
+    EACCES: 'permission denied; make the folder writable or choose another one with --out',
+    EPERM: 'operation not permitted; make the folder writable or choose another one with --out',
+    ENOENT: 'the folder does not exist; create it first',
+    ENOTDIR: 'a part of the path is a file, not a folder; choose another path',
+    EEXIST: 'a file stands where a folder is needed; remove it or choose another path',
+    EISDIR: 'a folder stands where a file is needed; remove it or choose another path',
+  };
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
+    const reason = code === 'EDQUOT' ? 'quota exceeded' : code === 'EFBIG' ? 'file too large' : 'disk full';
+    return new SpinegradError(
+      'ERR_DISK_FULL',
+      `cannot write ${full}: ${reason}; free some space or choose another output folder, then run again`,
+      { cause },
+    );
+  }
+  return new SpinegradError('ERR_WRITE', `cannot write ${full}: ${advice[code ?? ''] ?? message}`, { cause });
+}
+
+/** Slices of at most 1 GiB: Linux writes no more than 2 GiB at a call. */
+function* chunksOf(data: string | Uint8Array | Iterable<Uint8Array>): Generator<Uint8Array> {
+  const parts = typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
+  for (const part of parts) {
+    for (let at = 0; at < part.byteLength; at += 2 ** 30) yield part.subarray(at, at + 2 ** 30);
+  }
+}
+
+async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.byteLength; ) {
+    at += (await file.write(chunk, at)).bytesWritten;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
