@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "native/cuda/runtime/api.h"
-#include "simulator/dialect.h"
 #include "simulator/fiber.h"
+#include "simulator/runtime.h"
 #include "simulator/settings.h"
 #include "simulator/sharedMemory.h"
 

@@ -15,7 +15,7 @@
 
 #include <cstddef>
 
-#include "simulator/dialect.h"
+#include "simulator/runtime.h"
 
 namespace spinegrad::simulator::checker {
 

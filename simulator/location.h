@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "simulator/dialect.h"
+#include "simulator/runtime.h"
 
 namespace spinegrad::simulator {
 

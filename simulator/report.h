@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "simulator/dialect.h"
+#include "simulator/runtime.h"
 
 namespace spinegrad::simulator {
 

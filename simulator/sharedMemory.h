@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "simulator/dialect.h"
+#include "simulator/runtime.h"
 
 namespace spinegrad::simulator {
 

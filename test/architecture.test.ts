@@ -41,7 +41,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'native/cuda/runtime': ['kernels', 'native/engine'],
   'native/cuda/ops': ['kernels', 'native/cuda/runtime', 'native/engine'],
   'native/addon': ['native/cpu/runtime', 'native/cuda/runtime', 'native/engine'],
-  kernels: ['native/engine', 'simulator'],
+  kernels: ['native/engine'],
   simulator: ['native/cuda/runtime'],
 };
 /** Files that every folder of ts/ may import. */
@@ -56,7 +56,6 @@ const KNOWN_CIRCLES = [
   ['ts/data/bank.ts', 'ts/data/contact-sheet.ts'],
   ['ts/report/page.ts', 'ts/report/report.ts'],
   ['ts/data', 'ts/dicom', 'ts/io', 'ts/model', 'ts/training'],
-  ['kernels', 'native/cuda/runtime', 'simulator'],
 ];
 
 /** The folder of MAY_IMPORT that a file belongs to. A file outside of all folders is a group of its own. */

@@ -61,23 +61,6 @@ __device__ __forceinline__ void waitGroup() {}
 
 #endif
 
-#else
-
-inline void copyAsync16(void* shared, const void* global, bool valid = true, SPINEGRAD_SITE) {
-  simulator::copyAsync(shared, global, 16, valid, site);
-}
-inline void copyAsync8(void* shared, const void* global, bool valid = true, SPINEGRAD_SITE) {
-  simulator::copyAsync(shared, global, 8, valid, site);
-}
-inline void copyAsync4(void* shared, const void* global, bool valid = true, SPINEGRAD_SITE) {
-  simulator::copyAsync(shared, global, 4, valid, site);
-}
-inline void commitGroup() { simulator::commitGroup(); }
-template <int groups>
-void waitGroup(SPINEGRAD_SITE) {
-  simulator::waitGroup(groups, site);
-}
-
 #endif
 
 }  // namespace spinegrad

@@ -28,27 +28,8 @@
   extern __shared__ __align__(128) unsigned char spinegradDynamicShared[]; \
   unsigned char* const name = spinegradDynamicShared
 
-#else
-
-#include "simulator/dialect.h"
-
-#define SPINEGRAD_KERNEL(name, threads, parameters)                                                                    \
-  static void name parameters;                                                                                         \
-  static const spinegrad::simulator::Registration name##Registration(                                                  \
-      {#name, threads, spinegrad::simulator::Signature<&name>::call, spinegrad::simulator::Signature<&name>::layout(), \
-       spinegrad::simulator::Signature<&name>::count, spinegrad::simulator::Site()});                                  \
-  static void name parameters
-
-#define SPINEGRAD_BOUNDS(threads, blocks) threads
-
-#define SPINEGRAD_SHARED(Type, name)                                                                       \
-  static constexpr spinegrad::simulator::SharedObject name##Object{#name, sizeof(::spinegrad::Same<Type>), \
-                                                                   spinegrad::simulator::Site()};          \
-  ::spinegrad::Same<Type>& name = *static_cast<::spinegrad::Same<Type>*>(spinegrad::simulator::shared(name##Object))
-
-#define SPINEGRAD_DYNAMIC_SHARED(name) \
-  unsigned char* const name = static_cast<unsigned char*>(spinegrad::simulator::dynamicShared())
-
+#elif !defined(SPINEGRAD_KERNEL)
+#error "compile kernels with nvcc, or include a header first that defines this dialect for the host compiler"
 #endif
 
 namespace spinegrad {

@@ -136,53 +136,6 @@ __device__ __forceinline__ void ldmatrixTransposed(uint32_t (&r)[4], const void*
                : "r"(detail::matrixRow(row)));
 }
 
-#else
-
-inline uint32_t toTf32(float x) { return simulator::toTf32(x); }
-inline uint32_t packBf16(float low, float high) { return simulator::toBf16(low) | simulator::toBf16(high) << 16; }
-inline uint32_t packF16(float low, float high) { return simulator::toF16(low) | simulator::toF16(high) << 16; }
-
-inline void mmaTf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SPINEGRAD_SITE) {
-  simulator::Mma operand{d, a, b, 1};
-  simulator::meet(simulator::mmaTf32, &operand, simulator::allLanes, site);
-}
-template <int N>
-void mmaTf32(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2], SPINEGRAD_SITE) {
-  simulator::Mma operand{d[0], a, b[0], N};
-  simulator::meet(simulator::mmaTf32, &operand, simulator::allLanes, site);
-}
-inline void mmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SPINEGRAD_SITE) {
-  simulator::Mma operand{d, a, b, 1};
-  simulator::meet(simulator::mmaBf16, &operand, simulator::allLanes, site);
-}
-template <int N>
-void mmaBf16(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2], SPINEGRAD_SITE) {
-  simulator::Mma operand{d[0], a, b[0], N};
-  simulator::meet(simulator::mmaBf16, &operand, simulator::allLanes, site);
-}
-inline void mmaF16(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1], SPINEGRAD_SITE) {
-  simulator::Mma operand{d, a, b, 1};
-  simulator::meet(simulator::mmaF16, &operand, simulator::allLanes, site);
-}
-template <int N>
-void mmaF16(float (&d)[N][4], const uint32_t (&a)[2], const uint32_t (&b)[N][1], SPINEGRAD_SITE) {
-  simulator::Mma operand{d[0], a, b[0], N};
-  simulator::meet(simulator::mmaF16, &operand, simulator::allLanes, site);
-}
-
-template <int N>
-void ldmatrix(uint32_t (&r)[N], const void* row, SPINEGRAD_SITE) {
-  static_assert(N == 1 || N == 2 || N == 4);
-  simulator::Ldmatrix operand{r, row};
-  simulator::meet(simulator::ldmatrix[N / 2], &operand, simulator::allLanes, site);
-}
-template <int N>
-void ldmatrixTransposed(uint32_t (&r)[N], const void* row, SPINEGRAD_SITE) {
-  static_assert(N == 1 || N == 2 || N == 4);
-  simulator::Ldmatrix operand{r, row};
-  simulator::meet(simulator::ldmatrixTransposed[N / 2], &operand, simulator::allLanes, site);
-}
-
 #endif
 
 }  // namespace spinegrad

@@ -33,20 +33,6 @@ __device__ __forceinline__ void store(T* to, const P& value) {
   *reinterpret_cast<P*>(to) = value;
 }
 
-#else
-
-template <class P, class T>
-P load(const T* from, SPINEGRAD_SITE) {
-  P value;
-  simulator::loadVector(&value, from, sizeof(P), site);
-  return value;
-}
-
-template <class P, class T>
-void store(T* to, const P& value, SPINEGRAD_SITE) {
-  simulator::storeVector(to, &value, sizeof(P), site);
-}
-
 #endif
 
 /// values[at ... at + 3] of `count`, zeros behind the end; `at` is a multiple of 4.
