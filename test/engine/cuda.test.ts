@@ -156,7 +156,7 @@ describe('errors', () => {
     );
     expect(error).toMatchObject({ name: 'SpinegradError', code: 'ERR_CUDA' });
     expect(error.message).toMatch(
-      /^cuLaunchKernel\(add_forward\) failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES \(701\): .*, at native\/cuda\/launch\.cpp:\d+$/,
+      /^cuLaunchKernel\(add_forward\) failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES \(701\): .*, at native\/cuda\/runtime\/launch\.cpp:\d+$/,
     );
   });
 
@@ -379,6 +379,50 @@ describe('a captured step', () => {
     `);
     expect(refused).toMatchObject({ name: 'SpinegradError', code: 'ERR_CAPTURE' });
     expect(after).toBe(6);
+  });
+});
+
+describe('device.close() in a captured step', () => {
+  it.each([
+    ['that has allocated nothing', ''],
+    ['that uses a tensor from before', 'add(x, x).dispose();'],
+  ])('%s rejects with ERR_DEVICE_CLOSED and frees the memory', async (_, body) => {
+    const codes = await output(
+      `
+      const close = async () => {
+        const device = await openDevice('cuda');
+        const x = device.zeros([9_000_000]);
+        await device.synchronize();
+        return codeOf(() => device.capture(() => {
+          ${body}
+          x.dispose();
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100); // until the queue has recorded the step
+          device.close();
+        }));
+      };
+      console.log(JSON.stringify([(await close()).code, (await close()).code]));
+    `,
+      { SPINEGRAD_SIMULATOR_MEMORY: '67108864' },
+    );
+    expect(codes).toEqual(['ERR_DEVICE_CLOSED', 'ERR_DEVICE_CLOSED']);
+  });
+});
+
+describe('SPINEGRAD_CUDA_SYNC', () => {
+  it('synchronizes after every launch outside a captured step', async () => {
+    const { eager, captured } = await output(
+      `
+      const device = await openDevice('cuda');
+      const x = device.full([2], 3);
+      const eager = [...(await add(x, x).data())];
+      const step = await device.capture(() => add(x, x));
+      step.replay();
+      console.log(JSON.stringify({ eager, captured: [...(await step.result.data())] }));
+    `,
+      { SPINEGRAD_CUDA_SYNC: '1' },
+    );
+    expect(captured).toEqual([6, 6]);
+    expect(eager).toEqual(captured);
   });
 });
 

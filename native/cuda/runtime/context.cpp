@@ -220,7 +220,10 @@ std::unique_ptr<Recording> Context::endCapture() {
   return std::exchange(capture_, nullptr)->end();
 }
 
-void Context::abandonCapture() { capture_.reset(); }
+void Context::abandonCapture() {
+  const Current scope(context_);
+  capture_.reset();
+}
 
 Context& currentContext() {
   if (current == nullptr) throw Error("ERR_INTERNAL", "no CUDA device belongs to this thread");

@@ -84,6 +84,7 @@ class Context : public std::enable_shared_from_this<Context> {
   Capture* capture() const { return capture_.get(); }
   void beginCapture();
   std::unique_ptr<Recording> endCapture();
+  /// On any thread; without effect when no capture is under way.
   void abandonCapture();
 
   /// Returns when `from` was copied; the device gets the bytes in stream order.

@@ -54,6 +54,12 @@ class CudaDevice final : public Device {
       : context_(std::make_shared<Context>(index, precision)),
         queue_([context = context_.get()] { context->adoptThread(); }) {}
 
+  // A capture that close() interrupts holds blocks, and each block holds the context.
+  ~CudaDevice() override {
+    queue_.shutdown();
+    context_->abandonCapture();
+  }
+
   Operation find(const std::string& name) const override {
     const auto found = operations().find(name);
     return found == operations().end() ? nullptr : found->second;
