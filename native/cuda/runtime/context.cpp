@@ -56,6 +56,7 @@ void Context::open() {
   const int major = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
   const int minor = attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
   architecture_ = 10 * major + minor;
+  multiprocessors_ = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   int version = 0;
   SPINEGRAD_CUDA(cuDriverGetVersion, &version);
   description_ = std::string(name) + ", compute capability " + std::to_string(major) + "." + std::to_string(minor) +

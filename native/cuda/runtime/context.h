@@ -73,7 +73,7 @@ class Context : public std::enable_shared_from_this<Context> {
   /// On the device.
   Status* status() const { return reinterpret_cast<Status*>(status_); }
 
-  int multiprocessors() const { return attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT); }
+  int multiprocessors() const { return multiprocessors_; }
   int attribute(CUdevice_attribute attribute) const;
   /// Major version times ten plus minor: 80 for sm_80.
   int architecture() const { return architecture_; }
@@ -108,7 +108,7 @@ class Context : public std::enable_shared_from_this<Context> {
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;
-  int architecture_ = 0;
+  int architecture_ = 0, multiprocessors_ = 0;
   std::string description_;
   std::vector<CUmodule> modules_;
   std::map<std::string, Kernel, std::less<>> kernels_;

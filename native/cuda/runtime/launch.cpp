@@ -31,13 +31,18 @@ void launchKernel(const char* name, Dim grid, Dim block, size_t dynamicSharedByt
                    static_cast<int>(dynamicSharedBytes));
     kernel.dynamicShared = dynamicSharedBytes;
   }
-  const CUresult result =
+  CUresult result =
       driver().cuLaunchKernel(kernel.function, grid.x, grid.y, grid.z, block.x, block.y, block.z,
                               static_cast<unsigned>(dynamicSharedBytes), context.stream(), arguments, nullptr);
-  const std::string call = "cuLaunchKernel(" + std::string(name) + ")";
-  check(result, call.c_str(), __FILE__, __LINE__);
   static const bool synchronous = std::getenv("SPINEGRAD_CUDA_SYNC") != nullptr;
-  if (synchronous) check(driver().cuStreamSynchronize(context.stream()), call.c_str(), __FILE__, __LINE__);
+  // A stream that is being captured cannot be synchronized.
+  if (result == CUDA_SUCCESS && synchronous && context.capture() == nullptr) {
+    result = driver().cuStreamSynchronize(context.stream());
+  }
+  if (result != CUDA_SUCCESS) {
+    const std::string call = "cuLaunchKernel(" + std::string(name) + ")";
+    check(result, call.c_str(), __FILE__, __LINE__);
+  }
 }
 
 unsigned blocksFor(int64_t count, unsigned threads) {
