@@ -34,8 +34,8 @@ describe("the bench's table", () => {
   });
 
   it('times every native call', () => {
-    const registered = readdirSync(join(root, 'native/cpu'))
-      .map((file) => readFileSync(join(root, 'native/cpu', file), 'utf8'))
+    const registered = readdirSync(join(root, 'native/cpu/ops'))
+      .map((file) => readFileSync(join(root, 'native/cpu/ops', file), 'utf8'))
       .flatMap((text) => [...text.matchAll(/Register \w+\("([\w.]+)"/g)].map((match) => match[1]!));
     expect(registered.length).toBeGreaterThan(50);
     const made = new Set(worksOf(device, SMALL, names).map(({ call }) => call));
