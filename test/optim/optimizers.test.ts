@@ -223,6 +223,10 @@ describe('optimizers', () => {
     expect(() =>
       optimizer.loadState({ 'firstMoment.a': firstMoment, 'secondMoment.a': firstMoment, steps }),
     ).toThrow(code('ERR_OPTIMIZER_STATE'));
+    const [finite, broken] = [new Float32Array(2), Float32Array.of(0, Number.NaN)];
+    expect(() => optimizer.loadState({ 'firstMoment.a': finite, 'secondMoment.a': broken, steps })).toThrow(
+      code('ERR_NOT_FINITE'),
+    );
     setGradient(a, [1, 1]);
     expect(() => new AdamW(parameters, { learningRate: -1 }).step()).toThrow(code('ERR_ARGUMENT'));
     expect(() => clipGradNorm([device.zeros([1])], 1)).toThrow(code('ERR_NO_GRADIENT'));

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
@@ -26,14 +27,39 @@ let folder: string;
 let model: string;
 let png: string;
 
-/** A bundle with random weights: enough to see that everything finds its way. */
-async function randomModel(usualSpread: number): Promise<string> {
+/** Makes model.json name the present bytes of a weight file. */
+async function recordHash(dir: string, name: string): Promise<void> {
+  const path = join(dir, 'model.json');
+  const file = `weights/${name}.safetensors`;
+  const model = JSON.parse(await readFile(path, 'utf8'));
+  for (const { weights } of [model.localizer, ...model.arms]) {
+    if (weights.file !== file) continue;
+    weights.sha256 = createHash('sha256')
+      .update(await readFile(join(dir, file)))
+      .digest('hex');
+  }
+  await writeFile(path, JSON.stringify(model));
+}
+
+/** Changes the weights of the head and their hash in model.json. */
+async function changeWeights(dir: string, name: string, change: (data: Float32Array) => void): Promise<void> {
+  const path = join(dir, `weights/${name}.safetensors`);
+  const tensors = await readSafetensors(path);
+  const [, tensor] = [...tensors].find(([key]) => /^head\..*weight$/.test(key))!;
+  change(tensor.data as Float32Array);
+  await writeSafetensors(path, tensors as Map<string, { shape: number[]; data: Float32Array }>);
+  await recordHash(dir, name);
+}
+
+/** Writes a model with random weights; `scratch` replaces the grader of that arm. */
+async function randomModel(usualSpread: number, scratch?: Grader): Promise<string> {
   const dir = await mkdtemp(join(folder, 'model-'));
   const config = tinyConfig();
   const { manifest } = tinyBank({ train: 1, validation: 1, test: 1 });
   const arm = (name: ArmName, validationBalancedAccuracy: number | null) => {
     const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
-    const grader = new Grader(build, new ResNet(build, config.encoder));
+    const grader =
+      (name === 'scratch' ? scratch : undefined) ?? new Grader(build, new ResNet(build, config.encoder));
     return { name, grader, bestEpoch: 1, validationBalancedAccuracy };
   };
   const network = newLocalizer({ config, device });
@@ -83,14 +109,51 @@ describe('model bundle', () => {
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -5));
     expect(await code(broken)).toBe('ERR_MODEL');
-    await writeFile(path, text.replace('"version": 1', '"version": 2'));
+    await writeFile(path, text.replace('"version": 2', '"version": 1'));
     expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(path, text);
     const weights = join(broken, 'weights/localizer.safetensors');
     await writeSafetensors(weights, { other: { shape: [1], data: new Float32Array(1) } });
+    expect(await code(broken)).toBe('ERR_MODEL_WEIGHTS');
+    await recordHash(broken, 'localizer');
     expect(await code(broken)).toBe('ERR_WEIGHTS');
     await writeFile(weights, 'cut');
+    await recordHash(broken, 'localizer');
     expect(await code(broken)).toBe('ERR_SAFETENSORS_TRUNCATED');
+    await rm(weights);
+    expect(await code(broken)).toBe('ERR_FILE_NOT_FOUND');
+  });
+
+  it('names the file and both hashes if weights were exchanged', async () => {
+    const exchanged = await randomModel(1);
+    const path = join(exchanged, 'weights/grader-frozen.safetensors');
+    const bytes = await readFile(path);
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(path, bytes);
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    await expect(loadModel(exchanged, device)).rejects.toMatchObject({
+      code: 'ERR_MODEL_WEIGHTS',
+      message: expect.stringMatching(
+        `${path}: found a file with SHA-256 ${hash}, model\\.json expects [0-9a-f]{64}`,
+      ),
+    });
+    (await loadModel(exchanged, device, 'scratch')).dispose();
+  });
+
+  it.each(['localizer', 'grader-frozen'])('refuses NaN in %s, also with its hash', async (name) => {
+    const broken = await randomModel(1);
+    await changeWeights(broken, name, (data) => data.fill(Number.NaN, 1, 2));
+    await expect(loadModel(broken, device)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
+  });
+
+  it('is not written with weights that are not finite', async () => {
+    const build = { device, random: new RandomStream(1) };
+    using grader = new Grader(build, new ResNet(build, tinyConfig().encoder));
+    grader
+      .state()
+      .get('head.bias')!
+      .write(Float32Array.of(0, Infinity, 0));
+    await expect(randomModel(1, grader)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
   });
 
   it('tells a run that has not ended from a folder that is none', async () => {
@@ -122,6 +185,17 @@ describe('predict', () => {
       expect(confidence).toBeLessThanOrEqual(1);
     }
   });
+
+  it.each(['localizer', 'grader-frozen'])(
+    'refuses to answer if finite weights of %s overflow in the network',
+    async (name) => {
+      const overflowing = await randomModel(1);
+      await changeWeights(overflowing, name, (data) => data.fill(3e38));
+      await expect(predict(device, { input: png, model: overflowing, spacing: 0.8 })).rejects.toMatchObject({
+        code: 'ERR_NOT_FINITE',
+      });
+    },
+  );
 
   it('repeats with the same bits', async () => {
     const options = { input: png, model, spacing: 0.8 };

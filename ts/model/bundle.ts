@@ -2,12 +2,14 @@
  * What a run leaves for others: `model.json` says what the networks are, what they were trained on and how their
  * input is made; beside it lie their weights. It is all that `spinegrad predict` reads of a run.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BankManifest } from '../data/types.js';
 import type { Device } from '../engine/device.js';
+import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
@@ -27,15 +29,22 @@ export type ArmName = (typeof ARM_NAMES)[number];
 
 const normalisationSchema = z.object({ mean: z.number(), std: z.number().positive() });
 
+/** A weight file and the SHA-256 of its bytes. */
+const weightsSchema = z.object({ file: z.string(), sha256: z.string() });
+
+export type WeightFile = z.output<typeof weightsSchema>;
+
+const VERSION = 2;
+
 const modelSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   config: configSchema,
   roi: z.object({ size: z.number().int(), mode: z.enum(['pixels', 'mm']), extentMm: z.number() }),
   sliceSize: z.number().int(),
   /** Of intensities from 0 to 1. */
   normalisation: z.object({ rois: normalisationSchema, slices: normalisationSchema }),
   localizer: z.object({
-    weights: z.string(),
+    weights: weightsSchema,
     /** On the validation patients. */
     rmseMm: z.number().nullable(),
     /** What the spread of views seldom exceeds on validation slices (their 95th percentile), as a share of the side. */
@@ -45,7 +54,7 @@ const modelSchema = z.object({
     .array(
       z.object({
         name: z.enum(ARM_NAMES),
-        weights: z.string(),
+        weights: weightsSchema,
         bestEpoch: z.number().int(),
         validationBalancedAccuracy: z.number().nullable(),
       }),
@@ -93,15 +102,18 @@ const NOTICES = {
 /**
  * Writes model.json and weights/ into the folder of a run.
  *
- * @throws SpinegradError ERR_WRITE, ERR_DISK_FULL
+ * @throws SpinegradError ERR_WRITE, ERR_DISK_FULL, ERR_NOT_FINITE
  */
 export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDescription> {
   const { config, manifest, localizer } = run;
   await makeFolder(join(dir, 'weights'));
   const save = async (name: string, module: Module) => {
-    const weights = `weights/${name}.safetensors`;
-    await writeSafetensors(join(dir, weights), await valuesOf(module.state()));
-    return weights;
+    const file = `weights/${name}.safetensors`;
+    const values = await valuesOf(module.state());
+    for (const [tensor, { data }] of values)
+      expectFinite(data, `${file}: '${tensor}'`, 'the training diverged');
+    await writeSafetensors(join(dir, file), values);
+    return { file, sha256: await sha256Of(join(dir, file)) };
   };
   const { network, ...aboutLocalizer } = localizer;
   const arms: ModelDescription['arms'] = [];
@@ -112,7 +124,7 @@ export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDes
   const { source, synthetic, condition, studies, discs, fingerprint, sliceSize } = manifest;
   const { size, mode, extentMm } = manifest.roi;
   const description: ModelDescription = {
-    version: 1,
+    version: VERSION,
     config,
     roi: { size, mode, extentMm },
     sliceSize,
@@ -139,7 +151,8 @@ export interface Model {
  * Loads the localizer and one grader of a run, in eval mode.
  *
  * @param arm the recommended one if it is left out
- * @throws SpinegradError ERR_MODEL_MISSING, ERR_MODEL, ERR_MODEL_ARM, ERR_READ, ERR_SAFETENSORS_*, ERR_WEIGHTS
+ * @throws SpinegradError ERR_MODEL_MISSING, ERR_MODEL, ERR_MODEL_ARM, ERR_MODEL_WEIGHTS, ERR_FILE_*, ERR_SAFETENSORS_*,
+ *   ERR_WEIGHTS, ERR_NOT_FINITE
  */
 export async function loadModel(dir: string, device: Device, arm?: string): Promise<Model> {
   const description = await readModel(dir);
@@ -151,8 +164,16 @@ export async function loadModel(dir: string, device: Device, arm?: string): Prom
       `${dir}: found no arm '${arm}', expected one of ${arms.map(({ name }) => name).join(', ')}`,
     );
   }
-  const fill = async <T extends Module>(module: T, weights: string): Promise<T> => {
-    const path = join(dir, weights);
+  const fill = async <T extends Module>(module: T, { file, sha256 }: WeightFile): Promise<T> => {
+    const path = join(dir, file);
+    const found = await sha256Of(path);
+    if (found !== sha256) {
+      throw new SpinegradError(
+        'ERR_MODEL_WEIGHTS',
+        `${path}: found a file with SHA-256 ${found}, ${FILE} expects ${sha256}: it is not the file that the run wrote; ` +
+          "copy the run's folder again",
+      );
+    }
     return module.load(await readSafetensors(path), path).eval();
   };
   const localizer = await fill(newLocalizer({ config, device }), description.localizer.weights);
@@ -168,6 +189,13 @@ export async function loadModel(dir: string, device: Device, arm?: string): Prom
       grader.dispose();
     },
   };
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw readError(path, cause);
+  });
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Reads and checks model.json. */
@@ -188,11 +216,19 @@ export async function readModel(dir: string): Promise<ModelDescription> {
   } catch (cause) {
     throw new SpinegradError('ERR_MODEL', `${path}: is not JSON; copy the run's folder again`, { cause });
   }
+  const version = (stored as { version?: unknown } | null)?.version;
+  if (version !== VERSION) {
+    throw new SpinegradError(
+      'ERR_MODEL',
+      `${path}: found version ${JSON.stringify(version)}, expected ${VERSION}: it was written by another version of ` +
+        'spinegrad; use that version, or train again',
+    );
+  }
   const result = modelSchema.safeParse(stored);
   if (result.success) return result.data;
   const { path: where, message } = result.error.issues[0]!;
   throw new SpinegradError(
     'ERR_MODEL',
-    `${path}: at ${where.join('.') || 'the top'}: ${message}; it was written by another version of spinegrad`,
+    `${path}: at ${where.join('.') || 'the top'}: ${message}; copy the run's folder again`,
   );
 }

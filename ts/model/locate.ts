@@ -9,6 +9,7 @@ import { applyAffine } from '../data/affine.js';
 import type { SliceRecord } from '../data/types.js';
 import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
+import { expectFinite } from '../engine/finite.js';
 import { type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
 import { tidy } from '../engine/tensor.js';
 import { batches, type Normalisation } from '../training/discs.js';
@@ -45,6 +46,7 @@ const strengths = (size: number): AugmentOptions => ({
   translation: 0.06 * size,
 });
 
+/** @throws SpinegradError ERR_NOT_FINITE if a coordinate is NaN or infinite */
 export async function locate(
   device: Device,
   localizer: Localizer,
@@ -69,6 +71,11 @@ export async function locate(
       }),
     );
     const values = await points.data();
+    expectFinite(
+      values,
+      'localizer: coordinates',
+      'the weights are of a training that diverged, or the input overflows float32',
+    );
     batch.forEach((slice, index) => {
       const perView = Array.from({ length: views }, (_, view) => {
         const row = index * views + view;

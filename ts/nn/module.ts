@@ -3,6 +3,7 @@
  * Parameters are learned (`requiresGrad`); buffers, such as running statistics, are only carried along.
  */
 
+import { expectFinite } from '../engine/finite.js';
 import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
@@ -81,7 +82,7 @@ export abstract class Module {
    * `num_batches_tracked` and names that `ignore` matches may be there too, other names may not.
    *
    * @param source where the values come from, for messages
-   * @throws SpinegradError ERR_WEIGHTS
+   * @throws SpinegradError ERR_WEIGHTS; ERR_NOT_FINITE if a value is NaN or infinite. Nothing is loaded then.
    */
   load(
     tensors: ReadonlyMap<string, { shape: readonly number[]; data: TypedArray | Float64Array }>,
@@ -107,6 +108,11 @@ export abstract class Module {
           `a Float32Array of shape [${tensor.shape}]`,
         );
       }
+      expectFinite(
+        stored.data as Float32Array,
+        `${source}: '${name}'`,
+        'the weights are damaged or of a training that diverged',
+      );
     }
     for (const [name, tensor] of state) tensor.write(tensors.get(name)!.data as Float32Array);
     return this;

@@ -4,6 +4,7 @@
  */
 
 import { expectTensor, found } from '../engine/check.js';
+import { expectFinite } from '../engine/finite.js';
 import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
@@ -122,7 +123,7 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
     return { ...Object.fromEntries(named), steps: this.#steps };
   }
 
-  /** Takes over the values of `stateTensors()`, as a checkpoint holds them. Nothing changes when one does not fit. */
+  /** Takes over the values of `stateTensors()`, as a checkpoint holds them. Nothing changes when one does not fit or is not finite. */
   loadState(state: Readonly<Record<string, TypedArray>>): void {
     const slots = this.#slots();
     const expected = this.stateTensors();
@@ -136,6 +137,7 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
             `${values ? `${values.length} in ${values.constructor.name}` : 'none'}; the checkpoint is of another model`,
         );
       }
+      expectFinite(values, `loadState(): ${name}`, 'the state is damaged or of a training that diverged');
     }
     for (const [name, tensor] of Object.entries(expected)) tensor.write(state[name]!);
     slots.forEach((slot, index) => {

@@ -10,6 +10,7 @@
  */
 import { GRADES } from '../anatomy.js';
 import { backward, noGrad } from '../engine/autograd.js';
+import { expectFinite } from '../engine/finite.js';
 import { focalLoss } from '../engine/ops/focalLoss.js';
 import { softmax } from '../engine/ops/softmax.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
@@ -135,18 +136,27 @@ export function grade(grader: Grader, discs: Discs, rows: readonly number[]): Pr
   );
 }
 
-/** Probabilities of the three grades for batches of normalised views. */
+/**
+ * Probabilities of the three grades for batches of normalised views.
+ *
+ * @throws SpinegradError ERR_NOT_FINITE if a logit or a probability is NaN or infinite: argmax would call the first grade
+ */
 export async function gradeViews(grader: Grader, makeViews: readonly (() => Tensor)[]): Promise<number[][]> {
   const probabilities: number[][] = [];
   for (const views of makeViews) {
-    using rows = noGrad(() => tidy(() => softmax(grader.forward(views()))));
-    const values = await rows.data();
+    using logits = noGrad(() => tidy(() => grader.forward(views())));
+    using rows = noGrad(() => softmax(logits));
+    const [scores, values] = await Promise.all([logits.data(), rows.data()]);
+    expectFinite(scores, 'grader: logits', ADVICE);
+    expectFinite(values, 'grader: probabilities', ADVICE);
     for (let i = 0; i < values.length; i += GRADES.length) {
       probabilities.push(Array.from(values.subarray(i, i + GRADES.length)));
     }
   }
   return probabilities;
 }
+
+const ADVICE = 'the weights are of a training that diverged, or the input overflows float32';
 
 /** Weights of the grades from their share of the training discs, with mean 1 over the discs. */
 function classWeights(discs: readonly GradedDisc[], rule: 'inverse' | 'sqrt' | 'none'): number[] {

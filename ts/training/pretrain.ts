@@ -13,6 +13,7 @@
 
 import { LEVELS } from '../anatomy.js';
 import { backward, noGrad } from '../engine/autograd.js';
+import { expectFinite } from '../engine/finite.js';
 import { add } from '../engine/ops/add.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import { mul } from '../engine/ops/mul.js';
@@ -39,6 +40,8 @@ export interface AuxiliaryTask {
 const PURPOSE = { order: 101, slice: 102, views: 103, validation: 104, projection: 105 };
 
 const VIEWS = 2;
+
+const ADVICE = 'lower pretraining.learningRate';
 
 export async function pretrain(
   run: Run,
@@ -121,6 +124,8 @@ export async function pretrain(
         const [value, rows] = await Promise.all([loss.item(), embeddings.data()]);
         loss.dispose();
         embeddings.dispose();
+        expectFinite([value], 'validation: InfoNCE', ADVICE);
+        expectFinite(rows, 'validation: embeddings', ADVICE);
         losses.push(value);
         hits += retrieved(rows, length, batch.length);
         views += VIEWS * batch.length;

@@ -4,6 +4,7 @@
  * (resuming at any step with the same bits, ending cleanly on Ctrl-C, refusing a loss that is not a number) is here.
  */
 import type { Device } from '../engine/device.js';
+import { indexOfNonFinite } from '../engine/finite.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { Module } from '../nn/module.js';
@@ -97,8 +98,7 @@ class StageLoop {
       const steps = this.stage.begin(this.#epoch);
       this.#mode(true);
       await this.#train(steps);
-      await this.#endEpoch(steps);
-      await this.#save();
+      await this.#save(await this.#endEpoch(steps));
     }
   }
 
@@ -111,12 +111,7 @@ class StageLoop {
       if (pending === undefined) return;
       const loss = await pending;
       pending = undefined;
-      if (!Number.isFinite(loss)) {
-        throw new SpinegradError(
-          'ERR_DIVERGED',
-          `${name}: the loss of epoch ${this.#epoch} is ${loss}; lower ${name.split('-')[0]}.learningRate and start again`,
-        );
-      }
+      if (!Number.isFinite(loss)) throw this.#diverged(`the loss of epoch ${this.#epoch} is ${loss}`);
       this.#lossSum += loss;
     };
     while (this.#step < steps) {
@@ -134,18 +129,23 @@ class StageLoop {
       );
       if (signal.aborted) {
         await settle();
-        await this.#save();
+        await this.#save(await this.#weights());
         signal.throwIfAborted();
       }
     }
     await settle();
   }
 
-  async #endEpoch(steps: number): Promise<void> {
+  /** Validates and logs the epoch; returns its weights. */
+  async #endEpoch(steps: number): Promise<Values> {
     const { stage, context } = this;
     this.#mode(false);
     context.device.beginSpan(`${stage.name}, epoch ${this.#epoch}, validation`);
-    const metrics = await stage.validate(this.#epoch);
+    const weights = await this.#weights();
+    const metrics = await stage.validate(this.#epoch).catch((error: SpinegradError) => {
+      if (error.code !== 'ERR_NOT_FINITE') throw error;
+      throw this.#diverged(`validation after epoch ${this.#epoch}: ${error.message}`, error);
+    });
     const row: LogRow = {
       stage: stage.name,
       epoch: this.#epoch,
@@ -155,7 +155,7 @@ class StageLoop {
     const best = context.log.rows(stage.name).find(({ epoch }) => epoch === this.#bestEpoch);
     if (!best || !stage.better || stage.better(row, best)) {
       this.#bestEpoch = this.#epoch;
-      this.#best = stage.better ? await this.#weights() : new Map();
+      this.#best = stage.better ? weights : new Map();
     }
     context.log.append(row);
     if (this.#epoch >= stage.epochs) {
@@ -165,9 +165,10 @@ class StageLoop {
     this.#epoch++;
     this.#step = 0;
     this.#lossSum = 0;
+    return weights;
   }
 
-  async #save(): Promise<void> {
+  async #save(weights: Values): Promise<void> {
     const { stage, context } = this;
     context.device.beginSpan(`${stage.name}, checkpoint`);
     await context.checkpoints.write(
@@ -182,20 +183,34 @@ class StageLoop {
         rows: context.log.rows(stage.name),
       },
       {
-        weights: await this.#weights(),
+        weights,
         best: this.#best,
         optimizer: await valuesOf(Object.entries(stage.optimizer.stateTensors())),
       },
     );
   }
 
-  #weights(): Promise<Values> {
+  /** The values of all modules; refuses those of a training that diverged, which would be saved as a checkpoint. */
+  async #weights(): Promise<Values> {
     const modules = Object.entries(this.stage.modules);
-    return valuesOf(
+    const values = await valuesOf(
       modules.flatMap(([key, module]) =>
         [...module.state()].map(([name, tensor]) => [`${key}/${name}`, tensor] as const),
       ),
     );
+    for (const [name, { data }] of values) {
+      if (indexOfNonFinite(data) < 0) continue;
+      throw this.#diverged(`'${name}' in epoch ${this.#epoch} is not finite`);
+    }
+    return values;
+  }
+
+  #diverged(found: string, cause?: Error): SpinegradError {
+    const { name } = this.stage;
+    const setting = `${name.split('-')[0]}.learningRate`;
+    return new SpinegradError('ERR_DIVERGED', `${name}: ${found}; lower ${setting} and start a new run`, {
+      cause,
+    });
   }
 
   finish(): StageResult {
