@@ -176,7 +176,7 @@ describe('bad files cost only the discs that need them', () => {
       const { emit } = Worker.prototype;
       const spy = vi.spyOn(Worker.prototype, 'emit').mockImplementation(function (this: Worker, name, value) {
         const emitted = emit.call(this, name, value);
-        const file = name === 'message' ? (value as { file?: string }).file : undefined;
+        const file = name === 'message' ? (value as { label?: string }).label : undefined;
         if (file !== undefined && isBad(file)) emit.call(this, 'error', new Error('out of memory'));
         return emitted;
       });
@@ -196,7 +196,7 @@ describe('bad files cost only the discs that need them', () => {
         bad.map((path) => ({
           path: expect.stringContaining(path),
           code: 'ERR_DICOM_DECODE',
-          message: expect.stringContaining(`${path}: its decoder crashed (out of memory)`),
+          message: expect.stringContaining(`${path}: the worker thread crashed (out of memory)`),
         })),
       );
       const count = (study: string) => manifest.rois.filter(({ studyId }) => studyId === study).length;
@@ -219,7 +219,7 @@ describe('bad files cost only the discs that need them', () => {
           {
             path: 'train_images/11',
             code: 'ERR_DICOM_DECODE',
-            message: expect.stringMatching(/train_images\/11: not decoded within 0 ms; .*; study left out$/),
+            message: expect.stringMatching(/train_images\/11: not finished within 0 ms; .*; study left out$/),
           },
         ],
       });

@@ -53,7 +53,7 @@ describe('DicomPool', () => {
     await using pool = new DicomPool({ size: 1, timeoutMs: 0 });
     await expect(pool.read(paths[0]!)).rejects.toMatchObject({
       code: 'ERR_DICOM_DECODE',
-      message: expect.stringMatching(/^\S+0\.dcm: not decoded within 0 ms/),
+      message: expect.stringMatching(/^\S+0\.dcm: not finished within 0 ms/),
     });
     await expect(pool.read(paths[1]!)).rejects.toMatchObject({ code: 'ERR_DICOM_DECODE' });
   });

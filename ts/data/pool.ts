@@ -3,21 +3,22 @@
  * thread or never ends costs no more than one that cannot be read: its study is cut once more without it.
  */
 import { relative } from 'node:path';
-import { LostThreadError, ThreadPool, type ThreadPoolOptions } from '../io/threads.js';
+import { decodeError } from '../dicom/pool.js';
+import { WorkerLostError, WorkerPool, type WorkerPoolOptions } from '../io/workerPool.js';
 import type { CutSpec, CutStudy } from './cut.js';
 import { type RsnaStudy, studyFolder } from './rsna.js';
 import type { CutRequest } from './worker.js';
 
 /** A pool of cutting threads. */
 export class CutPool implements AsyncDisposable {
-  readonly #threads: ThreadPool<CutRequest, CutStudy>;
+  readonly #workers: WorkerPool<CutRequest, CutStudy>;
 
-  constructor(options: ThreadPoolOptions = {}) {
-    this.#threads = new ThreadPool(new URL('./worker.js', import.meta.url), 'CutPool', options);
+  constructor(options: WorkerPoolOptions = {}) {
+    this.#workers = new WorkerPool(new URL('./worker.js', import.meta.url), 'CutPool', options);
   }
 
   get size(): number {
-    return this.#threads.size;
+    return this.#workers.size;
   }
 
   /** What `cutStudy` gives; where a thread is lost twice on one file, a study left out. */
@@ -26,10 +27,11 @@ export class CutPool implements AsyncDisposable {
     const lost: CutRequest['lost'] = new Map();
     for (;;) {
       try {
-        return await this.#threads.run({ study, spec, lost }, studyFolder(spec.dataDir, studyId));
+        return await this.#workers.run({ study, spec, lost }, studyFolder(spec.dataDir, studyId));
       } catch (error) {
-        if (!(error instanceof LostThreadError)) throw error;
-        const { path, code, message } = error;
+        if (!(error instanceof WorkerLostError)) throw error;
+        const path = error.label;
+        const { code, message } = decodeError(error);
         if (lost.has(path)) {
           const skipped = { path: relative(spec.dataDir, path), code, message: `${message}; study left out` };
           return { studyId, discs: [], slice: null, skipped: [skipped] };
@@ -41,6 +43,6 @@ export class CutPool implements AsyncDisposable {
 
   /** Ends the threads; studies that were not cut yet are rejected. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#threads.close();
+    return this.#workers.close();
   }
 }

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { readDicom } from '../dicom/read.js';
 import { SpinegradError } from '../error.js';
-import type { ThreadReply } from '../io/threads.js';
+import type { WorkerReply } from '../io/workerPool.js';
 import { type CutSpec, type CutStudy, cutStudy } from './cut.js';
 import type { RsnaStudy } from './rsna.js';
 
@@ -13,7 +13,7 @@ export interface CutRequest {
   lost: Map<string, Pick<SpinegradError, 'code' | 'message'>>;
 }
 
-type Reply = ThreadReply<CutStudy>;
+type Reply = WorkerReply<CutStudy>;
 
 const port = parentPort!;
 
@@ -21,7 +21,7 @@ port.on('message', async ({ study, spec, lost }: CutRequest) => {
   const result = await cutStudy(study, spec, async (path) => {
     const error = lost.get(path);
     if (error) throw new SpinegradError(error.code, error.message);
-    port.postMessage({ file: path } satisfies Reply);
+    port.postMessage({ label: path } satisfies Reply);
     return readDicom(path);
   });
   const crops = [...result.discs.flat(), ...(result.slice ? [result.slice] : [])];

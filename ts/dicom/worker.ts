@@ -1,7 +1,7 @@
-/** The thread side of `DicomPool`: reads one file a message, and moves the pixels back without a copy. */
+/** Worker thread of `DicomPool`: reads one file per message and transfers the pixels without a copy. */
 import { parentPort } from 'node:worker_threads';
 import { SpinegradError } from '../error.js';
-import type { ThreadReply } from '../io/threads.js';
+import type { WorkerReply } from '../io/workerPool.js';
 import { describe } from './dataset.js';
 import { readDicom } from './read.js';
 import type { DicomImage, ReadOptions } from './types.js';
@@ -11,7 +11,7 @@ export interface ReadRequest {
   options: ReadOptions;
 }
 
-type Reply = ThreadReply<DicomImage>;
+type Reply = WorkerReply<DicomImage>;
 
 const port = parentPort!;
 
