@@ -134,7 +134,13 @@ describe('generatePhantom', () => {
 
   it('refuses numbers it cannot use', async () => {
     const empty = join(root, 'none');
-    for (const wrong of [{ studies: 0 }, { slices: 1.5 }, { seed: -1 }, { prevalence: 'all' as never }]) {
+    for (const wrong of [
+      { studies: 0 },
+      { slices: 1.5 },
+      { seed: -1 },
+      { workers: 0 },
+      { prevalence: 'all' as never },
+    ]) {
       await expect(generatePhantom({ ...settings, out: empty, ...wrong })).rejects.toMatchObject({
         code: 'ERR_ARGUMENT',
       });

@@ -7,22 +7,17 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { WorkerPool } from '../io/workerPool.js';
 import { asSpinegradError } from './errors.js';
 import { PREVALENCES, type Prevalence } from './prevalence.js';
 import { csvFiles, type StudyRows } from './tables.js';
+import type { StudyRequest } from './worker.js';
+import type { PhantomOptions } from './writeStudy.js';
 
-export interface PhantomOptions {
-  /** Folder to write; made if missing, must be empty. */
-  readonly out: string;
-  readonly studies: number;
-  readonly seed: number;
-  readonly prevalence: Prevalence;
-  /** Sagittal slices a study, about the midline. */
-  readonly slices?: number;
-}
+/** Far above the time of the largest study, a few seconds. */
+const STUDY_TIMEOUT_MS = 600_000;
 
 export interface GenerateOptions extends PhantomOptions {
   /** Worker threads; as many as there are processors if not given. */
@@ -42,9 +37,6 @@ export interface PhantomMarker {
   slices: number;
 }
 
-/** What a worker says about a study: its rows, or why there are none. */
-type Answer = { index: number; rows: StudyRows } | { index: number; code: `ERR_${string}`; message: string };
-
 /**
  * @throws SpinegradError ERR_ARGUMENT, ERR_OUT_NOT_EMPTY, ERR_WRITE, ERR_DISK_FULL, ERR_ABORTED
  */
@@ -53,6 +45,7 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
   checkInteger('studies', studies, 1, 999_999);
   checkInteger('slices', slices, 1, 99);
   checkInteger('seed', seed, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger('workers', options.workers ?? 1, 1, 999);
   if (!PREVALENCES.includes(prevalence)) {
     throw new SpinegradError(
       'ERR_ARGUMENT',
@@ -63,7 +56,7 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
   try {
     await openFolder(out);
     await writeFile(join(out, 'phantom.json'), `${JSON.stringify(marker, null, 2)}\n`);
-    const rows = await runWorkers({ ...options, slices });
+    const rows = await writeStudies({ ...options, slices });
     for (const [name, text] of csvFiles(rows)) await writeFileAtomic(join(out, name), text);
   } catch (error) {
     throw asSpinegradError(out, error);
@@ -81,42 +74,27 @@ async function openFolder(out: string): Promise<void> {
   );
 }
 
-async function runWorkers(options: GenerateOptions): Promise<StudyRows[]> {
-  const { out, studies, seed, prevalence, slices, onProgress, signal } = options;
-  const shared: PhantomOptions = { out, studies, seed, prevalence, slices };
-  const count = Math.min(options.workers ?? availableParallelism(), studies);
-  const workers: Worker[] = [];
-  const rows = new Array<StudyRows>(studies);
-  let next = 0;
+async function writeStudies(options: GenerateOptions): Promise<StudyRows[]> {
+  const { out, studies, seed, prevalence, slices, workers = availableParallelism(), signal } = options;
   let done = 0;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const abort = () =>
-        reject(new SpinegradError('ERR_ABORTED', `phantom: stopped after ${done} of ${studies} studies`));
-      if (signal?.aborted) return abort();
-      signal?.addEventListener('abort', abort, { once: true });
-      for (let i = 0; i < count; i++) {
-        const worker = new Worker(new URL('./worker.js', import.meta.url), {
-          workerData: shared,
-          execArgv: [],
-        });
-        workers.push(worker);
-        worker.on('error', reject);
-        worker.on('message', (answer: Answer) => {
-          if ('code' in answer) return reject(new SpinegradError(answer.code, answer.message));
-          rows[answer.index] = answer.rows;
-          done++;
-          onProgress?.(done, studies);
-          if (next < studies) worker.postMessage(next++);
-          else if (done === studies) resolve();
-        });
-        worker.postMessage(next++);
-      }
-    });
-  } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  }
-  return rows;
+  const abortError = () =>
+    new SpinegradError('ERR_ABORTED', `phantom: stopped after ${done} of ${studies} studies`);
+  if (signal?.aborted) throw abortError();
+  const aborted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(abortError()), { once: true });
+  });
+  await using pool = new WorkerPool<StudyRequest, StudyRows>(
+    new URL('./worker.js', import.meta.url),
+    'phantom',
+    { size: Math.min(workers, studies), timeoutMs: STUDY_TIMEOUT_MS },
+  );
+  const shared: PhantomOptions = { out, studies, seed, prevalence, slices };
+  const write = async (index: number) => {
+    const rows = await pool.run({ options: shared, index }, `phantom: study ${index}`);
+    options.onProgress?.(++done, studies);
+    return rows;
+  };
+  return await Promise.race([aborted, Promise.all(Array.from({ length: studies }, (_, i) => write(i)))]);
 }
 
 function checkInteger(name: string, value: number, low: number, high: number): void {

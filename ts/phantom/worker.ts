@@ -1,15 +1,24 @@
-/** Worker thread: paints and writes the studies it is told to, one after the other. */
-import { parentPort, workerData } from 'node:worker_threads';
+/** Worker thread of `generatePhantom`: paints and writes one study per message. */
+import { parentPort } from 'node:worker_threads';
+import type { WorkerReply } from '../io/workerPool.js';
 import { asSpinegradError } from './errors.js';
-import type { PhantomOptions } from './generate.js';
-import { writeStudy } from './writeStudy.js';
+import type { StudyRows } from './tables.js';
+import { type PhantomOptions, writeStudy } from './writeStudy.js';
 
-const options = workerData as PhantomOptions;
-parentPort!.on('message', async (index: number) => {
+export interface StudyRequest {
+  options: PhantomOptions;
+  index: number;
+}
+
+type Reply = WorkerReply<StudyRows>;
+
+const port = parentPort!;
+
+port.on('message', async ({ options, index }: StudyRequest) => {
   try {
-    parentPort!.postMessage({ index, rows: await writeStudy(options, index) });
+    port.postMessage({ result: await writeStudy(options, index) } satisfies Reply);
   } catch (error) {
     const { code, message } = asSpinegradError(options.out, error);
-    parentPort!.postMessage({ index, code, message });
+    port.postMessage({ code, message } satisfies Reply);
   }
 });

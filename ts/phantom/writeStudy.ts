@@ -3,11 +3,21 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONDITIONS, LEVELS } from '../anatomy.js';
 import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
-import type { PhantomOptions } from './generate.js';
 import { Painter } from './painter.js';
+import type { Prevalence } from './prevalence.js';
 import { type LevelReading, readStudy } from './reader.js';
 import { drawStudy, type PhantomStudy } from './study.js';
 import type { StudyRows } from './tables.js';
+
+export interface PhantomOptions {
+  /** Folder to write; created if missing, must be empty. */
+  readonly out: string;
+  readonly studies: number;
+  readonly seed: number;
+  readonly prevalence: Prevalence;
+  /** Sagittal slices per study, centred on the midline; default 7. */
+  readonly slices?: number;
+}
 
 const LABELS = ['Normal/Mild', 'Moderate', 'Severe'] as const;
 
