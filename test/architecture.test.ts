@@ -14,7 +14,7 @@ import {
  * A file belongs to the longest path that contains it.
  */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  'ts/io': ['ts/dicom'],
+  'ts/io': [],
   'ts/engine': [],
   'ts/engine/ops': ['ts/engine'],
   'ts/nn': ['ts/engine', 'ts/engine/ops'],

@@ -40,7 +40,7 @@ export async function readCsv(path: string, columns: readonly string[]): Promise
     const { code, message } = cause as CsvError;
     if (!code?.startsWith('CSV_'))
       throw new SpinegradError('ERR_READ', `cannot read ${path}: ${message}`, { cause });
-    throw new SpinegradError('ERR_CSV', `${path}: ${message}; expected the CSV as RSNA publishes it`, {
+    throw new SpinegradError('ERR_CSV', `${path}: ${message}; expected comma-separated values with a header line`, {
       cause,
     });
   }

@@ -1,9 +1,7 @@
-/** Writes an array in NumPy's .npy format, version 1.0 (numpy.lib.format). */
+/** NumPy's .npy format, version 1.0 (numpy.lib.format). */
 
-import type { Pixels } from '../dicom/types.js';
-
-/** The bytes of a .npy file of little-endian float32 in C order. */
-export function npyBytes(shape: readonly number[], parts: readonly Pixels[]): Buffer {
+/** Encodes `parts`, one after the other, as little-endian float32 in C order. */
+export function npyBytes(shape: readonly number[], parts: readonly ArrayLike<number>[]): Buffer {
   const dimensions = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const dictionary = `{'descr': '<f4', 'fortran_order': False, 'shape': (${dimensions}), }`;
   const prefix = 10;
