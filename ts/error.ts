@@ -1,7 +1,7 @@
 /**
- * The one error type of the project. `code` is stable and meant for programs (`ERR_` and upper case, for
- * example `ERR_SHAPE`, `ERR_DICOM_TRUNCATED`); the message is one line for people: what was being done and on
- * which file or argument, what was found, what was expected, what to do.
+ * The error type of this project. `code` is stable and meant for programs: `ERR_` and upper case, for example
+ * `ERR_SHAPE` or `ERR_DICOM_TRUNCATED`. The message is one line for people: the file or argument, what was found, what
+ * was expected, what to do.
  */
 export class SpinegradError extends Error {
   override readonly name = 'SpinegradError';
@@ -11,7 +11,14 @@ export class SpinegradError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    // What a message quotes of a file may hold anything; on a terminal a control character is a command.
+    // A message can quote bytes of a file, and a terminal executes control characters.
     super(message.replace(/\p{Cc}+/gu, ' '), options);
   }
+}
+
+/** A file, series, disc or row that was left out of a result, and the reason. */
+export interface Skipped {
+  path: string;
+  code: SpinegradError['code'];
+  message: string;
 }

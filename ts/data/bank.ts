@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Condition, GRADES } from '../anatomy.js';
-import { SpinegradError } from '../error.js';
+import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { contactSheet } from './contact-sheet.js';
@@ -17,7 +17,7 @@ import { manifestSchema } from './manifest.js';
 import { CutPool } from './pool.js';
 import { type RsnaData, readRsna } from './rsna.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
-import type { BankManifest, RoiSpec, Skipped } from './types.js';
+import type { BankManifest, RoiSpec } from './types.js';
 
 export interface Bank {
   manifest: BankManifest;

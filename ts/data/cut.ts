@@ -9,12 +9,12 @@ import { LEVELS, type Level, type Point } from '../anatomy.js';
 import { planeOf } from '../dicom/geometry.js';
 import { readHeader } from '../dicom/read.js';
 import type { DicomImage } from '../dicom/types.js';
-import { SpinegradError } from '../error.js';
+import { type Skipped, SpinegradError } from '../error.js';
 import { applyAffine, invertAffine } from './affine.js';
 import { cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { type RsnaData, type RsnaDisc, type RsnaStudy, SERIES_OF_CONDITION, seriesFolder } from './rsna.js';
 import { dicomSlices, neighbours, type SlicePlace, type SourceSlice } from './series.js';
-import type { RoiRecord, RoiSpec, Skipped, SliceRecord } from './types.js';
+import type { RoiRecord, RoiSpec, SliceRecord } from './types.js';
 
 export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'condition'> {
   roi: RoiSpec;

@@ -1,11 +1,10 @@
 /** What `predict` is given, whatever its kind, as one sagittal stack. */
 import { DicomPool } from '../dicom/pool.js';
 import { findSeries, sagittalT2 } from '../dicom/series.js';
-import { SpinegradError } from '../error.js';
+import { type Skipped, SpinegradError } from '../error.js';
 import { readNifti } from './nifti.js';
 import { readPng } from './png.js';
 import { dicomSlices, type SourceSlice, sortSeries } from './series.js';
-import type { Skipped } from './types.js';
 
 export interface InputSeries {
   /** From the patient's right to the left; at least one. */

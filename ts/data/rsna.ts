@@ -13,9 +13,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { CONDITIONS, type Condition, type GradeIndex, LEVELS, type Level } from '../anatomy.js';
-import { SpinegradError } from '../error.js';
+import { type Skipped, SpinegradError } from '../error.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
-import type { Skipped } from './types.js';
 
 export interface RsnaDisc {
   level: Level;

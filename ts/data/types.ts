@@ -6,15 +6,9 @@
 
 import type { Affine, Condition, Grade, GradeIndex, Level, Point } from '../anatomy.js';
 import type { IntensityWindow } from '../dicom/window.js';
+import type { Skipped } from '../error.js';
 
 export type Split = 'train' | 'validation' | 'test';
-
-/** A file, series, disc or row that was left out, and why; nothing is skipped without one. */
-export interface Skipped {
-  path: string;
-  code: `ERR_${string}`;
-  message: string;
-}
 
 /** One row of the tensor `rois` (uint16, [rows, size, size]). */
 export interface RoiRecord {

@@ -5,8 +5,7 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Skipped } from '../data/types.js';
-import { SpinegradError } from '../error.js';
+import { type Skipped, SpinegradError } from '../error.js';
 import { planeOf, sortSlices } from './geometry.js';
 import { readHeader } from './read.js';
 import type { DicomHeader, Plane } from './types.js';

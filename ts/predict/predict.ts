@@ -7,9 +7,8 @@ import { GRADES, type Grade, LEVELS, type Level, type Point } from '../anatomy.j
 import { readInput } from '../data/input.js';
 import { cropRoi } from '../data/roi.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
-import type { Skipped } from '../data/types.js';
 import type { Device } from '../engine/device.js';
-import { SpinegradError } from '../error.js';
+import { type Skipped, SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
 import { loadModel, type Model, type ModelDescription } from '../model/bundle.js';
 import { gradeCrops } from '../training/assess.js';
