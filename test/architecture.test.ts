@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'ts/engine/ops': ['ts/engine'],
   'ts/nn': ['ts/engine', 'ts/engine/ops'],
   'ts/optim': ['ts/engine', 'ts/engine/ops'],
-  'ts/dicom': ['ts/data', 'ts/io'],
+  'ts/dicom': ['ts/io'],
   'ts/data': ['ts/dicom', 'ts/io'],
   'ts/phantom': ['ts/io'],
   'ts/model': ['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/io', 'ts/nn', 'ts/training'],
@@ -52,10 +52,9 @@ const ENTRY_POINTS = ['ts/index.ts'];
 /** Circles that are still to be broken. Delete a line when its circle is gone; add none. */
 const KNOWN_CIRCLES = [
   ['ts/engine/check.ts', 'ts/engine/device.ts', 'ts/engine/tensor.ts'],
-  ['ts/dicom/codecs.ts', 'ts/dicom/frames.ts', 'ts/dicom/pixels.ts'],
   ['ts/data/bank.ts', 'ts/data/contact-sheet.ts'],
   ['ts/report/page.ts', 'ts/report/report.ts'],
-  ['ts/data', 'ts/dicom', 'ts/io', 'ts/model', 'ts/training'],
+  ['ts/model', 'ts/training'],
 ];
 
 /** The folder of MAY_IMPORT that a file belongs to. A file outside of all folders is a group of its own. */

@@ -6,8 +6,7 @@ import codecs from 'dcmjs-codecs';
 import { SpinegradError } from '../error.js';
 import { codestreamSize } from './codestream.js';
 import { describe } from './dataset.js';
-import type { Cells } from './frames.js';
-import type { PixelLayout } from './pixels.js';
+import type { PixelCells, PixelLayout } from './layout.js';
 
 const { Context, NativeCodecs } = codecs;
 
@@ -87,7 +86,7 @@ export async function decodeFrame(
   encoded: Uint8Array,
   layout: PixelLayout,
   path: string,
-): Promise<Cells> {
+): Promise<PixelCells> {
   const { rows, columns, bitsAllocated, bitsStored, signed } = layout;
   const fail = (found: string, cause?: unknown) =>
     new SpinegradError('ERR_DICOM_DECODE', `${path}: the ${codec.name} data cannot be decoded: ${found}`, {

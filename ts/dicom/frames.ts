@@ -3,14 +3,7 @@ import type { DataSet, Element } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { startsCodestream } from './codestream.js';
 import { EXPLICIT_BIG_ENDIAN, truncated } from './dataset.js';
-import type { PixelLayout } from './pixels.js';
-
-export interface Cells {
-  bytes: Uint8Array;
-  /** Size of a cell; a codestream of 8 bits may fill a file whose header says 16. */
-  bitsAllocated: 8 | 16;
-  littleEndian: boolean;
-}
+import type { PixelCells, PixelLayout } from './layout.js';
 
 /** Yields the cells of every frame, one at a time. */
 export async function* frameCells(
@@ -19,7 +12,7 @@ export async function* frameCells(
   layout: PixelLayout,
   transferSyntax: string,
   path: string,
-): AsyncGenerator<Cells> {
+): AsyncGenerator<PixelCells> {
   if (!element.encapsulatedPixelData) {
     yield* nativeFrames(dataSet, element, layout, transferSyntax, path);
     return;
@@ -38,7 +31,7 @@ function* nativeFrames(
   layout: PixelLayout,
   transferSyntax: string,
   path: string,
-): Generator<Cells> {
+): Generator<PixelCells> {
   const { rows, columns, frames, bitsAllocated } = layout;
   const frameBytes = rows * columns * (bitsAllocated / 8);
   const expected = frameBytes * frames;

@@ -3,8 +3,26 @@
  * gigabytes.
  */
 import { SpinegradError } from '../error.js';
-import type { PixelLayout } from './pixels.js';
 import type { DicomHeader } from './types.js';
+
+/** How pixel cells are laid out; checked by `pixelLayout`. */
+export interface PixelLayout {
+  rows: number;
+  columns: number;
+  frames: number;
+  bitsAllocated: 8 | 16;
+  bitsStored: number;
+  highBit: number;
+  signed: boolean;
+  monochrome1: boolean;
+}
+
+export interface PixelCells {
+  bytes: Uint8Array;
+  /** Size of a cell; a codestream of 8 bits may fill a file whose header says 16. */
+  bitsAllocated: 8 | 16;
+  littleEndian: boolean;
+}
 
 /** Far above any MR or CT slice; a frame beyond it is a damaged header, or not of our kind. */
 const MAX_FRAME_PIXELS = 2 ** 26;

@@ -7,22 +7,10 @@ import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { countsOf, zeroCounts } from './counts.js';
 import { firstItem, numberOf } from './dataset.js';
-import type { Cells } from './frames.js';
 import { macroOf } from './header.js';
+import type { PixelCells, PixelLayout } from './layout.js';
 import type { DicomFrame } from './types.js';
 import { intensityWindow, windowOfCounts } from './window.js';
-
-/** How pixel cells are laid out; checked by `pixelLayout`. */
-export interface PixelLayout {
-  rows: number;
-  columns: number;
-  frames: number;
-  bitsAllocated: 8 | 16;
-  bitsStored: number;
-  highBit: number;
-  signed: boolean;
-  monochrome1: boolean;
-}
 
 const PIXEL_VALUE_TRANSFORMATION = 'x00289145';
 const MODALITY_LUT = 'x00283000';
@@ -69,7 +57,7 @@ function lookupTable(lut: DataSet, path: string): ModalityTransform {
  * and the range stays the same.
  */
 export function modalityValues(
-  cells: Cells,
+  cells: PixelCells,
   transform: ModalityTransform,
   layout: PixelLayout,
   invert: boolean,
@@ -124,7 +112,7 @@ function ascends(table: Float32Array): boolean {
 }
 
 /** The cells as numbers, where they lie if the processor can read them there. */
-function cellValues({ bytes, bitsAllocated, littleEndian }: Cells): Uint8Array | Uint16Array {
+function cellValues({ bytes, bitsAllocated, littleEndian }: PixelCells): Uint8Array | Uint16Array {
   if (bitsAllocated === 8) return bytes;
   const placed = littleEndian && bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   if (!littleEndian) Buffer.from(placed.buffer).swap16();
