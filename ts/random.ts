@@ -1,8 +1,12 @@
 /**
  * Random numbers on the host: xoshiro128++ (Blackman and Vigna, "Scrambled linear pseudorandom number generators",
- * 2021), seeded by mixing a path of integers with the finaliser of MurmurHash3. A stream belongs to its path, say
- * (seed, study, purpose) or (seed, epoch), never to a worker or a moment, so equal seeds give equal bits. (On the
- * device the engine draws from Philox.)
+ * 2021), seeded by mixing a path of integers with the finaliser of MurmurHash3. The path identifies the stream, for
+ * example (seed, study, purpose) or (seed, epoch), so the same path gives the same bits in any thread and any order.
+ * On the device, the engine uses Philox.
+ *
+ * @example
+ * const random = new RandomStream(seed, epoch);
+ * const angle = random.uniform(-10, 10);
  */
 export class RandomStream {
   #a: number;
@@ -41,13 +45,13 @@ export class RandomStream {
     return low + ((high - low) * (this.bits() + 0.5)) / 2 ** 32;
   }
 
-  /** Gaussian, by Box and Muller. */
+  /** Gaussian, by the Box-Muller transform. */
   normal(mean = 0, deviation = 1): number {
     const radius = Math.sqrt(-2 * Math.log(this.uniform()));
     return mean + deviation * radius * Math.cos(2 * Math.PI * this.uniform());
   }
 
-  /** Gaussian, held within two standard deviations: anatomy has no outliers that a body could not have. */
+  /** Gaussian, clamped to two standard deviations, so that no value is anatomically impossible. */
   bounded(mean: number, deviation: number): number {
     return mean + deviation * Math.max(-2, Math.min(2, this.normal()));
   }
@@ -60,7 +64,7 @@ export class RandomStream {
     return values[Math.floor(this.uniform() * values.length)]!;
   }
 
-  /** A decimal number of up to 38 digits, for DICOM UIDs and study ids. */
+  /** A decimal number of `count` digits without a leading zero, for DICOM UIDs and study ids. */
   digits(count: number): string {
     let text = String(1 + (this.bits() % 9));
     while (text.length < count) text += String(this.bits() % 10);
