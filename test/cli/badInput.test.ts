@@ -236,8 +236,7 @@ describe('the output', () => {
   it('a disk that is read-only', async (context) => {
     await onDisk(context, async (disk, remount) => {
       remount('ro');
-      const line =
-        /ERR_WRITE: cannot write .*: the file system is read-only; choose another output folder with --out/;
+      const line = /ERR_WRITE: cannot write .*: the file system is read-only; choose another output folder/;
       expectFailure(await trainRun(join(disk, 'run'), data), 1, line);
       expectFailure(await spinegrad('prepare', '--data', data, '--out', join(disk, 'bank')), 1, line);
       expectFailure(await spinegrad('phantom', '--out', join(disk, 'phantom'), '--studies', '1'), 1, line);

@@ -124,7 +124,7 @@ describe('safetensors', () => {
   });
 
   test('no file, and a shape that does not fit', async () => {
-    await expect(readSafetensors(join(folder, 'none'))).rejects.toThrow(code('ERR_READ'));
+    await expect(readSafetensors(join(folder, 'none'))).rejects.toThrow(code('ERR_FILE_NOT_FOUND'));
     const wrong = { a: { shape: [5], data: new Float32Array(4) } };
     await expect(writeSafetensors(join(folder, 'b'), wrong)).rejects.toThrow(code('ERR_SHAPE'));
   });

@@ -74,7 +74,7 @@ export function seriesFolder(dataDir: string, studyId: string, seriesId: string)
 /**
  * Reads the three CSVs and looks which series folders are there; opens no image.
  *
- * @throws SpinegradError ERR_DATA_LAYOUT if a CSV or train_images is missing; ERR_CSV_HEADER, ERR_CSV, ERR_READ
+ * @throws SpinegradError ERR_DATA_LAYOUT if a CSV or train_images is missing; ERR_CSV_HEADER, ERR_CSV, ERR_FILE_READ
  */
 export async function readRsna(
   dataDir: string,

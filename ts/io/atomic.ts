@@ -1,7 +1,7 @@
 /**
- * Files that are either the old one or the new one, never half of either: the bytes go to a temporary file in
- * the same folder, are forced to the disk, and take the final name by rename(2). A reader, or a run that resumes
- * after kill -9 or a power cut, finds a whole file.
+ * Atomic file writes: the bytes go to a temporary file in the same folder, fsync(2) forces them to the disk, and
+ * rename(2) gives the file its name. After a kill or a power cut, a reader finds the old file or the new one, never a
+ * part of either.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
@@ -10,8 +10,8 @@ import { dirname, join, resolve } from 'node:path';
 import { SpinegradError } from '../error.js';
 
 /**
- * Writes `data` (or its chunks one after the other) to `path`, whole or not at all. What is no file, such as
- * /dev/stdout or a pipe, is written to and never replaced.
+ * Writes `data`, or its chunks one after the other, to `path` atomically. A path that is not a regular file, for
+ * example /dev/stdout or a pipe, is written to directly and never replaced.
  *
  * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
@@ -41,14 +41,14 @@ export async function writeFileAtomic(
   }
 }
 
-/** Whether a path leads to a device, a pipe or a socket. */
+/** Whether a path is a device, a pipe or a socket. */
 function isSpecial(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && !found.isFile() && !found.isDirectory();
 }
 
 /**
- * Makes a folder and its parents. (Not by mkdir's own `recursive`, which Node 20 never returns from below /proc.)
+ * Creates a folder and its parents. (In Node 20, mkdir with `recursive: true` never returns for a path below /proc.)
  *
  * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
@@ -72,39 +72,41 @@ async function makeParts(path: string): Promise<void> {
   }
 }
 
-/** Removes what writers that were killed have left in a folder, if it is there. */
+/** Removes the temporary files that killed writers left in a folder. The folder may be missing. */
 export async function removeTemporaries(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     if (/\.[0-9a-f]{8}\.tmp$/.test(name)) await rm(join(folder, name), { force: true }).catch(() => {});
   }
 }
 
-/** The one line that tells why `path` could not be written and what to do about it. */
+/** Converts an error of Node's file system into ERR_DISK_FULL or ERR_WRITE, with advice. */
 export function writeError(path: string, cause: unknown): SpinegradError {
   if (cause instanceof SpinegradError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
-  const full = resolve(path);
+  const absolute = resolve(path);
   const advice: Record<string, string> = {
-    EROFS: 'the file system is read-only; choose another output folder with --out',
-    EACCES: 'permission denied; make the folder writable or choose another one with --out',
-    EPERM: 'operation not permitted; make the folder writable or choose another one with --out',
+    EROFS: 'the file system is read-only; choose another output folder',
+    EACCES: 'permission denied; make the folder writable or choose another one',
+    EPERM: 'operation not permitted; make the folder writable or choose another one',
     ENOENT: 'the folder does not exist; create it first',
     ENOTDIR: 'a part of the path is a file, not a folder; choose another path',
-    EEXIST: 'a file stands where a folder is needed; remove it or choose another path',
-    EISDIR: 'a folder stands where a file is needed; remove it or choose another path',
+    EEXIST: 'it is a file, expected a folder; remove it or choose another path',
+    EISDIR: 'it is a folder, expected a file; remove it or choose another path',
   };
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     const reason = code === 'EDQUOT' ? 'quota exceeded' : code === 'EFBIG' ? 'file too large' : 'disk full';
     return new SpinegradError(
       'ERR_DISK_FULL',
-      `cannot write ${full}: ${reason}; free some space or choose another output folder, then run again`,
+      `cannot write ${absolute}: ${reason}; free some space or choose another output folder, then run again`,
       { cause },
     );
   }
-  return new SpinegradError('ERR_WRITE', `cannot write ${full}: ${advice[code ?? ''] ?? message}`, { cause });
+  return new SpinegradError('ERR_WRITE', `cannot write ${absolute}: ${advice[code ?? ''] ?? message}`, {
+    cause,
+  });
 }
 
-/** Slices of at most 1 GiB: Linux writes no more than 2 GiB at a call. */
+/** Chunks of at most 1 GiB: one write(2) of Linux transfers at most 2 GiB. */
 function* chunksOf(data: string | Uint8Array | Iterable<Uint8Array>): Generator<Uint8Array> {
   const parts = typeof data === 'string' ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
   for (const part of parts) {

@@ -1,18 +1,20 @@
-/** One CSV file as rows of named text fields, with its header checked. */
+/** Reads a CSV file with a header line as rows of named text fields. */
 import { createReadStream } from 'node:fs';
 import { type CsvError, parse } from 'csv-parse';
 import { SpinegradError } from '../error.js';
+import { readError } from './files.js';
 
 export interface CsvRow {
-  /** Line in the file, for messages; the header is line 1. */
+  /** Line number in the file, for error messages; the header is line 1. */
   line: number;
   fields: Record<string, string>;
 }
 
 /**
- * Reads a CSV with a header line. Columns beyond the expected ones are kept; their order does not matter.
+ * Reads a CSV file. `columns` must be present, in any order; other columns are kept.
  *
- * @throws SpinegradError ERR_READ, ERR_CSV_HEADER if a column is missing, ERR_CSV if a line cannot be parsed
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_CSV_HEADER if a column is missing, ERR_CSV if a line
+ *   cannot be parsed
  */
 export async function readCsv(path: string, columns: readonly string[]): Promise<CsvRow[]> {
   const rows: CsvRow[] = [];
@@ -38,11 +40,9 @@ export async function readCsv(path: string, columns: readonly string[]): Promise
   } catch (cause) {
     if (cause instanceof SpinegradError) throw cause;
     const { code, message } = cause as CsvError;
-    if (!code?.startsWith('CSV_'))
-      throw new SpinegradError('ERR_READ', `cannot read ${path}: ${message}`, { cause });
-    throw new SpinegradError('ERR_CSV', `${path}: ${message}; expected comma-separated values with a header line`, {
-      cause,
-    });
+    if (!code?.startsWith('CSV_')) throw readError(path, cause);
+    const expected = 'comma-separated values with a header line';
+    throw new SpinegradError('ERR_CSV', `${path}: ${message}; expected ${expected}`, { cause });
   }
   if (header === null) checkHeader(path, [], columns);
   return rows;
@@ -53,7 +53,7 @@ function checkHeader(path: string, found: string[], expected: readonly string[])
   if (missing.length === 0) return;
   throw new SpinegradError(
     'ERR_CSV_HEADER',
-    `${path}: found the columns ${found.slice(0, 8).join(', ') || '(none: the file is empty)'}` +
-      `${found.length > 8 ? `, … (${found.length})` : ''}; expected also ${missing.join(', ')}`,
+    `${path}: has no column ${missing.join(', ')}; found ` +
+      `${found.slice(0, 8).join(', ') || 'an empty file'}${found.length > 8 ? `, … (${found.length})` : ''}`,
   );
 }

@@ -1,13 +1,13 @@
 /**
- * safetensors: an 8-byte little-endian header length, a JSON header of names, types, shapes and byte ranges, and
- * the raw little-endian data (https://github.com/huggingface/safetensors#format). Written here for F32, I32, U16
- * and U8; I64 (PyTorch's `num_batches_tracked`) is read, as numbers. The format's own rules are enforced on
- * reading, so that a file that was cut or edited gives one clear line, not wrong weights: ranges lie in the file,
- * fit shape and type, and neither overlap nor leave holes.
+ * The safetensors format (https://github.com/huggingface/safetensors#format): an 8-byte little-endian header length, a
+ * JSON header with names, types, shapes and byte ranges, and the raw little-endian data. F32, I32, U16 and U8 are
+ * written and read; I64 (PyTorch's `num_batches_tracked`) is only read, as numbers. Reading enforces the rules of the
+ * format: byte ranges lie inside the file, match shape and type, do not overlap and leave no gaps.
  */
 import { open } from 'node:fs/promises';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from './atomic.js';
+import { readError } from './files.js';
 
 export type TensorData = Float32Array | Int32Array | Uint16Array | Uint8Array;
 
@@ -23,22 +23,26 @@ export interface SafetensorsFile {
   metadata: Record<string, string>;
 }
 
-/** The limit of the reference implementation. */
+/** Limit of the reference implementation, in bytes. */
 const MAX_HEADER = 100_000_000;
 
 const BYTES: Record<StoredTensor['dtype'], number> = { F32: 4, I32: 4, U16: 2, U8: 1, I64: 8 };
 
 /**
- * The tensors of a file by name; views of one buffer, in the order in which they lie in the file.
+ * Reads the tensors of a file, by name, in file order. Their data are views of one buffer if they are aligned.
  *
- * @throws SpinegradError ERR_READ, ERR_SAFETENSORS_TRUNCATED, ERR_SAFETENSORS_HEADER, ERR_SAFETENSORS_OFFSETS,
- *   ERR_SAFETENSORS_OVERLAP, ERR_SAFETENSORS_DTYPE, ERR_SAFETENSORS_RANGE
+ * @example
+ * const tensors = await readSafetensors('weights.safetensors');
+ * const { shape, data } = tensors.get('conv1.weight')!;
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_SAFETENSORS_TRUNCATED, ERR_SAFETENSORS_HEADER,
+ *   ERR_SAFETENSORS_OFFSETS, ERR_SAFETENSORS_OVERLAP, ERR_SAFETENSORS_DTYPE, ERR_SAFETENSORS_RANGE
  */
 export async function readSafetensors(path: string): Promise<Map<string, StoredTensor>> {
   return (await readSafetensorsFile(path)).tensors;
 }
 
-/** `readSafetensors`, with the header's `__metadata__`. */
+/** Reads the tensors of a file and the `__metadata__` of its header; see `readSafetensors`. */
 export async function readSafetensorsFile(path: string): Promise<SafetensorsFile> {
   const { header, body } = await readParts(path);
   const { __metadata__: metadata = {}, ...entries } = header as Record<string, unknown>;
@@ -53,21 +57,24 @@ export async function readSafetensorsFile(path: string): Promise<SafetensorsFile
         'OVERLAP',
         path,
         `tensor '${name}' begins at byte ${from}`,
-        `byte ${end}, where the one before ends`,
+        `byte ${end}, the end of the previous tensor`,
       );
     }
     end = to;
     tensors.set(name, { dtype, shape, data: view(path, name, dtype, body, from, to) } as StoredTensor);
   }
   if (end !== body.byteLength) {
-    fail('TRUNCATED', path, `${body.byteLength} bytes of data`, `${end}, as the header says`);
+    fail('TRUNCATED', path, `${body.byteLength} bytes of data`, `${end}, the size that the header gives`);
   }
   return { tensors, metadata: metadata as Record<string, string> };
 }
 
 /**
- * Writes tensors in the order given, atomically; the data begin at a multiple of 8 bytes, and wider types
- * come first, so that a reader may map them without copies.
+ * Writes tensors atomically. The data begin at a multiple of 8 bytes and wider types come first, so that every tensor
+ * is aligned; tensors of equal width keep their order.
+ *
+ * @example
+ * await writeSafetensors('weights.safetensors', { weight: { shape: [2, 2], data: new Float32Array(4) } });
  *
  * @throws SpinegradError ERR_SHAPE, ERR_DISK_FULL, ERR_WRITE
  */
@@ -87,7 +94,7 @@ export async function writeSafetensors(
     if (product(shape) !== data.length) {
       throw new SpinegradError(
         'ERR_SHAPE',
-        `writeSafetensors: tensor '${name}' has ${data.length} values; its shape [${shape}] asks for ${product(shape)}`,
+        `writeSafetensors: tensor '${name}' has ${data.length} values; expected ${product(shape)} for the shape [${shape}]`,
       );
     }
     header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] };
@@ -110,9 +117,8 @@ interface Entry {
 }
 
 async function readParts(path: string): Promise<{ header: object; body: ArrayBuffer }> {
-  const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    const found = cause.code === 'ENOENT' ? 'there is no such file' : cause.message;
-    throw new SpinegradError('ERR_READ', `cannot read ${path}: ${found}`, { cause });
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw readError(path, cause);
   });
   try {
     const { size } = await file.stat();
@@ -153,24 +159,24 @@ async function readBytes(
 
 function checkEntry(path: string, name: string, entry: unknown, bytes: number): Entry {
   const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
-  const sizes = (x: unknown): x is number[] =>
+  const areSizes = (x: unknown): x is number[] =>
     Array.isArray(x) && x.every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (typeof dtype !== 'string' || !sizes(shape) || !sizes(offsets) || offsets.length !== 2) {
+  if (typeof dtype !== 'string' || !areSizes(shape) || !areSizes(offsets) || offsets.length !== 2) {
     fail('HEADER', path, `tensor '${name}' as ${JSON.stringify(entry)}`, 'dtype, shape and two data_offsets');
   }
   if (!Object.hasOwn(BYTES, dtype)) {
     fail('DTYPE', path, `tensor '${name}' of type ${dtype}`, `one of ${Object.keys(BYTES).join(', ')}`);
   }
   const [from, to] = offsets as [number, number];
-  const known = dtype as StoredTensor['dtype'];
+  const supported = dtype as StoredTensor['dtype'];
   if (to > bytes) {
     fail('TRUNCATED', path, `${bytes} bytes of data`, `at least ${to}, for tensor '${name}'`);
   }
-  if (to - from !== product(shape) * BYTES[known]) {
-    const expected = `${product(shape) * BYTES[known]} bytes for ${dtype} [${shape}]`;
+  if (to - from !== product(shape) * BYTES[supported]) {
+    const expected = `${product(shape) * BYTES[supported]} bytes for ${dtype} [${shape}]`;
     fail('OFFSETS', path, `tensor '${name}' at ${from}..${to}`, expected);
   }
-  return { name, dtype: known, shape, from, to };
+  return { name, dtype: supported, shape, from, to };
 }
 
 function view(
@@ -208,6 +214,6 @@ const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 function fail(code: string, path: string, found: string, expected: string): never {
   throw new SpinegradError(
     `ERR_SAFETENSORS_${code}`,
-    `${path}: found ${found}; expected ${expected}; the file is damaged or was not written by safetensors`,
+    `${path}: found ${found}; expected ${expected}; the file is damaged or is not a safetensors file`,
   );
 }
