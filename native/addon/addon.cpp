@@ -72,7 +72,7 @@ std::unique_ptr<Device> openNamed(const std::string& name, int threads, bool bf1
 Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string name = info[0].As<Napi::String>();
-  auto handle = std::make_shared<DeviceHandle>();
+  auto handle = std::make_shared<DeviceHandle>(env);
   handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])), info[2].ToBoolean());
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
@@ -143,7 +143,7 @@ Napi::Value tensor(const Napi::CallbackInfo& info) {
   if (info.Length() > 3 + Shape::maxRank) throw Error("ERR_SHAPE", "a tensor has at most 6 axes");
   Shape shape;
   for (size_t index = 3; index < info.Length(); ++index) shape.push(static_cast<int64_t>(numberOf(env, info[index])));
-  const Napi::Value handle = info[1].IsUndefined() ? Napi::Value(env, wrap(env, TensorHandle(env))) : info[1];
+  const Napi::Value handle = info[1].IsUndefined() ? Napi::Value(env, wrap(env, TensorHandle())) : info[1];
   unwrap<TensorHandle>(env, handle).hold(device, std::make_shared<Tensor>(dtype, shape));
   return handle;
 }

@@ -25,6 +25,21 @@ const std::shared_ptr<Handles>& handlesOf(napi_env env) {
   return Napi::Env(env).GetInstanceData<Environment>()->handles;
 }
 
+void ExternalMemory::hold(int64_t bytes) {
+  held_ += bytes;
+  if (held_ > reported_) report(held_ - reported_);
+}
+
+void ExternalMemory::collect(int64_t bytes) {
+  held_ -= bytes;
+  report(-bytes);
+}
+
+void ExternalMemory::report(int64_t change) {
+  reported_ += change;
+  Napi::MemoryManagement::AdjustExternalMemory(env_, change);
+}
+
 void DeviceHandle::close() {
   if (!open) return;
   open = false;
@@ -39,17 +54,27 @@ void Environment::closeDevices() {
   devices.clear();
 }
 
+TensorHandle::~TensorHandle() {
+  if (!tensor_) return;
+  device_->memory.collect(static_cast<int64_t>(tensor_->bytes()));
+  reset();
+}
+
 void TensorHandle::hold(const DeviceRef& device, TensorRef tensor) {
   release();
   device_ = device;
   tensor_ = std::move(tensor);
   ++device_->tensors;
-  Napi::MemoryManagement::AdjustExternalMemory(env_, static_cast<int64_t>(tensor_->bytes()));
+  device_->memory.hold(static_cast<int64_t>(tensor_->bytes()));
 }
 
 void TensorHandle::release() {
   if (!tensor_) return;
-  Napi::MemoryManagement::AdjustExternalMemory(env_, -static_cast<int64_t>(tensor_->bytes()));
+  device_->memory.dispose(static_cast<int64_t>(tensor_->bytes()));
+  reset();
+}
+
+void TensorHandle::reset() {
   --device_->tensors;
   tensor_.reset();
   device_.reset();

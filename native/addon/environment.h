@@ -21,7 +21,33 @@ struct NamedOperation {
   std::string name;
 };
 
+/// What V8 knows of the memory of tensors: the maximum of the bytes held so far. A training step that disposes its
+/// tensors does not raise it, and so causes no collection; a loop that leaves tensors to the collector does.
+class ExternalMemory {
+ public:
+  explicit ExternalMemory(napi_env env) : env_(env) {}
+  ~ExternalMemory() { report(-reported_); }
+  ExternalMemory(const ExternalMemory&) = delete;
+  ExternalMemory& operator=(const ExternalMemory&) = delete;
+
+  void hold(int64_t bytes);
+  void dispose(int64_t bytes) { held_ -= bytes; }
+  /// For a tensor that the collector frees: lowers the maximum as well, so that V8 sees the effect of its work.
+  void collect(int64_t bytes);
+
+ private:
+  void report(int64_t change);
+
+  Napi::Env env_;
+  /// At most `reported_`.
+  int64_t held_ = 0;
+  int64_t reported_ = 0;
+};
+
 struct DeviceHandle {
+  explicit DeviceHandle(napi_env env) : memory(env) {}
+
+  ExternalMemory memory;
   std::unique_ptr<Device> device;
   std::deque<NamedOperation> operations;  // names stay where they are
   /// The one under way; null: none.
@@ -38,12 +64,13 @@ struct DeviceHandle {
 /// The environment keeps the device: a collected handle must not end a queue that tensors still wait for.
 using DeviceRef = std::shared_ptr<DeviceHandle>;
 
-/// Of one tensor after another: a handle that was released may be given the next.
+/// Owns one tensor at a time; reusable after release().
 class TensorHandle {
  public:
-  explicit TensorHandle(napi_env env) : env_(env) {}
+  TensorHandle() = default;
   TensorHandle(TensorHandle&&) = default;
-  ~TensorHandle() { release(); }
+  /// Runs when the collector frees the handle.
+  ~TensorHandle();
 
   void hold(const DeviceRef& device, TensorRef tensor);
   void release();
@@ -51,7 +78,8 @@ class TensorHandle {
   const TensorRef& tensor() const;
 
  private:
-  Napi::Env env_;
+  void reset();
+
   DeviceRef device_;
   TensorRef tensor_;
 };

@@ -56,20 +56,61 @@ describe('memory', () => {
     expect(late.rss - early.rss).toBeLessThan(16e6);
   });
 
-  it('is given back by the collector where nobody disposes, once the event loop runs', async () => {
+  it('of a step that disposes its tensors causes at most one mark-compact in ten steps', async () => {
+    const code = `
+      import { PerformanceObserver, constants } from 'node:perf_hooks';
+      import { setImmediate } from 'node:timers/promises';
+      import { backward } from '#spinegrad/engine/autograd.js';
+      import { openDevice } from '#spinegrad/engine/device.js';
+      import { relu } from '#spinegrad/engine/ops/relu.js';
+      import { sum } from '#spinegrad/engine/ops/sum.js';
+      const device = await openDevice('cpu');
+      let collections = 0;
+      new PerformanceObserver((list) => {
+        for (const { detail } of list.getEntries()) {
+          if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) collections++;
+        }
+      }).observe({ entryTypes: ['gc'] });
+      const x = device.full([64, 16, 32, 32], 1);
+      x.requiresGrad = true;
+      for (let step = 0; step < 40; step++) {
+        let y = x;
+        for (let layer = 0; layer < 32; layer++) y = relu(y); // 134 MB
+        const loss = sum(y);
+        backward(loss);
+        await loss.data();
+        loss.dispose();
+        x.grad.dispose();
+        x.grad = undefined;
+        await setImmediate();
+      }
+      console.log(collections);
+    `;
+    const { status, output } = await runModule(code);
+    expect(status, output).toBe(0);
+    expect(Number(output)).toBeLessThanOrEqual(4);
+  });
+
+  it.each([
+    ['', ''],
+    [' after a step that used more and disposed it', 'device.zeros([1 << 26]).dispose();'],
+  ])('is freed by the collector when a loop disposes nothing%s', async (_, before) => {
     const code = `
       import { openDevice } from '#spinegrad/engine/device.js';
       const device = await openDevice('cpu');
-      let most = 0;
-      for (let i = 0; i < 1500; i++) {
+      ${before}
+      const maxima = [0, 0];
+      for (let i = 0; i < 1500; i++) { // 6.3 GB
         await device.zeros([1 << 20]).data();
-        most = Math.max(most, device.memory().bytesInUse);
+        const half = i < 750 ? 0 : 1;
+        maxima[half] = Math.max(maxima[half], device.memory().bytesInUse);
       }
-      console.log(most);
+      console.log(JSON.stringify(maxima));
     `;
     const { status, output } = await runModule(code);
-    expect(status).toBe(0);
-    // 6.3 GB were asked for.
-    expect(Number(output)).toBeLessThan(1e9);
+    expect(status, output).toBe(0);
+    const [early, late] = JSON.parse(output);
+    expect(early).toBeLessThan(1e9);
+    expect(late).toBeLessThan(1.25 * early);
   });
 });
