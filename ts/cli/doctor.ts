@@ -1,6 +1,7 @@
-/** `spinegrad doctor`: which device would be used and why, what it stands on, and what to type where something is missing. */
+/** `spinegrad doctor`: prints the versions, the devices, and how to install what is missing. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import type { Device } from '../engine/device.js';
 
 type Line = readonly [name: string, value: string];
 
@@ -11,17 +12,13 @@ const LIBRARIES = /\/(spinegrad\.node|libdnnl\.so|libgomp\.so|libcuda[^/]*\.so)[
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('say which device would be used and why, the versions, and what is missing')
+    .description('print the versions, the devices and what is missing')
     .action(async () => {
-      const lines: Line[] = [...machine()];
-      const problem = await engine(lines);
+      const lines = machine();
+      const problem = await addEngine(lines);
       for (const [name, value] of lines) console.log(`${name.padEnd(12)} ${value}`);
-      if (problem === null) {
-        console.log('\nready: node train.js');
-        return;
-      }
-      console.log(`\n${problem}`);
-      process.exitCode = 1;
+      console.log(`\n${problem ?? 'ready: node train.js'}`);
+      process.exitCode = problem === null ? 0 : 1;
     });
 }
 
@@ -30,29 +27,29 @@ function machine(): Line[] {
     version: string;
   };
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
-  const cpuinfo = readCpuinfo();
-  const flags = new Set(cpuinfo('flags').split(' '));
+  const processor = readProcessor();
+  const flags = new Set(processor('flags').split(' '));
   const features = FEATURES.filter((feature) => flags.has(feature));
   return [
     ['spinegrad', version],
     ['node', `${process.version} (needs 20.17 or newer)`],
     ['system', `${process.platform}-${process.arch}, glibc ${header.glibcVersionRuntime ?? 'not found'}`],
-    ['processor', cpuinfo('model name') || 'unknown'],
-    ['features', features.join(', ') || 'none of AVX2, AVX-512: slow'],
+    ['processor', processor('model name') || 'unknown'],
+    ['features', features.join(', ') || 'neither AVX2 nor AVX-512: slow'],
   ];
 }
 
-/** Opens the device and computes on it; the problem that stops it, with what to do, or null. */
-async function engine(lines: Line[]): Promise<string | null> {
+/** Adds what the engine reports. Returns the problem that stops it, with what to do, or null. */
+async function addEngine(lines: Line[]): Promise<string | null> {
   try {
     const { cudaKernels, openDevice } = await import('../engine/device.js');
-    lines.push(['kernels', cudaKernels() || 'none for CUDA: nvcc was not found when the addon was built']);
     using device = await openDevice('auto');
-    using probe = device.full([4], 2);
-    const values = await probe.data();
-    if (values.some((value) => value !== 2)) return `${device.name}: computed ${values}, expected 2,2,2,2`;
     lines.push(['device', `${device.name}: ${device.reason}`], ['', device.description]);
-    return null;
+    lines.push(['kernels', cudaKernels() || 'none for CUDA: nvcc was not found when the addon was built']);
+    const cuda = await openDevice('cuda').catch((error: Error) => error);
+    lines.push(['cuda', cuda instanceof Error ? cuda.message : `${cuda.name}: ${cuda.description}`]);
+    if (!(cuda instanceof Error)) cuda.close();
+    return await compute(device);
   } catch (error) {
     lines.push(['device', 'none']);
     return (error as Error).message;
@@ -62,11 +59,17 @@ async function engine(lines: Line[]): Promise<string | null> {
   }
 }
 
-/** The first value of a key of /proc/cpuinfo; empty where there is none. */
-function readCpuinfo(): (key: string) => string {
+async function compute(device: Device): Promise<string | null> {
+  using twos = device.full([4], 2);
+  const values = await twos.data();
+  return values.every((value) => value === 2) ? null : `${device.name}: computed ${values}, expected 2,2,2,2`;
+}
+
+/** Looks up the first value of a key in /proc/cpuinfo; empty if there is none. */
+function readProcessor(): (key: string) => string {
   try {
-    const rows = readFileSync('/proc/cpuinfo', 'utf8').split('\n');
-    return (key) => rows.find((row) => row.startsWith(key))?.split(': ')[1] ?? '';
+    const lines = readFileSync('/proc/cpuinfo', 'utf8').split('\n');
+    return (key) => lines.find((line) => line.startsWith(key))?.split(': ')[1] ?? '';
   } catch {
     return () => '';
   }

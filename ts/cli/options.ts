@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 
 export const deviceOption = (): Option =>
-  new Option('--device <kind>', 'where to compute: auto, cpu, cuda or cuda:N')
+  new Option('--device <kind>', 'device: cpu, cuda, cuda:N, or auto, which is the CPU')
     .argParser((kind) => {
       if (/^(auto|cpu|cuda(:\d{1,3})?)$/.test(kind)) return kind;
       throw new InvalidArgumentError('expected auto, cpu, cuda or cuda:N.');

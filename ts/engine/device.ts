@@ -48,7 +48,7 @@ export class Device {
   constructor(
     /** `cpu` or `cuda:N`. */
     readonly name: string,
-    /** Why this device was chosen, for people. */
+    /** Why this device was chosen. */
     readonly reason: string,
     options: DeviceOptions,
   ) {
@@ -277,9 +277,11 @@ export class CapturedStep<T> implements Disposable {
 }
 
 /**
- * Opens a device. `auto` takes CUDA where a driver, a device and matching kernels are there, else the CPU (but not for
- * bf16, which that has not), and says which and why in `reason`; `cuda` where there is none is an error
- * (`ERR_DEVICE_UNAVAILABLE`), never a silent fallback.
+ * Opens a device. `cuda` is an error (`ERR_DEVICE_UNAVAILABLE`) when no GPU can be used; there is no fallback. `auto` is
+ * the CPU, because the CUDA backend has not been verified on a GPU; the device's `reason` states this.
+ *
+ * @example
+ * using device = await openDevice('cpu', { threads: 4 });
  */
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
   const { threads, precision = 'float32' } = options ?? {};
@@ -292,14 +294,16 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
       `openDevice(): precision must be 'float32' or 'bf16', found ${found(precision)}`,
     );
   }
-  if (kind === 'cpu' && precision === 'bf16') {
-    throw new SpinegradError(
-      'ERR_DEVICE_UNAVAILABLE',
-      'precision bf16 is for CUDA devices, the device is cpu; use precision float32',
-    );
+  if (kind === 'cpu' || kind === 'auto') {
+    if (precision === 'bf16') {
+      throw new SpinegradError(
+        'ERR_DEVICE_UNAVAILABLE',
+        `precision bf16 needs a CUDA device, and ${kind === 'cpu' ? 'the device' : "'auto'"} is the CPU; ` +
+          "use device 'cuda' or precision float32",
+      );
+    }
+    return new Device('cpu', kind === 'cpu' ? 'requested' : AUTO_REASON, options);
   }
-  if (kind === 'cpu') return new Device('cpu', 'asked for', options);
-  if (kind === 'auto') return automatic(options);
   const cuda = typeof kind === 'string' ? /^cuda(?::(\d{1,3}))?$/.exec(kind) : null;
   if (!cuda) {
     throw new SpinegradError(
@@ -307,17 +311,10 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
       `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${found(kind)}`,
     );
   }
-  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'asked for', options);
+  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'requested', options);
 }
 
-function automatic(options: DeviceOptions): Device {
-  try {
-    return new Device('cuda:0', 'a CUDA device is there', options);
-  } catch (error) {
-    if (options?.precision === 'bf16') throw error;
-    return new Device('cpu', `CUDA is not used: ${(error as Error).message}`, options);
-  }
-}
+const AUTO_REASON = "auto uses the CPU; CUDA has not been verified on a GPU and must be requested as 'cuda'";
 
 /** The architectures that this build has CUDA kernels for, and their compiler, for people; empty without any. */
 export const cudaKernels = (): string => native.cudaKernels();
