@@ -1,9 +1,9 @@
 /**
- * Prints, as a Markdown table, what becomes of every DICOM file in the given folders:
+ * Reads every DICOM file of the given folders and prints the results as a Markdown table:
  *
  *     node scripts/dicom-table.js DIR...
  *
- * Files that pydicom's results are kept of (test/dicom/golden/pydicom.json) are compared with them.
+ * Results are compared with those of pydicom if test/dicom/golden/pydicom.json has them.
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ async function resultOf(path, expected) {
   try {
     const { frames, rows, columns } = await readDicom(path, { invertMonochrome1: false });
     const hash = createHash('sha256');
-    for (const { pixels } of frames) hash.update(new Uint8Array(pixels.buffer));
+    for (const { pixels } of frames) hash.update(new Uint8Array(Float32Array.from(pixels).buffer));
     const size = `${frames.length > 1 ? `${frames.length} x ` : ''}${rows} x ${columns}`;
     if (expected?.sha256 === undefined) return [size, 'decoded; no reference'];
     if (hash.digest('hex') !== expected.sha256) return [size, 'DIFFERS'];

@@ -1,6 +1,6 @@
 /**
- * Decoders of compressed frames. All of them come from one WebAssembly module (dcmjs-codecs: IJG JPEG for 8, 12
- * and 16 bits, CharLS, OpenJPEG, OpenJPH, RLE), of which each thread holds its own instance.
+ * Decoders of encapsulated frames. They come from one WebAssembly module (dcmjs-codecs: IJG JPEG for 8, 12 and 16 bits,
+ * CharLS, OpenJPEG, OpenJPH, RLE). Each thread has its own instance.
  */
 import codecs from 'dcmjs-codecs';
 import { SpinegradError } from '../error.js';
@@ -10,17 +10,17 @@ import type { PixelCells, PixelLayout } from './layout.js';
 
 const { Context, NativeCodecs } = codecs;
 
-// Its log repeats, on several lines of stderr, what the error of a damaged file says.
+// For a damaged file, the log repeats the message of the error on several lines of stderr.
 codecs.log.setLevel('silent', false);
 
 type Context = InstanceType<typeof Context>;
 
 interface Codec {
   name: string;
-  /** UIDs of PS3.6 Annex A. */
+  /** Transfer Syntax UIDs (PS3.6 Annex A). */
   transferSyntaxes: readonly string[];
   decode: (context: Context) => Context;
-  /** RLE has no marker that tells its size; all others do. */
+  /** Whether the data begin with markers that give the image size. RLE has none. */
   hasCodestream: boolean;
 }
 
@@ -33,7 +33,7 @@ const CODECS: readonly Codec[] = [
   },
   {
     name: 'JPEG',
-    // .53 and .55 are retired, but archives hold them.
+    // .53 and .55 are retired, but occur in archives.
     transferSyntaxes: [50, 51, 53, 55, 57, 70].map((process) => `1.2.840.10008.1.2.4.${process}`),
     decode: (context) => NativeCodecs.decodeJpeg(context),
     hasCodestream: true,
@@ -72,14 +72,15 @@ export function codecOf(transferSyntax: string, path: string): Codec {
   if (codec !== undefined) return codec;
   throw new SpinegradError(
     'ERR_DICOM_UNSUPPORTED',
-    `${path}: transfer syntax ${transferSyntax} has no decoder; convert the file to an uncompressed one`,
+    `${path}: no decoder for Transfer Syntax UID (0002,0010) ${transferSyntax}; ` +
+      'convert the file to Explicit VR Little Endian',
   );
 }
 
 /**
  * Decodes one frame.
  *
- * @throws SpinegradError ERR_DICOM_DECODE where the data is damaged or does not hold the image of the header
+ * @throws SpinegradError ERR_DICOM_DECODE if the data are damaged or the image does not match the header
  */
 export async function decodeFrame(
   codec: Codec,
@@ -89,16 +90,16 @@ export async function decodeFrame(
 ): Promise<PixelCells> {
   const { rows, columns, bitsAllocated, bitsStored, signed } = layout;
   const fail = (found: string, cause?: unknown) =>
-    new SpinegradError('ERR_DICOM_DECODE', `${path}: the ${codec.name} data cannot be decoded: ${found}`, {
+    new SpinegradError('ERR_DICOM_DECODE', `${path}: cannot decode the ${codec.name} data: ${found}`, {
       cause,
     });
   if (codec.hasCodestream) {
     const size = codestreamSize(encoded);
-    if (size === null) throw fail('it has no image header');
+    if (size === null) throw fail('no image header');
     const { width, height, components, tiles } = size;
     if (width !== columns || height !== rows || components !== 1 || !(tiles >= 1 && tiles <= MAX_TILES)) {
       const found = `${components} x ${height} x ${width} in ${tiles} tiles`;
-      throw fail(`it holds an image of ${found}, expected 1 x ${rows} x ${columns}`);
+      throw fail(`found an image of ${found}, expected 1 x ${rows} x ${columns}`);
     }
   }
   const context = new Context({
@@ -120,16 +121,16 @@ export async function decodeFrame(
   try {
     decoded = codec.decode(context);
   } catch (error) {
-    // A module that has thrown is in an unknown state: the next frame gets a new instance.
+    // The state of a module that threw is unknown. The next frame gets a new instance.
     NativeCodecs.release();
     initializing = null;
-    const found = error instanceof Error && error.name === 'RuntimeError' ? 'it is damaged' : describe(error);
+    const found = error instanceof Error && error.name === 'RuntimeError' ? 'damaged data' : describe(error);
     throw fail(found.trim(), error);
   }
   const bytes = decoded.getDecodedBuffer() ?? new Uint8Array(0);
   const bits = decoded.getBitsAllocated();
   if ((bits !== 8 && bits !== 16) || bytes.length !== (rows * columns * bits) / 8) {
-    throw fail(`it gives ${bytes.length} bytes, expected ${rows} x ${columns} pixels`);
+    throw fail(`found ${bytes.length} bytes, expected ${rows} x ${columns} pixels`);
   }
-  return { bytes: bytes.slice(), bitsAllocated: bits, littleEndian: true }; // out of the codec's memory
+  return { bytes: bytes.slice(), bitsAllocated: bits, littleEndian: true }; // a copy: the codec reuses its memory
 }

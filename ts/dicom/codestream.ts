@@ -1,6 +1,6 @@
 /**
- * What a compressed frame says of itself, read from its own markers before a codec sees it. A codec allocates
- * what the codestream asks for, so a damaged size is refused here, not found out there.
+ * The image size in the markers of a compressed frame. It is checked before decoding, because a codec allocates the
+ * size that the codestream states.
  */
 
 export interface CodestreamSize {
@@ -13,17 +13,17 @@ export interface CodestreamSize {
 
 const START_OF_CODESTREAM = [0xff, 0x4f, 0xff, 0x51];
 
-/** Size of a JPEG, JPEG-LS, JPEG 2000 or HTJ2K codestream, or null where no size is found. */
+/** Image size of a JPEG, JPEG-LS, JPEG 2000 or HTJ2K codestream; null if there is no size. */
 export function codestreamSize(bytes: Uint8Array): CodestreamSize | null {
   return bytes[0] === 0xff && bytes[1] === 0xd8 ? jpegSize(bytes) : jpeg2000Size(bytes);
 }
 
-/** Tells whether a fragment begins a new codestream: SOI of JPEG, or SOC of JPEG 2000. */
+/** Whether a fragment begins with the SOI marker of JPEG or the SOC marker of JPEG 2000. */
 export function startsCodestream(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && (bytes[1] === 0xd8 || bytes[1] === 0x4f);
 }
 
-/** The frame header: any SOF of ISO 10918-1, or SOF55 of JPEG-LS (ISO 14495-1). */
+/** Reads the frame header: any SOF of ISO 10918-1, or SOF55 of JPEG-LS (ISO 14495-1). */
 function jpegSize(bytes: Uint8Array): CodestreamSize | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 2;
@@ -43,7 +43,7 @@ function jpegSize(bytes: Uint8Array): CodestreamSize | null {
   return null;
 }
 
-/** The SIZ marker segment. Some writers wrap the codestream in the boxes of a JP2 file: it is searched for. */
+/** Finds and reads the SIZ marker segment. Some writers wrap the codestream in the boxes of a JP2 file. */
 function jpeg2000Size(bytes: Uint8Array): CodestreamSize | null {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(
     Buffer.from(START_OF_CODESTREAM),

@@ -1,7 +1,7 @@
 /**
- * From the bytes of a file to a parsed data set. dicom-parser does the parsing; this file adds what real files
- * need: no preamble, no meta header, a meta header without transfer syntax, deflated bodies, and one kind of
- * error, whatever the parser throws (it throws strings, objects and errors).
+ * Parses the bytes of a file into a data set with dicom-parser. This file adds what real files need: a missing preamble
+ * or File Meta Information, a missing Transfer Syntax UID (0002,0010), and deflated data sets. It also converts the
+ * strings, objects and errors that the parser throws into a SpinegradError.
  */
 import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type DataSet, type Element } from 'dicom-parser';
@@ -14,7 +14,7 @@ export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
 export const PIXEL_DATA = 'x7fe00010';
 
-/** A deflated body may not grow beyond this; a bomb of a few kilobytes could otherwise ask for gigabytes. */
+/** Limit of an inflated data set. Without it, a file of a few kilobytes can allocate gigabytes. */
 const MAX_INFLATED_BYTES = 2 ** 30;
 
 export interface ParsedDataSet {
@@ -23,7 +23,7 @@ export interface ParsedDataSet {
 }
 
 /**
- * Parses `bytes`; with `untilPixelData` it stops at (7FE0,0010), whose value is then not looked at.
+ * Parses `bytes`. With `untilPixelData`, parsing stops at Pixel Data (7FE0,0010) and does not check its value.
  *
  * @throws SpinegradError ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED
  */
@@ -31,7 +31,7 @@ export function parseDataSet(bytes: Uint8Array, path: string, untilPixelData = f
   const { start, transferSyntax } = locateBody(bytes, path);
   let body = bytes.subarray(start);
   if (transferSyntax === DEFLATED_LITTLE_ENDIAN) body = inflate(body, path);
-  if (body.length === 0) throw truncated(path, 'nothing follows the meta header');
+  if (body.length === 0) throw truncated(path, 'no data set follows the File Meta Information');
   try {
     const dataSet = dicomParser.parseDicom(body, {
       TransferSyntaxUID: transferSyntax,
@@ -44,16 +44,19 @@ export function parseDataSet(bytes: Uint8Array, path: string, untilPixelData = f
   }
 }
 
-/** Where the data set begins, and in which transfer syntax. */
+/** Finds the start of the data set and its transfer syntax. */
 function locateBody(bytes: Uint8Array, path: string): { start: number; transferSyntax: string } {
-  if (bytes.length === 0) throw new SpinegradError('ERR_DICOM_NOT_DICOM', `${path}: the file is empty`);
+  if (bytes.length === 0)
+    throw new SpinegradError('ERR_DICOM_NOT_DICOM', `${path}: not a DICOM file: it is empty`);
   const hasPrefix = bytes.length >= 132 && latin1(bytes, 128, 132) === 'DICM';
   if (!hasPrefix && !isTag(bytes, 0, 0x0002)) {
     const transferSyntax = guessTransferSyntax(bytes, 0);
     if (transferSyntax === null) {
       const found =
-        bytes.length < 132 ? `${bytes.length} bytes` : 'no DICM at byte 128 and no DICOM tag at 0';
-      throw new SpinegradError('ERR_DICOM_NOT_DICOM', `${path}: not a DICOM file (${found})`);
+        bytes.length < 132
+          ? `it has ${bytes.length} bytes`
+          : 'no DICM prefix at byte 128 and no DICOM tag at byte 0';
+      throw new SpinegradError('ERR_DICOM_NOT_DICOM', `${path}: not a DICOM file: ${found}`);
     }
     return { start: 0, transferSyntax };
   }
@@ -61,16 +64,16 @@ function locateBody(bytes: Uint8Array, path: string): { start: number; transferS
   const meta = readMetaHeader(bytes, offset, path);
   const transferSyntax = meta.transferSyntax ?? guessTransferSyntax(bytes, meta.end);
   if (transferSyntax !== null) return { start: meta.end, transferSyntax };
-  if (meta.end >= bytes.length) throw truncated(path, 'nothing follows the meta header');
+  if (meta.end >= bytes.length) throw truncated(path, 'no data set follows the File Meta Information');
   throw new SpinegradError(
     'ERR_DICOM_NOT_DICOM',
-    `${path}: the meta header names no transfer syntax (0002,0010) and none can be guessed from the data set`,
+    `${path}: Transfer Syntax UID (0002,0010) is missing and cannot be guessed from the data set`,
   );
 }
 
 /**
- * Group 0002 is always explicit little endian (PS3.10 section 7.1). It ends at the first tag of another group;
- * its stored length (0002,0000) is not trusted.
+ * Reads the File Meta Information, which is always Explicit VR Little Endian (PS3.10 section 7.1). It ends at the first
+ * tag that is not of group 0002; File Meta Information Group Length (0002,0000) is ignored, because it can be wrong.
  */
 function readMetaHeader(bytes: Uint8Array, start: number, path: string) {
   const view = viewOf(bytes);
@@ -79,9 +82,9 @@ function readMetaHeader(bytes: Uint8Array, start: number, path: string) {
   while (position + 8 <= bytes.length && view.getUint16(position, true) === 0x0002) {
     const long = LONG_VRS.has(latin1(bytes, position + 4, position + 6));
     const value = position + (long ? 12 : 8);
-    if (value > bytes.length) throw truncated(path, 'it ends inside the meta header');
+    if (value > bytes.length) throw truncated(path, 'it ends inside the File Meta Information');
     const end = value + (long ? view.getUint32(position + 8, true) : view.getUint16(position + 6, true));
-    if (end > bytes.length) throw truncated(path, 'it ends inside the meta header');
+    if (end > bytes.length) throw truncated(path, 'it ends inside the File Meta Information');
     if (view.getUint16(position + 2, true) === 0x0010) {
       transferSyntax = trimValue(latin1(bytes, value, end)) || null;
     }
@@ -93,7 +96,7 @@ function readMetaHeader(bytes: Uint8Array, start: number, path: string) {
 const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV']);
 const SHORT_VRS = new Set('AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US'.split(' '));
 
-/** The rules of pydicom's `force=True`: a first tag of a low group, then a VR or, implicit, a plausible length. */
+/** Same rules as pydicom's `force=True`: the first tag is of a low group, and a VR or a plausible length follows. */
 function guessTransferSyntax(bytes: Uint8Array, at: number): string | null {
   if (at + 8 > bytes.length) return null;
   const vr = latin1(bytes, at + 4, at + 6);
@@ -112,16 +115,16 @@ function inflate(body: Uint8Array, path: string): Uint8Array {
   try {
     return inflateRawSync(body, { maxOutputLength: MAX_INFLATED_BYTES });
   } catch (error) {
-    throw truncated(path, `the deflated data set cannot be inflated (${describe(error)})`, error);
+    throw truncated(path, `the data set cannot be inflated (${describe(error)})`, error);
   }
 }
 
-/** Value of a text element, without padding; null where it is absent or empty. */
+/** Value of a text element, without padding; null if it is absent or empty. */
 export function textOf(dataSet: DataSet, tag: string): string | null {
   return trimValue(dataSet.string(tag) ?? '') || null;
 }
 
-/** Values of a decimal or integer string (DS, IS); null where absent or where one of them is no number. */
+/** Values of a DS or IS element; null if it is absent or any value is not a number. */
 export function numbersOf(dataSet: DataSet, tag: string): number[] | null {
   const text = textOf(dataSet, tag);
   if (text === null) return null;
@@ -133,7 +136,7 @@ export function numberOf(dataSet: DataSet, tag: string): number | null {
   return numbersOf(dataSet, tag)?.[0] ?? null;
 }
 
-/** First item of a sequence, as a data set. */
+/** First item of a sequence; null if there is none. */
 export function firstItem(dataSet: DataSet, tag: string): DataSet | null {
   return itemsOf(dataSet, tag)[0]?.dataSet ?? null;
 }
@@ -142,7 +145,7 @@ export function itemsOf(dataSet: DataSet, tag: string): Element[] {
   return dataSet.elements[tag]?.items ?? [];
 }
 
-/** What somebody else's library threw, in one line. */
+/** The message of any thrown value. */
 export function describe(error: unknown): string {
   if (error instanceof Error) return error.message;
   if (typeof error === 'object' && error !== null && 'exception' in error) return describe(error.exception);
@@ -151,13 +154,13 @@ export function describe(error: unknown): string {
 
 export function truncated(path: string, found: string, cause?: unknown): SpinegradError {
   const overrun = /overrun|overread|past (the )?end|cannot be greater|outside the bounds/i.test(found);
-  const reason = overrun ? 'an element reaches beyond its end' : found;
+  const reason = overrun ? 'an element extends past the end of the file' : found;
   return new SpinegradError('ERR_DICOM_TRUNCATED', `${path}: the file is truncated or damaged: ${reason}`, {
     cause,
   });
 }
 
-/** Text is padded with a space, UIDs with NUL (PS3.5 section 6.2). */
+/** Removes padding: spaces after text, NUL after UIDs (PS3.5 section 6.2). */
 function trimValue(value: string): string {
   return value.replace(/[\0 ]+$/, '').trimStart();
 }

@@ -1,11 +1,11 @@
-/** The pixel cells of each frame: a slice of native pixel data, or the decoded fragments of encapsulated data. */
+/** Splits Pixel Data (7FE0,0010) into frames and decodes the encapsulated ones. */
 import type { DataSet, Element } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { startsCodestream } from './codestream.js';
 import { EXPLICIT_BIG_ENDIAN, truncated } from './dataset.js';
 import type { PixelCells, PixelLayout } from './layout.js';
 
-/** Yields the cells of every frame, one at a time. */
+/** Yields the pixel cells of each frame. */
 export async function* frameCells(
   dataSet: DataSet,
   element: Element,
@@ -17,7 +17,7 @@ export async function* frameCells(
     yield* nativeFrames(dataSet, element, layout, transferSyntax, path);
     return;
   }
-  // 0.1 s of loading that only compressed files are worth.
+  // Loading the codecs takes 0.1 s, and uncompressed files do not need them.
   const { codecOf, decodeFrame } = await import('./codecs.js');
   const codec = codecOf(transferSyntax, path);
   for (const encoded of encapsulatedFrames(dataSet, element, layout, path)) {
@@ -39,11 +39,11 @@ function* nativeFrames(
   if (found < expected) {
     throw truncated(
       path,
-      `${found} bytes of pixels, expected ${expected} (${frames} x ${rows} x ${columns})`,
+      `Pixel Data (7FE0,0010) has ${found} bytes, expected ${expected} (${frames} x ${rows} x ${columns})`,
     );
   }
-  // Cells of one byte in an OW element of a big-endian file are swapped in pairs (PS3.5 section 8.1.2); none of
-  // the big-endian files we know of does it, and neither do other readers undo it.
+  // PS3.5 section 8.1.2 swaps 8-bit cells of a big-endian OW element in pairs. No known file does this, and other
+  // readers do not undo it either.
   const littleEndian = transferSyntax !== EXPLICIT_BIG_ENDIAN;
   for (let frame = 0; frame < frames; frame++) {
     const start = element.dataOffset + frame * frameBytes;
@@ -52,8 +52,8 @@ function* nativeFrames(
 }
 
 /**
- * The encoded bytes of each frame. A frame may lie in several fragments (PS3.5 Annex A.4); where the Basic Offset
- * Table does not tell which, a new frame begins with each start of a codestream.
+ * The encoded bytes of each frame. A frame can have several fragments (PS3.5 Annex A.4). Without a Basic Offset Table,
+ * a frame begins at each fragment that starts a codestream.
  */
 function encapsulatedFrames(
   dataSet: DataSet,
@@ -64,7 +64,7 @@ function encapsulatedFrames(
   const table = element.basicOffsetTable ?? [];
   const fragments = (element.fragments ?? []).map(({ offset, position, length }) => {
     if (position + length > dataSet.byteArray.length)
-      throw truncated(path, 'a fragment of pixels is cut off');
+      throw truncated(path, 'a fragment of Pixel Data (7FE0,0010) extends past the end of the file');
     return { offset, bytes: dataSet.byteArray.subarray(position, position + length) };
   });
   const groups: Uint8Array[][] = [];
@@ -78,7 +78,7 @@ function encapsulatedFrames(
   if (groups.length !== frames) {
     throw new SpinegradError(
       'ERR_DICOM_DECODE',
-      `${path}: its ${fragments.length} fragments make up ${groups.length} frames, expected ${frames}`,
+      `${path}: Pixel Data (7FE0,0010) has ${fragments.length} fragments of ${groups.length} frames, expected ${frames}`,
     );
   }
   return groups.map((parts) => (parts.length === 1 ? parts[0]! : Buffer.concat(parts)));

@@ -1,21 +1,21 @@
 /**
- * Where an image lies in the patient. Everything is derived from ImageOrientationPatient and
- * ImagePositionPatient (PS3.3 C.7.6.2.1.1), in LPS: x grows to the patient's left, y to the back, z to the head.
- * Nothing about the order of rows, columns or slices is assumed: real files do hold the anterior side on the
- * right, or the slices from left to right.
+ * The position of an image in the patient, from Image Orientation (Patient) (0020,0037) and Image Position (Patient)
+ * (0020,0032) (PS3.3 C.7.6.2.1.1). Coordinates are LPS in mm: x increases to the patient's left, y to posterior, z to
+ * superior. The order of rows, columns and slices is never assumed: real files exist with anterior on the right and
+ * with slices numbered from left to right.
  */
 import type { Affine } from '../anatomy.js';
 import type { Geometry, Plane, Vector3 } from './types.js';
 
-/** The least cosine between the normal and a patient axis for a plane to bear that axis' name (37 degrees). */
+/** Minimum cosine between the normal and a patient axis for a named plane (37 degrees). */
 const OBLIQUITY_COSINE = 0.8;
 
-/** Unit vectors may be off by rounding of the decimal strings; more than this and the header is not believed. */
+/** Maximum deviation from orthonormal vectors. The decimal strings of a header are rounded. */
 const ORTHONORMAL_TOLERANCE = 0.01;
 
 /**
- * Builds a geometry from the values of (0020,0037) and (0020,0032); null unless there are six direction cosines
- * that form two perpendicular unit vectors, and three finite coordinates.
+ * The image plane from the values of Image Orientation (Patient) (0020,0037) and Image Position (Patient) (0020,0032);
+ * null unless there are three coordinates and six direction cosines of two perpendicular unit vectors.
  */
 export function geometryFrom(
   orientation: readonly number[] | null,
@@ -28,13 +28,14 @@ export function geometryFrom(
   return { rowDirection: row, columnDirection: column, position: position as unknown as Vector3 };
 }
 
-/** Unit normal of the image plane: row direction x column direction. */
+/** Unit normal of the image plane: the cross product of row direction and column direction. */
 export function normalOf(geometry: Geometry): Vector3 {
   const [a, b, c] = geometry.rowDirection;
   const [d, e, f] = geometry.columnDirection;
   return [b * f - c * e, c * d - a * f, a * e - b * d];
 }
 
+/** The named plane whose axis is within 37 degrees of the normal, else `oblique`. */
 export function planeOf(geometry: Geometry): Plane {
   const axis = dominantAxis(normalOf(geometry));
   if (Math.abs(normalOf(geometry)[axis]) < OBLIQUITY_COSINE) return 'oblique';
@@ -42,25 +43,28 @@ export function planeOf(geometry: Geometry): Plane {
 }
 
 /**
- * Position in mm along the slice axis, which is the normal turned so that it grows to the patient's LEFT on
- * sagittal images, to the back on coronal and to the head on axial ones, whatever the order of the files.
+ * Position in mm along the slice axis. The axis is the normal, with the sign for which positions increase to the
+ * patient's left (sagittal), to posterior (coronal) or to superior (axial).
  */
 export function slicePosition(geometry: Geometry): number {
   const normal = normalOf(geometry);
   return dot(geometry.position, normal) * (normal[dominantAxis(normal)] < 0 ? -1 : 1);
 }
 
-/** Sorts slices by `slicePosition`: the first of a sagittal stack is the one furthest to the patient's right. */
+/** Sorts slices by `slicePosition`; the first sagittal slice is the rightmost one. */
 export function sortSlices<T extends { geometry: Geometry | null }>(slices: readonly T[]): T[] {
   return slices
-    .map((slice) => ({ slice, at: slice.geometry === null ? 0 : slicePosition(slice.geometry) }))
-    .sort((a, b) => a.at - b.at)
+    .map((slice) => ({ slice, position: slice.geometry === null ? 0 : slicePosition(slice.geometry) }))
+    .sort((a, b) => a.position - b.position)
     .map(({ slice }) => slice);
 }
 
 /**
- * Patient coordinates (mm) of the image point (x, y), in pixels from the centre of the first pixel
- * (PS3.3 equation C.7.6.2.1-1). `spacing` is PixelSpacing: between rows, between columns.
+ * Patient coordinates in mm of the image point (x, y) (PS3.3 equation C.7.6.2.1-1).
+ *
+ * @param spacing Pixel Spacing (0028,0030): between rows, between columns, in mm
+ * @param x column, in pixels from the centre of the first pixel
+ * @param y row, in pixels from the centre of the first pixel
  */
 export function toPatient(
   geometry: Geometry,
@@ -78,7 +82,7 @@ export function toPatient(
   ];
 }
 
-/** Image point (x, y) in pixels of the orthogonal projection of a patient point (mm) onto the image plane. */
+/** Image point, in pixels, of the orthogonal projection of a patient point (mm) onto the image plane. */
 export function toPixel(
   geometry: Geometry,
   spacing: readonly [number, number],
@@ -96,16 +100,16 @@ export function toPixel(
 }
 
 export interface CanonicalOrientation {
-  /** Canonical pixel (u, v) to image pixel (x, y). */
+  /** Maps the canonical pixel (u, v) to the image pixel (x, y). */
   toImage: Affine;
   /** Size of the canonical image. */
   width: number;
   height: number;
-  /** True where rows and columns change places: spacing does too. */
+  /** Whether rows and columns, and therefore their spacings, are swapped. */
   transposed: boolean;
 }
 
-/** Patient directions in which u and v grow in a canonical image, as (axis, sign). */
+/** Patient directions in which u and v of a canonical image increase, as [axis, sign]. */
 const CANONICAL_AXES = {
   sagittal: { u: [1, 1], v: [2, -1] },
   coronal: { u: [0, 1], v: [2, -1] },
@@ -113,9 +117,9 @@ const CANONICAL_AXES = {
 } as const;
 
 /**
- * How to flip or transpose an image of `columns` x `rows` pixels so that it is seen as radiologists do. On
- * sagittal images anterior is LEFT and superior is UP; coronal and axial images have the patient's left on the
- * right, superior or anterior up. An oblique image takes the plane nearest to it.
+ * The flip or transposition that brings an image of `columns` x `rows` pixels into the radiological view. Sagittal:
+ * anterior left, superior up. Coronal: the patient's left on the right, superior up. Axial: the patient's left on the
+ * right, anterior up. An oblique image is treated as the nearest plane.
  */
 export function canonicalOrientation(
   geometry: Geometry,

@@ -1,7 +1,6 @@
 /**
- * The tags that the project asks of a DICOM file, without its pixels. Classic objects hold them at the top;
- * enhanced multi-frame objects hold them in functional groups, shared or per frame (PS3.3 C.7.6.16). Both are
- * read through the same functions.
+ * Reads the attributes that this project uses. Classic objects have them at the top level of the data set, enhanced
+ * multi-frame objects in shared or per-frame functional groups (PS3.3 C.7.6.16).
  */
 import type { DataSet } from 'dicom-parser';
 import { firstItem, itemsOf, numberOf, numbersOf, PIXEL_DATA, textOf } from './dataset.js';
@@ -16,7 +15,7 @@ const PIXEL_MEASURES = 'x00289110';
 const MR_TIMING = 'x00189112';
 const MR_ECHO = 'x00189114';
 
-/** Reads the header from a parsed data set. */
+/** The header of a parsed data set. */
 export function headerOf(dataSet: DataSet, transferSyntax: string, path: string): DicomHeader {
   const measures = macroOf(dataSet, 0, PIXEL_MEASURES);
   const bitsAllocated = dataSet.uint16('x00280100') ?? null;
@@ -52,7 +51,7 @@ export function headerOf(dataSet: DataSet, transferSyntax: string, path: string)
   };
 }
 
-/** Geometry of one frame, or null where the file has none. */
+/** Image plane of one frame; null if it is missing or invalid. */
 export function frameGeometry(dataSet: DataSet, frame: number): Geometry | null {
   return geometryFrom(
     numbersOf(macroOf(dataSet, frame, PLANE_ORIENTATION), 'x00200037'),
@@ -61,13 +60,13 @@ export function frameGeometry(dataSet: DataSet, frame: number): Geometry | null 
 }
 
 /**
- * The data set that holds the attributes of a functional group macro for one frame: the frame's own group, else
- * the shared one, else the top of the file, where classic objects keep them.
+ * The data set with the attributes of a functional group macro for one frame: the per-frame group, else the shared
+ * group, else the top level, as in classic objects.
  */
 export function macroOf(dataSet: DataSet, frame: number, macro: string): DataSet {
-  const own = itemsOf(dataSet, PER_FRAME_FUNCTIONAL_GROUPS)[frame]?.dataSet;
+  const perFrame = itemsOf(dataSet, PER_FRAME_FUNCTIONAL_GROUPS)[frame]?.dataSet;
   const shared = firstItem(dataSet, SHARED_FUNCTIONAL_GROUPS);
-  return (own && firstItem(own, macro)) ?? (shared && firstItem(shared, macro)) ?? dataSet;
+  return (perFrame && firstItem(perFrame, macro)) ?? (shared && firstItem(shared, macro)) ?? dataSet;
 }
 
 function pairOf(values: number[] | null): readonly [number, number] | null {

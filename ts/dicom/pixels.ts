@@ -1,39 +1,35 @@
 /**
- * From stored values to modality values. A stored value is the BitsStored bits below HighBit of a pixel cell,
- * sign-extended where PixelRepresentation says so (PS3.5 section 8.1); the modality value is
- * slope * stored + intercept, or an entry of the modality LUT (PS3.3 C.11.1).
+ * From pixel cells to modality values. A stored value is the Bits Stored (0028,0101) bits up to High Bit (0028,0102) of
+ * a pixel cell, sign-extended if Pixel Representation (0028,0103) is 1 (PS3.5 section 8.1). The modality value is
+ * Rescale Slope (0028,1053) * stored value + Rescale Intercept (0028,1052), or an entry of the Modality LUT Sequence
+ * (0028,3000) (PS3.3 C.11.1).
  */
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
-import { countsOf, zeroCounts } from './counts.js';
 import { firstItem, numberOf } from './dataset.js';
 import { macroOf } from './header.js';
+import { emptyHistogram, histogramOf } from './histogram.js';
 import type { PixelCells, PixelLayout } from './layout.js';
 import type { DicomFrame } from './types.js';
-import { intensityWindow, windowOfCounts } from './window.js';
+import { intensityWindow, windowOfHistogram } from './window.js';
 
 const PIXEL_VALUE_TRANSFORMATION = 'x00289145';
 const MODALITY_LUT = 'x00283000';
 
-/** Smallest and largest stored value that the layout can hold. */
-export function storedRange({ bitsStored, signed }: PixelLayout): readonly [low: number, high: number] {
-  return signed ? [-(2 ** (bitsStored - 1)), 2 ** (bitsStored - 1) - 1] : [0, 2 ** bitsStored - 1];
-}
-
 /** Maps a stored value of one frame to its modality value. */
 export type ModalityTransform = (stored: number) => number;
 
-/** The modality transform of one frame, from its LUT, its functional group, or the top of the file. */
+/** The modality transform of one frame: from the LUT, else from its functional group, else from the top level. */
 export function modalityTransform(dataSet: DataSet, frame: number, path: string): ModalityTransform {
   const lut = firstItem(dataSet, MODALITY_LUT);
   if (lut !== null) return lookupTable(lut, path);
   const group = macroOf(dataSet, frame, PIXEL_VALUE_TRANSFORMATION);
   const slope = numberOf(group, 'x00281053') ?? 1;
   const intercept = numberOf(group, 'x00281052') ?? 0;
-  return slope === 1 && intercept === 0 ? asStored : (stored) => slope * stored + intercept;
+  return slope === 1 && intercept === 0 ? identity : (stored) => slope * stored + intercept;
 }
 
-const asStored: ModalityTransform = (stored) => stored;
+const identity: ModalityTransform = (stored) => stored;
 
 /** LUT Descriptor (0028,3002): number of entries (0 means 65536), first stored value mapped, bits per entry. */
 function lookupTable(lut: DataSet, path: string): ModalityTransform {
@@ -44,7 +40,7 @@ function lookupTable(lut: DataSet, path: string): ModalityTransform {
   if (data === undefined || data.length < 2 * entries) {
     throw new SpinegradError(
       'ERR_DICOM_UNSUPPORTED',
-      `${path}: the modality LUT holds ${data?.length ?? 0} bytes, expected ${entries} entries of 16 bits`,
+      `${path}: LUT Data (0028,3006) has ${data?.length ?? 0} bytes, expected ${entries} entries of 16 bits`,
     );
   }
   const table = Array.from({ length: entries }, (_, index) => lut.uint16('x00283006', index)!);
@@ -52,9 +48,9 @@ function lookupTable(lut: DataSet, path: string): ModalityTransform {
 }
 
 /**
- * Modality values of one frame, and their robust window. Where every cell is its modality value, as in most images, they
- * stay where they are. With `invert` (MONOCHROME1) the range of possible values is reversed, so that larger is brighter
- * and the range stays the same.
+ * The modality values of one frame and their intensity window. If the cells already are the modality values, as in most
+ * images, the result is a view of them. `invert` (MONOCHROME1) reflects the values within the range of possible values,
+ * so that larger is brighter.
  */
 export function modalityValues(
   cells: PixelCells,
@@ -63,20 +59,22 @@ export function modalityValues(
   invert: boolean,
 ): Pick<DicomFrame, 'pixels' | 'window'> {
   const values = cellValues(cells);
-  if (transform === asStored && !invert && !layout.signed) {
-    const counts = countsOf(values);
-    const whole = layout.highBit === layout.bitsStored - 1 && counts.length <= 2 ** layout.bitsStored;
-    if (whole) return { pixels: values, window: windowOfCounts(counts, values.length, (value) => value) };
+  if (transform === identity && !invert && !layout.signed) {
+    const { bitsStored, highBit } = layout;
+    const histogram = histogramOf(values);
+    if (highBit === bitsStored - 1 && histogram.length <= 2 ** bitsStored) {
+      return { pixels: values, window: windowOfHistogram(histogram, values.length, (value) => value) };
+    }
   }
-  return convertedValues(values, valueTable(transform, layout, invert), layout);
+  return transformValues(values, valueTable(transform, layout, invert), layout);
 }
 
-function convertedValues(
+function transformValues(
   values: Uint8Array | Uint16Array,
   table: Float32Array,
   { rows, columns, bitsStored, highBit, signed }: PixelLayout,
 ): Pick<DicomFrame, 'pixels' | 'window'> {
-  const counts = zeroCounts(table.length);
+  const histogram = emptyHistogram(table.length);
   const left = 31 - highBit;
   const right = 32 - bitsStored;
   const zero = signed ? table.length / 2 : 0;
@@ -85,15 +83,15 @@ function convertedValues(
     const cell = values[i]! << left;
     const stored = zero + (signed ? cell >> right : cell >>> right);
     pixels[i] = table[stored]!;
-    counts[stored]!++;
+    histogram[stored]!++;
   }
-  const window = ascends(table)
-    ? windowOfCounts(counts, pixels.length, (stored) => table[stored]!)
+  const window = isNonDecreasing(table)
+    ? windowOfHistogram(histogram, pixels.length, (stored) => table[stored]!)
     : intensityWindow(pixels);
   return { pixels, window };
 }
 
-/** What each of the at most 65,536 stored values becomes, from the lowest on. */
+/** The modality value of each possible stored value, at most 65,536, in ascending order of the stored values. */
 function valueTable(transform: ModalityTransform, layout: PixelLayout, invert: boolean): Float32Array {
   const [low, high] = storedRange(layout);
   const ends = transform(low) + transform(high);
@@ -105,16 +103,21 @@ function valueTable(transform: ModalityTransform, layout: PixelLayout, invert: b
   return table;
 }
 
-/** Whether all values are finite and none is below the one before. */
-function ascends(table: Float32Array): boolean {
+/** Smallest and largest stored value that the layout can represent. */
+function storedRange({ bitsStored, signed }: PixelLayout): readonly [low: number, high: number] {
+  return signed ? [-(2 ** (bitsStored - 1)), 2 ** (bitsStored - 1) - 1] : [0, 2 ** bitsStored - 1];
+}
+
+/** Whether all values are finite and none is smaller than the previous one. */
+function isNonDecreasing(table: Float32Array): boolean {
   for (let i = 1; i < table.length; i++) if (!(table[i]! >= table[i - 1]!)) return false;
   return Number.isFinite(table[0]) && Number.isFinite(table.at(-1));
 }
 
-/** The cells as numbers, where they lie if the processor can read them there. */
+/** The cells as integers; a view of the bytes if they are little-endian and aligned. */
 function cellValues({ bytes, bitsAllocated, littleEndian }: PixelCells): Uint8Array | Uint16Array {
   if (bitsAllocated === 8) return bytes;
-  const placed = littleEndian && bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
-  if (!littleEndian) Buffer.from(placed.buffer).swap16();
-  return new Uint16Array(placed.buffer, placed.byteOffset, placed.length / 2);
+  const aligned = littleEndian && bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+  if (!littleEndian) Buffer.from(aligned.buffer).swap16();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
 }

@@ -1,4 +1,4 @@
-/** Reads many files at once in worker threads. A file that crashes its thread or exceeds the time limit rejects alone. */
+/** Reads files in worker threads. A file that crashes its thread or exceeds the time limit rejects alone. */
 import { SpinegradError } from '../error.js';
 import { WorkerLostError, WorkerPool, type WorkerPoolOptions } from '../io/workerPool.js';
 import type { DicomImage, ReadOptions } from './types.js';

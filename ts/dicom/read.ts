@@ -1,12 +1,13 @@
 /**
- * Reading of one DICOM file: `readDicom` gives its pixels and geometry, `readHeader` its tags alone. Every
- * failure is a SpinegradError whose message begins with the path, so that a run can report and skip the file.
+ * Reads one DICOM file: `readDicom` returns pixels and geometry, `readHeader` the attributes only. Every failure is a
+ * SpinegradError whose message begins with the path, so that a run can report the file and skip it.
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
+import { readError } from '../io/files.js';
 import { describe, PIXEL_DATA, parseDataSet, truncated } from './dataset.js';
 import { frameCells } from './frames.js';
 import { frameGeometry, headerOf } from './header.js';
@@ -14,11 +15,15 @@ import { pixelLayout } from './layout.js';
 import { modalityTransform, modalityValues } from './pixels.js';
 import type { DicomFrame, DicomHeader, DicomImage, ReadOptions } from './types.js';
 
-/** Enough for the header of nearly every file; those that need more are read whole. */
+/** Bytes that `readHeader` reads first; if they do not hold the header, it reads the file. */
 const HEADER_BYTES = 64 * 1024;
 
 /**
  * Reads and decodes a file.
+ *
+ * @example
+ * const { frames, rows, columns, pixelSpacing } = await readDicom('1.dcm');
+ * const { pixels, geometry } = frames[0]!; // rows * columns modality values, image plane in mm
  *
  * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED,
  *   ERR_DICOM_NO_PIXELS, ERR_DICOM_UNSUPPORTED, ERR_DICOM_DECODE
@@ -27,7 +32,11 @@ export async function readDicom(path: string, options: ReadOptions = {}): Promis
   return parseDicom(await readBytes(path), path, options);
 }
 
-/** Decodes the bytes of a file, where its pixels may stay; `path` only names it in errors and in the result. */
+/**
+ * Decodes the bytes of a file. The pixels can be views of `bytes`. `path` appears in errors and in the result.
+ *
+ * @throws SpinegradError see `readDicom`
+ */
 export async function parseDicom(
   bytes: Uint8Array,
   path: string,
@@ -42,7 +51,11 @@ export async function parseDicom(
   }
 }
 
-/** Reads the tags of a file without decoding, or where possible even reading, its pixels. */
+/**
+ * Reads the attributes of a file, and usually only its first 64 KiB.
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED
+ */
 export async function readHeader(path: string): Promise<DicomHeader> {
   const start = await readBytes(path, HEADER_BYTES);
   try {
@@ -54,7 +67,7 @@ export async function readHeader(path: string): Promise<DicomHeader> {
   return parseHeader(await readBytes(path), path);
 }
 
-/** Reads the tags from the bytes of a file. */
+/** Reads the attributes from the bytes of a file; see `readHeader`. */
 export function parseHeader(bytes: Uint8Array, path: string): DicomHeader {
   const { dataSet, transferSyntax } = parseDataSet(bytes, path, true);
   try {
@@ -108,26 +121,21 @@ function summaryOf(header: DicomHeader): Omit<DicomImage, 'frames'> {
   };
 }
 
-/** The whole file, in memory of its own that a thread can hand over, or its first `limit` bytes. */
+/** The bytes of a file, in a buffer that can be transferred to another thread, or the first `limit` bytes. */
 async function readBytes(path: string, limit?: number): Promise<Uint8Array> {
   try {
-    // A thread has nothing else to do meanwhile, and takes half as long without another one's help.
-    if (!isMainThread) return limit === undefined ? ownMemory(readFileSync(path)) : startOf(path, limit);
+    // In a worker thread, synchronous reads are faster and block nothing.
+    if (!isMainThread) return limit === undefined ? ownMemory(readFileSync(path)) : firstBytes(path, limit);
     if (limit === undefined) return ownMemory(await readFile(path));
     await using file = await open(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(limit), 0, limit, 0);
     return buffer.subarray(0, bytesRead);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') {
-      throw new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file`, { cause: error });
-    }
-    const found = code === 'EISDIR' ? 'it is a folder, expected a DICOM file' : describe(error);
-    throw new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: ${found}`, { cause: error });
+    throw readError(path, error);
   }
 }
 
-function startOf(path: string, limit: number): Uint8Array {
+function firstBytes(path: string, limit: number): Uint8Array {
   const file = openSync(path, 'r');
   try {
     const buffer = Buffer.alloc(limit);
@@ -137,12 +145,12 @@ function startOf(path: string, limit: number): Uint8Array {
   }
 }
 
-/** Small files lie in memory that others share. */
+/** Copies a small file out of the memory pool that Node's buffers share. */
 function ownMemory(bytes: Buffer): Uint8Array {
   return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
-/** Accessors of the parser throw where an element reaches beyond the end of the file. */
+/** Accessors of the parser throw if an element extends past the end of the file. */
 function asDicomError(error: unknown, path: string): SpinegradError {
   return error instanceof SpinegradError ? error : truncated(path, describe(error), error);
 }

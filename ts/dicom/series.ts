@@ -1,21 +1,21 @@
 /**
- * Finds the series in a folder from the headers of its files, and among them the one that the graders are made
- * for: the sagittal T2. The plane is taken from the geometry, the weighting from echo time and, where that is
- * missing, from the description.
+ * Groups the files of a folder into series by their headers, and finds the sagittal T2 series. The plane follows from
+ * the geometry; the weighting from Echo Time (0018,0081) or, if that is missing, from Series Description (0008,103E).
  */
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Skipped, SpinegradError } from '../error.js';
 import { planeOf, sortSlices } from './geometry.js';
+import { imageSize } from './layout.js';
 import { readHeader } from './read.js';
 import type { DicomHeader, Plane } from './types.js';
 
 export interface Series {
-  /** SeriesInstanceUID, or the folder where the files have none. */
+  /** Series Instance UID (0020,000E), or the folder if the files have none. */
   id: string;
-  /** Sorted along the slice axis (on sagittal series from the patient's right to the left), else by number. */
+  /** Sorted by `slicePosition`; a series without geometry or of several planes by Instance Number (0020,0013). */
   files: DicomHeader[];
-  /** `mixed`: scouts hold several planes in one series; `unknown`: no file has a geometry. */
+  /** `mixed`: the series has several planes, like a localizer; `unknown`: no file has a geometry. */
   plane: Plane | 'mixed' | 'unknown';
   modality: string | null;
   description: string | null;
@@ -28,22 +28,26 @@ export interface Series {
 
 export interface FoundSeries {
   series: Series[];
-  /** Files that could not be read, or that hold no image. */
+  /** Files and folders that could not be read, and files without an image. */
   skipped: Skipped[];
 }
 
-/** Names that DICOM files have in practice; others in a folder are passed over in silence. */
+/** Names of DICOM files in practice. Other files of a folder are ignored. */
 const DICOM_NAME = /(^[^.]+|\.(dcm|dicom|ima|\d+))$/i;
 
-/** Spin-echo images with a longer echo time than this (ms) are T2-weighted; T1 has some 10 ms, PD some 30. */
+/** Minimum TE of T2-weighted spin echo, ms. Typical: 10 ms for T1, 30 ms for PD. */
 const T2_ECHO_TIME = 60;
 
 const NOT_T2 = /(?<![a-z0-9])(t1|pd|flair)(?![a-z0-9])/i;
 const FAT_SUPPRESSED = /(?<![a-z])(stir|tirm|fs|fat.?sat|spair)(?![a-z])/i;
 
 /**
- * Reads the headers below `path` (a file, or a folder with all its subfolders) and groups them by series; subfolders
- * that cannot be opened are skipped.
+ * Reads the headers of a file, or of all files below a folder, and groups them by series. Files and subfolders that
+ * cannot be read are listed in `skipped`.
+ *
+ * @example
+ * const { series } = await findSeries('study/');
+ * const [best] = sagittalT2(series, 'study/');
  *
  * @throws SpinegradError ERR_FILE_NOT_FOUND
  */
@@ -53,9 +57,7 @@ export async function findSeries(path: string): Promise<FoundSeries> {
   for (const file of await dicomFiles(path, skipped)) {
     try {
       const header = await readHeader(file);
-      if (!header.hasPixelData || !header.rows || !header.columns) {
-        throw new SpinegradError('ERR_DICOM_NO_PIXELS', `${file}: holds no image`);
-      }
+      imageSize(header); // throws if there is no image
       const id = header.seriesInstanceUid ?? dirname(file);
       groups.set(id, [...(groups.get(id) ?? []), header]);
     } catch (error) {
@@ -67,13 +69,14 @@ export async function findSeries(path: string): Promise<FoundSeries> {
 }
 
 /**
- * The sagittal T2 series, the best one first: plain T2 before fat-suppressed (STIR), then the one with the most slices.
+ * The sagittal T2 series of `series`, best first: T2 before fat-suppressed T2 (STIR), then by number of slices.
  *
- * @throws SpinegradError ERR_SERIES_NOT_FOUND, which says what was found instead
+ * @param path for the error message
+ * @throws SpinegradError ERR_SERIES_NOT_FOUND, with a list of the series that were found
  */
 export function sagittalT2(series: readonly Series[], path: string): [Series, ...Series[]] {
-  const candidates = series.filter((one) => one.plane === 'sagittal' && isMr(one) && isT2(one));
-  const slices = (one: Series) => one.files.reduce((sum, { frames }) => sum + frames, 0);
+  const candidates = series.filter((item) => item.plane === 'sagittal' && isMr(item) && isT2(item));
+  const slices = ({ files }: Series) => files.reduce((sum, { frames }) => sum + frames, 0);
   const [best, ...others] = candidates.sort(
     (a, b) => Number(isFatSuppressed(a)) - Number(isFatSuppressed(b)) || slices(b) - slices(a),
   );
@@ -81,7 +84,7 @@ export function sagittalT2(series: readonly Series[], path: string): [Series, ..
     const found = series.length === 0 ? 'no image series' : series.map(summary).join('; ');
     throw new SpinegradError(
       'ERR_SERIES_NOT_FOUND',
-      `${path}: no sagittal T2 series. Found: ${found}. Give a folder or file that holds one`,
+      `${path}: no sagittal T2 series; found: ${found}; pass a file or folder that contains one`,
     );
   }
   return [best, ...others];
@@ -102,7 +105,7 @@ async function dicomFiles(path: string, skipped: Skipped[]): Promise<string[]> {
         else if (entry.isFile() && DICOM_NAME.test(entry.name) && entry.name !== 'DICOMDIR') files.push(name);
       }
     } catch (error) {
-      const message = `${folder}: cannot be opened (${(error as Error).message})`;
+      const message = `${folder}: cannot be read: ${(error as Error).message}`;
       skipped.push({ path: folder, code: 'ERR_FILE_READ', message });
     }
   }

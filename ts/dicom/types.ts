@@ -1,20 +1,16 @@
-/**
- * A decoded DICOM image as the rest of the project sees it: modality values (after rescale) and what is known
- * of where they lie in the patient.
- */
-
+/** A decoded DICOM image: modality values and their position in the patient. */
 import type { IntensityWindow } from './window.js';
 
-/** A unit vector or a point in patient coordinates: LPS (x to the left, y to the back, z to the head), mm. */
+/** A unit vector, or a point in mm, in patient coordinates (LPS: x to the left, y to posterior, z to superior). */
 export type Vector3 = readonly [number, number, number];
 
 /** Image plane of one frame (PS3.3 C.7.6.2). */
 export interface Geometry {
-  /** Direction in which the column index grows (first triple of (0020,0037)). */
+  /** Direction of increasing column index: first triple of Image Orientation (Patient) (0020,0037). */
   rowDirection: Vector3;
-  /** Direction in which the row index grows (second triple of (0020,0037)). */
+  /** Direction of increasing row index: second triple of (0020,0037). */
   columnDirection: Vector3;
-  /** Centre of the first pixel, (0020,0032). */
+  /** Centre of the first pixel in mm: Image Position (Patient) (0020,0032). */
   position: Vector3;
 }
 
@@ -24,10 +20,11 @@ export type Pixels = Float32Array | Uint16Array | Uint8Array;
 
 export interface DicomFrame {
   /**
-   * Row-major modality values: rescaled; MONOCHROME1 is inverted so that larger is always brighter. Where the file holds
-   * just these, they are its own integers.
+   * Modality values, row-major. MONOCHROME1 is inverted, so that larger is brighter. They are integers if the file
+   * stores them as they are, else float32.
    */
   pixels: Pixels;
+  /** 0.5th to 99.5th percentile of `pixels`. */
   window: IntensityWindow;
   geometry: Geometry | null;
 }
@@ -42,14 +39,14 @@ export interface DicomImage {
   seriesDescription: string | null;
   rows: number;
   columns: number;
-  /** (row spacing, column spacing) in mm, (0028,0030); null where the file has none. */
+  /** Pixel Spacing (0028,0030) in mm: between rows, between columns. */
   pixelSpacing: readonly [number, number] | null;
-  /** Spacing between slices or slice thickness in mm, (0018,0088) else (0018,0050). */
+  /** Spacing Between Slices (0018,0088), else Slice Thickness (0018,0050), in mm. */
   sliceSpacing: number | null;
   frames: DicomFrame[];
 }
 
-/** The tags of interest of a file, read without its pixels. Numbers in the units of DICOM (mm, ms). */
+/** Attributes of a file, read without its pixels; null if absent. Lengths are in mm, times in ms. */
 export interface DicomHeader {
   path: string;
   transferSyntax: string;
@@ -77,11 +74,11 @@ export interface DicomHeader {
   signed: boolean;
   pixelSpacing: readonly [number, number] | null;
   sliceSpacing: number | null;
-  /** Of the first frame. */
+  /** Image plane of the first frame. */
   geometry: Geometry | null;
 }
 
 export interface ReadOptions {
-  /** False keeps the values of MONOCHROME1 as they are stored (larger is darker). Default true. */
+  /** Whether MONOCHROME1 is inverted, so that larger is brighter; default true. */
   invertMonochrome1?: boolean;
 }

@@ -1,9 +1,9 @@
 /**
- * Robust ranges of intensity: the 0.5th and the 99.5th percentile (nearest rank) of a slice's finite values, by
- * counting, without sorting.
+ * Robust intensity ranges: the 0.5th and the 99.5th percentile (nearest rank) of the finite values of a slice, found in
+ * histograms instead of by sorting.
  */
 
-/** What a crop's pixels span. */
+/** A range of modality values. */
 export interface IntensityWindow {
   low: number;
   high: number;
@@ -12,49 +12,56 @@ export interface IntensityWindow {
 const LOW = 0.005;
 const HIGH = 0.995;
 
-/** The window of `count` values, counted each in its place; the value of a place is at least that of the one before. */
-export function windowOfCounts(
-  counts: Uint32Array,
+/** The window of `count` values in a histogram. `valueAt` gives the value of a bin and must not decrease. */
+export function windowOfHistogram(
+  histogram: Uint32Array,
   count: number,
-  valueAt: (place: number) => number,
+  valueAt: (bin: number) => number,
 ): IntensityWindow {
-  const at = (share: number) => valueAt(placeOf(counts, 0, rankOf(share, count))[0]);
-  return windowOf(at(LOW), at(HIGH));
+  const percentile = (fraction: number) => valueAt(binOfRank(histogram, 0, rankOf(fraction, count))[0]);
+  return windowOf(percentile(LOW), percentile(HIGH));
 }
 
 /**
- * The window of any values. A float's bits, those below the sign turned over where it is negative, are an integer that
- * orders as the values do: its upper half is counted first, then the lower half of those values whose upper half holds
- * the rank.
+ * The window of float values. The bits of a float, all but the sign inverted if it is negative, are an integer in the
+ * order of the floats. A first histogram counts the upper 16 bits of all values; a second one counts the lower 16 bits
+ * of the values whose upper bits are those of the percentile.
  */
 export function intensityWindow(pixels: Float32Array): IntensityWindow {
   const bits = new Int32Array(pixels.buffer, pixels.byteOffset, pixels.length);
-  const counts = upperCounts(bits);
+  const histogram = upperHistogram(bits);
   let finite = 0;
-  for (let upper = FIRST_FINITE; upper <= LAST_FINITE; upper++) finite += counts[upper]!;
+  for (let upper = FIRST_FINITE; upper <= LAST_FINITE; upper++) finite += histogram[upper]!;
   if (finite === 0) return windowOf(0, 0);
-  const [upperLow, rankLow] = placeOf(counts, FIRST_FINITE, rankOf(LOW, finite));
-  const [upperHigh, rankHigh] = placeOf(counts, FIRST_FINITE, rankOf(HIGH, finite));
-  const [countsLow, countsHigh] = lowerCounts(bits, upperLow, upperHigh);
-  const at = (upper: number, lower: Uint32Array, rank: number) =>
-    floatOf(((upper - 0x8000) << 16) | placeOf(lower, 0, rank)[0]);
-  return windowOf(at(upperLow, countsLow, rankLow), at(upperHigh, countsHigh, rankHigh));
+  const [lowUpper, lowRank] = binOfRank(histogram, FIRST_FINITE, rankOf(LOW, finite));
+  const [highUpper, highRank] = binOfRank(histogram, FIRST_FINITE, rankOf(HIGH, finite));
+  const [lowHistogram, highHistogram] = lowerHistograms(bits, lowUpper, highUpper);
+  const percentile = (upper: number, lower: Uint32Array, rank: number) =>
+    floatOf(((upper - 0x8000) << 16) | binOfRank(lower, 0, rank)[0]);
+  return windowOf(
+    percentile(lowUpper, lowHistogram, lowRank),
+    percentile(highUpper, highHistogram, highRank),
+  );
 }
 
-/** A constant image gets a range of 1 above its value. */
+/** The window of a constant image has a width of 1. */
 const windowOf = (low: number, high: number): IntensityWindow => ({ low, high: high > low ? high : low + 1 });
 
-const rankOf = (share: number, count: number): number => Math.round(share * (count - 1));
+const rankOf = (fraction: number, count: number): number => Math.round(fraction * (count - 1));
 
-/** The place of rank `k` (from 0) in counts from `first` on, and its rank among those counted there. */
-function placeOf(counts: Uint32Array, first: number, k: number): readonly [place: number, rank: number] {
-  let place = first;
-  for (; k >= counts[place]!; place++) k -= counts[place]!;
-  return [place, k];
+/** The bin that contains the value of `rank` (from 0, counted from the bin `first`), and the rank in that bin. */
+function binOfRank(
+  histogram: Uint32Array,
+  first: number,
+  rank: number,
+): readonly [bin: number, rank: number] {
+  let bin = first;
+  for (; rank >= histogram[bin]!; bin++) rank -= histogram[bin]!;
+  return [bin, rank];
 }
 
 const HALF = 1 << 16;
-/** Upper halves of finite values; minus infinity and negative NaNs are below, the positive ones above. */
+/** Upper 16 bits of finite values. Smaller ones are -infinity and negative NaNs, larger ones +infinity and NaNs. */
 const FIRST_FINITE = 0x0080;
 const LAST_FINITE = 0xff7f;
 
@@ -63,22 +70,22 @@ const upperOf = (order: number): number => (order >> 16) + 0x8000;
 
 const floatOf = (order: number): number => new Float32Array(Int32Array.of(orderOf(order)).buffer)[0]!;
 
-/** How often each upper half occurs. */
-function upperCounts(bits: Int32Array): Uint32Array {
-  const counts = new Uint32Array(HALF);
-  for (let i = 0; i < bits.length; i++) counts[upperOf(orderOf(bits[i]!))]!++;
-  return counts;
+/** Histogram of the upper 16 bits. */
+function upperHistogram(bits: Int32Array): Uint32Array {
+  const histogram = new Uint32Array(HALF);
+  for (let i = 0; i < bits.length; i++) histogram[upperOf(orderOf(bits[i]!))]!++;
+  return histogram;
 }
 
-/** How often each lower half occurs beside either of two upper ones, which may be the same. */
-function lowerCounts(bits: Int32Array, one: number, other: number): readonly [Uint32Array, Uint32Array] {
-  const counts = new Uint32Array(HALF);
-  const others = one === other ? counts : new Uint32Array(HALF);
+/** Histograms of the lower 16 bits of the values with the upper bits `a` and `b`, which may be equal. */
+function lowerHistograms(bits: Int32Array, a: number, b: number): readonly [Uint32Array, Uint32Array] {
+  const histogramA = new Uint32Array(HALF);
+  const histogramB = a === b ? histogramA : new Uint32Array(HALF);
   for (let i = 0; i < bits.length; i++) {
     const order = orderOf(bits[i]!);
     const upper = upperOf(order);
-    if (upper === one) counts[order & 0xffff]!++;
-    else if (upper === other) others[order & 0xffff]!++;
+    if (upper === a) histogramA[order & 0xffff]!++;
+    else if (upper === b) histogramB[order & 0xffff]!++;
   }
-  return [counts, others];
+  return [histogramA, histogramB];
 }

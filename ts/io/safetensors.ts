@@ -94,7 +94,7 @@ export async function writeSafetensors(
     if (product(shape) !== data.length) {
       throw new SpinegradError(
         'ERR_SHAPE',
-        `writeSafetensors: tensor '${name}' has ${data.length} values; expected ${product(shape)} for the shape [${shape}]`,
+        `writeSafetensors: tensor '${name}' has ${data.length} values, expected ${product(shape)} for [${shape}]`,
       );
     }
     header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, offset + data.byteLength] };
