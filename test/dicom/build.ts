@@ -1,4 +1,4 @@
-/** Builds small DICOM files byte by byte, so that tests know every bit of what they read. */
+/** Builds small DICOM files byte by byte. */
 
 type Value = string | Buffer | Buffer[];
 export type Elements = Record<string, readonly [vr: string, value: Value]>;
@@ -10,11 +10,11 @@ const LONG_VRS = new Set(['OB', 'OW', 'SQ', 'UN', 'UT']);
 export interface BuildOptions {
   transferSyntax?: string;
   bigEndian?: boolean;
-  /** False leaves out preamble and meta header. */
+  /** Whether to write the preamble and the File Meta Information; default true. */
   meta?: boolean;
 }
 
-/** Elements by tag `GGGGEEEE`; the value of SQ is a list of data sets made by `dataSet`. */
+/** Encodes elements, by tag `GGGGEEEE`. The value of SQ is a list of data sets encoded by `dataSet`. */
 export function dataSet(elements: Elements, bigEndian = false): Buffer {
   const tags = Object.keys(elements).sort();
   return Buffer.concat(tags.map((tag) => element(tag, ...elements[tag]!, bigEndian)));
@@ -28,7 +28,7 @@ export function buildDicom(elements: Elements, options: BuildOptions = {}): Buff
   return Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), header, body]);
 }
 
-/** Encapsulated pixel data: an offset table, one item a fragment, and (or not) the delimiter. */
+/** Encapsulated Pixel Data: Basic Offset Table, one item per fragment, and optionally the delimiter. */
 export function encapsulated(fragments: Buffer[], offsets: number[] = [], delimiter = true): Buffer {
   const table = Buffer.alloc(4 * offsets.length);
   offsets.forEach((offset, index) => {
@@ -41,7 +41,7 @@ export function encapsulated(fragments: Buffer[], offsets: number[] = [], delimi
 export const us = (...values: number[]) => integers(values, false);
 export const usBig = (...values: number[]) => integers(values, true);
 
-/** A grey image of 16-bit cells, with geometry of a sagittal slice. */
+/** Elements of a MONOCHROME2 image with 16-bit cells and the geometry of a sagittal slice. */
 export function imageElements(rows: number, columns: number, pixels: Buffer, more: Elements = {}): Elements {
   return {
     '00080060': ['CS', 'MR'],

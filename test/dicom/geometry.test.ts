@@ -15,7 +15,7 @@ import type { Geometry, Vector3 } from '#spinegrad/dicom/types.js';
 const geometry = (orientation: number[], position = [0, 0, 0]): Geometry =>
   geometryFrom(orientation, position)!;
 
-/** The 24 sagittal, coronal and axial orientations along the patient's axes, both ways: row and column directions. */
+/** Row and column directions of the 24 orientations along the patient's axes. */
 const AXES = [0, 1, 2].flatMap((axis) =>
   [1, -1].map((sign) => [0, 1, 2].map((i) => (i === axis ? sign : 0)) as unknown as Vector3),
 );
@@ -39,7 +39,7 @@ describe('planeOf', () => {
 });
 
 describe('geometryFrom', () => {
-  it('does not believe a header without six cosines of two perpendicular unit vectors', () => {
+  it('returns null unless there are six cosines of two perpendicular unit vectors', () => {
     expect(geometryFrom(null, [0, 0, 0])).toBeNull();
     expect(geometryFrom([1, 0, 0, 0, 1], [0, 0, 0])).toBeNull();
     expect(geometryFrom([0, 0, 0, 0, 0, 0], [0, 0, 0])).toBeNull();
@@ -49,7 +49,7 @@ describe('geometryFrom', () => {
 });
 
 describe('canonicalOrientation', () => {
-  it.each(ORIENTATIONS)('turns %d %d %d \\ %d %d %d as radiologists see it', (...orientation) => {
+  it.each(ORIENTATIONS)('brings %d %d %d \\ %d %d %d into the radiological view', (...orientation) => {
     const [columns, rows] = [5, 3];
     const spacing = [0.4, 0.7] as const;
     const source = geometry(orientation, [12, -7, 30]);
@@ -82,14 +82,14 @@ describe('canonicalOrientation', () => {
     expect([step(1, 0), step(0, 1)]).toEqual(expected[planeOf(source) as keyof typeof expected]);
   });
 
-  it('does nothing to a tilted slice that is canonical already', () => {
+  it('returns the identity for a tilted slice that is already canonical', () => {
     const tilted = geometry([-0.006, 0.99998, 0, 0.0625, 0.000377, -0.998]);
     expect(canonicalOrientation(tilted, 256, 256).toImage).toEqual([1, 0, 0, 0, 1, 0]);
   });
 });
 
-describe('slices', () => {
-  it('are sorted to the left of the patient, whichever way the normal points', () => {
+describe('sortSlices', () => {
+  it('sorts sagittal slices from right to left for both signs of the normal', () => {
     for (const orientation of [
       [0, 1, 0, 0, 0, -1],
       [0, -1, 0, 0, 0, -1],
@@ -99,13 +99,13 @@ describe('slices', () => {
       expect(slicePosition(slices[0]!.geometry)).toBeCloseTo(10);
     }
   });
-
-  it('have a unit normal', () => {
-    expect(normalOf(geometry([0, 1, 0, 0, 0, -1]))).toEqual([-1, 0, 0]);
-  });
 });
 
-it('toPixel undoes toPatient', () => {
+it('normalOf returns a unit vector', () => {
+  expect(normalOf(geometry([0, 1, 0, 0, 0, -1]))).toEqual([-1, 0, 0]);
+});
+
+it('toPixel inverts toPatient', () => {
   const angle = fc.double({ min: -Math.PI, max: Math.PI, noNaN: true });
   const length = fc.double({ min: -300, max: 300, noNaN: true });
   fc.assert(

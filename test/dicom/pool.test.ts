@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 describe('DicomPool', () => {
-  it('reads under `node --input-type=module --eval` too', async () => {
+  it('works under `node --input-type=module --eval`', async () => {
     const code = `
       import { DicomPool } from '#spinegrad/dicom/pool.js';
       const pool = new DicomPool({ size: 1 });
@@ -29,7 +29,7 @@ describe('DicomPool', () => {
     expect(await runModule(code)).toEqual({ status: 0, signal: null, output: '2\n' });
   });
 
-  it('gives results in order; a bad file fails alone', async () => {
+  it('yields results in order, with an error for a bad file', async () => {
     await using pool = new DicomPool({ size: 2 });
     const results: DicomResult[] = [];
     for await (const result of pool.readAll(paths)) results.push(result);
@@ -40,7 +40,7 @@ describe('DicomPool', () => {
     }
   });
 
-  it('tells what cannot be read as `readDicom` does', async () => {
+  it('rejects with the errors of readDicom', async () => {
     await using pool = new DicomPool({ size: 1 });
     const folder = dirname(paths[0]!);
     for (const path of [join(folder, 'none.dcm'), folder]) {
@@ -49,7 +49,7 @@ describe('DicomPool', () => {
     }
   });
 
-  it('replaces a thread that takes too long', async () => {
+  it('replaces a thread that exceeds the time limit', async () => {
     await using pool = new DicomPool({ size: 1, timeoutMs: 0 });
     await expect(pool.read(paths[0]!)).rejects.toMatchObject({
       code: 'ERR_DICOM_DECODE',
@@ -58,7 +58,7 @@ describe('DicomPool', () => {
     await expect(pool.read(paths[1]!)).rejects.toMatchObject({ code: 'ERR_DICOM_DECODE' });
   });
 
-  it('rejects what is queued when it is closed, and all that comes later', async () => {
+  it('rejects queued and later reads when it is closed', async () => {
     const pool = new DicomPool({ size: 1 });
     const reads = Promise.allSettled(paths.slice(0, 3).map((path) => pool.read(path)));
     await pool.close();
@@ -66,14 +66,14 @@ describe('DicomPool', () => {
     await expect(pool.read(paths[0]!)).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
   });
 
-  it('holds the process until its threads have ended, also when one answers meanwhile', async () => {
+  it('keeps the process alive until its threads have ended, even if one replies meanwhile', async () => {
     const { status, output } = await runModule(`
       import { Worker } from 'node:worker_threads';
       import { DicomPool } from '#spinegrad/dicom/pool.js';
       const { terminate } = Worker.prototype;
       Worker.prototype.terminate = function () {
         const ended = terminate.call(this);
-        this.emit('message', { code: 'ERR_LATE', message: 'an answer on its way' });
+        this.emit('message', { code: 'ERR_LATE', message: 'a late reply' });
         return ended;
       };
       const pool = new DicomPool({ size: 1 });
@@ -84,7 +84,7 @@ describe('DicomPool', () => {
     expect({ status, output }).toEqual({ status: 0, output: 'closed ERR_LATE\n' });
   });
 
-  it('refuses a size that is no positive integer', () => {
+  it('throws ERR_ARGUMENT if size is not a positive integer', () => {
     expect(() => new DicomPool({ size: 0 })).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
   });
 });

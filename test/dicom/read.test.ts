@@ -27,9 +27,9 @@ describe('stored values', () => {
   it.each([
     ['unsigned 16 of 16', { bits: 16, high: 15, signed: 0 }, [0, 1, 65535, 32768]],
     ['signed 16 of 16', { bits: 16, high: 15, signed: 1 }, [0, 1, -1, -32768]],
-    ['unsigned 12 of 16: overlay bits are masked', { bits: 12, high: 11, signed: 0 }, [0, 1, 4095, 0]],
+    ['unsigned 12 of 16, overlay bits masked', { bits: 12, high: 11, signed: 0 }, [0, 1, 4095, 0]],
     ['signed 12 of 16', { bits: 12, high: 11, signed: 1 }, [0, 1, -1, 0]],
-    ['12 bits at the top of the cell', { bits: 12, high: 15, signed: 0 }, [0, 0, 4095, 2048]],
+    ['12 bits with High Bit 15', { bits: 12, high: 15, signed: 0 }, [0, 0, 4095, 2048]],
   ])('%s', async (_, { bits, high, signed }, expected) => {
     const file = buildDicom(
       imageElements(2, 2, us(0, 1, 0xffff, 0x8000), {
@@ -53,7 +53,7 @@ describe('stored values', () => {
     ]);
   });
 
-  it('reads big-endian files, and files without preamble and meta header', async () => {
+  it('reads Explicit VR Big Endian files and files without preamble and File Meta Information', async () => {
     const big = imageElements(1, 2, usBig(258, 3));
     for (const [tag, [vr, value]] of Object.entries(big)) {
       if (vr === 'US') big[tag] = [vr, Buffer.from(value as Buffer).swap16()];
@@ -66,12 +66,12 @@ describe('stored values', () => {
 });
 
 describe('modality values', () => {
-  it('rescales', async () => {
+  it('are slope * stored value + intercept', async () => {
     const rescale: Elements = { '00281052': ['DS', '-10'], '00281053': ['DS', '2.5'] };
     expect(await pixelsOf(buildDicom(imageElements(1, 2, us(0, 4), rescale)))).toEqual([-10, 0]);
   });
 
-  it('inverts MONOCHROME1 within its range, or keeps it on request', async () => {
+  it('of MONOCHROME1 are inverted within their range unless invertMonochrome1 is false', async () => {
     const elements = imageElements(1, 3, us(0, 1, 4095), {
       '00280004': ['CS', 'MONOCHROME1'],
       '00280101': ['US', us(12)],
@@ -81,11 +81,11 @@ describe('modality values', () => {
     });
     const file = buildDicom(elements);
     expect(await pixelsOf(file)).toEqual([8191, 8189, 1]);
-    const kept = await parseDicom(file, 'x.dcm', { invertMonochrome1: false });
-    expect([...kept.frames[0]!.pixels]).toEqual([1, 3, 8191]);
+    const original = await parseDicom(file, 'x.dcm', { invertMonochrome1: false });
+    expect([...original.frames[0]!.pixels]).toEqual([1, 3, 8191]);
   });
 
-  it('applies a modality LUT, whose ends extend to both sides', async () => {
+  it('come from the Modality LUT, whose first and last entries extend to both sides', async () => {
     const lut = dataSet({ '00283002': ['US', us(3, 10, 16)], '00283006': ['US', us(100, 200, 400)] });
     const file = buildDicom(imageElements(1, 4, us(0, 10, 11, 50), { '00283000': ['SQ', [lut]] }));
     expect(await pixelsOf(file)).toEqual([100, 100, 200, 400]);
@@ -94,20 +94,23 @@ describe('modality values', () => {
   it.each([
     ['unsigned', {}],
     ['signed', { '00280103': ['US', us(1)] }],
-    ['turned by its slope', { '00281052': ['DS', '7'], '00281053': ['DS', '-0.5'] }],
-    ['turned by MONOCHROME1', { '00280004': ['CS', 'MONOCHROME1'] }],
-  ] satisfies [string, Elements][])('gives the window of the values: %s', async (_, elements) => {
-    const cells = us(...Array.from({ length: 400 }, (_, i) => (i * 40503) % 65536));
-    const [frame] = (await parseDicom(buildDicom(imageElements(20, 20, cells, elements)), 'x.dcm')).frames;
-    expect(frame!.window).toEqual(intensityWindow(Float32Array.from(frame!.pixels)));
-    expect(frame!.window.high - frame!.window.low).toBeGreaterThan(30_000);
-  });
+    ['negative slope', { '00281052': ['DS', '7'], '00281053': ['DS', '-0.5'] }],
+    ['MONOCHROME1', { '00280004': ['CS', 'MONOCHROME1'] }],
+  ] satisfies [string, Elements][])(
+    'have the window that intensityWindow computes: %s',
+    async (_, elements) => {
+      const cells = us(...Array.from({ length: 400 }, (_, i) => (i * 40503) % 65536));
+      const [frame] = (await parseDicom(buildDicom(imageElements(20, 20, cells, elements)), 'x.dcm')).frames;
+      expect(frame!.window).toEqual(intensityWindow(Float32Array.from(frame!.pixels)));
+      expect(frame!.window.high - frame!.window.low).toBeGreaterThan(30_000);
+    },
+  );
 
-  it('gives the window of each image, whatever the ones before held', async () => {
+  it('have a window that does not depend on previous images', async () => {
     const images = fc.array(fc.array(fc.nat(2 ** 16 - 1), { minLength: 1, maxLength: 30 }), { maxLength: 5 });
     await fc.assert(
-      fc.asyncProperty(images, fc.constantFrom(0, 4, 12), fc.nat(1), async (all, shift, sign) => {
-        for (const cells of all.map((values) => values.map((value) => value >> shift))) {
+      fc.asyncProperty(images, fc.constantFrom(0, 4, 12), fc.nat(1), async (arrays, shift, sign) => {
+        for (const cells of arrays.map((values) => values.map((value) => value >> shift))) {
           const elements = imageElements(1, cells.length, us(...cells), { '00280103': ['US', us(sign)] });
           const [frame] = (await parseDicom(buildDicom(elements), 'x.dcm')).frames;
           expect([...frame!.pixels]).toEqual(cells.map((cell) => (sign ? (cell << 16) >> 16 : cell)));
@@ -117,7 +120,7 @@ describe('modality values', () => {
     );
   });
 
-  it('takes rescale and geometry of enhanced multi-frame files from their functional groups', async () => {
+  it('of enhanced multi-frame files use rescale and geometry of the functional groups', async () => {
     const shared = dataSet({
       '00209116': ['SQ', [dataSet({ '00200037': ['DS', '0\\1\\0\\0\\0\\-1'] })]],
       '00289110': ['SQ', [dataSet({ '00180088': ['DS', '4.4'], '00280030': ['DS', '0.7\\0.8'] })]],
@@ -196,7 +199,7 @@ describe('compressed frames', () => {
     ['JPEG 2000', '1.2.840.10008.1.2.4.90', (c) => NativeCodecs.encodeJpeg2000(c)],
     ['HTJ2K', '1.2.840.10008.1.2.4.201', (c) => NativeCodecs.encodeHtJpeg2000(c)],
   ] as [string, string, (context: InstanceType<typeof Context>) => typeof context][])(
-    '%s gives back what was encoded',
+    '%s round trip',
     async (_, transferSyntax, run) => {
       const image = await parseDicom(
         file(transferSyntax, encapsulated(frames.map((pixels) => encode(pixels, run))), 2),
@@ -206,7 +209,7 @@ describe('compressed frames', () => {
     },
   );
 
-  it('joins fragments, with or without an offset table, and forgives a missing delimiter', async () => {
+  it('can have several fragments, no Basic Offset Table and no Sequence Delimitation Item', async () => {
     const [a, b] = frames.map((pixels) => encode(pixels, (context) => NativeCodecs.encodeJpegLs(context)));
     const even = Math.floor(a!.length / 4) * 2;
     const parts = [a!.subarray(0, even), a!.subarray(even), b!];
@@ -221,7 +224,7 @@ describe('compressed frames', () => {
     }
   });
 
-  it('refuses a codestream of another size than the header says', async () => {
+  it('with another size than the header throw ERR_DICOM_DECODE', async () => {
     const encoded = encode(frames[0]!, (context) => NativeCodecs.encodeJpegLs(context));
     const elements = imageElements(rows + 1, columns, Buffer.alloc(0), {
       '7FE00010': ['OB', encapsulated([encoded])],
@@ -235,11 +238,11 @@ describe('compressed frames', () => {
   });
 });
 
-describe('refusals', () => {
+describe('unsupported images', () => {
   it.each<[string, string, Elements]>([
     ['colour', 'ERR_DICOM_UNSUPPORTED', { '00280002': ['US', us(3)], '00280004': ['CS', 'RGB'] }],
     ['32 bits', 'ERR_DICOM_UNSUPPORTED', { '00280100': ['US', us(32)] }],
-    ['bits that do not fit', 'ERR_DICOM_UNSUPPORTED', { '00280102': ['US', us(3)] }],
+    ['bits that do not fit into the cell', 'ERR_DICOM_UNSUPPORTED', { '00280102': ['US', us(3)] }],
     ['no rows', 'ERR_DICOM_NO_PIXELS', { '00280010': ['US', us(0)] }],
     ['more rows than data', 'ERR_DICOM_TRUNCATED', { '00280010': ['US', us(60000)] }],
     ['more frames than data', 'ERR_DICOM_TRUNCATED', { '00280008': ['IS', '99999999'] }],
@@ -252,7 +255,7 @@ describe('refusals', () => {
     });
   });
 
-  it('names an unknown transfer syntax', async () => {
+  it('throw an error that names an unknown transfer syntax', async () => {
     const elements = imageElements(1, 2, Buffer.alloc(0), { '7FE00010': ['OB', encapsulated([us(1, 2)])] });
     await expect(
       parseDicom(buildDicom(elements, { transferSyntax: '1.2.3' }), 'x.dcm'),
@@ -264,7 +267,7 @@ describe('refusals', () => {
 });
 
 describe('files', () => {
-  it('reads a header without its pixels, also where it is longer than the first read', async () => {
+  it('have a header that can be longer than the first read', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'spinegrad-'));
     for (const padding of [0, 200_000]) {
       const path = join(folder, `${padding}.dcm`);
@@ -283,7 +286,7 @@ describe('files', () => {
     }
   });
 
-  it('says that a file is missing or a folder', async () => {
+  it('throw ERR_FILE_NOT_FOUND if missing and ERR_FILE_READ for a folder', async () => {
     await expect(readDicom('/no/such.dcm')).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
     await expect(readHeader(tmpdir())).rejects.toMatchObject({ code: 'ERR_FILE_READ' });
   });

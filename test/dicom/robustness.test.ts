@@ -1,6 +1,4 @@
-/**
- * Whatever the bytes: an image or a SpinegradError that names the file, within bounded time and memory.
- */
+/** Any bytes give an image or a SpinegradError that names the file, within bounded time and memory. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import codecs from 'dcmjs-codecs';
@@ -60,11 +58,11 @@ async function expectImageOrError(bytes: Buffer): Promise<void> {
   }
 }
 
-it('reads the files that the other tests damage', async () => {
+it('reads the undamaged files of this test', async () => {
   for (const file of files) expect((await parseDicom(file, 'x.dcm')).frames[0]!.pixels[9]).toBe(63);
 });
 
-it('quotes no control character of a file', async () => {
+it('removes control characters of the file from the message', async () => {
   const elements = imageElements(16, 16, pixels, { '7FE00010': ['OB', encapsulated([pixels])] });
   const bytes = buildDicom(elements, { transferSyntax: '1.2.840\n\u001b[31m' });
   await expect(parseDicom(bytes, 'x.dcm')).rejects.toThrow(/^x\.dcm: \P{Cc}+$/u);
@@ -85,14 +83,14 @@ it('survives changed bytes', async () => {
 
 const testData = process.env.SPINEGRAD_TEST_DATA;
 
-it.skipIf(testData === undefined)('survives changed bytes in the files of other programs', async () => {
+it.skipIf(testData === undefined)('survives changed bytes in real files', async () => {
   const real = ['spine-dicom', 'dicom-odd', 'dicom-transfer-syntaxes'].flatMap((folder) =>
     readdirSync(join(testData!, folder))
       .filter((name) => name.endsWith('.dcm'))
       .map((name) => readFileSync(join(testData!, folder, name))),
   );
-  const place = fc.oneof(fc.nat(2999), fc.nat());
-  const change = fc.tuple(place, fc.integer({ min: 0, max: 255 }));
+  const position = fc.oneof(fc.nat(2999), fc.nat());
+  const change = fc.tuple(position, fc.integer({ min: 0, max: 255 }));
   const changes = fc.array(change, { minLength: 1, maxLength: 8 });
   await fc.assert(
     fc.asyncProperty(fc.nat(real.length - 1), changes, async (index, list) => {
@@ -130,19 +128,19 @@ it('survives random bytes, with and without a preamble', async () => {
   );
 });
 
-it('survives sequences nested without end', async () => {
+it('survives 3000 nested sequences', async () => {
   let nested = dataSet({ '00080060': ['CS', 'MR'] });
   for (let depth = 0; depth < 3000; depth++) nested = dataSet({ '00081140': ['SQ', [nested]] });
   await expectImageOrError(buildDicom({ '00081140': ['SQ', [nested]] }));
 });
 
-it('keeps a damaged file from harming those that are read beside it', async () => {
+it('decodes good files correctly while damaged files fail', async () => {
   const good = files.slice(3);
   const bad = good.map((file) => file.subarray(0, file.length - 60));
   const results = await Promise.allSettled(
     [...bad, ...good, ...bad, ...good].map((file) => parseDicom(file, 'x.dcm')),
   );
-  const ofGood = results.filter((_, index) => index % (2 * good.length) >= good.length);
-  for (const result of ofGood)
+  const goodResults = results.filter((_, index) => index % (2 * good.length) >= good.length);
+  for (const result of goodResults)
     expect(result.status === 'fulfilled' && result.value.frames[0]!.pixels[9]).toBe(63);
 });

@@ -37,12 +37,12 @@ beforeAll(async () => {
   await writeSeries('ax2', 't2_tse_tra', AXIAL, '97', [0]);
   await writeSeries('stir', 't2_tirm_sag', SAGITTAL, '70', [0, 4, 8]);
   await writeSeries('right', 't2_tse_sag', SAGITTAL, '96', [4, 0, -4]);
-  await writeFile(join(folder, 'train.csv'), 'not a DICOM file by its name');
-  await writeFile(join(folder, 'broken.dcm'), 'nor by its content');
+  await writeFile(join(folder, 'train.csv'), 'ignored because of its name');
+  await writeFile(join(folder, 'broken.dcm'), 'not DICOM');
 });
 
 describe('findSeries', () => {
-  it('groups files by series, sorts slices from right to left and reports what it cannot read', async () => {
+  it('groups files by series, sorts slices from right to left and lists unreadable files', async () => {
     const { series, skipped } = await findSeries(folder);
     expect(series.map(({ plane, description, files }) => [plane, description, files.length])).toEqual(
       expect.arrayContaining([
@@ -63,13 +63,13 @@ describe('findSeries', () => {
     ]);
   });
 
-  it('says that there is no such folder', async () => {
+  it('throws ERR_FILE_NOT_FOUND for a missing folder', async () => {
     await expect(findSeries('/no/such/folder')).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
   });
 });
 
 describe('sagittalT2', () => {
-  it('takes plain T2 before fat-suppressed, whatever the order', async () => {
+  it('puts T2 before fat-suppressed T2 for any order of the series', async () => {
     const { series } = await findSeries(folder);
     for (const order of [series, [...series].reverse()]) {
       const found = sagittalT2(order, folder).map(({ description }) => description);
@@ -77,7 +77,7 @@ describe('sagittalT2', () => {
     }
   });
 
-  it('says what it found instead', async () => {
+  it('throws an error that lists the series found', async () => {
     const path = join(folder, 'ax2', '1.dcm');
     const { series } = await findSeries(path);
     expect(() => sagittalT2(series, path)).toThrow(
