@@ -1,6 +1,6 @@
 /**
- * `npm run bench:growth`: how the cost of training, inference, InfoNCE and `prepare` grows with their size, with one
- * thread and with two. docs/performance.md shows its tables and its figure.
+ * `npm run bench:growth`: time and memory of training, inference, InfoNCE and `prepare` at growing sizes, with one and
+ * two threads. docs/performance.md has the tables and the figure.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { oneOf } from '../lib/options.js';
 import { processor, saveResults } from '../lib/results.js';
 import { runBench } from '../lib/run.js';
 import { measure } from './measure.js';
-import { figureOf, type Growth, tableOf } from './report.js';
+import { figureOf, type SweepResult, tableOf } from './report.js';
 import { studyFolders } from './studies.js';
 import { STUDIES, sweeps } from './sweeps.js';
 
@@ -18,7 +18,7 @@ const NAMES = ['training', 'inference', 'contrast', 'prepare'];
 const THREADS = [1, 2];
 
 interface Options {
-  work: string[];
+  workload: string[];
   largest: number;
   figure?: string;
   save: boolean;
@@ -26,29 +26,29 @@ interface Options {
 
 const command = new Command('bench:growth')
   .description('time training, inference, InfoNCE and prepare at growing sizes')
-  .option('--work <name>', `only this one of ${NAMES.join(', ')}; may be repeated`, oneOf(NAMES), [])
-  .option('--largest <n>', 'leave out sizes above this one', Number, Number.POSITIVE_INFINITY)
-  .option('--figure <file>', 'draw them all into this SVG file')
+  .option('--workload <name>', `one of ${NAMES.join(', ')}; may be repeated (default: all)`, oneOf(NAMES), [])
+  .option('--largest <n>', 'skip larger sizes', Number, Number.POSITIVE_INFINITY)
+  .option('--figure <file>', 'write the figure to this SVG file')
   .option('--no-save', 'do not write bench/results/<date>-<cpu>.json');
 
-async function main({ work, largest, figure, save }: Options): Promise<void> {
-  const names = work.length > 0 ? work : NAMES;
+async function main({ workload, largest, figure, save }: Options): Promise<void> {
+  const names = workload.length > 0 ? workload : NAMES;
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-growth-'));
   try {
     const studies = names.includes('prepare') ? STUDIES.filter((count) => count <= largest) : [];
-    const growths: Growth[] = [];
+    const results: SweepResult[] = [];
     for (const sweep of sweeps(await studyFolders(folder, studies))) {
-      if (!names.includes(sweep.work)) continue;
+      if (!names.includes(sweep.workload)) continue;
       const sizes = sweep.sizes.filter((size) => size <= largest);
       const points = [];
       for (const size of sizes) points.push(...(await measure(sweep, size, THREADS)));
-      growths.push({ sweep, points });
-      console.log(`${tableOf(growths.at(-1)!)}\n`);
+      results.push({ sweep, points });
+      console.log(`${tableOf({ sweep, points })}\n`);
     }
     console.log(processor());
-    if (figure) writeFileSync(figure, figureOf(growths));
+    if (figure) writeFileSync(figure, figureOf(results));
     if (save) {
-      const growth = growths.map(({ sweep: { name, unit }, points }) => ({ name, unit, points }));
+      const growth = results.map(({ sweep: { name, unit }, points }) => ({ name, unit, points }));
       console.log(`written: ${saveResults('bench/results', { growth })}`);
     }
   } finally {

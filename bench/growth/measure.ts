@@ -1,60 +1,55 @@
-/**
- * One size of a sweep: a process for each number of threads, which take turns, so that their peaks of memory are their
- * own.
- */
+/** Measures one size of a sweep. Each number of threads has its own process, and so its own peak memory. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Conversation } from '../lib/conversation.js';
-import { summary, type Timing } from '../lib/summary.js';
+import { summarize, type Timing } from '../lib/summary.js';
+import { WorkerProcess } from '../lib/workerProcess.js';
 import type { Sweep } from './sweeps.js';
 
 export interface Point {
   size: number;
   threads: number;
   timing: Timing;
-  /** Largest resident memory of the process, MB. */
+  /** Maximum resident memory of the process, MB. */
   peak: number;
 }
 
-/**
- * Rounds after the first, which warms up: as many as fit into the time, at least one. Where the first is long, it is what
- * counts.
- */
-const MOST_ROUNDS = 11;
+/** Rounds after the warm-up: as many as fit into SECONDS, from 1 to MAX_ROUNDS. */
+const MAX_ROUNDS = 11;
 const SECONDS = 8;
-const LONG = 30;
+/** If the warm-up of all processes takes longer, its samples are the result. */
+const LONG_SECONDS = 30;
 
 export async function measure(sweep: Sweep, size: number, threads: readonly number[]): Promise<Point[]> {
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-growth-'));
-  const sides: Conversation[] = [];
+  const processes: WorkerProcess[] = [];
   try {
-    const sampled = async (side: Conversation): Promise<number> =>
-      (await side.ask<{ milliseconds: number }>({ do: 'sample', calls: 1 })).milliseconds;
+    const sample = async (worker: WorkerProcess): Promise<number> =>
+      (await worker.request<{ milliseconds: number }>({ command: 'sample', calls: 1 })).milliseconds;
     const runners = [];
     for (const count of threads) {
-      const side = new Conversation([process.execPath, 'build/bench/peers/worker.js', String(count)]);
-      sides.push(side);
-      await side.next();
+      const worker = new WorkerProcess([process.execPath, 'build/bench/peers/worker.js', String(count)]);
+      processes.push(worker);
+      await worker.receive();
       const options = { ...sweep.options(size), threads: count };
-      await side.ask({ do: 'open', work: sweep.work, options, folder });
-      runners.push({ side, threads: count, samples: [await sampled(side)] });
+      await worker.request({ command: 'open', workload: sweep.workload, options, folder });
+      runners.push({ worker, threads: count, samples: [await sample(worker)] });
     }
-    const first = runners.reduce((total, { samples }) => total + samples[0]! / 1000, 0);
-    const fitting = Math.min(Math.max(Math.floor(SECONDS / first), 1), MOST_ROUNDS);
-    const rounds = first > LONG ? 0 : fitting;
+    const warmUpSeconds = runners.reduce((total, { samples }) => total + samples[0]! / 1000, 0);
+    const fitting = Math.min(Math.max(Math.floor(SECONDS / warmUpSeconds), 1), MAX_ROUNDS);
+    const rounds = warmUpSeconds > LONG_SECONDS ? 0 : fitting;
     for (let i = 0; i < rounds; i++) {
-      for (const { side, samples } of runners) samples.push(await sampled(side));
+      for (const { worker, samples } of runners) samples.push(await sample(worker));
     }
     const points: Point[] = [];
-    for (const { side, samples, threads: count } of runners) {
-      const { bytes } = await side.ask<{ bytes: number }>({ do: 'peak' });
+    for (const { worker, samples, threads: count } of runners) {
+      const { bytes } = await worker.request<{ bytes: number }>({ command: 'peak' });
       const counted = rounds === 0 ? samples : samples.slice(1);
-      points.push({ size, threads: count, timing: summary(counted), peak: bytes / 2 ** 20 });
+      points.push({ size, threads: count, timing: summarize(counted), peak: bytes / 2 ** 20 });
     }
     return points;
   } finally {
-    for (const side of sides) side[Symbol.dispose]();
+    for (const worker of processes) worker[Symbol.dispose]();
     rmSync(folder, { recursive: true });
   }
 }

@@ -1,4 +1,4 @@
-/** Folders of many synthetic studies in the RSNA layout, few of which are really there. */
+/** Folders of many synthetic studies in the RSNA layout. Most studies are links. */
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
@@ -6,28 +6,32 @@ import { generatePhantom } from '#spinegrad/phantom/generate.js';
 const SLICES = 3;
 const TABLES = ['train.csv', 'train_label_coordinates.csv', 'train_series_descriptions.csv'];
 
-/** Folders by number of studies, made in `folder`; the phantom has `real` of them, the others are links to these. */
+/**
+ * Creates one folder per size inside `folder`. `generated` studies are generated; the others are links to them.
+ *
+ * @returns the folders by number of studies
+ */
 export async function studyFolders(
   folder: string,
   sizes: readonly number[],
-  real = 50,
+  generated = 50,
 ): Promise<Map<number, string>> {
   if (sizes.length === 0) return new Map();
   const phantom = join(folder, 'phantom');
   await generatePhantom({
     out: phantom,
-    studies: real,
+    studies: generated,
     seed: 1,
     prevalence: 'enriched',
     slices: SLICES,
   });
   const lines = TABLES.map((name) => readFileSync(join(phantom, name), 'utf8').trim().split('\n'));
   const ids = lines[0]!.slice(1).map((line) => line.split(',')[0]!);
-  const linked = (size: number): string => {
+  const linkStudies = (size: number): string => {
     const out = join(folder, String(size));
     mkdirSync(join(out, 'train_images'), { recursive: true });
-    const copies = Array.from({ length: Math.ceil(size / real) }, (_, copy) =>
-      ids.slice(0, size - copy * real).map((id) => [id, `${copy + 1}${id}`] as const),
+    const copies = Array.from({ length: Math.ceil(size / generated) }, (_, copy) =>
+      ids.slice(0, size - copy * generated).map((id) => [id, `${copy + 1}${id}`] as const),
     );
     for (const [id, name] of copies.flat()) {
       symlinkSync(resolve(phantom, 'train_images', id), join(out, 'train_images', name));
@@ -38,8 +42,8 @@ export async function studyFolders(
         const names = new Map(copy);
         return rows.flatMap((row) => {
           const [id, ...fields] = row.split(',');
-          const other = names.get(id!);
-          return other ? [[other, ...fields].join(',')] : [];
+          const name = names.get(id!);
+          return name ? [[name, ...fields].join(',')] : [];
         });
       });
       writeFileSync(join(out, name), `${[heading, ...renamed].join('\n')}\n`);
@@ -47,5 +51,5 @@ export async function studyFolders(
     writeFileSync(join(out, 'phantom.json'), readFileSync(join(phantom, 'phantom.json')));
     return out;
   };
-  return new Map(sizes.map((size) => [size, linked(size)]));
+  return new Map(sizes.map((size) => [size, linkStudies(size)]));
 }

@@ -1,22 +1,22 @@
-/** What grows: works of bench/peers, at sizes from the smallest to the largest that anyone would use. */
+/** The workloads of bench/peers with a size, and the sizes to measure. */
 import { convolutions, REAL } from '../kernels/cases.js';
 import type { Options } from '../peers/job.js';
 
 export interface Sweep {
   name: string;
-  work: string;
-  /** What the sizes count. */
+  workload: string;
+  /** Unit of the sizes. */
   unit: string;
   sizes: readonly number[];
   options(size: number): Options;
-  /** Multiplications and additions by definition; Winograd's convolution and a symmetric product need fewer. */
+  /** Multiplications and additions of the definition. Winograd and symmetric products need fewer. */
   flops?(size: number): number;
 }
 
-/** Of one image through ResNet-18 on 1x96x96, its convolutions only. */
+/** FLOP of the convolutions of ResNet-18 for one image of 1x96x96. */
 const IMAGE_FLOPS = convolutions(REAL).reduce(
-  (total, { c, k, filter, stride, side, times }) =>
-    total + times * 2 * c * k * filter ** 2 * (side / stride) ** 2,
+  (total, { c, k, filter, stride, side, count }) =>
+    total + count * 2 * c * k * filter ** 2 * (side / stride) ** 2,
   0,
 );
 const EMBEDDING = 128;
@@ -26,11 +26,11 @@ export const STUDIES = [100, 500, 1000, 2000] as const;
 const powers = (from: number, to: number, factor: number): number[] =>
   from > to ? [] : [from, ...powers(from * factor, to, factor)];
 
-/** `folders` of studies by their number. */
+/** @param folders folder of studies by number of studies */
 export const sweeps = (folders: ReadonlyMap<number, string>): Sweep[] => [
   {
     name: 'training step',
-    work: 'training',
+    workload: 'training',
     unit: 'views',
     sizes: powers(1, 256, 2),
     options: (batch) => ({ task: 'finetuning', batch }),
@@ -38,7 +38,7 @@ export const sweeps = (folders: ReadonlyMap<number, string>): Sweep[] => [
   },
   {
     name: 'inference',
-    work: 'inference',
+    workload: 'inference',
     unit: 'images',
     sizes: powers(1, 256, 2),
     options: (batch) => ({ batch }),
@@ -46,7 +46,7 @@ export const sweeps = (folders: ReadonlyMap<number, string>): Sweep[] => [
   },
   {
     name: 'InfoNCE forward and backward',
-    work: 'contrast',
+    workload: 'contrast',
     unit: 'embeddings',
     sizes: powers(256, 65_536, 4),
     options: (rows) => ({ rows }),
@@ -54,7 +54,7 @@ export const sweeps = (folders: ReadonlyMap<number, string>): Sweep[] => [
   },
   {
     name: 'prepare',
-    work: 'prepare',
+    workload: 'prepare',
     unit: 'studies',
     sizes: [...folders.keys()],
     options: (studies) => ({ data: folders.get(studies)! }),

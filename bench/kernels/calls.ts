@@ -1,6 +1,6 @@
 /**
- * What a case does, as native calls. It is found by running the typed operation, and the gradient of what it returns,
- * on a device that writes down its calls instead of doing them; that costs nothing, whatever the sizes.
+ * Records the native calls of a case. The typed operation and its gradient run on a device whose `run` records calls
+ * instead of enqueuing them.
  */
 import { backward } from '#spinegrad/engine/autograd.js';
 import type { Device } from '#spinegrad/engine/device.js';
@@ -12,7 +12,7 @@ import { type Input, normals, valuesOf } from './inputs.js';
 
 type Optional = Tensor | undefined;
 
-/** A native call of the engine. Its tensors are only names here: they are disposed, but tell shape and dtype. */
+/** A native call. Its tensors are disposed; they only identify shape, dtype and data flow. */
 export interface Call {
   operation: string;
   inputs: readonly Optional[];
@@ -20,50 +20,57 @@ export interface Call {
   attributes: readonly number[];
 }
 
-export interface Plan {
-  /** Everything, in order: run once, it gives every tensor the values that the next calls want. */
+export interface RecordedCase {
+  /** All calls in order. Running them once fills every tensor. */
   calls: readonly Call[];
-  /** Those of the operation itself, each once: what is timed. */
+  /** The calls to time: the first of each native operation of the case. */
   timed: readonly Call[];
-  /** Tensors that no call makes. */
-  given: ReadonlyMap<Tensor, Input>;
+  /** The tensors that no call computes. */
+  inputs: ReadonlyMap<Tensor, Input>;
 }
 
 const SIZES = { float32: 4, int32: 4, uint16: 2, uint8: 1 };
 
-/** Bytes that a call must move: what it takes, read once, and what it gives, written once. */
+/** Minimum memory traffic of a call: each input is read once, each output is written once. */
 export const bytesOf = ({ inputs, outputs }: Call): number =>
   [...inputs, ...outputs].reduce(
     (total, tensor) => total + (tensor ? sizeOf(tensor.shape) * SIZES[tensor.dtype] : 0),
     0,
   );
 
-export function planOf(device: Device, operation: string, { run }: OperationCases, one: Case): Plan {
-  const given = new Map<Tensor, Input>();
-  const give = (input: Input): Tensor => {
+export function recordCase(
+  device: Device,
+  operation: string,
+  { run }: OperationCases,
+  benchCase: Case,
+): RecordedCase {
+  const inputs = new Map<Tensor, Input>();
+  const create = (input: Input): Tensor => {
     const tensor = device.empty(input.shape, input.dtype);
-    given.set(tensor, input);
+    inputs.set(tensor, input);
     return tensor;
   };
-  const inputs = Object.fromEntries(Object.entries(one.inputs).map(([name, input]) => [name, give(input)]));
-  for (const name of one.gradients ?? []) inputs[name]!.requiresGrad = true;
+  const named = Object.fromEntries(
+    Object.entries(benchCase.inputs).map(([name, input]) => [name, create(input)]),
+  );
+  for (const name of benchCase.gradients ?? []) named[name]!.requiresGrad = true;
   const calls = record(device, () => {
-    const y = run(inputs, one.options ?? {}, device);
+    const y = run(named, benchCase.options ?? {}, device);
     if (y?.node) {
-      // A gradient of ones would be a special case for caches and for power: other values are given.
-      const loss = y.size === 1 ? y : sum(mul(y, give(normals(...y.shape))));
+      // Random gradients: a gradient of ones would need less power and memory traffic than a real one.
+      const loss = y.size === 1 ? y : sum(mul(y, create(normals(...y.shape))));
       backward(loss);
       loss.dispose();
     }
     y?.dispose();
   });
-  for (const tensor of given.keys()) tensor.dispose();
-  const own = calls.filter((call) => call.operation.startsWith(`${operation}.`));
-  const first = new Map(own.toReversed().map((call) => [call.operation, call]));
-  return { calls, timed: own.filter((call) => first.get(call.operation) === call), given };
+  for (const tensor of inputs.keys()) tensor.dispose();
+  const ofOperation = calls.filter((call) => call.operation.startsWith(`${operation}.`));
+  const first = new Map(ofOperation.toReversed().map((call) => [call.operation, call]));
+  return { calls, timed: ofOperation.filter((call) => first.get(call.operation) === call), inputs };
 }
 
-/** The calls that `body` makes, none of which is run. */
+/** Returns the calls of `body` without running them. */
 function record(device: Device, body: () => void): Call[] {
   const calls: Call[] = [];
   device.run = (operation, inputs, outputs, attributes = []) => {
@@ -72,33 +79,33 @@ function record(device: Device, body: () => void): Call[] {
   try {
     body();
   } finally {
-    Reflect.deleteProperty(device, 'run'); // what the class has shows again
+    Reflect.deleteProperty(device, 'run'); // restores the method of the class
   }
   return calls;
 }
 
-/** Tensors for the calls of a plan, filled; several of them keep a call from finding its data in a cache. */
+/** One set of tensors for a recorded case, filled. Cycling through several replicas keeps the caches cold. */
 export class Replica {
   readonly #device: Device;
   readonly #tensors = new Map<Tensor, Tensor>();
 
-  constructor(device: Device, { calls, given }: Plan) {
+  constructor(device: Device, { calls, inputs }: RecordedCase) {
     this.#device = device;
-    for (const [tensor, input] of given) this.#own(tensor).write(valuesOf(input));
+    for (const [tensor, input] of inputs) this.#replicaOf(tensor).write(valuesOf(input));
     for (const call of calls) this.run(call);
   }
 
   run({ operation, inputs, outputs, attributes }: Call): void {
-    const own = (tensor: Optional): Optional => tensor && this.#own(tensor);
-    this.#device.run(operation, inputs.map(own), outputs.map(own), attributes);
+    const replicaOf = (tensor: Optional): Optional => tensor && this.#replicaOf(tensor);
+    this.#device.run(operation, inputs.map(replicaOf), outputs.map(replicaOf), attributes);
   }
 
-  #own(tensor: Tensor): Tensor {
-    const known = this.#tensors.get(tensor);
-    if (known) return known;
-    const made = this.#device.empty(tensor.shape, tensor.dtype);
-    this.#tensors.set(tensor, made);
-    return made;
+  #replicaOf(tensor: Tensor): Tensor {
+    const existing = this.#tensors.get(tensor);
+    if (existing) return existing;
+    const replica = this.#device.empty(tensor.shape, tensor.dtype);
+    this.#tensors.set(tensor, replica);
+    return replica;
   }
 
   dispose(): void {

@@ -1,16 +1,11 @@
 /**
- * The one table that drives the bench: each operation of the engine, at the shapes at which ResNet-18 on 1x96x96 and
- * its training meet it. A case calls the typed operation; which native calls that makes, forward and backward, and
- * what they read and write is found by recording them (calls.ts), so nothing of it is told twice.
+ * The cases of the bench: each operation of the engine, at the shapes of ResNet-18 on 1x96x96 and its training. A case
+ * calls the typed operation; calls.ts records the native calls, their tensors and their bytes. A case adds:
  *
- * What the table does tell:
- *
- * - `flops` of the calls that multiply matrices, a multiplication and an addition being two: those that the definition
- *   needs. Winograd's convolution does fewer, so its rate may exceed what the machine can do. Calls that are not
- *   listed do little arithmetic on each byte; they are measured against memory alone.
- * - `bytes` where they are not what each call must move at least: every tensor it takes read once, every tensor it
- *   gives written once, at its logical size.
- * - `times`: how often a training step of ResNet-18 makes the calls.
+ * - `flops` by pass, for matrix products only: multiplications and additions of the definition. Winograd needs fewer,
+ *   so its rate can exceed the peak. Other calls are compared with the memory bandwidth only.
+ * - `bytes` by pass, if they differ from reading each input and writing each output once.
+ * - `count`: number of such calls in a training step of ResNet-18.
  */
 import type { Device } from '#spinegrad/engine/device.js';
 import { adamW } from '#spinegrad/engine/ops/adamW.js';
@@ -41,7 +36,7 @@ import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Shape, sizeOf, type Tensor } from '#spinegrad/engine/tensor.js';
 import { type Input, images, integers, normals, uniforms } from './inputs.js';
 
-/** Sizes of everything: those of real training, or small ones to try the bench itself. */
+/** Sizes of all cases: those of training, or small ones to test the bench. */
 export interface Scale {
   /** Images of ResNet-18. */
   batch: number;
@@ -49,7 +44,7 @@ export interface Scale {
   side: number;
   /** Channels of ResNet-18's first stage. */
   width: number;
-  /** Embeddings under one InfoNCE. */
+  /** Embeddings of InfoNCE. */
   embeddings: number;
   /** Values of a loss or an elementwise operation. */
   values: number;
@@ -64,61 +59,61 @@ export type Options = Readonly<Record<string, unknown>>;
 export interface Case {
   label: string;
   inputs: Readonly<Record<string, Input>>;
-  /** Which inputs want a gradient. */
+  /** The inputs that require a gradient. */
   gradients?: readonly string[];
   options?: Options;
   flops?: Readonly<Record<string, number>>;
   bytes?: Readonly<Record<string, number>>;
-  times?: number;
+  count?: number;
 }
 
 export interface OperationCases {
-  /** Returns what the operation gives; its gradient is taken where a case wants one. */
-  // biome-ignore lint/suspicious/noExplicitAny: options are those of the operation that the cases are of
+  /** Runs the operation. The bench also runs the gradient of the result if an input requires one. */
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own options
   run(inputs: Tensors, options: any, device: Device): Tensor | undefined;
   cases(scale: Scale): readonly Case[];
 }
 
 const bytesOf = (...shapes: Shape[]): number => 4 * shapes.reduce((total, shape) => total + sizeOf(shape), 0);
 
-/** The convolutions of ResNet-18: channels in and out, filter, stride, side of the input, how many there are. */
+/** The convolutions of ResNet-18: input and output channels, filter, stride, side of the input, number of layers. */
 export const convolutions = ({ width: w, side }: Scale) =>
   [
-    { c: 1, k: w, filter: 7, stride: 2, side, times: 1 },
-    { c: w, k: w, filter: 3, stride: 1, side: side / 4, times: 4 },
-    { c: w, k: 2 * w, filter: 3, stride: 2, side: side / 4, times: 1 },
-    { c: w, k: 2 * w, filter: 1, stride: 2, side: side / 4, times: 1 },
-    { c: 2 * w, k: 2 * w, filter: 3, stride: 1, side: side / 8, times: 3 },
-    { c: 2 * w, k: 4 * w, filter: 3, stride: 2, side: side / 8, times: 1 },
-    { c: 2 * w, k: 4 * w, filter: 1, stride: 2, side: side / 8, times: 1 },
-    { c: 4 * w, k: 4 * w, filter: 3, stride: 1, side: side / 16, times: 3 },
-    { c: 4 * w, k: 8 * w, filter: 3, stride: 2, side: side / 16, times: 1 },
-    { c: 4 * w, k: 8 * w, filter: 1, stride: 2, side: side / 16, times: 1 },
-    { c: 8 * w, k: 8 * w, filter: 3, stride: 1, side: side / 32, times: 3 },
+    { c: 1, k: w, filter: 7, stride: 2, side, count: 1 },
+    { c: w, k: w, filter: 3, stride: 1, side: side / 4, count: 4 },
+    { c: w, k: 2 * w, filter: 3, stride: 2, side: side / 4, count: 1 },
+    { c: w, k: 2 * w, filter: 1, stride: 2, side: side / 4, count: 1 },
+    { c: 2 * w, k: 2 * w, filter: 3, stride: 1, side: side / 8, count: 3 },
+    { c: 2 * w, k: 4 * w, filter: 3, stride: 2, side: side / 8, count: 1 },
+    { c: 2 * w, k: 4 * w, filter: 1, stride: 2, side: side / 8, count: 1 },
+    { c: 4 * w, k: 4 * w, filter: 3, stride: 1, side: side / 16, count: 3 },
+    { c: 4 * w, k: 8 * w, filter: 3, stride: 2, side: side / 16, count: 1 },
+    { c: 4 * w, k: 8 * w, filter: 1, stride: 2, side: side / 16, count: 1 },
+    { c: 8 * w, k: 8 * w, filter: 3, stride: 1, side: side / 32, count: 3 },
   ] as const;
 
-/** Its batch norms: channels, side, what is fused behind. */
-export const norms = ({ width: w, side }: Scale) => [
-  { c: w, side: side / 2, relu: true, residual: false, times: 1 },
+/** The batch norms of ResNet-18: channels, side, fused ReLU and residual, number of layers. */
+export const batchNorms = ({ width: w, side }: Scale) => [
+  { c: w, side: side / 2, relu: true, residual: false, count: 1 },
   ...[0, 1, 2, 3].flatMap((stage) => {
-    const at = { c: w << stage, side: side / (4 << stage) };
+    const shape = { c: w << stage, side: side / (4 << stage) };
     const block = [
-      { ...at, relu: true, residual: false, times: 2 },
-      { ...at, relu: true, residual: true, times: 2 },
+      { ...shape, relu: true, residual: false, count: 2 },
+      { ...shape, relu: true, residual: true, count: 2 },
     ];
-    return stage === 0 ? block : [...block, { ...at, relu: false, residual: false, times: 1 }];
+    return stage === 0 ? block : [...block, { ...shape, relu: false, residual: false, count: 1 }];
   }),
 ];
 
-/** Shapes of ResNet-18's parameters: what optimizers meet. */
+/** Shapes of ResNet-18's parameters. */
 export const parameters = (scale: Scale): Shape[] => [
-  ...convolutions(scale).flatMap(({ c, k, filter, times }) =>
-    Array<Shape>(times).fill([k, c, filter, filter]),
+  ...convolutions(scale).flatMap(({ c, k, filter, count }) =>
+    Array<Shape>(count).fill([k, c, filter, filter]),
   ),
-  ...norms(scale).flatMap(({ c, times }) => Array<Shape>(2 * times).fill([c])),
+  ...batchNorms(scale).flatMap(({ c, count }) => Array<Shape>(2 * count).fill([c])),
 ];
 
-/** For operations on lists of tuples: an input `name.i` for each of the tuple's tensors and each parameter. */
+/** Inputs `name.i` for each name and parameter i, for operations on lists of tensor tuples. */
 const tuples = (scale: Scale, names: readonly string[]): Record<string, Input> =>
   Object.fromEntries(
     names.flatMap((name) => {
@@ -127,6 +122,7 @@ const tuples = (scale: Scale, names: readonly string[]): Record<string, Input> =
     }),
   );
 
+/** The inverse of `tuples`: a list of tuples, one per parameter. */
 function untuple<Name extends string>(inputs: Tensors): Record<Name, Tensor>[] {
   const list: Record<string, Tensor>[] = [];
   for (const [key, tensor] of Object.entries(inputs)) {
@@ -168,16 +164,16 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
   conv2d: {
     run: ({ x, weight, bias }, options) => conv2d(x!, weight!, { ...options, bias }),
     cases: (scale) => [
-      ...convolutions(scale).map(({ c, k, filter, stride, side, times }): Case => {
+      ...convolutions(scale).map(({ c, k, filter, stride, side, count }): Case => {
         const { batch } = scale;
         const flops = 2 * batch * k * (side / stride) ** 2 * c * filter * filter;
         return {
           label: `${filter}x${filter}/${stride}, ${c} -> ${k} at ${side}x${side}`,
           inputs: { x: normals(batch, c, side, side), weight: normals(k, c, filter, filter) },
-          gradients: c === 1 ? ['weight'] : ['x', 'weight'], // nothing asks for the gradient of the image
+          gradients: c === 1 ? ['weight'] : ['x', 'weight'], // images need no gradient
           options: { stride, padding: (filter - 1) / 2 },
           flops: { fprop: flops, dgrad: flops, wgrad: flops },
-          times,
+          count,
         };
       }),
       localizer(scale),
@@ -206,7 +202,10 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
     run: ({ x, weight, bias, runningMean, runningVariance, residual }, options) =>
       batchNorm2d(x!, weight!, bias!, runningMean!, runningVariance!, { ...options, residual }),
     cases: (scale) => {
-      const one = ({ c, side, relu, residual }: ReturnType<typeof norms>[number], training: boolean) => ({
+      const caseOf = (
+        { c, side, relu, residual }: ReturnType<typeof batchNorms>[number],
+        training: boolean,
+      ) => ({
         label: `${c} at ${side}x${side}${residual ? ' + residual' : ''}${relu ? ', ReLU' : ''}`,
         inputs: {
           x: normals(scale.batch, c, side, side),
@@ -219,8 +218,11 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         gradients: ['x', 'weight', 'bias', ...(residual ? ['residual'] : [])],
         options: { training, relu },
       });
-      const all = norms(scale);
-      return [...all.map((norm) => ({ ...one(norm, true), times: norm.times })), one(all[2]!, false)];
+      const layers = batchNorms(scale);
+      return [
+        ...layers.map((layer) => ({ ...caseOf(layer, true), count: layer.count })),
+        caseOf(layers[2]!, false),
+      ];
     },
   },
 
@@ -232,7 +234,7 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         inputs: { x: normals(batch, width, side / 2, side / 2) },
         gradients: ['x'],
         options: { kernel: 3, stride: 2, padding: 1 },
-        times: 1,
+        count: 1,
       },
     ],
   },
@@ -244,7 +246,7 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         label: `${8 * width} at ${side / 32}x${side / 32}`,
         inputs: { x: normals(batch, 8 * width, side / 32, side / 32) },
         gradients: ['x'],
-        times: 1,
+        count: 1,
       },
     ],
   },
@@ -256,7 +258,7 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
 
   infoNCE: {
     run: ({ embeddings, labels }, options) => infoNCE(embeddings!, labels!, options),
-    // S = E E^T is symmetric, so half of it is enough: N^2 D. Backward makes it again and multiplies twice with it.
+    // S = E E^T is symmetric: N^2 D multiplications and additions. Backward recomputes S and multiplies with it twice.
     cases: ({ embeddings, batch }) =>
       [
         { n: batch, label: 'the batch x 128' },
@@ -265,7 +267,7 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         label: `${label}, 2 of a label`,
         inputs: { embeddings: normals(n, 128), labels: integers(n / 2, n) },
         gradients: ['embeddings'],
-        options: { temperature: 1 }, // rows are not of length 1 here
+        options: { temperature: 1 }, // the rows are not normalized
         flops: { forward: n * n * 128, backward: 3 * n * n * 128 },
       })),
   },
@@ -274,13 +276,13 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
     run: ({ logits, targets }, options) => focalLoss(logits!, targets!, options),
     cases: ({ values }) => {
       const n = values / 4;
-      const one = (form: string, targets: Input): Case => ({
+      const caseOf = (form: string, targets: Input): Case => ({
         label: `${n} x 3, ${form}`,
         inputs: { logits: normals(n, 3), targets },
         gradients: ['logits'],
         options: { form, gamma: 2 },
       });
-      return [one('softmax', integers(3, n)), one('sigmoid', uniforms(n, 3))];
+      return [caseOf('softmax', integers(3, n)), caseOf('sigmoid', uniforms(n, 3))];
     },
   },
 
@@ -310,8 +312,8 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         label: `views of ${side}x${side}`,
         inputs: { bank: images(4 * batch, side, side), indices: integers(4 * batch, batch) },
         options: AUGMENTATION,
-        bytes: { forward: batch * (4 + (2 + 4) * side * side) }, // an image a view is read, not the bank
-        times: 1,
+        bytes: { forward: batch * (4 + (2 + 4) * side * side) }, // reads one image per view, not the bank
+        count: 1,
       },
     ],
   },
@@ -322,9 +324,9 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
     run: ({ x, y }, { factor }) => mul(x!, factor ?? y!),
     cases: (scale) => [
       ...elementwise(['x', 'y'])(scale),
-      ...elementwise(['x'], { factor: 1.5 })(scale).map((one) => ({
-        ...one,
-        label: `${one.label}, by a number`,
+      ...elementwise(['x'], { factor: 1.5 })(scale).map((benchCase) => ({
+        ...benchCase,
+        label: `${benchCase.label}, by a number`,
         gradients: [],
       })),
     ],
@@ -347,7 +349,7 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         label: `${n} of ${4 * n} rows of 128`,
         inputs: { x: normals(4 * n, 128), indices: integers(4 * n, n) },
         gradients: ['x'],
-        bytes: { forward: bytesOf([n, 128], [n, 128], [n]) }, // rows that are not taken are not read
+        bytes: { forward: bytesOf([n, 128], [n, 128], [n]) }, // reads only the gathered rows
       },
     ],
   },
@@ -361,7 +363,7 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
       optimizer(['parameter', 'gradient', 'firstMoment', 'secondMoment'], {
         learningRate: 1e-3,
         step: 100,
-      })(scale).map((one) => ({ ...one, times: 1 })),
+      })(scale).map((benchCase) => ({ ...benchCase, count: 1 })),
   },
   sgd: {
     run: (inputs, options) => {
@@ -386,16 +388,16 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
       );
     },
     cases: (scale) =>
-      // Under the limit, as most steps are: read, not written.
-      optimizer(['gradient'], { maxNorm: 1e9 })(scale).map((one) => ({
-        ...one,
+      // Below the limit, as in most steps: gradients are read, not written.
+      optimizer(['gradient'], { maxNorm: 1e9 })(scale).map((benchCase) => ({
+        ...benchCase,
         bytes: { forward: bytesOf(...parameters(scale)) },
-        times: 1,
+        count: 1,
       })),
   },
 };
 
-/** The one convolution with a bias: the localizer's head. */
+/** The head of the localizer, the only convolution with a bias. */
 function localizer({ batch, width, side }: Scale): Case {
   const flops = 2 * batch * 6 * (side / 8) ** 2 * 4 * width;
   return {

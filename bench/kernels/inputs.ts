@@ -1,23 +1,23 @@
-/** Tensors that a case starts from: a shape, a dtype and what values to put in. */
+/** Input tensors of a case: shape, dtype and distribution of the values. */
 import { type DType, type Shape, sizeOf, type TypedArray } from '#spinegrad/engine/tensor.js';
 import { RandomStream } from '#spinegrad/random.js';
 
 export interface Input {
   shape: Shape;
   dtype: DType;
-  /** Of float32 values: about 0 with deviation 1, or from 0 to 1. */
+  /** Distribution of float32 values: N(0, 1) or U(0, 1). */
   kind?: 'normal' | 'uniform';
-  /** int32 values are from 0 to below this. */
+  /** Exclusive upper bound of int32 values. */
   below?: number;
 }
 
 export const normals = (...shape: number[]): Input => ({ shape, dtype: 'float32', kind: 'normal' });
 export const uniforms = (...shape: number[]): Input => ({ shape, dtype: 'float32', kind: 'uniform' });
 export const integers = (below: number, ...shape: number[]): Input => ({ shape, dtype: 'int32', below });
-/** Images as the ROI bank has them. */
+/** Images in the format of the ROI bank. */
 export const images = (...shape: number[]): Input => ({ shape, dtype: 'uint16' });
 
-const PERIOD = 65_537; // a prime, so that rows of no length repeat
+const PERIOD = 65_537; // prime, so that rows of any length differ
 const random = new RandomStream(1);
 const PATTERNS = {
   normal: Float32Array.from({ length: PERIOD }, () => random.normal(0, 1)),
@@ -28,7 +28,7 @@ export function valuesOf({ shape, dtype, kind = 'uniform', below = 1 }: Input): 
   const size = sizeOf(shape);
   const pattern = PATTERNS[kind];
   switch (dtype) {
-    case 'int32': // every value as often, in no order
+    case 'int32': // all values equally often, in pseudo-random order
       return new Int32Array(size).map((_, index) => (below % 7919 ? (index * 7919) % below : index % below));
     case 'uint16':
       return new Uint16Array(size).map((_, index) => 65_535 * pattern[index % PERIOD]!);

@@ -1,23 +1,23 @@
-/** PyTorch on the same shapes: a Python process that times what it is sent, one case at a time (bench/peers/kernels.py). */
+/** PyTorch at the same shapes: a Python process that times one case per request (bench/peers/kernels.py). */
 import { resolve } from 'node:path';
 import type { Device } from '#spinegrad/engine/device.js';
-import { Conversation } from '../lib/conversation.js';
-import { summary, type Timing } from '../lib/summary.js';
+import { summarize, type Timing } from '../lib/summary.js';
+import { WorkerProcess } from '../lib/workerProcess.js';
 import type { Case } from './cases.js';
 import { cacheOf, type Effort } from './measure.js';
 
-const SCRIPT = resolve('bench/peers/kernels.py'); // npm runs scripts in the folder of package.json
+const SCRIPT = resolve('bench/peers/kernels.py'); // npm runs scripts in the root folder
 
 export class Peer implements Disposable {
-  readonly #python: Conversation;
-  /** Versions, or why there is no peer. */
+  readonly #python: WorkerProcess;
+  /** Versions, or the reason why there is no peer. */
   readonly description: string;
   readonly present: boolean;
 
-  private constructor(python: Conversation, hello: { torch: string } | { missing: string }) {
+  private constructor(python: WorkerProcess, hello: { torch: string } | { missing: string }) {
     this.#python = python;
     this.present = 'torch' in hello;
-    this.description = 'torch' in hello ? hello.torch : `not there: ${hello.missing}`;
+    this.description = 'torch' in hello ? hello.torch : `not available: ${hello.missing}`;
   }
 
   static async start(python: string, device: Device, effort: Effort): Promise<Peer> {
@@ -28,14 +28,14 @@ export class Peer implements Disposable {
       flushBytes: 2 * cacheOf(device),
       effort,
     };
-    const conversation = new Conversation([python, SCRIPT, JSON.stringify(settings)]);
-    return new Peer(conversation, await conversation.next<{ torch: string }>());
+    const worker = new WorkerProcess([python, SCRIPT, JSON.stringify(settings)]);
+    return new Peer(worker, await worker.receive<{ torch: string }>());
   }
 
-  /** Timings by native call, of those that PyTorch has a counterpart of. */
-  async time(operation: string, one: Case, calls: readonly string[]): Promise<Map<string, Timing>> {
-    const samples = await this.#python.ask<Record<string, number[]>>({ operation, calls, ...one });
-    return new Map(Object.entries(samples).map(([call, values]) => [call, summary(values)]));
+  /** Timings by native call. Calls without a counterpart in PyTorch are left out. */
+  async time(operation: string, benchCase: Case, calls: readonly string[]): Promise<Map<string, Timing>> {
+    const samples = await this.#python.request<Record<string, number[]>>({ operation, calls, ...benchCase });
+    return new Map(Object.entries(samples).map(([call, values]) => [call, summarize(values)]));
   }
 
   [Symbol.dispose](): void {

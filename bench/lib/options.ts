@@ -1,7 +1,7 @@
-/** What the options of the benches' commands take. */
+/** Parsers for command-line options. */
 import { InvalidArgumentError } from 'commander';
 
-/** One of the names, in an option that may be repeated. */
+/** Parser of a repeatable option that takes one of the names. */
 export const oneOf =
   (names: readonly string[]) =>
   (name: string, list: string[]): string[] => {

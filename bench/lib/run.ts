@@ -1,8 +1,8 @@
-/** How a bench's command ends: an error of spinegrad is one line, and nobody reading is no error. */
+/** Runs the main function of a bench. A SpinegradError is printed as one line. */
 import { SpinegradError } from '#spinegrad/error.js';
 
 export async function runBench(main: () => Promise<void>): Promise<void> {
-  process.stdout.on('error', () => process.exit()); // nobody reads any more, as behind `| head`
+  process.stdout.on('error', () => process.exit()); // EPIPE, for example after `| head`
   try {
     await main();
   } catch (error) {

@@ -1,4 +1,4 @@
-/** A Python environment in build/, with the packages that a bench compares with. */
+/** Creates the Python environment of a bench. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ const PYTHON = 'python3.11';
 
 export type Environment = { python: string } | { missing: string };
 
-/** Makes it if it is not there yet. `optional` packages may be missing from the index. */
-export function environment(
+/** Creates the environment if it does not exist. Installing an `optional` package may fail. */
+export function createEnvironment(
   folder: string,
   packages: readonly string[],
   optional: readonly string[],
@@ -23,14 +23,16 @@ export function environment(
   };
   if (run(PYTHON, '--version') !== undefined) {
     return {
-      missing: `there is no ${PYTHON}; install it, or name a Python that has ${packages[0]} by --python`,
+      missing: `${PYTHON} was not found; install it, or pass a Python that has ${packages[0]} with --python`,
     };
   }
-  console.log(`making ${folder} with ${[...packages, ...optional].join(', ')}: some minutes, once`);
+  console.log(
+    `creating ${folder} with ${[...packages, ...optional].join(', ')}; this takes some minutes, once`,
+  );
   const failed =
     run(PYTHON, '-m', 'venv', folder) ?? run(python, '-m', 'pip', 'install', '--quiet', ...packages);
   if (failed !== undefined) return { missing: failed };
-  for (const one of optional) run(python, '-m', 'pip', 'install', '--quiet', one);
+  for (const name of optional) run(python, '-m', 'pip', 'install', '--quiet', name);
   writeFileSync(ready, '');
   return { python };
 }

@@ -1,25 +1,25 @@
 /**
- * One comparison: both sides get the same inputs, their results are compared, and then they measure in turns, one
- * sleeping while the other computes, so that what disturbs the machine disturbs both.
+ * Runs one comparison. Both sides read the same inputs, and their results are compared. Then they measure in turns, so
+ * that disturbances of the machine affect both.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SpinegradError } from '#spinegrad/error.js';
-import type { Conversation } from '../lib/conversation.js';
-import { summary, type Timing } from '../lib/summary.js';
-import type { Question } from './job.js';
-import type { Comparison } from './works.js';
+import { summarize, type Timing } from '../lib/summary.js';
+import type { WorkerProcess } from '../lib/workerProcess.js';
+import type { Request } from './job.js';
+import type { Comparison } from './workloads.js';
 
-export type Peers = Readonly<Partial<Record<'default' | 'tuned', Conversation>>>;
+export type Peers = Readonly<Partial<Record<'default' | 'tuned', WorkerProcess>>>;
 
 export interface Result {
   label: string;
-  same: string;
-  ours: Timing;
+  description: string;
+  spinegrad: Timing;
   /** By peer and variant. */
-  theirs: Readonly<Record<string, Readonly<Record<string, Timing>>>>;
-  /** The largest difference of the results, as a share of the largest value; null without a peer. */
+  peers: Readonly<Record<string, Readonly<Record<string, Timing>>>>;
+  /** Maximum difference of the results, relative to the largest value; null without a peer. */
   difference: number | null;
   bound: number;
   targets: readonly { name: string; ratio: number | null; target: number; milliseconds: number | null }[];
@@ -30,28 +30,28 @@ export interface Effort {
   rounds: number;
 }
 
-const ask = <T>(side: Conversation, question: Question): Promise<T> => side.ask<T>(question);
+const send = <T>(worker: WorkerProcess, request: Request): Promise<T> => worker.request<T>(request);
 
-async function valuesOf(side: Conversation): Promise<Float32Array[]> {
-  const { values } = await ask<{ values: string[] }>(side, { do: 'values' });
+async function valuesOf(worker: WorkerProcess): Promise<Float32Array[]> {
+  const { values } = await send<{ values: string[] }>(worker, { command: 'values' });
   return values.map((text) => new Float32Array(new Uint8Array(Buffer.from(text, 'base64')).buffer));
 }
 
-function differenceOf(ours: Float32Array, theirs: Float32Array): number {
-  if (ours.length !== theirs.length) return Number.POSITIVE_INFINITY;
+/** Maximum absolute difference, relative to the largest expected value; NaN if a value is NaN. */
+function differenceOf(actual: Float32Array, expected: Float32Array): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let largest = 0;
   let difference = 0;
-  for (let i = 0; i < ours.length; i++) {
-    largest = Math.max(largest, Math.abs(theirs[i]!));
-    // A value that is not a number must not pass.
-    const apart = Math.abs(ours[i]! - theirs[i]!);
-    difference = apart <= difference ? difference : apart;
+  for (let i = 0; i < actual.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]!));
+    const distance = Math.abs(actual[i]! - expected[i]!);
+    difference = distance <= difference ? difference : distance; // keeps NaN
   }
   return difference / largest;
 }
 
 interface Runner {
-  side: Conversation;
+  worker: WorkerProcess;
   peer: string;
   variant: string;
   samples: number[];
@@ -59,62 +59,63 @@ interface Runner {
 
 export async function compare(
   comparison: Comparison,
-  ours: Conversation,
+  spinegrad: WorkerProcess,
   peers: Peers,
   { warmUps, rounds }: Effort,
 ): Promise<Result> {
-  const { work, options, label, same, bound, calls } = comparison;
+  const { workload, options, label, description, bound, calls } = comparison;
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-peers-'));
   try {
-    const sides = Object.entries({ ours, ...peers }) as [string, Conversation][];
+    const workers = Object.entries({ spinegrad, ...peers }) as [string, WorkerProcess][];
     const runners: Runner[] = [];
-    for (const [peer, side] of sides) {
-      const { variants } = await ask<{ variants: string[] }>(side, { do: 'open', work, options, folder });
-      for (const variant of variants) runners.push({ side, peer, variant, samples: [] });
+    for (const [peer, worker] of workers) {
+      const open = { command: 'open', workload, options, folder } as const;
+      const { variants } = await send<{ variants: string[] }>(worker, open);
+      for (const variant of variants) runners.push({ worker, peer, variant, samples: [] });
     }
-    const values = await valuesOf(ours);
+    const values = await valuesOf(spinegrad);
     let difference: number | null = null;
-    for (const side of Object.values(peers)) {
-      const theirs = await valuesOf(side);
-      const apart = values.map((value, index) => differenceOf(value, theirs[index]!));
-      difference = Math.max(difference ?? 0, ...apart);
+    for (const worker of Object.values(peers)) {
+      const expected = await valuesOf(worker);
+      const differences = values.map((value, index) => differenceOf(value, expected[index]!));
+      difference = Math.max(difference ?? 0, ...differences);
       if (!(difference <= bound)) {
         throw new SpinegradError(
           'ERR_PEER',
-          `${label}: both sides differ by ${difference} of the largest value, expected at most ${bound}`,
+          `${label}: the results differ by ${difference} of the largest value, expected at most ${bound}`,
         );
       }
     }
-    const sample = async ({ side, variant }: Runner): Promise<number> =>
-      (await ask<{ milliseconds: number }>(side, { do: 'sample', variant, calls })).milliseconds;
+    const sample = async ({ worker, variant }: Runner): Promise<number> =>
+      (await send<{ milliseconds: number }>(worker, { command: 'sample', variant, calls })).milliseconds;
     for (const runner of runners) for (let i = 0; i < warmUps; i++) await sample(runner);
     for (let round = 0; round < rounds; round++) {
       for (const runner of runners) runner.samples.push(await sample(runner));
     }
-    for (const [, side] of sides) await ask(side, { do: 'close' });
-    return { label, same, difference, bound, ...timingsOf(runners, comparison) };
+    for (const [, worker] of workers) await send(worker, { command: 'close' });
+    return { label, description, difference, bound, ...timingsOf(runners, comparison) };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
 function timingsOf(runners: readonly Runner[], { targets }: Comparison) {
-  const theirs: Record<string, Record<string, Timing>> = {};
-  let ours: Timing | undefined;
+  const peers: Record<string, Record<string, Timing>> = {};
+  let spinegrad: Timing | undefined;
   for (const { peer, variant, samples } of runners) {
-    const timing = summary(samples);
-    if (peer === 'ours') ours = timing;
-    else theirs[peer] = { ...theirs[peer], [variant]: timing };
+    const timing = summarize(samples);
+    if (peer === 'spinegrad') spinegrad = timing;
+    else peers[peer] = { ...peers[peer], [variant]: timing };
   }
   return {
-    ours: ours!,
-    theirs,
+    spinegrad: spinegrad!,
+    peers,
     targets: targets.map(({ name, peer, variants, ratio: target }) => {
-      const medians = Object.entries(theirs[peer] ?? {})
+      const medians = Object.entries(peers[peer] ?? {})
         .filter(([variant]) => variants?.includes(variant) ?? true)
         .map(([, { median }]) => median);
       const milliseconds = medians.length > 0 ? Math.min(...medians) : null;
-      return { name, milliseconds, ratio: milliseconds && milliseconds / ours!.median, target };
+      return { name, milliseconds, ratio: milliseconds && milliseconds / spinegrad!.median, target };
     }),
   };
 }

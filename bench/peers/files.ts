@@ -1,4 +1,4 @@
-/** Synthetic DICOM files to read: the phantom's, as they are and recompressed. */
+/** Synthetic DICOM files of the phantom, uncompressed and recompressed as JPEG 2000. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
@@ -7,18 +7,18 @@ import { generatePhantom } from '#spinegrad/phantom/generate.js';
 
 const JPEG_2000_LOSSLESS = '1.2.840.10008.1.2.4.90';
 
-/** Paths, one a line. */
+/** Returns the paths by encoding, one per line. */
 export async function dicomFiles(folder: string): Promise<Record<string, string>> {
   const out = join(folder, 'phantom');
   await generatePhantom({ out, studies: 2, seed: 1, prevalence: 'enriched', slices: 5 });
-  const plain = readdirSync(out, { recursive: true, encoding: 'utf8' })
+  const uncompressed = readdirSync(out, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.dcm'))
     .sort()
     .map((path) => join(out, path));
-  quieten();
+  silenceCodecs();
   await codecs.NativeCodecs.initializeAsync();
   mkdirSync(join(folder, 'jpeg2000'));
-  const compressed = plain.map((path, index) => {
+  const compressed = uncompressed.map((path, index) => {
     const bytes = readFileSync(path);
     const transcoder = new codecs.Transcoder(
       bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer,
@@ -28,11 +28,11 @@ export async function dicomFiles(folder: string): Promise<Record<string, string>
     writeFileSync(copy, new Uint8Array(transcoder.getDicomPart10()));
     return copy;
   });
-  return { uncompressed: plain.join('\n'), 'JPEG 2000': compressed.join('\n') };
+  return { uncompressed: uncompressed.join('\n'), 'JPEG 2000': compressed.join('\n') };
 }
 
-/** The codecs' own dcmjs tells of tags that may be of two kinds, for every file. */
-function quieten(): void {
+/** dcmjs-codecs has its own dcmjs, which logs ambiguous value representations for each file. */
+function silenceCodecs(): void {
   const load = createRequire(createRequire(import.meta.url).resolve('dcmjs-codecs'));
   codecs.log.setLevel('silent', false);
   load('dcmjs').log.getLogger('validation.dcmjs').setLevel('silent', false);

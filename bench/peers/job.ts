@@ -1,23 +1,23 @@
-/** What both sides of the comparison understand. */
+/** The protocol of the worker processes (worker.ts, worker.py). */
 
-export interface Question {
-  do: 'open' | 'values' | 'sample' | 'delay' | 'peak' | 'close';
-  work?: string;
+export interface Request {
+  command: 'open' | 'values' | 'sample' | 'delay' | 'peak' | 'close';
+  workload?: string;
   options?: Options;
-  /** Where the side that is opened first leaves its inputs for the other. */
+  /** spinegrad writes the inputs of a workload here; PyTorch reads them. */
   folder?: string;
   variant?: string;
-  /** Calls in a sample. */
+  /** Calls per sample. */
   calls?: number;
 }
 
 export type Options = Readonly<Record<string, number | string>>;
 
-/** A work, ready to run. */
+/** An opened workload. */
 export interface Job {
-  /** Runs it so many times; resolves when all of it is computed. */
+  /** Runs the workload `calls` times. Resolves when all results are computed. */
   run(calls: number): Promise<void>;
-  /** What it computes, on the same inputs as the other side: each array is compared with its like. */
+  /** The results, for comparison with the arrays of the peer. */
   values(): Promise<Float32Array[]>;
   dispose(): void;
 }

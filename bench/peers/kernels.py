@@ -1,11 +1,10 @@
-"""PyTorch's side of `npm run bench:kernels`, which starts it: the same cases, by PyTorch's own operations.
+"""Times PyTorch for `npm run bench:kernels`, which starts this process.
 
-The settings come as JSON in the first argument. One line of JSON answers: {"torch": versions}, or {"missing": reason}.
-Then each line of the standard input is a case as bench/kernels/cases.ts has it, with the native calls that were timed,
-and each answer gives milliseconds of every sample by call. Calls that PyTorch has no counterpart of are left out.
-A sample is taken as on the other side (bench/kernels/measure.ts): a buffer larger than the cache is overwritten first,
-and time is taken on the device. PyTorch runs at its best: channels_last images, TF32 and cuDNN's own choice of
-algorithm on CUDA, fused optimizers, one untimed run before all.
+The first argument is JSON with the settings. The first line of output is {"torch": versions} or {"missing": reason}.
+Each line of input is a case of bench/kernels/cases.ts with its native calls. Each line of output has the samples in
+milliseconds by call; calls without a counterpart in PyTorch are left out. Samples are taken as in
+bench/kernels/measure.ts. PyTorch uses its fastest settings: channels_last, TF32 and cuDNN benchmark mode on CUDA, fused
+optimizers, one additional warm-up.
 """
 
 import json
@@ -26,10 +25,10 @@ try:
     import torch
     import torch.nn.functional as F
 except ImportError as error:
-    answer({"missing": f"{sys.executable} has no torch ({error})"})
+    answer({"missing": f"torch was not found by {sys.executable} ({error})"})
     sys.exit()
 if CUDA and not torch.cuda.is_available():
-    answer({"missing": f"torch {torch.__version__} has no CUDA here"})
+    answer({"missing": f"torch {torch.__version__} does not support CUDA on this machine"})
     sys.exit()
 
 DEVICE = torch.device(SETTINGS["device"])
@@ -41,11 +40,11 @@ else:
     torch.set_num_threads(SETTINGS["threads"])
 
 
-def tensor(given):
-    shape, below = given["shape"], given.get("below")
-    if given["dtype"] == "int32":
+def tensor(spec):
+    shape, below = spec["shape"], spec.get("below")
+    if spec["dtype"] == "int32":
         return torch.randint(below, shape, device=DEVICE)
-    values = torch.randn(shape, device=DEVICE) if given.get("kind") == "normal" else torch.rand(shape, device=DEVICE)
+    values = torch.randn(shape, device=DEVICE) if spec.get("kind") == "normal" else torch.rand(shape, device=DEVICE)
     return values.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else values
 
 
@@ -59,11 +58,11 @@ def batch_norm(i, o):
 def info_nce(i, o):
     e, labels = i["embeddings"], i["labels"]
     s = e @ e.T / o["temperature"]
-    itself = torch.eye(len(e), dtype=torch.bool, device=DEVICE)
-    positives = (labels[:, None] == labels) & ~itself
-    s = s.masked_fill(itself, float("-inf"))
-    each = s.logsumexp(1) - torch.where(positives, s, 0).sum(1) / positives.sum(1).clamp(min=1)
-    return each[positives.any(1)].mean()
+    diagonal = torch.eye(len(e), dtype=torch.bool, device=DEVICE)
+    positives = (labels[:, None] == labels) & ~diagonal
+    s = s.masked_fill(diagonal, float("-inf"))
+    loss = s.logsumexp(1) - torch.where(positives, s, 0).sum(1) / positives.sum(1).clamp(min=1)
+    return loss[positives.any(1)].mean()
 
 
 def focal_loss(i, o):
@@ -108,32 +107,32 @@ FUNCTIONS = {
     "gather": lambda i, o: i["x"][i["indices"]],
 }
 
-# Gradients that a call takes; the others, `backward` and its like, take all.
+# Inputs whose gradient a call computes. Calls that are not listed compute all.
 GRADIENTS = {"dgrad": ["x"], "wgrad": ["weight"], "biasGrad": []}
 
 
 def stepping(kind, **options):
-    def step_of(inputs, given):
+    def step_of(inputs, settings):
         parameters = [t for name, t in inputs.items() if name.startswith("parameter.")]
         for index, parameter in enumerate(parameters):
             parameter.grad = inputs[f"gradient.{index}"]
-        optimizer = kind(parameters, lr=given["learningRate"], fused=True, **options)
+        optimizer = kind(parameters, lr=settings["learningRate"], fused=True, **options)
         return optimizer.step
 
     return step_of
 
 
-def average(inputs, given):
+def average(inputs, settings):
     of = lambda kind: [t for name, t in inputs.items() if name.startswith(kind)]
     sources, targets = of("source."), of("target.")
-    return lambda: torch._foreach_lerp_(targets, sources, 1 - given["decay"])
+    return lambda: torch._foreach_lerp_(targets, sources, 1 - settings["decay"])
 
 
-def clip(inputs, given):
+def clip(inputs, settings):
     parameters = [torch.empty_like(t) for t in inputs.values()]
     for parameter, gradient in zip(parameters, inputs.values()):
         parameter.grad = gradient
-    return lambda: torch.nn.utils.clip_grad_norm_(parameters, given["maxNorm"], foreach=True)
+    return lambda: torch.nn.utils.clip_grad_norm_(parameters, settings["maxNorm"], foreach=True)
 
 
 STEPS = {
@@ -166,7 +165,7 @@ def samples(body):
         body()
     taken = []
     end = time.perf_counter() + effort["seconds"]
-    while len(taken) < effort["least"] or (len(taken) < effort["most"] and time.perf_counter() < end):
+    while len(taken) < effort["minSamples"] or (len(taken) < effort["maxSamples"] and time.perf_counter() < end):
         taken.append(sample(body))
     return taken
 
@@ -180,30 +179,30 @@ def without_gradient(function, inputs, options):
 
 
 def bodies(case):
-    """What to time, by native call."""
+    """The functions to time, by native call."""
     operation, options = case["operation"], case.get("options", {})
-    inputs = {name: tensor(given) for name, given in case["inputs"].items()}
+    inputs = {name: tensor(spec) for name, spec in case["inputs"].items()}
     if operation in STEPS:
         step = STEPS[operation](inputs, options)
         return {call: step for call in case["calls"]}
     function = FUNCTIONS.get(operation)
     if function is None:
         return {}
-    found = {}
+    functions = {}
     for call in case["calls"]:
         backward = "rad" in call or "ackward" in call
         if not backward:
-            found[call] = without_gradient(function, inputs, options)
+            functions[call] = without_gradient(function, inputs, options)
             continue
-        wanted = GRADIENTS.get(call.split(".")[1], case.get("gradients", []))
-        if not wanted:
+        required = GRADIENTS.get(call.split(".")[1], case.get("gradients", []))
+        if not required:
             continue
-        leaves = {name: t.detach().requires_grad_(name in wanted) if t.is_floating_point() else t for name, t in inputs.items()}
+        leaves = {name: t.detach().requires_grad_(name in required) if t.is_floating_point() else t for name, t in inputs.items()}
         y = function(leaves, options)
         gradient = torch.randn_like(y)
-        sources = [leaves[name] for name in wanted]
-        found[call] = lambda y=y, g=gradient, s=sources: torch.autograd.grad(y, s, g, retain_graph=True)
-    return found
+        sources = [leaves[name] for name in required]
+        functions[call] = lambda y=y, g=gradient, s=sources: torch.autograd.grad(y, s, g, retain_graph=True)
+    return functions
 
 
 answer({"torch": f"PyTorch {torch.__version__}" + (f", cuDNN {torch.backends.cudnn.version()}" if CUDA else f", {torch.get_num_threads()} threads")})

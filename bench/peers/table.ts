@@ -1,17 +1,18 @@
-/** The report of a run, for people. */
+/** Formats the results of a run. */
 import type { Timing } from '../lib/summary.js';
-import { digits, markdown } from '../lib/table.js';
-import type { Measure } from './absolute.js';
+import { formatNumber, markdownTable } from '../lib/table.js';
 import type { Result } from './compare.js';
+import type { Measure } from './measures.js';
 
-/** Everything that was measured of one work. */
-export function linesOf({ label, same, ours, theirs, difference, bound }: Result): string[] {
+/** All timings of one comparison, one per line. */
+export function detailsOf({ label, description, spinegrad, peers, difference, bound }: Result): string[] {
   const line = (name: string, { median, fastest, quartiles }: Timing): string =>
-    `  ${name.padEnd(28)} ${digits(median).padStart(8)} ms, fastest ${digits(fastest)}, quartiles ${quartiles.map(digits).join(' to ')}`;
+    `  ${name.padEnd(28)} ${formatNumber(median).padStart(8)} ms, fastest ${formatNumber(fastest)}, ` +
+    `quartiles ${quartiles.map(formatNumber).join(' to ')}`;
   return [
-    `${label}: ${same}`,
-    line('spinegrad', ours),
-    ...Object.entries(theirs).flatMap(([peer, variants]) =>
+    `${label}: ${description}`,
+    line('spinegrad', spinegrad),
+    ...Object.entries(peers).flatMap(([peer, variants]) =>
       Object.entries(variants).map(([variant, timing]) => line(`PyTorch, ${peer}: ${variant}`, timing)),
     ),
     ...(difference === null
@@ -20,29 +21,29 @@ export function linesOf({ label, same, ours, theirs, difference, bound }: Result
   ];
 }
 
-export function tableOf(results: readonly Result[]): string {
-  const rows = results.flatMap(({ label, ours, targets }) =>
+export function comparisonTable(results: readonly Result[]): string {
+  const rows = results.flatMap(({ label, spinegrad, targets }) =>
     targets.map(({ name, ratio, target, milliseconds }, index) => [
       index === 0 ? label : '',
-      index === 0 ? digits(ours.median) : '',
+      index === 0 ? formatNumber(spinegrad.median) : '',
       name,
-      milliseconds === null ? '-' : digits(milliseconds),
-      ratio === null ? '-' : `${digits(ratio)}x`,
+      milliseconds === null ? '-' : formatNumber(milliseconds),
+      ratio === null ? '-' : `${formatNumber(ratio)}x`,
       `${target}x`,
       ratio === null ? '-' : ratio >= target ? 'yes' : 'no',
     ]),
   );
-  return markdown(['work', 'ms', 'PyTorch', 'ms', 'ratio', 'target', 'met'], rows);
+  return markdownTable(['workload', 'ms', 'PyTorch', 'ms', 'ratio', 'target', 'met'], rows);
 }
 
-export const measuresOf = (measures: readonly Measure[]): string =>
-  markdown(
-    ['', 'measured', 'PyTorch', 'to stay below', 'met'],
+export const measureTable = (measures: readonly Measure[]): string =>
+  markdownTable(
+    ['', 'measured', 'PyTorch', 'upper bound', 'met'],
     measures.map(({ label, value, unit, target, peer }) => [
       label,
-      `${digits(value)} ${unit}`,
-      peer === null ? '-' : `${digits(peer)} ${unit}`,
-      target === null ? '-' : `${digits(target)} ${unit}`,
+      `${formatNumber(value)} ${unit}`,
+      peer === null ? '-' : `${formatNumber(peer)} ${unit}`,
+      target === null ? '-' : `${formatNumber(target)} ${unit}`,
       target === null ? '-' : value < target ? 'yes' : 'no',
     ]),
   );

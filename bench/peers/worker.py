@@ -1,11 +1,11 @@
-"""PyTorch's side of `npm run bench:peers`, which starts it: the works of bench/peers/ours.ts, at PyTorch's best.
+"""Runs the workloads of bench/peers/ours.ts with PyTorch for `npm run bench:peers`, which starts this process.
 
     python worker.py THREADS
 
-The first line of JSON answers {"versions": ...} or {"missing": reason}; then every line of the standard input is a
-question (bench/peers/job.ts) and every answer a line. A work may be run in several variants; the report takes the
-fastest. Images are channels_last, optimizers fused, gradients clipped by foreach; the bank of images is float32 from
-the start, which spares PyTorch the conversion. What a compiler is needed for is left out where there is none.
+The first line of output is {"versions": ...} or {"missing": reason}. Each line of input is a request
+(bench/peers/job.ts), each line of output its answer. A workload can have several variants. PyTorch uses channels_last
+images, fused optimizers, foreach clipping, and a float32 bank, which saves the conversion from uint16. Variants that
+need a compiler are left out if there is none.
 """
 
 import base64
@@ -53,7 +53,7 @@ def read(folder):
 
 
 def variants(function, **compile_options):
-    """As it is, and compiled."""
+    """The function, and its compiled version if there is a compiler."""
     return {"eager": function} | ({"compile": torch.compile(function, **compile_options)} if COMPILES else {})
 
 
@@ -100,18 +100,18 @@ class Network(nn.Module):
     def forward(self, x):
         return self.head(self.encoder(x))
 
-    def take(self, tensors):
-        own = {name: torch.from_numpy(value.copy()) for name, value in tensors.items() if name[:5] in ("encod", "head.")}
-        missing = self.load_state_dict(own, strict=False)
+    def load(self, tensors):
+        state = {name: torch.from_numpy(value.copy()) for name, value in tensors.items() if name[:5] in ("encod", "head.")}
+        missing = self.load_state_dict(state, strict=False)
         assert not missing.unexpected_keys and all("num_batches" in key for key in missing.missing_keys), missing
         return self.to(memory_format=torch.channels_last)
 
 
 def info_nce(embeddings, labels, temperature=0.1):
     s = embeddings @ embeddings.T / temperature
-    itself = torch.eye(len(s), dtype=torch.bool)
-    positives = (labels[:, None] == labels) & ~itself
-    s = s.masked_fill(itself, float("-inf"))
+    diagonal = torch.eye(len(s), dtype=torch.bool)
+    positives = (labels[:, None] == labels) & ~diagonal
+    s = s.masked_fill(diagonal, float("-inf"))
     return (s.logsumexp(1) - torch.where(positives, s, 0).sum(1) / positives.sum(1)).mean()
 
 
@@ -121,7 +121,7 @@ def focal_loss(logits, targets):
 
 
 def sample(images, maps):
-    """Images [N, 1, H, W] where maps [N, 2, 3] from pixels to pixels say."""
+    """Resamples images [N, 1, H, W] with affine maps [N, 2, 3] from output pixels to input pixels."""
     scale = torch.tensor([2 / (SIDE - 1)])
     v, u = torch.meshgrid(torch.arange(SIDE, dtype=torch.float32), torch.arange(SIDE, dtype=torch.float32), indexing="ij")
     points = torch.stack([u, v, torch.ones_like(u)], 2).reshape(1, -1, 3) @ maps.transpose(1, 2)
@@ -130,7 +130,7 @@ def sample(images, maps):
 
 
 def blurred(x, deviations):
-    """A Gaussian of its own for each image, in two passes; 3 deviations of at most 0.8 are within 3 pixels."""
+    """Separable Gaussian blur with one standard deviation per image. It is at most 0.8, so a radius of 3 pixels is enough."""
     n = len(x)
     taps = torch.exp(-0.5 * (torch.arange(-3.0, 4.0)[None] / deviations[:, None]) ** 2)
     taps = (taps / taps.sum(1, keepdim=True)).reshape(n, 1, 7, 1)
@@ -143,12 +143,12 @@ def drawn(n, low, high):
     return torch.empty(n).uniform_(low, high)
 
 
-def factors(n, most):
-    return torch.exp(drawn(n, -math.log1p(most), math.log1p(most))).reshape(n, 1, 1, 1)
+def factors(n, maximum):
+    return torch.exp(drawn(n, -math.log1p(maximum), math.log1p(maximum))).reshape(n, 1, 1, 1)
 
 
 def augmented(images):
-    """The steps and strengths of augment() with the settings of ts/training/config.ts."""
+    """augment() with the settings of ts/training/config.ts."""
     n = len(images)
     angle, pitch = torch.deg2rad(drawn(n, -10, 10)), 1 / factors(n, 0.15).flatten()
     a, b = pitch * torch.cos(angle), -pitch * torch.sin(angle)
@@ -182,7 +182,7 @@ def rows_of(bank, n, step):
 
 
 def groups_of(network, contrastive):
-    """Parameters with the rates and decays of ts/training/groups.ts."""
+    """Parameters with the learning rates and weight decays of ts/training/groups.ts."""
     for name, parameter in network.named_parameters():
         stage = int(name[len("encoder.layer")]) if name.startswith("encoder.layer") else 0
         differential = not contrastive and name.startswith("encoder.")
@@ -191,10 +191,10 @@ def groups_of(network, contrastive):
 
 
 def merged(groups):
-    found = {}
+    by_settings = {}
     for group in groups:
-        found.setdefault((group["lr"], group["weight_decay"]), {**group, "params": []})["params"] += group["params"]
-    return list(found.values())
+        by_settings.setdefault((group["lr"], group["weight_decay"]), {**group, "params": []})["params"] += group["params"]
+    return list(by_settings.values())
 
 
 def training(options, folder):
@@ -206,7 +206,7 @@ def training(options, folder):
     else:
         head = nn.Sequential(nn.Dropout(0.2), nn.Linear(512, 3))
         tensors = {name.replace("head.", "head.1."): value for name, value in tensors.items()}
-    network = Network(head).take(tensors)
+    network = Network(head).load(tensors)
     optimizer = torch.optim.AdamW(merged(groups_of(network, contrastive)), fused=True)
     parameters = list(network.parameters())
     labels = torch.arange(n) % (n // 2 if contrastive else 3)
@@ -235,7 +235,7 @@ def training(options, folder):
         return loss_of(views, network)
 
     def values():
-        """In float64: this network's gradient takes rounding up, PyTorch's own in float32 is off by 2e-3."""
+        """Computed in float64: the gradient amplifies rounding; PyTorch's float32 result has an error of 2e-3."""
         exact = copy.deepcopy(network).double().train()
         exact.head.eval()
         loss = loss_of((rows_of(bank, n, 0).double() - MEAN) / STD, exact)
@@ -251,10 +251,10 @@ def training(options, folder):
 
 def inference(options, folder):
     tensors = read(folder)
-    network = Network(nn.Linear(512, 3)).take(tensors).eval().requires_grad_(False)
+    network = Network(nn.Linear(512, 3)).load(tensors).eval().requires_grad_(False)
     images = tensors["images"].copy()
     rows = torch.from_numpy(images)
-    last = rows.contiguous(memory_format=torch.channels_last)
+    channels_last = rows.contiguous(memory_format=torch.channels_last)
 
     def runner(model, shape=torch.channels_last):
         def run():
@@ -284,7 +284,7 @@ def inference(options, folder):
     runs = {
         "eager": runner(network),
         "folded": runner(folded()),
-        "jit": runner(optimized(last)),
+        "jit": runner(optimized(channels_last)),
         "jit, rows": runner(optimized(rows), torch.contiguous_format),
     }
     if COMPILES:
@@ -295,8 +295,8 @@ def inference(options, folder):
     return runs, lambda: [runner(network)()]
 
 
-def loss_work(name, other, loss):
-    def work(options, folder):
+def loss_workload(name, other, loss):
+    def run_loss(options, folder):
         tensors = read(folder)
         x = torch.from_numpy(tensors[name].copy()).requires_grad_()
         y = torch.from_numpy(tensors[other].astype(np.int64))
@@ -316,7 +316,7 @@ def loss_work(name, other, loss):
 
         return {key: runner(function) for key, function in variants(loss).items()}, values
 
-    return work
+    return run_loss
 
 
 def augmentation(options, folder):
@@ -337,7 +337,7 @@ def augmentation(options, folder):
 
 
 def weights_of(step, start, size, length):
-    """Rows of a bilinear filter, as wide as the step where that shrinks the image; the border is repeated."""
+    """Matrix of a bilinear filter, widened to the step if that is above 1. The border is repeated."""
     at = start + step * np.arange(size)
     radius = max(1.0, abs(step))
     first = math.floor(at.min() - radius)
@@ -371,18 +371,18 @@ def roi(path):
 
 
 def dicom(options, folder):
-    import pydicom  # noqa: F401, says that it is missing before anything is timed
+    import pydicom  # noqa: F401, fails here if it is missing
 
     with open(f"{folder}/files.json") as file:
         paths = json.load(file)
     return {"pydicom": lambda: [roi(path) for path in paths]}, lambda: [np.stack([roi(path) for path in paths])]
 
 
-WORKS = {
+WORKLOADS = {
     "training": training,
     "inference": inference,
-    "contrast": loss_work("embeddings", "labels", info_nce),
-    "focal": loss_work("logits", "targets", focal_loss),
+    "contrast": loss_workload("embeddings", "labels", info_nce),
+    "focal": loss_workload("logits", "targets", focal_loss),
     "augmentation": augmentation,
     "dicom": dicom,
 }
@@ -393,23 +393,23 @@ def peak_bytes():
         return 1024 * int(next(line.split()[1] for line in file if line.startswith("VmHWM")))
 
 
-def reply(question):
+def reply(request):
     global RUNS, VALUES
-    match question["do"]:
+    match request["command"]:
         case "open":
             torch.manual_seed(1)
             torch._dynamo.reset()
-            RUNS, VALUES = WORKS[question["work"]](question["options"], question["folder"])
+            RUNS, VALUES = WORKLOADS[request["workload"]](request["options"], request["folder"])
             return {"variants": list(RUNS)}
         case "values":
             texts = [base64.b64encode(np.asarray(value, np.float32).tobytes()).decode() for value in VALUES()]
             return {"values": texts}
         case "sample":
-            run = RUNS[question["variant"]]
+            run = RUNS[request["variant"]]
             begin = time.perf_counter()
-            for _ in range(question["calls"]):
+            for _ in range(request["calls"]):
                 run()
-            return {"milliseconds": 1000 * (time.perf_counter() - begin) / question["calls"]}
+            return {"milliseconds": 1000 * (time.perf_counter() - begin) / request["calls"]}
         case "peak":
             return {"bytes": peak_bytes()}
         case "close":
@@ -422,5 +422,5 @@ answer({"versions": f"PyTorch {torch.__version__}, {torch.get_num_threads()} thr
 for line in sys.stdin:
     try:
         answer(reply(json.loads(line)))
-    except Exception as error:  # the other side says it and goes on
+    except Exception as error:  # reported by the bench
         answer({"error": f"{type(error).__name__}: {error}"[:300]})

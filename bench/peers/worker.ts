@@ -1,14 +1,14 @@
-/** Our side: answers questions (job.ts) on its standard input; worker.py is the other. */
+/** The worker process of spinegrad. It answers requests (job.ts) on standard input, like worker.py. */
 import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { openDevice } from '#spinegrad/engine/device.js';
-import type { Job, Question } from './job.js';
+import type { Job, Request } from './job.js';
 import { WORKS } from './ours.js';
 
 const threads = Number(process.argv[2]);
 using device = await openDevice('cpu', { threads });
-const tell = (answer: unknown): void => {
+const send = (answer: unknown): void => {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 };
 const peakBytes = (): number =>
@@ -16,10 +16,10 @@ const peakBytes = (): number =>
 
 let job: Job | undefined;
 
-async function answer({ do: asked, work, options, folder, calls }: Question): Promise<unknown> {
-  switch (asked) {
+async function answer({ command, workload, options, folder, calls }: Request): Promise<unknown> {
+  switch (command) {
     case 'open':
-      job = await WORKS[work!]!(device, options!, folder!);
+      job = await WORKS[workload!]!(device, options!, folder!);
       return { variants: ['spinegrad'] };
     case 'values': {
       const values = await job!.values();
@@ -47,7 +47,7 @@ async function answer({ do: asked, work, options, folder, calls }: Question): Pr
   }
 }
 
-tell({ versions: `spinegrad, ${device.description}, Node.js ${process.version}` });
+send({ versions: `spinegrad, ${device.description}, Node.js ${process.version}` });
 for await (const line of createInterface({ input: process.stdin })) {
-  tell(await answer(JSON.parse(line)).catch((error: Error) => ({ error: error.message })));
+  send(await answer(JSON.parse(line)).catch((error: Error) => ({ error: error.message })));
 }

@@ -1,4 +1,4 @@
-/** The benches that are commands with processes of their own: that they run. What they measure is not tested. */
+/** The commands bench:peers and bench:growth run. Times are not tested. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readRsna } from '#spinegrad/data/rsna.js';
 import { studyFolders } from '../../bench/growth/studies.js';
-import { COMPARISONS } from '../../bench/peers/works.js';
+import { COMPARISONS } from '../../bench/peers/workloads.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'spinegrad-bench-test-'));
@@ -22,31 +22,31 @@ beforeAll(() => {
   run('node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json');
 });
 
-it('bench:peers runs alone where there is no PyTorch, and says so', () => {
+it('bench:peers runs without PyTorch and reports that it is missing', () => {
   const output = run('build/bench/peers/main.js', '--dry', '--python', '/nowhere/python');
-  expect(output).toContain('PyTorch is not there: spawn /nowhere/python ENOENT');
-  expect(output).toContain('A DRY RUN, NO MEASUREMENT');
+  expect(output).toContain('PyTorch is not available: spawn /nowhere/python ENOENT');
+  expect(output).toContain('DRY RUN, NO MEASUREMENT');
   expect(output).toContain('ran focal loss, 10 x 3');
 });
 
-it('bench:peers has targets for every work', () => {
-  const all = Object.values(COMPARISONS).flat();
-  expect(all.length).toBeGreaterThan(10);
-  for (const { targets, same } of all) {
+it('each comparison of bench:peers has a target and a description', () => {
+  const comparisons = Object.values(COMPARISONS).flat();
+  expect(comparisons.length).toBeGreaterThan(10);
+  for (const { targets, description } of comparisons) {
     expect(targets.length).toBeGreaterThan(0);
-    expect(same).not.toBe('');
+    expect(description).not.toBe('');
   }
 });
 
-it('bench:growth prints a table and draws a figure', () => {
+it('bench:growth prints a table and writes a figure', () => {
   const figure = join(folder, 'figure.svg');
-  const only = ['--work', 'contrast', '--largest', '256', '--no-save'];
-  const output = run('build/bench/growth/main.js', ...only, '--figure', figure);
+  const options = ['--workload', 'contrast', '--largest', '256', '--no-save'];
+  const output = run('build/bench/growth/main.js', ...options, '--figure', figure);
   expect(output).toMatch(/^\| 256 \| [\d.]+ \| [\d.]+ \|/m);
   expect(readFileSync(figure, 'utf8')).toContain('InfoNCE forward and backward, ms');
 });
 
-it('bench:growth makes folders of more studies than its phantom has', async () => {
+it('studyFolders links studies to reach the requested number', async () => {
   const out = join(folder, 'studies');
   mkdirSync(out);
   const data = (await studyFolders(out, [7], 3)).get(7)!;

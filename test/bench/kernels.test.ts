@@ -1,4 +1,4 @@
-/** The bench of kernels: that its table is complete and true, and that all of it runs. What it measures is not tested. */
+/** The cases of bench:kernels are complete and correct, and all of them run. Times are not tested. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,54 +7,54 @@ import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
-import { planOf } from '../../bench/kernels/calls.js';
-import { convolutions, norms, OPERATIONS, parameters, SMALL } from '../../bench/kernels/cases.js';
+import { recordCase } from '../../bench/kernels/calls.js';
+import { batchNorms, convolutions, OPERATIONS, parameters, SMALL } from '../../bench/kernels/cases.js';
 import { ONCE, Stopwatch } from '../../bench/kernels/measure.js';
-import { roofline, timed, worksOf } from '../../bench/kernels/run.js';
-import { summary } from '../../bench/lib/summary.js';
-import { digits } from '../../bench/lib/table.js';
+import { costsOf, roofline, timeCalls } from '../../bench/kernels/run.js';
+import { summarize } from '../../bench/lib/summary.js';
+import { formatNumber } from '../../bench/lib/table.js';
 import { DEVICE } from '../device.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const names = Object.keys(OPERATIONS);
-/** What several operations share. */
+/** Files of ts/engine/ops that are not operations. */
 const SHARED = ['elementwiseLoss', 'multitensor'];
 
-describe("the bench's table", () => {
+describe('the cases', () => {
   let device: Device;
   beforeAll(async () => {
     device = await openDevice('cpu');
   });
   afterAll(() => device.close());
 
-  it('has every operation of the engine', () => {
+  it('include every operation of the engine', () => {
     const operations = readdirSync(join(root, 'ts/engine/ops')).map((file) => file.replace('.ts', ''));
     const all = [...operations.filter((name) => !SHARED.includes(name)), 'full'];
     expect(names.toSorted()).toEqual(all.sort());
   });
 
-  it('times every native call', () => {
+  it('include every native call', () => {
     const registered = readdirSync(join(root, 'native/cpu/ops'))
       .map((file) => readFileSync(join(root, 'native/cpu/ops', file), 'utf8'))
       .flatMap((text) => [...text.matchAll(/Register \w+\("([\w.]+)"/g)].map((match) => match[1]!));
     expect(registered.length).toBeGreaterThan(50);
-    const made = new Set(worksOf(device, SMALL, names).map(({ call }) => call));
-    expect(registered.filter((call) => !made.has(call))).toEqual([]);
+    const recorded = new Set(costsOf(device, SMALL, names).map(({ call }) => call));
+    expect(registered.filter((call) => !recorded.has(call))).toEqual([]);
   });
 
-  it.each(names)('of %s names calls that are made', (name) => {
+  it.each(names)('of %s give FLOP and bytes only for recorded calls', (name) => {
     const cases = OPERATIONS[name]!.cases(SMALL);
-    const made = cases.flatMap((one) => planOf(device, name, OPERATIONS[name]!, one).timed);
+    const timed = cases.flatMap((benchCase) => recordCase(device, name, OPERATIONS[name]!, benchCase).timed);
     const named = cases.flatMap(({ flops, bytes }) => [
       ...Object.keys(flops ?? {}),
       ...Object.keys(bytes ?? {}),
     ]);
-    expect(made.map(({ operation }) => operation)).toEqual(
+    expect(timed.map(({ operation }) => operation)).toEqual(
       expect.arrayContaining(named.map((pass) => `${name}.${pass}`)),
     );
   });
 
-  it('has the layers of ResNet-18', async () => {
+  it('have the shapes of the layers of ResNet-18', async () => {
     const network = resnet18({ device, random: new RandomStream(1) }, { width: SMALL.width });
     const found: string[] = [];
     const run = device.run;
@@ -69,21 +69,21 @@ describe("the bench's table", () => {
     };
     tidy(() => noGrad(() => network.forward(device.zeros([2, 1, SMALL.side, SMALL.side])))).dispose();
     Reflect.deleteProperty(device, 'run');
-    const told = [
-      ...convolutions(SMALL).flatMap(({ c, k, filter, stride, side, times }) =>
-        Array<string>(times).fill(`conv ${c} ${k} ${filter} ${stride} ${side}`),
+    const expected = [
+      ...convolutions(SMALL).flatMap(({ c, k, filter, stride, side, count }) =>
+        Array<string>(count).fill(`conv ${c} ${k} ${filter} ${stride} ${side}`),
       ),
-      ...norms(SMALL).flatMap(({ c, side, relu, residual, times }) =>
-        Array<string>(times).fill(`norm ${c} ${side} ${relu} ${residual}`),
+      ...batchNorms(SMALL).flatMap(({ c, side, relu, residual, count }) =>
+        Array<string>(count).fill(`norm ${c} ${side} ${relu} ${residual}`),
       ),
     ];
-    expect(found.sort()).toEqual(told.sort());
+    expect(found.sort()).toEqual(expected.sort());
     const shapes = [...network.parameters().values()].map(({ shape }) => String(shape));
     expect(parameters(SMALL).map(String).sort()).toEqual(shapes.sort());
     for (const tensor of network.state().values()) tensor.dispose();
   });
 
-  it('is what docs/kernels.md shows', () => {
+  it('give the roofline table of docs/kernels.md', () => {
     expect(readFileSync(join(root, 'docs/kernels.md'), 'utf8')).toContain(roofline(device, names));
   });
 });
@@ -99,7 +99,7 @@ describe('a dry run', () => {
   it.each(names)('runs %s', async (name) => {
     const before = stopwatch.device.memory().tensors;
     let calls = 0;
-    for await (const { bytes, timing } of timed(stopwatch, SMALL, [name])) {
+    for await (const { bytes, timing } of timeCalls(stopwatch, SMALL, [name])) {
       expect(bytes).toBeGreaterThan(0);
       expect(timing.median).toBeGreaterThanOrEqual(0);
       calls++;
@@ -109,8 +109,8 @@ describe('a dry run', () => {
   });
 });
 
-it('numbers have three digits', () => {
-  expect([0.012345, 1.5, 20, 180, 999.6, 12345.6, Number.NaN].map(digits)).toEqual([
+it('formatNumber returns three significant digits', () => {
+  expect([0.012345, 1.5, 20, 180, 999.6, 12345.6, Number.NaN].map(formatNumber)).toEqual([
     '0.0123',
     '1.5',
     '20',
@@ -121,7 +121,7 @@ it('numbers have three digits', () => {
   ]);
 });
 
-it('samples are told by median and quartiles', () => {
-  expect(summary([5, 1, 4, 2, 3])).toEqual({ median: 3, quartiles: [2, 4], fastest: 1, samples: 5 });
-  expect(summary([4, 1]).median).toBe(2.5);
+it('summarize returns the median and the quartiles', () => {
+  expect(summarize([5, 1, 4, 2, 3])).toEqual({ median: 3, quartiles: [2, 4], fastest: 1, samples: 5 });
+  expect(summarize([4, 1]).median).toBe(2.5);
 });

@@ -1,30 +1,31 @@
-/** What is compared: the table of `npm run bench:peers`. */
+/** The comparisons of `npm run bench:peers`. */
 import type { Options } from './job.js';
 
-/** How many times as fast as a peer spinegrad is to be. */
+/** Required speed relative to a peer. */
 export interface Target {
+  /** Minimum of peer time / spinegrad time. */
   ratio: number;
-  /** PyTorch as it is, or with a malloc that keeps its pages. */
+  /** PyTorch, or PyTorch with a malloc that keeps its pages. */
   peer: 'default' | 'tuned';
-  /** Against these variants only; by default against the fastest. */
+  /** The variants to compare with; default: the fastest of all. */
   variants?: readonly string[];
   name: string;
 }
 
 export interface Comparison {
   label: string;
-  work: string;
+  workload: string;
   options: Options;
-  /** What a call does on both sides. */
-  same: string;
-  /** Calls in a sample. */
+  /** What one call computes on both sides. */
+  description: string;
+  /** Calls per sample. */
   calls: number;
-  /** The largest difference of what both compute, as a share of the largest value of the same array. */
+  /** Maximum difference of the results, relative to the largest value of the array. */
   bound: number;
   targets: readonly Target[];
 }
 
-const fastest = (ratio: number): Target => ({ ratio, peer: 'default', name: 'the fastest' });
+const fastest = (ratio: number): Target => ({ ratio, peer: 'default', name: 'fastest' });
 const both = (ratio: number, tuned: number): Target[] => [
   fastest(ratio),
   { ratio: tuned, peer: 'tuned', name: 'malloc tuned' },
@@ -32,9 +33,10 @@ const both = (ratio: number, tuned: number): Target[] => [
 
 const inference = (batch: number, ratio: number): Comparison => ({
   label: `inference, batch ${batch}`,
-  work: 'inference',
+  workload: 'inference',
   options: { batch },
-  same: 'pixels on the host to logits on the host: ResNet-18 on 1x96x96, batch norms folded, one linear layer',
+  description:
+    'pixels on the host to logits on the host: ResNet-18 on 1x96x96, batch norms folded, one linear layer',
   calls: batch === 64 ? 2 : 20,
   bound: 1e-4,
   targets: [fastest(ratio)],
@@ -42,9 +44,9 @@ const inference = (batch: number, ratio: number): Comparison => ({
 
 const contrast = (rows: number, naive: number, compiled: number): Comparison => ({
   label: `InfoNCE forward and backward, N = ${rows}`,
-  work: 'contrast',
+  workload: 'contrast',
   options: { rows },
-  same: 'loss and gradient of N embeddings of length 128, four positives a row, temperature 0.1',
+  description: 'loss and gradient of N embeddings of length 128, four positives per row, temperature 0.1',
   calls: rows < 4096 ? 5 : 1,
   bound: 1e-4,
   targets: [
@@ -57,11 +59,11 @@ export const COMPARISONS: Readonly<Record<string, readonly Comparison[]>> = {
   pretraining: [
     {
       label: 'pretraining step, 32 discs (64 views)',
-      work: 'training',
+      workload: 'training',
       options: { task: 'pretraining', batch: 64 },
-      same:
+      description:
         'two augmented views of each disc from the bank, ResNet-18 on 1x96x96, projection 512-512-128, InfoNCE, ' +
-        'gradients clipped to a norm, AdamW; both draw their own random numbers',
+        'clipping of the gradient norm, AdamW; each side draws its own random numbers',
       calls: 3,
       bound: 2e-3,
       targets: both(2.2, 2),
@@ -70,11 +72,11 @@ export const COMPARISONS: Readonly<Record<string, readonly Comparison[]>> = {
   finetuning: [
     {
       label: 'fine-tuning step, batch 64',
-      work: 'training',
+      workload: 'training',
       options: { task: 'finetuning', batch: 64 },
-      same:
-        'augmented views from the bank, ResNet-18, dropout, linear layer, weighted focal loss, gradients clipped to a ' +
-        'norm, AdamW with a rate for each stage',
+      description:
+        'augmented views from the bank, ResNet-18, dropout, linear layer, weighted focal loss, clipping of the ' +
+        'gradient norm, AdamW with one learning rate per stage',
       calls: 3,
       bound: 2e-3,
       targets: both(2.2, 2),
@@ -85,9 +87,9 @@ export const COMPARISONS: Readonly<Record<string, readonly Comparison[]>> = {
   focal: [
     {
       label: 'focal loss forward and backward, 1,000,000 x 3',
-      work: 'focal',
+      workload: 'focal',
       options: { rows: 1_000_000 },
-      same: 'weighted focal loss, gamma 2, and its gradient',
+      description: 'weighted focal loss, gamma 2, and its gradient',
       calls: 3,
       bound: 1e-4,
       targets: [fastest(3)],
@@ -96,11 +98,11 @@ export const COMPARISONS: Readonly<Record<string, readonly Comparison[]>> = {
   augmentation: [
     {
       label: 'augmentation of 64 views',
-      work: 'augmentation',
+      workload: 'augmentation',
       options: { batch: 64 },
-      same:
-        'affine map, blur, gamma, contrast, brightness, Rician noise, cutout, normalisation of 96x96 pixels; ours from ' +
-        'uint16, PyTorch from float32; what is compared are views under the same maps',
+      description:
+        'affine map, blur, gamma, contrast, brightness, Rician noise, cutout, normalization of 96x96 pixels; spinegrad ' +
+        'from uint16, PyTorch from float32; the compared results are views with the same affine maps',
       calls: 5,
       bound: 1e-3,
       targets: [fastest(5)],
@@ -108,21 +110,22 @@ export const COMPARISONS: Readonly<Record<string, readonly Comparison[]>> = {
   ],
   dicom: ['uncompressed', 'JPEG 2000'].map((kind) => ({
     label: `DICOM file to region of interest, ${kind}`,
-    work: 'dicom',
+    workload: 'dicom',
     options: { files: kind },
-    same: 'read, parse, decode, robust window, crop of 60 mm to 96x96 in 16 bits; on one core; synthetic files',
+    description:
+      'read, parse, decode, robust window, crop of 60 mm to 96x96 in 16 bits; one core, synthetic files',
     calls: 2,
     bound: 2e-4,
     targets: [fastest(kind === 'uncompressed' ? 3 : 1)],
   })),
 };
 
-/** So small that a test can run it. */
-export const DRY: Comparison = {
+/** A small comparison for dry runs. */
+export const DRY_RUN: Comparison = {
   label: 'focal loss, 10 x 3',
-  work: 'focal',
+  workload: 'focal',
   options: { rows: 10 },
-  same: 'weighted focal loss and its gradient',
+  description: 'weighted focal loss and its gradient',
   calls: 1,
   bound: 1e-4,
   targets: [],

@@ -1,35 +1,35 @@
-/** What is told of a call, and the tables of it. */
-
+/** Rows and tables of the bench. */
 import type { Timing } from '../lib/summary.js';
-import { digits } from '../lib/table.js';
+import { formatNumber } from '../lib/table.js';
 import type { Call } from './calls.js';
 import { bytesOf } from './calls.js';
 import type { Case } from './cases.js';
 import { type Peaks, rooflineOf } from './roofline.js';
 
-export interface Work {
+/** Cost of one native call of a case. */
+export interface CallCost {
   call: string;
   label: string;
-  /** How often a training step of ResNet-18 makes it. */
-  times: number;
+  /** Number of such calls in a training step of ResNet-18. */
+  count: number;
   bytes: number;
-  /** 0 where only the bytes count. */
+  /** 0 if the call is bound by memory. */
   flops: number;
 }
 
-export interface Row extends Work {
+export interface Row extends CallCost {
   timing: Timing;
   peer?: Timing | undefined;
 }
 
-export function workOf(one: Case, call: Call): Work {
+export function costOf(benchCase: Case, call: Call): CallCost {
   const pass = call.operation.split('.')[1]!;
   return {
     call: call.operation,
-    label: one.label,
-    times: one.times ?? 0,
-    bytes: one.bytes?.[pass] ?? bytesOf(call),
-    flops: one.flops?.[pass] ?? 0,
+    label: benchCase.label,
+    count: benchCase.count ?? 0,
+    bytes: benchCase.bytes?.[pass] ?? bytesOf(call),
+    flops: benchCase.flops?.[pass] ?? 0,
   };
 }
 
@@ -61,32 +61,34 @@ export function lineOf({ call, label, bytes, flops, timing, peer }: Row, peaks: 
   return line([
     call,
     label,
-    digits(median),
+    formatNumber(median),
     percent((quartiles[1] - quartiles[0]) / 2 / median),
-    digits(bytes / median / 1e6),
-    flops ? digits(flops / median / 1e6) : '-',
+    formatNumber(bytes / median / 1e6),
+    flops ? formatNumber(flops / median / 1e6) : '-',
     percent(rooflineOf(bytes, flops, peaks) / median),
-    peer ? digits(peer.median) : '-',
-    peer ? digits(peer.median / median) : '-',
+    peer ? formatNumber(peer.median) : '-',
+    peer ? formatNumber(peer.median / median) : '-',
   ]);
 }
 
-/** Milliseconds that a training step of ResNet-18 spends in each operation, as the sum of its calls. */
-export function stepOf(rows: readonly Row[]): string[] {
+/** Milliseconds per operation in a training step of ResNet-18, as the sum of its calls. */
+export function stepTotals(rows: readonly Row[]): string[] {
   const totals = new Map<string, number>();
-  for (const { call, times, timing } of rows) {
+  for (const { call, count, timing } of rows) {
     const operation = call.split('.')[0]!;
-    if (times) totals.set(operation, (totals.get(operation) ?? 0) + times * timing.median);
+    if (count) totals.set(operation, (totals.get(operation) ?? 0) + count * timing.median);
   }
-  return [...totals].map(([operation, total]) => `${operation.padEnd(18)} ${digits(total).padStart(9)} ms`);
+  return [...totals].map(
+    ([operation, total]) => `${operation.padEnd(18)} ${formatNumber(total).padStart(9)} ms`,
+  );
 }
 
 /**
- * The roofline times on GPUs as a table of Markdown: computed from shapes and datasheets, nothing measured. Columns for
- * each batch; calls of a case for which they are the same share a row.
+ * Roofline times of GPUs as a Markdown table, computed from shapes and datasheets. One group of columns per batch size.
+ * Passes of a case with equal values are one row.
  */
 export function rooflineTable(
-  batches: readonly (readonly [batch: number, works: readonly Work[]])[],
+  batches: readonly (readonly [batch: number, costs: readonly CallCost[]])[],
   peaks: Readonly<Record<string, Peaks>>,
 ): string {
   const heads = batches.flatMap(([batch]) => [
@@ -95,10 +97,10 @@ export function rooflineTable(
   ]);
   const rows = new Map<string, string[]>();
   for (const [index, { call, label }] of batches[0]![1].entries()) {
-    const cells = batches.flatMap(([, works]) => {
-      const { bytes, flops } = works[index]!;
-      const times = Object.values(peaks).map((one) => digits(1000 * rooflineOf(bytes, flops, one)));
-      return [flops ? digits(flops / bytes) : '-', ...times];
+    const cells = batches.flatMap(([, costs]) => {
+      const { bytes, flops } = costs[index]!;
+      const times = Object.values(peaks).map((peak) => formatNumber(1000 * rooflineOf(bytes, flops, peak)));
+      return [flops ? formatNumber(flops / bytes) : '-', ...times];
     });
     const [operation, pass] = call.split('.') as [string, string];
     const key = [operation, label, ...cells].join(' | ');

@@ -1,39 +1,39 @@
-/** What has a target of its own, without a peer or beside one: memory, start, the cost of a call, the event loop. */
+/** Measures with an absolute target: memory, start-up, enqueueing, delay of the event loop. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SpinegradError } from '#spinegrad/error.js';
-import type { Conversation } from '../lib/conversation.js';
-import { summary } from '../lib/summary.js';
+import { summarize } from '../lib/summary.js';
+import type { WorkerProcess } from '../lib/workerProcess.js';
 import type { Options } from './job.js';
 
 export interface Measure {
   label: string;
   value: number;
   unit: string;
-  /** The number to stay below. */
+  /** Upper bound. */
   target: number | null;
-  /** PyTorch's, where it has one. */
+  /** PyTorch's value, if it was measured. */
   peer: number | null;
 }
 
-type Start = () => Promise<Conversation>;
+type Start = () => Promise<WorkerProcess>;
 
-export async function memory(ours: Start, theirs: Start | undefined): Promise<Measure[]> {
+export async function measureMemory(startSpinegrad: Start, startPeer: Start | undefined): Promise<Measure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-peers-'));
-  const peakOf = async (start: Start, work: string, options: Options, variant: string, calls: number) => {
-    using side = await start();
-    await side.ask({ do: 'open', work, options, folder });
-    await side.ask({ do: 'sample', variant, calls });
-    return (await side.ask<{ bytes: number }>({ do: 'peak' })).bytes / 2 ** 20;
+  const peakOf = async (start: Start, workload: string, options: Options, variant: string, calls: number) => {
+    using worker = await start();
+    await worker.request({ command: 'open', workload, options, folder });
+    await worker.request({ command: 'sample', variant, calls });
+    return (await worker.request<{ bytes: number }>({ command: 'peak' })).bytes / 2 ** 20;
   };
   try {
     const training = { task: 'pretraining', batch: 64 };
-    const peak = await peakOf(ours, 'training', training, 'spinegrad', 12);
-    const peer = theirs ? await peakOf(() => theirs(), 'training', training, 'eager', 12) : null;
-    const large = await peakOf(ours, 'contrast', { rows: 65_536 }, 'spinegrad', 1);
+    const peak = await peakOf(startSpinegrad, 'training', training, 'spinegrad', 12);
+    const peer = startPeer ? await peakOf(() => startPeer(), 'training', training, 'eager', 12) : null;
+    const large = await peakOf(startSpinegrad, 'contrast', { rows: 65_536 }, 'spinegrad', 1);
     return [
       { label: 'peak resident memory, pretraining of 64 views', value: peak, unit: 'MB', target: peer, peer },
       {
@@ -49,18 +49,18 @@ export async function memory(ours: Start, theirs: Start | undefined): Promise<Me
   }
 }
 
-/** From `node train.js` to its first training step enqueued, the bank being there. */
-export async function start(rounds: number): Promise<Measure[]> {
+/** Time from the start of `node train.js` to the end of its first training step, with an existing bank. */
+export async function measureStart(rounds: number): Promise<Measure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-peers-'));
   const out = join(folder, 'run');
   try {
-    await untilTraining(out); // makes the bank
+    await timeToFirstStep(out); // creates the bank
     const samples: number[] = [];
     for (let round = 0; round < rounds; round++) {
       rmSync(join(out, 'checkpoints'), { recursive: true, force: true });
-      samples.push(await untilTraining(out));
+      samples.push(await timeToFirstStep(out));
     }
-    const { median } = summary(samples);
+    const { median } = summarize(samples);
     return [
       {
         label: 'start of node train.js to the first step',
@@ -75,18 +75,18 @@ export async function start(rounds: number): Promise<Measure[]> {
   }
 }
 
-/** Pretraining is one step, whose end the log tells. */
-async function untilTraining(out: string): Promise<number> {
+/** Pretraining has one step; its end appears in the log. */
+async function timeToFirstStep(out: string): Promise<number> {
   const settings = ['data.studies=24', 'data.slices=3', 'pretraining.epochs=1', 'pretraining.discs=48'];
   const args = existsSync(out) ? [] : settings.flatMap((setting) => ['--set', setting]);
-  const begin = performance.now();
+  const start = performance.now();
   const child = spawn(process.execPath, ['train.js', '--device', 'cpu', '--out', out, '--resume', ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   for await (const line of createInterface({ input: child.stderr })) {
     if (!line.startsWith('pretraining ')) continue;
-    const milliseconds = performance.now() - begin;
+    const milliseconds = performance.now() - start;
     child.kill('SIGKILL');
     await ended;
     return milliseconds;
@@ -94,27 +94,37 @@ async function untilTraining(out: string): Promise<number> {
   throw new SpinegradError('ERR_PEER', 'node train.js ended before its first training step');
 }
 
-export async function queue(ours: Conversation, rounds: number): Promise<Measure[]> {
+export async function measureQueue(spinegrad: WorkerProcess, rounds: number): Promise<Measure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'spinegrad-peers-'));
   try {
-    await ours.ask({ do: 'open', work: 'enqueue', options: {}, folder });
+    await spinegrad.request({ command: 'open', workload: 'enqueue', options: {}, folder });
     const samples: number[] = [];
     for (let round = 0; round < rounds + 1; round++) {
-      await ours.ask({ do: 'values' }); // the queue is empty
+      await spinegrad.request({ command: 'values' }); // empties the queue
       samples.push(
-        (await ours.ask<{ milliseconds: number }>({ do: 'sample', variant: 'spinegrad', calls: 2000 }))
-          .milliseconds,
+        (
+          await spinegrad.request<{ milliseconds: number }>({
+            command: 'sample',
+            variant: 'spinegrad',
+            calls: 2000,
+          })
+        ).milliseconds,
       );
     }
-    await ours.ask({ do: 'close' });
-    await ours.ask({ do: 'open', work: 'training', options: { task: 'pretraining', batch: 64 }, folder });
-    await ours.ask({ do: 'sample', variant: 'spinegrad', calls: 2 });
-    const { p99 } = await ours.ask<{ p99: number }>({ do: 'delay', calls: 20 });
-    await ours.ask({ do: 'close' });
+    await spinegrad.request({ command: 'close' });
+    await spinegrad.request({
+      command: 'open',
+      workload: 'training',
+      options: { task: 'pretraining', batch: 64 },
+      folder,
+    });
+    await spinegrad.request({ command: 'sample', variant: 'spinegrad', calls: 2 });
+    const { p99 } = await spinegrad.request<{ p99: number }>({ command: 'delay', calls: 20 });
+    await spinegrad.request({ command: 'close' });
     return [
       {
-        label: 'an enqueued operation',
-        value: 1000 * summary(samples.slice(1)).median,
+        label: 'enqueue one operation',
+        value: 1000 * summarize(samples.slice(1)).median,
         unit: 'us',
         target: 3,
         peer: null,
