@@ -14,25 +14,26 @@ import {
  * A file belongs to the longest path that contains it.
  */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  'ts/tasks': [],
   'ts/io': [],
   'ts/engine': [],
   'ts/engine/ops': ['ts/engine'],
   'ts/nn': ['ts/engine', 'ts/engine/ops'],
   'ts/optim': ['ts/engine', 'ts/engine/ops'],
   'ts/dicom': ['ts/io'],
-  'ts/data': ['ts/dicom', 'ts/io'],
-  'ts/phantom': ['ts/io'],
-  'ts/model': ['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/io', 'ts/nn', 'ts/training'],
-  'ts/evaluation': [],
-  'ts/report': ['ts/evaluation', 'ts/io'],
+  'ts/data': ['ts/dicom', 'ts/io', 'ts/tasks'],
+  'ts/phantom': ['ts/io', 'ts/tasks'],
+  'ts/model': ['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/io', 'ts/nn', 'ts/tasks', 'ts/training'],
+  'ts/evaluation': ['ts/tasks'],
+  'ts/report': ['ts/evaluation', 'ts/io', 'ts/tasks'],
   'ts/training': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],
-    ...['ts/model', 'ts/nn', 'ts/optim', 'ts/phantom', 'ts/report'],
+    ...['ts/model', 'ts/nn', 'ts/optim', 'ts/phantom', 'ts/report', 'ts/tasks'],
   ],
-  'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/training'],
+  'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks', 'ts/training'],
   'ts/cli': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/io', 'ts/phantom', 'ts/predict'],
-    ...['ts/report', 'ts/training'],
+    ...['ts/report', 'ts/tasks', 'ts/training'],
   ],
   'native/engine': [],
   'native/cpu/runtime': ['native/engine'],
@@ -52,8 +53,6 @@ const ENTRY_POINTS = ['ts/index.ts'];
 /** Circles that are still to be broken. Delete a line when its circle is gone; add none. */
 const KNOWN_CIRCLES = [
   ['ts/engine/check.ts', 'ts/engine/device.ts', 'ts/engine/tensor.ts'],
-  ['ts/data/bank.ts', 'ts/data/contact-sheet.ts'],
-  ['ts/report/page.ts', 'ts/report/report.ts'],
   ['ts/model', 'ts/training'],
 ];
 

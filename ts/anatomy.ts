@@ -3,21 +3,6 @@
 export const LEVELS = ['L1/L2', 'L2/L3', 'L3/L4', 'L4/L5', 'L5/S1'] as const;
 export type Level = (typeof LEVELS)[number];
 
-export const GRADES = ['normal', 'moderate', 'severe'] as const;
-export type Grade = (typeof GRADES)[number];
-
-/** `Normal/Mild`, `Moderate`, `Severe` in train.csv. */
-export type GradeIndex = 0 | 1 | 2;
-
-export const CONDITIONS = [
-  'spinal_canal_stenosis',
-  'left_neural_foraminal_narrowing',
-  'right_neural_foraminal_narrowing',
-  'left_subarticular_stenosis',
-  'right_subarticular_stenosis',
-] as const;
-export type Condition = (typeof CONDITIONS)[number];
-
 /** Column (x) and row (y) in pixels; the centre of the first pixel is (0, 0). */
 export type Point = readonly [x: number, y: number];
 

@@ -85,7 +85,9 @@ const training: Work = async (device, { task, batch }, folder) => {
   const encoder = resnet18(build);
   const contrastive = task === 'pretraining';
   const head = contrastive ? new ProjectionHead(build, encoder.features, 128) : undefined;
-  const grader = contrastive ? undefined : new Grader(build, encoder, { dropout: config.finetuning.dropout });
+  const grader = contrastive
+    ? undefined
+    : new Grader(build, encoder, { grades: 3, dropout: config.finetuning.dropout });
   const modules: Record<string, Module> = head ? { encoder, head } : { grader: grader! };
   const pixels = images();
   await save(folder, {
@@ -155,7 +157,7 @@ const training: Work = async (device, { task, batch }, folder) => {
 const inference: Work = async (device, { batch }, folder) => {
   const n = Number(batch);
   const build = { device, random: new RandomStream(1) };
-  const grader = new Grader(build, resnet18(build));
+  const grader = new Grader(build, resnet18(build), { grades: 3 });
   // Statistics that are not those of a fresh network.
   for (const [name, tensor] of grader.state()) {
     if (/running_mean$/.test(name)) tensor.write(normals(tensor.size, 3).map((value) => 0.1 * value));

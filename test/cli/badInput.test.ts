@@ -178,7 +178,7 @@ describe('what a run left', () => {
   it('a bank of another version; without it the run goes on', async () => {
     const dir = await copyOf(finished);
     const manifest = join(dir, 'bank/manifest.json');
-    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":1', '"version":2'));
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":2', '"version":1'));
     const line =
       /ERR_BANK_MANIFEST: .*manifest\.json: at version: .*; prepare the bank again: delete .*\/bank and go on/;
     expectFailure(await resume(dir), 1, line);

@@ -126,7 +126,7 @@ describe('evaluate', () => {
 
   it('takes all studies of another folder as test patients', async () => {
     const result = JSON.parse(output(await spinegrad('evaluate', '--model', model, '--data', data)));
-    expect(result.arms[0].annotated.patients.all).toBe(10);
+    expect(result.arms[0].annotated.patients).toBe(10);
     expect(result.localization.n).toBe(50);
   });
 

@@ -10,6 +10,7 @@ import { countReasons, prepareBank, readBank } from '#spinegrad/data/bank.js';
 import { CutPool } from '#spinegrad/data/pool.js';
 import { readRsna } from '#spinegrad/data/rsna.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
+import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
 
 let data: string;
@@ -209,7 +210,7 @@ describe('bad files cost only the discs that need them', () => {
 
     test('costs its study where leaving it out does not help', async () => {
       await using pool = new CutPool({ size: 2, timeoutMs: 0 });
-      const { studies: found, ...rest } = await readRsna(data, 'spinal_canal_stenosis');
+      const { studies: found, ...rest } = await readRsna(data, taskOf(DEFAULT_TASK));
       const cut = await pool.cut(found[0]!, { ...rest, roi, sliceSize: 32 });
       expect(cut).toEqual({
         studyId: '11',
@@ -243,10 +244,10 @@ describe('bad files cost only the discs that need them', () => {
     const text = await readFile(csv, 'utf8');
     await writeFile(csv, text.replaceAll('Spinal Canal Stenosis', 'Right Subarticular Stenosis'));
     const target = join(axial, 'bank');
-    const condition = 'right_subarticular_stenosis';
-    await prepareBank({ data: axial, out: target, roi, sliceSize: 32, condition });
+    const task = taskOf('rsna/right_subarticular_stenosis');
+    await prepareBank({ data: axial, out: target, roi, sliceSize: 32, task });
     const { manifest, slices } = await readBank(target);
-    expect(manifest).toMatchObject({ condition, discs: 5, slices: [] });
+    expect(manifest).toMatchObject({ task: task.id, discs: 5, slices: [] });
     expect(slices).toHaveLength(0);
     await rm(axial, { recursive: true });
   });

@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dcmjs from 'dcmjs';
-import { CONDITIONS, LEVELS } from '#spinegrad/anatomy.js';
+import { LEVELS } from '#spinegrad/anatomy.js';
+import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
+import { snakeCase, type Task } from '#spinegrad/tasks/task.js';
 
 export const ROWS = 48;
 export const COLUMNS = 40;
@@ -56,7 +58,7 @@ export function tinyDicom({ instanceNumber, x, mirrored, axial, spacing = [0.5, 
 
 export interface TinyStudy {
   studyId: string;
-  /** Labels by level index; default Normal/Mild, Moderate, Severe in turn. */
+  /** Labels by level index; default: the labels of the task's grades in turn. */
   labels?: Record<number, string>;
   images?: TinyImage[];
 }
@@ -67,21 +69,25 @@ export const SERIES = '77';
 export const centreOf = (level: number) => [20 + level / 4, 6 + 9 * level] as const;
 
 /** Makes a folder; change its files and CSVs afterwards to break it. */
-export async function tinyLayout(studies: readonly TinyStudy[]): Promise<string> {
+export async function tinyLayout(
+  studies: readonly TinyStudy[],
+  task: Task = SPINAL_CANAL_STENOSIS,
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'spinegrad-rsna-'));
-  const names = ['Normal/Mild', 'Moderate', 'Severe'];
-  const columns = CONDITIONS.flatMap((name) =>
-    LEVELS.map((level) => `${name}_${level.toLowerCase().replace('/', '_')}`),
+  const names = task.grades.map(({ label }) => label);
+  const conditions = new Set([...RSNA_TASKS, task].map(({ condition }) => condition));
+  const columns = [...conditions].flatMap((condition) =>
+    LEVELS.map((level) => snakeCase(`${condition} ${level}`)),
   );
   const train = [['study_id', ...columns].join()];
   const coordinates = ['study_id,series_id,instance_number,condition,level,x,y'];
   const series = ['study_id,series_id,series_description'];
   for (const [s, { studyId, labels = {}, images }] of studies.entries()) {
-    train.push([studyId, ...columns.map((_, i) => labels[i % 5] ?? names[(i + s) % 3])].join());
-    series.push(`${studyId},${SERIES},Sagittal T2/STIR`);
+    train.push([studyId, ...columns.map((_, i) => labels[i % 5] ?? names[(i + s) % names.length])].join());
+    series.push(`${studyId},${SERIES},${task.series.description}`);
     for (const [i, level] of LEVELS.entries()) {
       const [x, y] = centreOf(i);
-      coordinates.push(`${studyId},${SERIES},2,Spinal Canal Stenosis,${level},${x},${y}`);
+      coordinates.push(`${studyId},${SERIES},2,${task.condition},${level},${x},${y}`);
     }
     const path = join(folder, 'train_images', studyId, SERIES);
     await mkdir(path, { recursive: true });

@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Condition } from '#spinegrad/anatomy.js';
-import { readRsna } from '#spinegrad/data/rsna.js';
+import { readRsna as read } from '#spinegrad/data/rsna.js';
+import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import { centreOf, SERIES, tinyLayout } from './layout.js';
 
 const folders: string[] = [];
@@ -13,6 +13,8 @@ const make = async (...args: Parameters<typeof tinyLayout>) => {
 afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
+
+const readRsna = (folder: string, task = DEFAULT_TASK) => read(folder, taskOf(task));
 
 const COORDINATES = 'train_label_coordinates.csv';
 const codes = ({ skipped }: { skipped: { code: string }[] }) => skipped.map(({ code }) => code);
@@ -44,7 +46,7 @@ describe('the RSNA layout', () => {
   test('other conditions are read from their own rows', async () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Left Neural Foraminal Narrowing,L3/L4,5,6\n`);
-    const data = await readRsna(folder, 'left_neural_foraminal_narrowing');
+    const data = await readRsna(folder, 'rsna/left_neural_foraminal_narrowing');
     expect(data.studies[0]!.discs).toMatchObject([{ level: 'L3/L4', grade: 1, x: 5, y: 6 }]);
     expect(codes(data).every((code) => code === 'ERR_COORDINATE_MISSING')).toBe(true);
   });
@@ -65,20 +67,19 @@ describe('the RSNA layout', () => {
     await expect(readRsna(join(folder, 'none'))).rejects.toMatchObject({ code: 'ERR_DATA_LAYOUT' });
   });
 
-  test.each<[string, Condition]>([
-    ['train.csv', 'spinal_canal_stenosis'],
-    [COORDINATES, 'spinal_canal_stenosis'],
-    ['train_series_descriptions.csv', 'spinal_canal_stenosis'],
-  ])('%s with a missing column: the error names the file and the column', async (file, condition) => {
-    const folder = await make([{ studyId: '1' }]);
-    await edit(folder, file, (text) => text.replace('study_id', 'patient'));
-    await expect(readRsna(folder, condition)).rejects.toMatchObject({
-      code: 'ERR_CSV_HEADER',
-      message: expect.stringMatching(new RegExp(`${file}: has no column study_id; found patient`)),
-    });
-    await writeFile(join(folder, file), '');
-    await expect(readRsna(folder, condition)).rejects.toMatchObject({ code: 'ERR_CSV_HEADER' });
-  });
+  test.each(['train.csv', COORDINATES, 'train_series_descriptions.csv'])(
+    '%s with a missing column: the error names the file and the column',
+    async (file) => {
+      const folder = await make([{ studyId: '1' }]);
+      await edit(folder, file, (text) => text.replace('study_id', 'patient'));
+      await expect(readRsna(folder)).rejects.toMatchObject({
+        code: 'ERR_CSV_HEADER',
+        message: expect.stringMatching(new RegExp(`${file}: has no column study_id; found patient`)),
+      });
+      await writeFile(join(folder, file), '');
+      await expect(readRsna(folder)).rejects.toMatchObject({ code: 'ERR_CSV_HEADER' });
+    },
+  );
 
   test('a CSV that cannot be parsed', async () => {
     const folder = await make([{ studyId: '1' }]);

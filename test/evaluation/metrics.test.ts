@@ -6,23 +6,26 @@ import {
   argmax,
   auroc,
   averagePrecision,
-  quadraticKappa,
+  cohenKappa,
   wilsonInterval,
 } from '#spinegrad/evaluation/metrics.js';
 import type { Predictions } from '#spinegrad/evaluation/types.js';
+import type { GradeScale } from '#spinegrad/tasks/task.js';
 
 interface Golden {
   cases: {
     name: string;
+    weights: number[];
+    ordered: boolean;
     predictions: Predictions;
     expected: {
       balancedAccuracy: number;
       recall: (number | null)[];
-      quadraticKappa: number | null;
+      kappa: number | null;
       auroc: number | null;
       auprc: number | null;
       ece: number;
-      rsnaLogLoss: number;
+      weightedLogLoss: number;
       confusion: number[][];
       interval?: [number, number];
     };
@@ -32,23 +35,34 @@ interface Golden {
 
 const golden: Golden = JSON.parse(readFileSync(new URL('golden/sklearn.json', import.meta.url), 'utf8'));
 
+/** A scale of as many grades as there are weights. */
+const scaleOf = (weights: readonly number[], ordered: boolean): GradeScale => ({
+  ordered,
+  grades: weights.map((weight, grade) => ({ name: `grade ${grade}`, label: `${grade}`, weight })),
+});
+
 function expectClose(found: number | null, expected: number | null) {
   if (found === null || expected === null) expect(found).toBe(expected);
   else expect(found).toBeCloseTo(expected, 12);
 }
 
 describe('metrics against scikit-learn', () => {
-  it.each(golden.cases)('$name', ({ predictions, expected }) => {
-    const found = evaluate(predictions, { resamples: 20 });
+  it.each(golden.cases)('$name', ({ weights, ordered, predictions, expected }) => {
+    const found = evaluate(predictions, scaleOf(weights, ordered), { resamples: 20 });
     expect(found.confusion).toEqual(expected.confusion);
     expectClose(found.balancedAccuracy.value, expected.balancedAccuracy);
-    Object.values(found.recall).forEach((recall, grade) => {
-      expectClose(recall, expected.recall[grade]!);
+    expect(Object.keys(found.recall)).toHaveLength(weights.length);
+    weights.forEach((_, grade) => {
+      expectClose(found.recall[`grade ${grade}`]!, expected.recall[grade]!);
     });
-    for (const name of ['quadraticKappa', 'auroc', 'auprc', 'ece', 'rsnaLogLoss'] as const) {
+    for (const name of ['kappa', 'auroc', 'auprc', 'ece', 'weightedLogLoss'] as const) {
       expectClose(found[name], expected[name]);
     }
-    expect(found.severeToNormal.k).toBe(expected.confusion[2]![0]);
+    const mostSevere = expected.confusion.at(-1)!;
+    if (ordered) {
+      const n = mostSevere.reduce((sum, count) => sum + count, 0);
+      expect(found.mostSevereAsMildest).toMatchObject({ k: mostSevere[0], n });
+    } else expect(found.mostSevereAsMildest).toBeNull();
   });
 
   it.each(golden.wilson)('Wilson interval of $k / $n', ({ k, n, low, high }) => {
@@ -57,9 +71,10 @@ describe('metrics against scikit-learn', () => {
     expectClose(found.high, high);
   });
 
-  it('the bootstrap interval of balanced accuracy agrees with one by NumPy', () => {
-    const { predictions, expected } = golden.cases.find((entry) => entry.expected.interval)!;
-    const { low, high } = evaluate(predictions, { seed: 1, resamples: 4000 }).balancedAccuracy;
+  it('the bootstrap interval of balanced accuracy agrees with NumPy', () => {
+    const { weights, predictions, expected } = golden.cases.find((entry) => entry.expected.interval)!;
+    const options = { seed: 1, resamples: 4000 };
+    const { low, high } = evaluate(predictions, scaleOf(weights, true), options).balancedAccuracy;
     expect(low).toBeCloseTo(expected.interval![0], 2);
     expect(high).toBeCloseTo(expected.interval![1], 2);
   });
@@ -74,7 +89,7 @@ describe('properties', () => {
     minLength: 1,
   });
 
-  it('the Wilson interval holds k / n and lies in [0, 1]', () => {
+  it('the Wilson interval contains k / n and is in [0, 1]', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5000 }), fc.nat(5000), (n, draw) => {
         const { rate, low, high } = wilsonInterval(draw % (n + 1), n);
@@ -83,12 +98,15 @@ describe('properties', () => {
     );
   });
 
-  it('kappa lies in [-1, 1] and does not change when truth and prediction swap', () => {
+  it('kappa is in [-1, 1] and symmetric in truth and prediction', () => {
     fc.assert(
-      fc.property(counts, (confusion) => {
+      fc.property(counts, fc.constantFrom('quadratic', 'none'), (confusion, weights) => {
         fc.pre(confusion.flat().some((count) => count > 0));
-        const kappa = quadraticKappa(confusion);
-        const swapped = quadraticKappa(confusion.map((_, i) => confusion.map((row) => row[i]!)));
+        const kappa = cohenKappa(confusion, weights);
+        const swapped = cohenKappa(
+          confusion.map((_, i) => confusion.map((row) => row[i]!)),
+          weights,
+        );
         if (kappa === null) return expect(swapped).toBeNull();
         expect(Math.abs(kappa)).toBeLessThanOrEqual(1 + 1e-12);
         expect(swapped).toBeCloseTo(kappa, 12);
@@ -96,7 +114,7 @@ describe('properties', () => {
     );
   });
 
-  it('a disc of weight w counts as w discs', () => {
+  it('a disc of weight w equals w discs', () => {
     fc.assert(
       fc.property(scored, (discs) => {
         const repeated = discs.flatMap(([score, positive, weight]) => Array(weight).fill([score, positive]));
@@ -116,7 +134,7 @@ describe('properties', () => {
     );
   });
 
-  it('turning the scores around turns the AUROC around', () => {
+  it('negating the scores gives 1 - AUROC', () => {
     fc.assert(
       fc.property(scored, (discs) => {
         const positive = discs.map((disc) => disc[1]);
@@ -133,7 +151,7 @@ describe('properties', () => {
     );
   });
 
-  it('of equal probabilities the milder grade is called', () => {
+  it('argmax takes the first of equal probabilities', () => {
     expect(argmax([0.4, 0.4, 0.2])).toBe(0);
     expect(argmax([0.2, 0.4, 0.4])).toBe(1);
   });

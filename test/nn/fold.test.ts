@@ -24,7 +24,7 @@ afterAll(() => device.close());
 function trained(): Grader {
   const random = new RandomStream(3);
   const build = { device, random };
-  const grader = new Grader(build, resnet18(build, { width: 8 }));
+  const grader = new Grader(build, resnet18(build, { width: 8 }), { grades: 3 });
   const draw: Record<string, () => number> = {
     running_mean: () => random.normal(0, 0.3),
     running_var: () => random.uniform(0.5, 2),

@@ -121,9 +121,9 @@ describe('Grader', () => {
       SHAPE,
     );
 
-  function grader(options: GraderOptions): Grader {
+  function grader(options: Partial<GraderOptions>): Grader {
     const encoder = new ResNet(build(), { depth: 18, width: 4 });
-    return new Grader(build(2), encoder, options);
+    return new Grader(build(2), encoder, { grades: 3, ...options });
   }
 
   const bits = (state: Map<string, Tensor>) =>

@@ -1,10 +1,10 @@
-"""Golden values of the evaluation metrics, from scikit-learn and SciPy.
+"""Golden values of the evaluation metrics, from scikit-learn and SciPy, for ordered and nominal grades.
 
     python -m venv venv && venv/bin/pip install scikit-learn==1.9.1
     venv/bin/python test/oracles/evaluation.py > test/evaluation/golden/sklearn.json
 
-The expected calibration error is written out here (scikit-learn has none); the bootstrap interval comes from NumPy's
-own generator, so the test compares it with a tolerance.
+scikit-learn has no expected calibration error; this script computes it. The bootstrap interval uses NumPy's generator, so
+the test compares it with a tolerance.
 """
 
 import json
@@ -26,7 +26,7 @@ from sklearn.metrics import (
 )
 
 warnings.filterwarnings("ignore")
-LABELS = [0, 1, 2]
+RSNA_WEIGHTS = [1, 2, 4]
 LEVELS = ["L1/L2", "L2/L3", "L3/L4", "L4/L5", "L5/S1"]
 
 
@@ -46,21 +46,33 @@ def number(value):
     return None if value is None or numpy.isnan(value) else float(value)
 
 
-def metrics(truth, probabilities):
-    called = probabilities.argmax(axis=1)
-    severe = truth == 2
-    recall = recall_score(truth, called, labels=LABELS, average=None, zero_division=numpy.nan)
+def one_versus_rest(score, truth, probabilities, ordered):
+    """The last grade against the rest, or the mean over the grades that occur."""
+    grades = probabilities.shape[1]
+    values = []
+    for grade in [grades - 1] if ordered else range(grades):
+        positive = truth == grade
+        if not positive.any() or (score is roc_auc_score and positive.all()):
+            continue
+        values.append(score(positive, probabilities[:, grade]))
+    return number(numpy.mean(values)) if values else None
+
+
+def metrics(truth, probabilities, weights, ordered):
+    labels = list(range(len(weights)))
+    predicted = probabilities.argmax(axis=1)
+    recall = recall_score(truth, predicted, labels=labels, average=None, zero_division=numpy.nan)
+    kappa = cohen_kappa_score(truth, predicted, labels=labels, weights="quadratic" if ordered else None)
+    sample_weight = numpy.array(weights)[truth]
     return {
-        "balancedAccuracy": number(balanced_accuracy_score(truth, called)),
+        "balancedAccuracy": number(balanced_accuracy_score(truth, predicted)),
         "recall": [number(value) for value in recall],
-        "quadraticKappa": number(cohen_kappa_score(truth, called, labels=LABELS, weights="quadratic")),
-        "auroc": number(roc_auc_score(severe, probabilities[:, 2])) if severe.any() and not severe.all() else None,
-        "auprc": number(average_precision_score(severe, probabilities[:, 2])) if severe.any() else None,
+        "kappa": number(kappa),
+        "auroc": one_versus_rest(roc_auc_score, truth, probabilities, ordered),
+        "auprc": one_versus_rest(average_precision_score, truth, probabilities, ordered),
         "ece": number(ece(probabilities, truth)),
-        "rsnaLogLoss": number(
-            log_loss(truth, probabilities, labels=LABELS, sample_weight=numpy.array([1, 2, 4])[truth])
-        ),
-        "confusion": confusion_matrix(truth, called, labels=LABELS).tolist(),
+        "weightedLogLoss": number(log_loss(truth, probabilities, labels=labels, sample_weight=sample_weight)),
+        "confusion": confusion_matrix(truth, predicted, labels=labels).tolist(),
     }
 
 
@@ -78,15 +90,17 @@ def bootstrap(study, truth, called, resamples=20000):
     return [float(value) for value in numpy.percentile(values, [2.5, 97.5])]
 
 
-def case(name, truth, probabilities, interval=False):
+def case(name, truth, probabilities, interval=False, weights=RSNA_WEIGHTS, ordered=True):
     truth = numpy.asarray(truth)
     probabilities = numpy.asarray(probabilities, dtype=float)
     study = [f"s{i // 5:03d}" for i in range(len(truth))]
-    golden = metrics(truth, probabilities)
+    golden = metrics(truth, probabilities, weights, ordered)
     if interval:
         golden["interval"] = bootstrap(study, truth, probabilities.argmax(axis=1))
     return {
         "name": name,
+        "weights": weights,
+        "ordered": ordered,
         "predictions": {
             "studyId": study,
             "level": [LEVELS[i % 5] for i in range(len(truth))],
@@ -98,11 +112,12 @@ def case(name, truth, probabilities, interval=False):
 
 
 def noisy(generator, discs, prevalence, skill, digits):
-    truth = generator.choice(3, size=discs, p=prevalence)
-    logits = generator.normal(size=(discs, 3)) + skill * numpy.eye(3)[truth]
+    grades = len(prevalence)
+    truth = generator.choice(grades, size=discs, p=prevalence)
+    logits = generator.normal(size=(discs, grades)) + skill * numpy.eye(grades)[truth]
     probabilities = numpy.exp(logits) / numpy.exp(logits).sum(axis=1, keepdims=True)
     probabilities = numpy.round(probabilities, digits)
-    probabilities[:, 0] = numpy.round(1 - probabilities[:, 1] - probabilities[:, 2], digits)
+    probabilities[:, 0] = numpy.round(1 - probabilities[:, 1:].sum(axis=1), digits)
     return truth, numpy.clip(probabilities, 0, 1)
 
 
@@ -117,8 +132,16 @@ def cases():
     yield case("constant predictor", [0, 1, 2, 0, 0, 2, 1], [[0.5, 0.3, 0.2]] * 7)
     yield case("no moderate in truth", [0, 2, 0, 2, 0], [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
     yield case("no severe in truth", [0, 1, 0, 1], [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.7, 0.2, 0.1]])
-    yield case("one grade, called by its name", [0, 0, 0], [[0.8, 0.1, 0.1], [0.9, 0.05, 0.05], [0.7, 0.2, 0.1]])
+    yield case("one grade, predicted correctly", [0, 0, 0], [[0.8, 0.1, 0.1], [0.9, 0.05, 0.05], [0.7, 0.2, 0.1]])
     yield case("one severe disc", [2], [[0.2, 0.3, 0.5]])
+    two = noisy(generator, 120, [0.7, 0.3], 1.0, 6)
+    yield case("two ordered grades", *two, weights=[1, 3])
+    yield case("two nominal grades", *two, weights=[1, 3], ordered=False)
+    five = noisy(generator, 200, [0.1, 0.2, 0.3, 0.25, 0.15], 1.5, 6)
+    yield case("five ordered grades", *five, weights=[1, 1, 2, 3, 5])
+    yield case("five nominal grades", *five, weights=[1, 1, 2, 3, 5], ordered=False)
+    yield case("a nominal grade that does not occur", [0, 1, 3, 1], numpy.eye(4)[[0, 1, 1, 3]], weights=[1] * 4, ordered=False)
+    yield case("one nominal grade", [1, 1], [[0.3, 0.7], [0.6, 0.4]], weights=[1, 1], ordered=False)
 
 
 def wilson(k, n):

@@ -11,6 +11,7 @@ import { generatePhantom } from '#spinegrad/phantom/generate.js';
 import { Painter } from '#spinegrad/phantom/painter.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
+import { PHANTOM_TASK } from '#spinegrad/phantom/tables.js';
 
 const root = await mkdtemp(join(tmpdir(), 'spinegrad-phantom-'));
 afterAll(() => rm(root, { recursive: true, force: true }));
@@ -62,7 +63,7 @@ describe('generatePhantom', () => {
     expect(header).toHaveLength(26);
     expect(header[1]).toBe('spinal_canal_stenosis_l1_l2');
     expect(header[25]).toBe('right_subarticular_stenosis_l5_s1');
-    const data = await readRsna(out);
+    const data = await readRsna(out, PHANTOM_TASK);
     expect(data.synthetic).toBe(true);
     expect(data.skipped).toEqual([]);
     expect(data.studies).toHaveLength(3);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, encode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GRADES, LEVELS } from '#spinegrad/anatomy.js';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { predictCommand } from '#spinegrad/cli/predict.js';
 import { readPng } from '#spinegrad/data/png.js';
 import { openDevice } from '#spinegrad/engine/device.js';
@@ -15,6 +15,7 @@ import { Grader } from '#spinegrad/model/grader.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { predict } from '#spinegrad/predict/predict.js';
 import { RandomStream } from '#spinegrad/random.js';
+import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import { newLocalizer } from '#spinegrad/training/localize.js';
 import { tinyDicom } from '../data/layout.js';
 import { tinyBank, tinyConfig } from './tiny.js';
@@ -22,6 +23,7 @@ import { tinyBank, tinyConfig } from './tiny.js';
 const device = await openDevice('cpu', { threads: 2 });
 afterAll(() => device.close());
 
+const task = taskOf(DEFAULT_TASK);
 const [WIDTH, HEIGHT] = [120, 100];
 let folder: string;
 let model: string;
@@ -59,7 +61,8 @@ async function randomModel(usualSpread: number, scratch?: Grader): Promise<strin
   const arm = (name: ArmName, validationBalancedAccuracy: number | null) => {
     const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
     const grader =
-      (name === 'scratch' ? scratch : undefined) ?? new Grader(build, new ResNet(build, config.encoder));
+      (name === 'scratch' ? scratch : undefined) ??
+      new Grader(build, new ResNet(build, config.encoder), { grades: task.grades.length });
     return { name, grader, bestEpoch: 1, validationBalancedAccuracy };
   };
   const network = newLocalizer({ config, device });
@@ -148,7 +151,7 @@ describe('model bundle', () => {
 
   it('is not written with weights that are not finite', async () => {
     const build = { device, random: new RandomStream(1) };
-    using grader = new Grader(build, new ResNet(build, tinyConfig().encoder));
+    using grader = new Grader(build, new ResNet(build, tinyConfig().encoder), { grades: task.grades.length });
     grader
       .state()
       .get('head.bias')!
@@ -179,7 +182,8 @@ describe('predict', () => {
     expect(prediction.levels.map(({ level }) => level)).toEqual(LEVELS);
     for (const { x, y, probabilities, grade, confidence } of prediction.levels) {
       expect(x >= 0 && x <= WIDTH - 1 && y >= 0 && y <= HEIGHT - 1).toBe(true);
-      expect(GRADES.reduce((sum, name) => sum + probabilities[name], 0)).toBeCloseTo(1, 5);
+      expect(Object.keys(probabilities)).toEqual(task.grades.map(({ name }) => name));
+      expect(Object.values(probabilities).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
       expect(probabilities[grade]).toBe(Math.max(...Object.values(probabilities)));
       expect(confidence).toBeGreaterThan(0);
       expect(confidence).toBeLessThanOrEqual(1);

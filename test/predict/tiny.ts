@@ -7,6 +7,7 @@ import type { Bank } from '#spinegrad/data/bank.js';
 import type { SliceRecord, Split } from '#spinegrad/data/types.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { RandomStream } from '#spinegrad/random.js';
+import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
 import { type Config, resolveConfig } from '#spinegrad/training/config.js';
 import { silent } from '#spinegrad/training/progress.js';
@@ -69,10 +70,10 @@ export function tinyBank(count: Record<Split, number>): Bank {
     slices.set(image, index * SIZE * SIZE);
   });
   const manifest = {
-    version: 1,
+    version: 2,
     source: 'phantom',
     synthetic: true,
-    condition: 'spinal_canal_stenosis',
+    task: DEFAULT_TASK,
     roi: { size: 32, mode: 'mm', extentMm: 30, neighbours: 0 },
     sliceSize: SIZE,
     studies: images.length,

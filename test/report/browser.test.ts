@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '#spinegrad/report/report.js';
-import { inventedRun } from './fixture.js';
+import { simulatedRun } from './fixture.js';
 
 /** The report in Debian's chromium. SPINEGRAD_TEST_SCREENSHOTS names a folder that keeps the pictures. */
 
@@ -31,7 +31,7 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'spinegrad-report-'));
-    url = pathToFileURL(await writeReport(directory, inventedRun())).href;
+    url = pathToFileURL(await writeReport(directory, simulatedRun())).href;
     browser = await chromium.launch({ executablePath, args });
   });
   afterAll(async () => {

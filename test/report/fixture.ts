@@ -1,3 +1,4 @@
+/** A simulated run: a drawing of a spine, simulated predictions and training curves. */
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
 import { localizationErrors } from '#spinegrad/evaluation/localization.js';
@@ -10,12 +11,17 @@ import type {
   ReportInput,
   RoiExample,
 } from '#spinegrad/report/types.js';
-
-/** An invented run: a drawing of a spine, simulated predictions, curves that fall and rise as curves do. */
+import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
+import type { GradeScale, Task } from '#spinegrad/tasks/task.js';
 
 const random = new RandomStream(1);
 const uniform = () => random.uniform();
 const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
+
+const canal = taskOf(DEFAULT_TASK);
+
+const byGrade = <T>(grades: Task['grades'], value: (grade: number) => T): Record<string, T> =>
+  Object.fromEntries(grades.map(({ name }, grade) => [name, value(grade)]));
 
 const SIDE = 256;
 const centreOf = (level: number): [number, number] => [
@@ -51,25 +57,25 @@ function crop({ pixels }: ReportImage, [cx, cy]: readonly [number, number], side
   return { pixels: out, width: side, height: side };
 }
 
-function roiExample(grade: 0 | 1 | 2): RoiExample {
+function roiExample(grade: number): RoiExample {
   const image = slice();
   const discs = LEVELS.map((level, i) => {
     const centre = centreOf(i);
     return {
       level,
       centre,
-      grade: (i === 3 ? grade : i === 0 ? null : 0) as 0 | 1 | 2 | null,
+      grade: i === 3 ? grade : i === 0 ? null : 0,
       roi: crop(image, centre, 56),
     };
   });
   return { studyId: `10007${grade}`, slice: image, roiSide: 56, discs };
 }
 
-function predictionExample(studyId: string): PredictionExample {
+function predictionExample(studyId: string, { grades }: GradeScale): PredictionExample {
   const discs = LEVELS.map((level, i) => {
     const truth = centreOf(i);
-    const truthGrade = Math.floor(uniform() * 3) as 0 | 1 | 2;
-    const scores = [0, 1, 2].map((grade) => uniform() + (grade === truthGrade ? 0.8 : 0));
+    const truthGrade = Math.floor(uniform() * grades.length);
+    const scores = grades.map((_, grade) => uniform() + (grade === truthGrade ? 0.8 : 0));
     const total = scores.reduce((sum, score) => sum + score, 0);
     const predicted: [number, number] = [
       truth[0] + 12 * (uniform() - 0.5),
@@ -80,12 +86,12 @@ function predictionExample(studyId: string): PredictionExample {
   return { studyId, slice: slice(), discs };
 }
 
-function simulate(skill: number): Predictions {
+function simulate(skill: number, { grades }: GradeScale): Predictions {
   const truths = new RandomStream(5);
   const predictions: Predictions = { studyId: [], level: [], truth: [], probabilities: [] };
   for (let i = 0; i < 200; i++) {
-    const truth = truths.pick([0, 0, 0, 0, 1, 2]);
-    const scores = [0, 1, 2].map((grade) => Math.exp(2 * uniform() + (grade === truth ? skill : 0)));
+    const truth = truths.pick([0, 0, 0, ...grades.keys()]);
+    const scores = grades.map((_, grade) => Math.exp(2 * uniform() + (grade === truth ? skill : 0)));
     const total = scores.reduce((sum, score) => sum + score, 0);
     predictions.studyId.push(String(1000 + Math.floor(i / 5)));
     predictions.level.push(LEVELS[i % 5]!);
@@ -95,35 +101,36 @@ function simulate(skill: number): Predictions {
   return predictions;
 }
 
-function curve(arm: (typeof ARMS)[number], top: number): FineTuningCurve {
+function curve(arm: (typeof ARMS)[number], top: number, { grades }: GradeScale): FineTuningCurve {
   const epochs = Array.from({ length: 37 }, (_, i) => {
     const rise = 1 - Math.exp(-(i + 1) / 8);
     const at = (level: number) => Math.min(1, Math.max(0, level * rise + 0.12 * (uniform() - 0.5)));
-    const recall = { normal: at(top + 0.12), moderate: at(top - 0.15), severe: at(top + 0.05) };
+    const recalls = grades.map((_, grade) => at(top + [0.12, -0.15, 0.05][grade % 3]!));
     return {
       epoch: i + 1,
       trainLoss: 0.7 * Math.exp(-i / 12) + 0.05 * uniform(),
-      validationBalancedAccuracy: (recall.normal + recall.moderate + recall.severe) / 3,
-      validationRecall: recall,
+      validationBalancedAccuracy: recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length,
+      validationRecall: byGrade(grades, (grade) => recalls[grade]!),
     };
   });
   return { arm, epochs };
 }
 
-/** A whole run; `synthetic` as told. */
-export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInput {
+/** The input of a report about a task. */
+export function simulatedRun({ synthetic = true, name = 'demo', task = canal } = {}): ReportInput {
+  const { grades } = task;
   const skill = { scratch: 0.7, frozen: 1.1, contrastive: 1.7 };
-  const predictions = ARMS.map((arm) => simulate(skill[arm]));
+  const predictions = ARMS.map((arm) => simulate(skill[arm], task));
   const arms: ArmSummary[] = ARMS.map((arm, i) => ({
     name: arm,
     bestEpoch: [14, 33, 21][i]!,
-    annotated: evaluate(predictions[i]!, { resamples: 200 }),
-    predicted: evaluate(simulate(skill[arm] - 0.2), { resamples: 200 }),
+    annotated: evaluate(predictions[i]!, task, { resamples: 200 }),
+    predicted: evaluate(simulate(skill[arm] - 0.2, task), task, { resamples: 200 }),
   }));
   const compare = (a: number, b: number) => ({
     a: ARMS[a]!,
     b: ARMS[b]!,
-    ...compareArms(predictions[a]!, predictions[b]!, { resamples: 200 }),
+    ...compareArms(predictions[a]!, predictions[b]!, task, { resamples: 200 }),
   });
   const centres = (noise: number) =>
     Array.from({ length: 20 }, () => {
@@ -133,11 +140,12 @@ export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInp
       });
       return Object.fromEntries(entries);
     });
-  const counts = (n: number) => ({ normal: 6 * n, moderate: n, severe: n });
+  const counts = (n: number) => byGrade(grades, (grade) => (grade === 0 ? 6 * n : n));
   const loss = (end: number) =>
     Array.from({ length: 60 }, (_, i) => end + 2.6 * Math.exp(-i / 14) + 0.08 * uniform());
   const summary: Summary = {
     preset: 'demo',
+    task: task.id,
     seed: 7,
     device: 'cpu',
     threads: 2,
@@ -159,7 +167,7 @@ export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInp
       classCounts: {
         train: counts(84),
         validation: counts(12),
-        test: { normal: 134, moderate: 34, severe: 32 },
+        test: counts(8),
       },
     },
     pretraining: {
@@ -183,9 +191,9 @@ export function inventedRun({ synthetic = true, name = 'demo' } = {}): ReportInp
   return {
     name,
     summary,
-    finetuning: [curve('scratch', 0.6), curve('frozen', 0.68), curve('contrastive', 0.8)],
-    roiExamples: [roiExample(0), roiExample(1), roiExample(2)],
-    predictionExamples: [predictionExample('1003'), predictionExample('1011'), predictionExample('1027')],
+    finetuning: [curve('scratch', 0.6, task), curve('frozen', 0.68, task), curve('contrastive', 0.8, task)],
+    roiExamples: grades.map((_, grade) => roiExample(grade)),
+    predictionExamples: ['1003', '1011', '1027'].map((studyId) => predictionExample(studyId, task)),
     config: {
       seed: 7,
       pretrain: { epochs: 60, temperature: 0.1, augment: { flip: false, blur: [0, 1.2] } },

@@ -6,9 +6,10 @@ import { formatSummary } from '#spinegrad/report/console.js';
 import { exponentialMovingAverage } from '#spinegrad/report/figures/finetuning.js';
 import { markup } from '#spinegrad/report/markup.js';
 import { renderReport, writeReport } from '#spinegrad/report/report.js';
-import { inventedRun } from './fixture.js';
+import { HERNIATION, MODIC, PFIRRMANN } from '../tasks/examples.js';
+import { simulatedRun } from './fixture.js';
 
-/** Throws unless every element is closed, in order, as XML wants it. */
+/** Throws unless the elements are nested and closed as in XML. */
 function expectBalanced(text: string) {
   const open: string[] = [];
   const body = text.replace(/<!DOCTYPE[^>]*>/, '').replace(/<style>[\s\S]*?<\/style>/g, '');
@@ -31,8 +32,8 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 describe('writeReport', () => {
-  it('writes one well-formed page that loads nothing, and the four figures', async () => {
-    const path = await writeReport(directory, inventedRun());
+  it('writes a well-formed page that loads nothing, and four figures', async () => {
+    const path = await writeReport(directory, simulatedRun());
     const page = await readFile(path, 'utf8');
     expectBalanced(page);
     expect(page.match(/(?:src|href)="(?!data:image\/png;base64,)/)).toBeNull();
@@ -52,10 +53,10 @@ describe('writeReport', () => {
     }
   });
 
-  it('names the folder that cannot be written', async () => {
+  it('names a folder that cannot be written', async () => {
     const file = join(directory, 'file');
     await writeFile(file, '');
-    await expect(writeReport(file, inventedRun())).rejects.toMatchObject({
+    await expect(writeReport(file, simulatedRun())).rejects.toMatchObject({
       code: 'ERR_WRITE',
       message: expect.stringContaining(file),
     });
@@ -63,26 +64,26 @@ describe('writeReport', () => {
 });
 
 describe('the page', () => {
-  it('carries the banner exactly when the data is synthetic', () => {
-    const synthetic = renderReport(inventedRun({ synthetic: true }));
-    const real = renderReport(inventedRun({ synthetic: false }));
+  it('has the banner if and only if the data is synthetic', () => {
+    const synthetic = renderReport(simulatedRun({ synthetic: true }));
+    const real = renderReport(simulatedRun({ synthetic: false }));
     expect(synthetic.includes('SYNTHETIC DATA'), 'SYNTHETIC DATA').toBe(true);
     expect(synthetic.includes('not comparable with this run'), 'not comparable with this run').toBe(true);
     expect(real.match(/synthetic/i)).toBeNull();
   });
 
-  it('shows the published numbers as published, and k of n', () => {
-    const input = inventedRun();
+  it('shows the published numbers and k of n', () => {
+    const input = simulatedRun();
     const page = renderReport(input);
-    const { k, n } = input.summary.arms[2]!.annotated.severeToNormal;
+    const { k, n } = input.summary.arms[2]!.annotated.mostSevereAsMildest!;
     for (const text of ['0.781', '2.13 %', '5.32 %', '10.18', 'arXiv 2602.05738', `${k} of ${n}`]) {
       expect(page.includes(text), text).toBe(true);
     }
   });
 
-  it('escapes every text that comes from data', () => {
+  it('escapes all text from the data', () => {
     const hostile = '<script>alert("x")</script>&\u0001\'';
-    const input = inventedRun({ name: hostile });
+    const input = simulatedRun({ name: hostile });
     input.summary.preset = hostile;
     input.summary.device = hostile;
     input.summary.data.skipped = [{ path: hostile, code: hostile, message: hostile }];
@@ -100,15 +101,15 @@ describe('the page', () => {
     expectBalanced(page);
   });
 
-  it('stands without pictures, curves, comparisons and severe discs', () => {
-    const input = inventedRun();
+  it('is complete without images, curves, comparisons and severe discs', () => {
+    const input = simulatedRun();
     const { summary } = input;
     for (const arm of summary.arms) {
       for (const metrics of [arm.annotated, arm.predicted]) {
-        Object.assign(metrics, { auroc: null, auprc: null, quadraticKappa: null });
+        Object.assign(metrics, { auroc: null, auprc: null, kappa: null });
         metrics.recall.severe = null;
-        metrics.patients.severe = 0;
-        metrics.severeToNormal = { k: 0, n: 0, rate: null, low: null, high: null };
+        metrics.patientsPerGrade.severe = 0;
+        metrics.mostSevereAsMildest = { k: 0, n: 0, rate: null, low: null, high: null };
         metrics.intervals.auroc = null;
       }
     }
@@ -125,21 +126,21 @@ describe('the page', () => {
     Object.assign(input, { finetuning: [], roiExamples: [], predictionExamples: [] });
     const page = renderReport(input);
     expectBalanced(page);
-    expect(page.includes('Figure 1 is left out'), 'Figure 1 is left out').toBe(true);
+    expect(page.includes('Figure 1 is omitted'), 'Figure 1 is omitted').toBe(true);
     expect(page.match(/NaN|undefined|Infinity|null/)).toBeNull();
     expect(formatSummary(summary)).not.toMatch(/NaN|undefined|null/);
   });
 
-  it('prints no interval where too few patients stand behind it, and says which grade is missing', () => {
-    const { summary, ...input } = inventedRun();
+  it('prints no interval for too few patients, and names the missing grade', () => {
+    const { summary, ...input } = simulatedRun();
     for (const arm of summary.arms) {
       for (const metrics of [arm.annotated, arm.predicted]) {
         Object.assign(metrics.balancedAccuracy, { low: null, high: null });
-        for (const name of Object.keys(metrics.intervals) as (keyof typeof metrics.intervals)[]) {
-          metrics.intervals[name] = null;
-        }
+        const none = { kappa: null, auroc: null, auprc: null, ece: null, weightedLogLoss: null };
+        metrics.intervals = { ...none, recall: { normal: null, moderate: null, severe: null } };
         metrics.recall.severe = null;
-        metrics.patients = { normal: 1, moderate: 1, severe: 0, all: 1 };
+        metrics.patients = 1;
+        metrics.patientsPerGrade = { normal: 1, moderate: 1, severe: 0 };
       }
     }
     for (const comparison of summary.comparisons) {
@@ -149,7 +150,7 @@ describe('the page', () => {
     const page = renderReport({ ...input, summary });
     const text = formatSummary(summary);
     const missing =
-      'The test set holds no severe disc: balanced accuracy is over normal and moderate alone, chance is 0.50.';
+      'The test set has no disc graded severe. Balanced accuracy is the mean recall of normal and moderate; chance is 0.50.';
     for (const output of [page, text]) {
       expect(withoutImages(output)).not.toMatch(/NaN|undefined|null|p [=<]/);
       expect(output.includes('—, too few patients'), 'too few').toBe(true);
@@ -158,18 +159,39 @@ describe('the page', () => {
     expect(page.includes('chance 0.50'), 'chance').toBe(true);
     expect(page.includes('1 patient<'), 'patients').toBe(true);
     expect(text).toMatch(/contrastive − scratch: [+−]0\.\d{3} \(—, too few patients\)$/m);
-    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+  });
+
+  it.each([PFIRRMANN, HERNIATION, MODIC])('uses the words of the task: $title', (task) => {
+    const input = simulatedRun({ task });
+    const page = renderReport(input);
+    const text = formatSummary(input.summary);
+    expectBalanced(page);
+    expect(withoutImages(page).match(/NaN|undefined|\[object|Infinity/)).toBeNull();
+    expect(
+      withoutImages(page).match(/severe|moderate|stenosis|canal|RSNA|2602\.05738/i)?.[0],
+    ).toBeUndefined();
+    expect(text.match(/severe|moderate|NaN|undefined/)).toBeNull();
+    const names = task.grades.map(({ name }) => name);
+    const [first, last] = [names[0], names.at(-1)];
+    for (const name of names) expect(page.includes(`recall ${name}<`), name).toBe(true);
+    expect(page.includes(`Grading of ${task.title} at 4 lumbar levels`), 'title').toBe(true);
+    expect(page.includes(`${last} predicted as ${first}`)).toBe(task.ordered);
+    expect(page.includes('quadratic')).toBe(task.ordered);
+    expect(page.includes('mean AUROC')).toBe(!task.ordered);
+    expect(text.includes(`${last}→${first}`)).toBe(task.ordered);
+    for (const grade of names.keys()) expect(page.includes(`.grade-${grade} {`), `${grade}`).toBe(true);
   });
 
   it('is the same for the same input', () => {
-    const input = inventedRun();
+    const input = simulatedRun();
     expect(renderReport(input)).toBe(renderReport(input));
   });
 });
 
 describe('formatSummary', () => {
-  it('is a short table that fits a terminal', () => {
-    const text = formatSummary(inventedRun().summary);
+  it('is a table that fits a terminal', () => {
+    const text = formatSummary(simulatedRun().summary);
     const lines = text.split('\n');
     expect(lines[0]).toMatch(/^SYNTHETIC DATA/);
     expect(lines.length).toBeLessThan(20);
@@ -186,7 +208,7 @@ describe('parts', () => {
     );
   });
 
-  it('the moving average starts unbiased, keeps gaps and constants', () => {
+  it('the moving average is unbiased at its start and keeps null values and constants', () => {
     expect(exponentialMovingAverage([0.4, null, 0.4])).toEqual(
       [0.4, null, 0.4].map((v) => v && expect.closeTo(v, 12)),
     );

@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { splitOf } from '#spinegrad/data/split.js';
 import type { BankManifest } from '#spinegrad/data/types.js';
-import type { Summary } from '#spinegrad/evaluation/types.js';
+import { type Summary, summarySchema } from '#spinegrad/evaluation/types.js';
 import type { StoredTensor } from '#spinegrad/io/safetensors.js';
 import type { Ended } from '../cli/command.js';
 import {
@@ -37,82 +37,6 @@ beforeAll(async () => {
 const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
 const STAGES = ['pretraining', 'localization', ...ARMS.map((arm) => `finetuning-${arm}`)];
 
-const share = z.number().min(0).max(1);
-const bounds = { low: z.number().nullable(), high: z.number().nullable() };
-const interval = z.strictObject({ value: z.number(), ...bounds });
-const whole = z.number().int().min(0);
-const grades = <T extends z.ZodType>(of: T) => z.strictObject({ normal: of, moderate: of, severe: of });
-const sides = <T extends z.ZodType>(of: T) => z.strictObject({ train: of, validation: of, test: of });
-const bootstrapped = z.strictObject({ low: z.number(), high: z.number() }).nullable();
-const metrics = z.strictObject({
-  patients: z.strictObject({ normal: whole, moderate: whole, severe: whole, all: whole }),
-  balancedAccuracy: interval,
-  recall: grades(share.nullable()),
-  severeToNormal: z.strictObject({ k: whole, n: whole, rate: share.nullable(), ...bounds }),
-  quadraticKappa: z.number().min(-1).max(1).nullable(),
-  auroc: share.nullable(),
-  auprc: share.nullable(),
-  ece: share,
-  rsnaLogLoss: z.number().min(0),
-  confusion: z.array(z.array(whole).length(3)).length(3),
-  intervals: z.strictObject({
-    recallNormal: bootstrapped,
-    recallModerate: bootstrapped,
-    recallSevere: bootstrapped,
-    quadraticKappa: bootstrapped,
-    auroc: bootstrapped,
-    auprc: bootstrapped,
-    ece: bootstrapped,
-    rsnaLogLoss: bootstrapped,
-  }),
-});
-const distance = {
-  rmsePx: z.number().nullable(),
-  rmseMm: z.number().nullable(),
-  n: whole,
-  within5Mm: share.nullable(),
-  within10Mm: share.nullable(),
-};
-const level = z.strictObject(distance);
-const summarySchema = z.strictObject({
-  preset: z.string(),
-  seed: whole,
-  device: z.string(),
-  threads: whole.nullable(),
-  data: z.strictObject({
-    source: z.enum(['phantom', 'rsna']),
-    synthetic: z.boolean(),
-    studies: whole,
-    discs: whole,
-    skipped: z.array(z.strictObject({ path: z.string(), code: z.string(), message: z.string() })),
-    split: sides(whole),
-    classCounts: sides(grades(whole)),
-  }),
-  pretraining: z.strictObject({
-    epochs: whole,
-    trainLoss: z.array(z.number()),
-    validationLoss: z.array(z.number()),
-    learningRate: z.array(z.number()),
-  }),
-  localization: z.strictObject({
-    ...distance,
-    perLevel: z.strictObject({
-      'L1/L2': level,
-      'L2/L3': level,
-      'L3/L4': level,
-      'L4/L5': level,
-      'L5/S1': level,
-    }),
-  }),
-  arms: z
-    .array(z.strictObject({ name: z.enum(ARMS), bestEpoch: whole, annotated: metrics, predicted: metrics }))
-    .length(3),
-  comparisons: z.array(
-    z.strictObject({ a: z.enum(ARMS), b: z.enum(ARMS), difference: interval, p: share.nullable() }),
-  ),
-  timing: z.record(z.string(), z.number().min(0)),
-});
-
 describe('what a run leaves', () => {
   it('ends well and says where the report is', () => {
     expect(ended.status).toBe(0);
@@ -125,9 +49,11 @@ describe('what a run leaves', () => {
     expect(readdirSync(dir)).toEqual(expect.arrayContaining([...expected, ...folders]));
   });
 
-  it('a summary of exactly the promised shape', () => {
+  it('writes a summary.json that fits its schema', () => {
     const summary: Summary = readSummary(dir);
     expect(summarySchema.parse(summary)).toEqual(summary);
+    expect(summary.task).toBe('rsna/spinal_canal_stenosis');
+    expect(Object.keys(summary.localization.perLevel)).toEqual(LEVELS);
     expect(summary.data).toMatchObject({
       source: 'rsna',
       synthetic: false,
@@ -138,7 +64,9 @@ describe('what a run leaves', () => {
     expect(summary.data.split).toEqual({ train: 6, validation: 2, test: 2 });
     expect(summary.arms.map(({ name }) => name)).toEqual(ARMS);
     for (const { annotated, predicted } of summary.arms) {
-      for (const { confusion } of [annotated, predicted]) {
+      for (const { confusion, recall } of [annotated, predicted]) {
+        expect(Object.keys(recall)).toEqual(['normal', 'moderate', 'severe']);
+        expect(confusion.map((row) => row.length)).toEqual([3, 3, 3]);
         expect(confusion.flat().reduce((a, b) => a + b)).toBe(10);
       }
     }
@@ -318,8 +246,8 @@ describe('settings', () => {
     );
     const other = await temporaryFolder();
     const { data: about } = await trainHere(other, ungraded, { 'pretraining.positives': 'grade' });
-    const { normal, moderate, severe } = about.classCounts.train;
-    expect(normal + moderate + severe).toBe(6 * 3);
+    const counts = Object.values(about.classCounts.train);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6 * 3);
     expect(rows(readLog(other), 'pretraining')).toHaveLength(2);
   });
 });

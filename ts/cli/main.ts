@@ -30,6 +30,9 @@ const COMMANDS = [
   doctorCommand,
 ];
 
+/** Codes of errors in the command line or in the settings that it gives. */
+const USAGE_ERRORS = ['ERR_CONFIG', 'ERR_TASK'];
+
 /** Runs `spinegrad <args>` and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', whenUnread);
@@ -59,7 +62,7 @@ function whenUnread(error: NodeJS.ErrnoException): void {
 }
 
 function fail(error: unknown): void {
-  process.exitCode = error instanceof SpinegradError && error.code === 'ERR_CONFIG' ? 2 : 1;
+  process.exitCode = error instanceof SpinegradError && USAGE_ERRORS.includes(error.code) ? 2 : 1;
   console.error(describe(error));
   if (process.env.SPINEGRAD_DEBUG === '1') console.error(error);
 }

@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { CONDITIONS, type Condition, GRADES } from '../anatomy.js';
 import { countReasons, DEFAULT_ROI, DEFAULT_SLICE_SIZE, prepareBank } from '../data/bank.js';
 import { DEFAULT_SPLIT } from '../data/split.js';
 import type { BankManifest, RoiSpec } from '../data/types.js';
+import { DEFAULT_TASK, taskIds, taskOf } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import { interruptible } from './interruptible.js';
 import { millimetres, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
@@ -11,7 +12,7 @@ import { terminalProgress } from './progress.js';
 interface Flags {
   data: string;
   out: string;
-  condition: Condition;
+  task: string;
   roiMode: RoiSpec['mode'];
   extentMm: number;
   size: number;
@@ -30,11 +31,7 @@ export function prepareCommand(): Command {
     )
     .requiredOption('--data <folder>', 'folder with the three CSVs and train_images')
     .requiredOption('--out <folder>', 'folder of the bank')
-    .addOption(
-      new Option('--condition <name>', 'which of the five conditions')
-        .choices(CONDITIONS)
-        .default(CONDITIONS[0]),
-    )
+    .option('--task <id>', 'what is graded', DEFAULT_TASK)
     .addOption(
       new Option('--roi-mode <mode>', 'ROI of a fixed extent in mm, or of native pixels as in the paper')
         .choices(['mm', 'pixels'])
@@ -47,17 +44,19 @@ export function prepareCommand(): Command {
     .option('--folds <k>', 'split into k folds instead of 70/15/15 %', wholeNumber)
     .option('--fold <f>', 'with --folds: the test fold, from 0', wholeNumber)
     .option('--seed <n>', 'seed of the split by patient', wholeNumber, DEFAULT_SPLIT.seed)
+    .addHelpText('after', `\nTasks: ${taskIds().join(', ')}`)
     .action(prepare);
 }
 
 async function prepare(flags: Flags): Promise<void> {
-  const { data, out, condition, sliceSize, seed, folds = null, fold = null } = flags;
+  const { data, out, sliceSize, seed, folds = null, fold = null } = flags;
+  const task = taskOf(flags.task, '--task');
   const progress = terminalProgress();
   await interruptible(progress, 'nothing was written; run again', async (signal) => {
     const manifest = await prepareBank({
       data,
       out,
-      condition,
+      task,
       sliceSize,
       roi: { size: flags.size, mode: flags.roiMode, extentMm: flags.extentMm, neighbours: flags.neighbours },
       split: { seed, folds, fold },
@@ -65,20 +64,23 @@ async function prepare(flags: Flags): Promise<void> {
         progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
       signal,
     });
-    for (const line of summary(manifest)) console.log(line);
+    for (const line of summary(manifest, task)) console.log(line);
     console.log(`${resolve(out)}: bank.safetensors, manifest.json, contact-sheet.png`);
   });
 }
 
 /** Counts by split and grade, then the reasons for what was skipped, with one example each. */
-function summary(manifest: BankManifest): string[] {
+function summary(manifest: BankManifest, task: Task): string[] {
   const { studies, discs, rois, slices, classCounts, skipped, source } = manifest;
+  const names = task.grades.map(({ name }) => name);
+  const width = Math.max(10, ...names.map((name) => name.length + 2));
+  const column = (value: string | number) => String(value).padStart(width);
   const lines = [
     `${studies} studies (${source}), ${discs} graded discs, ${rois.length} ROIs, ${slices.length} slices`,
-    ['split'.padEnd(12), ...GRADES.map((grade) => grade.padStart(10))].join(''),
+    ['split'.padEnd(12), ...names.map(column)].join(''),
   ];
   for (const [split, counts] of Object.entries(classCounts)) {
-    lines.push([split.padEnd(12), ...GRADES.map((grade) => String(counts[grade]).padStart(10))].join(''));
+    lines.push([split.padEnd(12), ...names.map((name) => column(counts[name]!))].join(''));
   }
   if (skipped.length > 0) lines.push(`skipped, ${skipped.length} in all (each stands in manifest.json):`);
   for (const [code, count] of countReasons(skipped)) {

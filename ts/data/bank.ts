@@ -7,10 +7,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Condition, GRADES } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import { contactSheet } from './contact-sheet.js';
 import type { CutStudy } from './cut.js';
 import { manifestSchema } from './manifest.js';
@@ -32,7 +33,8 @@ export interface PrepareOptions {
   data: string;
   /** Folder of the bank; made if it is not there. */
   out: string;
-  condition?: Condition;
+  /** Default: the canal's. */
+  task?: Task;
   roi?: Partial<RoiSpec>;
   /** Side of the localizer's slices in pixels. */
   sliceSize?: number;
@@ -58,15 +60,15 @@ const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: '
  *   settings that make no sense; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal: nothing is written then
  */
 export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
-  const { condition = 'spinal_canal_stenosis', sliceSize = DEFAULT_SLICE_SIZE } = options;
+  const { task = taskOf(DEFAULT_TASK), sliceSize = DEFAULT_SLICE_SIZE } = options;
   const roi = { ...DEFAULT_ROI, ...options.roi };
   const split = { ...DEFAULT_SPLIT, ...options.split };
   checkSpec(roi, sliceSize);
   checkSplit(split);
-  const data = await readRsna(options.data, condition);
+  const data = await readRsna(options.data, task);
   await makeFolder(options.out);
   await using pool = new CutPool({ size: options.threads });
-  const spec = { dataDir: data.dataDir, condition, roi, sliceSize };
+  const spec = { dataDir: data.dataDir, task, roi, sliceSize };
   const builder = new BankBuilder(data, roi, sliceSize, split);
   const cuts = inOrder(data.studies, STUDIES_AHEAD * pool.size, (study) => pool.cut(study, spec));
   let done = 0;
@@ -133,12 +135,21 @@ function parseManifest(path: string, text: string): BankManifest {
   } catch (cause) {
     throw new SpinegradError('ERR_BANK_MANIFEST', `${path}: is not JSON; prepare the bank again`, { cause });
   }
-  const { error } = manifestSchema.safeParse(manifest);
+  const { error, data } = manifestSchema.safeParse(manifest);
   if (error !== undefined) {
     const { path: where, message } = error.issues[0]!;
     throw new SpinegradError(
       'ERR_BANK_MANIFEST',
       `${path}: at ${where.join('.') || 'the top'}: ${message}; prepare the bank again`,
+    );
+  }
+  const { grades } = taskOf(data.task, path);
+  const unknown = data.rois.find(({ grade }) => grade !== null && grade >= grades.length);
+  if (unknown !== undefined) {
+    throw new SpinegradError(
+      'ERR_BANK_MANIFEST',
+      `${path}: row ${unknown.row}: found grade ${unknown.grade}, expected one of the ${grades.length} grades of task ` +
+        `${data.task}; prepare the bank again`,
     );
   }
   return manifest as BankManifest;
@@ -149,6 +160,7 @@ class BankBuilder {
   private readonly manifest: BankManifest;
   private readonly rois: Uint16Array;
   private readonly slices: Uint16Array;
+  private readonly task: Task;
   private discs = 0;
 
   constructor(data: RsnaData, roi: RoiSpec, sliceSize: number, split: SplitSpec) {
@@ -157,14 +169,14 @@ class BankBuilder {
     this.rois = new Uint16Array(discs * (2 * roi.neighbours + 1) * roi.size ** 2);
     this.slices = new Uint16Array(data.studies.length * sliceSize ** 2);
     this.skipped = [...data.skipped];
-    const none = () =>
-      Object.fromEntries(GRADES.map((grade) => [grade, 0])) as Record<(typeof GRADES)[number], number>;
+    this.task = data.task;
+    const none = () => Object.fromEntries(data.task.grades.map(({ name }) => [name, 0]));
     this.manifest = {
-      version: 1,
+      version: 2,
       source: data.synthetic ? 'phantom' : 'rsna',
       synthetic: data.synthetic,
       dataDir: resolve(data.dataDir),
-      condition: data.condition,
+      task: data.task.id,
       roi,
       sliceSize,
       split,
@@ -188,7 +200,7 @@ class BankBuilder {
       const { grade } = rois[0]!;
       if (grade !== null) {
         manifest.discs++;
-        manifest.classCounts[split][GRADES[grade]]++;
+        manifest.classCounts[split][this.task.grades[grade]!.name]!++;
       }
       for (const { pixels, ...record } of rois) {
         const row = manifest.rois.length;
@@ -244,8 +256,8 @@ async function writeBank(folder: string, bank: Bank): Promise<void> {
 
 /** sha256 of the pixels, the records and what they were made with; neither the folder nor the skipped count. */
 function fingerprint({ manifest, rois, slices }: Bank): string {
-  const { condition, roi, sliceSize, split } = manifest;
-  const records = JSON.stringify([condition, roi, sliceSize, split, manifest.rois, manifest.slices]);
+  const { task, roi, sliceSize, split } = manifest;
+  const records = JSON.stringify([task, roi, sliceSize, split, manifest.rois, manifest.slices]);
   return createHash('sha256').update(bytes(rois)).update(bytes(slices)).update(records).digest('hex');
 }
 

@@ -1,10 +1,9 @@
 /** The contact sheet of a bank: a few ROIs of each level (row) and grade (column), with a dot on the disc centre. */
 
-import { GRADES, LEVELS } from '../anatomy.js';
+import { taskOf } from '../tasks/index.js';
 import { applyAffine, invertAffine } from './affine.js';
-import type { Bank } from './bank.js';
-import { Canvas, GRADE_COLOURS, GREY, WHITE } from './drawing.js';
-import type { RoiRecord } from './types.js';
+import { Canvas, type Colour, GREY, gradeColours, WHITE } from './drawing.js';
+import type { BankManifest, RoiRecord } from './types.js';
 
 const PER_CELL = 4;
 const GAP = 4;
@@ -12,25 +11,27 @@ const LEFT = 76;
 const TOP = 48;
 
 /** A PNG; discs are taken at even distances from the bank, so that the sheet does not show neighbours only. */
-export function contactSheet({ manifest, rois }: Pick<Bank, 'manifest' | 'rois'>): Uint8Array {
+export function contactSheet({ manifest, rois }: { manifest: BankManifest; rois: Uint16Array }): Uint8Array {
+  const task = taskOf(manifest.task);
+  const colours = gradeColours(task);
   const { size } = manifest.roi;
   const cell = PER_CELL * (size + GAP) + 2 * GAP;
-  const canvas = new Canvas(LEFT + GRADES.length * cell, TOP + LEVELS.length * (size + GAP));
+  const canvas = new Canvas(LEFT + task.grades.length * cell, TOP + task.levels.length * (size + GAP));
   const discs = manifest.rois.filter((record) => record.sliceOffset === 0);
   const { mode, extentMm } = manifest.roi;
   const scale = mode === 'mm' ? `${extentMm} mm` : 'native pixels';
-  const title = `${manifest.condition.replaceAll('_', ' ')}: ${manifest.discs} discs, ${scale}`;
+  const title = `${task.title}: ${manifest.discs} discs, ${scale}`;
   canvas.text(`${title}${manifest.synthetic ? ', SYNTHETIC' : ''}`, GAP, GAP, GREY, 2);
-  for (const [column, grade] of GRADES.entries()) {
+  for (const [column, { name }] of task.grades.entries()) {
     const left = LEFT + column * cell;
     const count = discs.filter((record) => record.grade === column).length;
-    canvas.text(`${grade} (${count})`, left, TOP - 20, GRADE_COLOURS[column]!, 2);
-    for (const [row, level] of LEVELS.entries()) {
+    canvas.text(`${name} (${count})`, left, TOP - 20, colours[column]!, 2);
+    for (const [row, level] of task.levels.entries()) {
       const top = TOP + row * (size + GAP);
       if (column === 0) canvas.text(level, GAP, top + size / 2 - 7, WHITE, 2);
       const shown = discs.filter((record) => record.grade === column && record.level === level);
       for (const [i, record] of evenly(shown, PER_CELL).entries()) {
-        draw(canvas, record, rois, size, left + i * (size + GAP), top);
+        draw(canvas, record, rois, size, left + i * (size + GAP), top, colours[column]!);
       }
     }
   }
@@ -44,10 +45,11 @@ function draw(
   size: number,
   left: number,
   top: number,
+  colour: Colour,
 ): void {
   canvas.image(rois.subarray(record.row * size * size, (record.row + 1) * size * size), size, left, top);
   const [u, v] = applyAffine(invertAffine(record.toImage), record.centrePx);
-  canvas.dot([left + u, top + v], 2, GRADE_COLOURS[record.grade ?? 0]);
+  canvas.dot([left + u, top + v], 2, colour);
 }
 
 function evenly<T>(values: readonly T[], count: number): T[] {

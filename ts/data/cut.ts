@@ -12,11 +12,11 @@ import type { DicomImage } from '../dicom/types.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { applyAffine, invertAffine } from './affine.js';
 import { cropRoi, letterboxSlice, pointInPatient } from './roi.js';
-import { type RsnaData, type RsnaDisc, type RsnaStudy, SERIES_OF_CONDITION, seriesFolder } from './rsna.js';
+import { type RsnaData, type RsnaDisc, type RsnaStudy, seriesFolder } from './rsna.js';
 import { dicomSlices, neighbours, type SlicePlace, type SourceSlice } from './series.js';
 import type { RoiRecord, RoiSpec, SliceRecord } from './types.js';
 
-export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'condition'> {
+export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'task'> {
   roi: RoiSpec;
   sliceSize: number;
 }
@@ -66,7 +66,7 @@ class StudyCutter {
       used.push(disc);
       discs.push(rois);
     }
-    const sagittal = SERIES_OF_CONDITION[this.spec.condition].startsWith('Sagittal');
+    const sagittal = this.spec.task.series.plane === 'sagittal';
     const slice = sagittal && used.length > 0 ? await this.cutSlice(used) : null;
     return { studyId: this.study.studyId, discs, slice, skipped: this.skipped };
   }
@@ -150,9 +150,12 @@ class StudyCutter {
     }
     const slice = await this.slice(file);
     const plane = slice.geometry && planeOf(slice.geometry);
-    const kind = SERIES_OF_CONDITION[this.spec.condition];
-    if (plane !== null && plane !== 'oblique' && !kind.toLowerCase().startsWith(plane)) {
-      throw new SpinegradError('ERR_PLANE', `found an image of plane ${plane}, expected ${kind}`);
+    const { series } = this.spec.task;
+    if (plane !== null && plane !== 'oblique' && plane !== series.plane) {
+      throw new SpinegradError(
+        'ERR_PLANE',
+        `found an image of plane ${plane}, expected ${series.description}`,
+      );
     }
     return slice;
   }

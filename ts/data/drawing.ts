@@ -1,17 +1,35 @@
 /** A small RGB canvas for annotated PNGs: grey images, dots, lines and short texts in a 5x7 dot-matrix font. */
 import { encode } from 'fast-png';
 import type { Point } from '../anatomy.js';
+import type { GradeScale } from '../tasks/task.js';
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
 export const WHITE: Colour = [255, 255, 255];
 export const GREY: Colour = [150, 150, 150];
-/** Okabe and Ito's palette, told apart by colour-blind readers: one colour a grade. */
-export const GRADE_COLOURS: readonly [Colour, Colour, Colour] = [
-  [0, 158, 115],
-  [230, 159, 0],
-  [213, 94, 0],
-];
+/** Okabe and Ito, "Color universal design" (2008): distinct with every common colour vision. */
+const GREEN: Colour = [0, 158, 115];
+const ORANGE: Colour = [230, 159, 0];
+const VERMILLION: Colour = [213, 94, 0];
+const SKY_BLUE: Colour = [86, 180, 233];
+const PURPLE: Colour = [204, 121, 167];
+const YELLOW: Colour = [240, 228, 66];
+const PALETTE = [GREEN, ORANGE, SKY_BLUE, VERMILLION, PURPLE, YELLOW];
+
+/**
+ * One colour per grade. Ordered grades are evenly spaced from green through orange to vermillion. Nominal grades take
+ * the colours of the palette in turn.
+ */
+export function gradeColours({ grades, ordered }: GradeScale): Colour[] {
+  return grades.map((_, grade) => {
+    if (!ordered) return PALETTE[grade % PALETTE.length]!;
+    const position = (2 * grade) / (grades.length - 1);
+    const [from, to] = position < 1 ? [GREEN, ORANGE] : [ORANGE, VERMILLION];
+    const mix = (i: 0 | 1 | 2) =>
+      Math.round(from[i] + (to[i] - from[i]) * (position < 1 ? position : position - 1));
+    return [mix(0), mix(1), mix(2)];
+  });
+}
 
 /** Seven rows of five pixels a character; each row is a base-32 digit, its high bit on the left. */
 const GLYPHS: Record<string, string> = {

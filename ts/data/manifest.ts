@@ -1,6 +1,6 @@
 /** The manifest of a bank, as it is checked when it is read; the meaning of each field stands in types.ts. */
 import { z } from 'zod';
-import { CONDITIONS, GRADES, LEVELS } from '../anatomy.js';
+import { LEVELS } from '../anatomy.js';
 import type { BankManifest } from './types.js';
 
 const count = z.int().min(0);
@@ -26,7 +26,7 @@ const roi = z.object({
   ...place,
   disc: count,
   level,
-  grade: z.union([z.literal(0), z.literal(1), z.literal(2), z.null()]),
+  grade: count.nullable(),
   sliceOffset: z.int(),
   centrePx: point,
   centreMm: z.tuple([z.number(), z.number(), z.number()]).nullable(),
@@ -35,11 +35,11 @@ const roi = z.object({
 const slice = z.object({ ...place, imageSize: point, centres: z.record(level, point.nullable()) });
 
 export const manifestSchema: z.ZodType<BankManifest> = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   source: z.enum(['phantom', 'rsna']),
   synthetic: z.boolean(),
   dataDir: z.string(),
-  condition: z.enum(CONDITIONS),
+  task: z.string(),
   roi: z.object({
     size: z.int().positive(),
     mode: z.enum(['pixels', 'mm']),
@@ -55,7 +55,7 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   }),
   studies: count,
   discs: count,
-  classCounts: z.record(side, z.record(z.enum(GRADES), count)),
+  classCounts: z.record(side, z.record(z.string(), count)),
   rois: z.array(roi),
   slices: z.array(slice),
   skipped: z.array(

@@ -1,7 +1,7 @@
 /**
  * The folder layout of the RSNA 2024 Lumbar Spine Degenerative Classification data:
  *
- *     train.csv                      study_id, <condition>_<level> x 25: Normal/Mild, Moderate, Severe or empty
+ *     train.csv                      study_id, <condition>_<level> x 25: a grade's label or empty
  *     train_label_coordinates.csv    study_id, series_id, instance_number, condition, level, x, y
  *     train_series_descriptions.csv  study_id, series_id, series_description
  *     train_images/<study_id>/<series_id>/<instance_number>.dcm
@@ -12,14 +12,16 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { CONDITIONS, type Condition, type GradeIndex, LEVELS, type Level } from '../anatomy.js';
+import { LEVELS, type Level } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
+import { RSNA_TASKS } from '../tasks/rsna.js';
+import { snakeCase, type Task } from '../tasks/task.js';
 
 export interface RsnaDisc {
   level: Level;
-  /** Null where train.csv has no (known) label: the disc still serves pretraining and localization. */
-  grade: GradeIndex | null;
+  /** Index into the task's grades. Null without a known label: pretraining and localization still use the disc. */
+  grade: number | null;
   seriesId: string;
   instanceNumber: number;
   /** Pixels of the source image. */
@@ -35,23 +37,12 @@ export interface RsnaStudy {
 
 export interface RsnaData {
   dataDir: string;
-  condition: Condition;
+  task: Task;
   synthetic: boolean;
   /** Sorted by study id; each has at least one disc; discs go from L1/L2 to L5/S1. */
   studies: RsnaStudy[];
   skipped: Skipped[];
 }
-
-/** The kind of series on which RSNA's readers marked a condition. */
-export const SERIES_OF_CONDITION: Record<Condition, string> = {
-  spinal_canal_stenosis: 'Sagittal T2/STIR',
-  left_neural_foraminal_narrowing: 'Sagittal T1',
-  right_neural_foraminal_narrowing: 'Sagittal T1',
-  left_subarticular_stenosis: 'Axial T2',
-  right_subarticular_stenosis: 'Axial T2',
-};
-
-const GRADE_OF_LABEL: Record<string, GradeIndex> = { 'normal/mild': 0, moderate: 1, severe: 2 };
 
 const FILES = {
   labels: 'train.csv',
@@ -59,9 +50,6 @@ const FILES = {
   series: 'train_series_descriptions.csv',
   images: 'train_images',
 };
-
-/** `Spinal Canal Stenosis` and `L4/L5` as they stand in column names: `spinal_canal_stenosis_l4_l5`. */
-const snake = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '_');
 
 export function studyFolder(dataDir: string, studyId: string): string {
   return join(dataDir, FILES.images, studyId);
@@ -76,14 +64,11 @@ export function seriesFolder(dataDir: string, studyId: string, seriesId: string)
  *
  * @throws SpinegradError ERR_DATA_LAYOUT if a CSV or train_images is missing; ERR_CSV_HEADER, ERR_CSV, ERR_FILE_READ
  */
-export async function readRsna(
-  dataDir: string,
-  condition: Condition = 'spinal_canal_stenosis',
-): Promise<RsnaData> {
+export async function readRsna(dataDir: string, task: Task): Promise<RsnaData> {
   await checkLayout(dataDir);
   const skipped: Skipped[] = [];
-  const grades = await readGrades(join(dataDir, FILES.labels), condition, skipped);
-  const discs = await readCoordinates(join(dataDir, FILES.coordinates), condition, skipped);
+  const grades = await readGrades(join(dataDir, FILES.labels), task, skipped);
+  const discs = await readCoordinates(join(dataDir, FILES.coordinates), task, skipped);
   const kinds = await readSeries(join(dataDir, FILES.series), skipped);
 
   const studies: RsnaStudy[] = [];
@@ -95,7 +80,7 @@ export async function readRsna(
       const message = `study ${studyId} has coordinates but no row in ${FILES.labels}; its discs stay ungraded`;
       skipped.push({ path: FILES.labels, code: 'ERR_LABEL_MISSING', message });
     }
-    for (const level of LEVELS) {
+    for (const level of task.levels) {
       const disc = found.get(level);
       const grade = labels?.get(level) ?? null;
       if (disc !== undefined) study.discs.push({ ...disc, grade });
@@ -104,7 +89,7 @@ export async function readRsna(
         skipped.push({ path: FILES.coordinates, code: 'ERR_COORDINATE_MISSING', message });
       }
     }
-    reportSeries(study, kinds.get(studyId) ?? new Map(), condition, skipped);
+    reportSeries(study, kinds.get(studyId) ?? new Map(), task, skipped);
     study.discs = await withFolder(dataDir, study, skipped);
     if (study.discs.length > 0) studies.push(study);
   }
@@ -113,7 +98,7 @@ export async function readRsna(
     const message = `neither ${FILES.labels} nor ${FILES.coordinates} names this study; left out`;
     skipped.push({ path: join(FILES.images, folder.name), code: 'ERR_STUDY_UNLISTED', message });
   }
-  return { dataDir, condition, synthetic: await isSynthetic(dataDir), studies, skipped };
+  return { dataDir, task, synthetic: await isSynthetic(dataDir), studies, skipped };
 }
 
 /** Study and series ids are numbers as text: shorter first, then by digits. */
@@ -157,26 +142,28 @@ async function isSynthetic(dataDir: string): Promise<boolean> {
   }
 }
 
-async function readGrades(path: string, condition: Condition, skipped: Skipped[]) {
-  const column = (level: Level) => `${condition}_${snake(level)}`;
-  const studies = new Map<string, Map<Level, GradeIndex>>();
-  for (const row of await readCsv(path, ['study_id', ...LEVELS.map(column)])) {
+async function readGrades(path: string, { condition, grades, levels }: Task, skipped: Skipped[]) {
+  const column = (level: Level) => snakeCase(`${condition} ${level}`);
+  const gradeOf = new Map(grades.map(({ label }, grade) => [label.toLowerCase(), grade]));
+  const studies = new Map<string, Map<Level, number>>();
+  for (const row of await readCsv(path, ['study_id', ...levels.map(column)])) {
     const studyId = row.fields.study_id!;
     if (studies.has(studyId)) {
       report(skipped, FILES.labels, row, 'ERR_DUPLICATE_ROW', `study ${studyId} again; the first row counts`);
       continue;
     }
-    const labels = new Map<Level, GradeIndex>();
+    const labels = new Map<Level, number>();
     studies.set(studyId, labels);
-    for (const level of LEVELS) {
+    for (const level of levels) {
       const label = row.fields[column(level)]!;
-      const grade = GRADE_OF_LABEL[label.toLowerCase()];
+      const grade = gradeOf.get(label.toLowerCase());
       if (grade !== undefined) labels.set(level, grade);
       else if (label === '' || label.toLowerCase() === 'nan') {
         const message = `study ${studyId} ${level} has no label; the disc stays ungraded`;
         report(skipped, FILES.labels, row, 'ERR_LABEL_MISSING', message);
       } else {
-        const message = `study ${studyId} ${level}: found '${label}', expected Normal/Mild, Moderate or Severe; ungraded`;
+        const expected = grades.map((each) => each.label).join(', ');
+        const message = `study ${studyId} ${level}: found '${label}', expected ${expected}; the disc stays ungraded`;
         report(skipped, FILES.labels, row, 'ERR_LABEL_UNKNOWN', message);
       }
     }
@@ -184,24 +171,26 @@ async function readGrades(path: string, condition: Condition, skipped: Skipped[]
   return studies;
 }
 
-async function readCoordinates(path: string, condition: Condition, skipped: Skipped[]) {
+async function readCoordinates(path: string, { condition, levels }: Task, skipped: Skipped[]) {
+  const conditions = [condition, ...RSNA_TASKS.map((task) => task.condition)].map(snakeCase);
   const studies = new Map<string, Map<Level, Omit<RsnaDisc, 'grade'>>>();
   const columns = ['study_id', 'series_id', 'instance_number', 'condition', 'level', 'x', 'y'];
   for (const row of await readCsv(path, columns)) {
     const { study_id: studyId = '', series_id: seriesId = '', ...fields } = row.fields;
     const say = (code: Skipped['code'], message: string) =>
       report(skipped, FILES.coordinates, row, code, `study ${studyId}: ${message}`);
-    const found = snake(fields.condition!);
-    if (!CONDITIONS.includes(found as Condition)) {
+    const found = snakeCase(fields.condition!);
+    if (!conditions.includes(found)) {
       say('ERR_CONDITION_UNKNOWN', `found the condition '${fields.condition}'; the row is left out`);
     }
-    if (found !== condition) continue;
+    if (found !== conditions[0]) continue;
     const level = LEVELS.find((name) => name === fields.level);
     const [instanceNumber, x, y] = [fields.instance_number!, fields.x!, fields.y!].map((text) =>
       text === '' ? Number.NaN : Number(text),
     ) as [number, number, number];
     if (level === undefined) {
       say('ERR_LEVEL_UNKNOWN', `found the level '${fields.level}', expected ${LEVELS.join(', ')}; left out`);
+    } else if (!levels.includes(level)) {
     } else if (!Number.isInteger(instanceNumber) || !Number.isFinite(x) || !Number.isFinite(y)) {
       const text = `instance ${fields.instance_number}, x ${fields.x}, y ${fields.y}`;
       say('ERR_COORDINATE_INVALID', `${level}: found ${text}, expected numbers; left out`);
@@ -233,10 +222,10 @@ async function readSeries(path: string, skipped: Skipped[]) {
 function reportSeries(
   study: RsnaStudy,
   kinds: Map<string, string>,
-  condition: Condition,
+  { series }: Task,
   skipped: Skipped[],
 ): void {
-  const kind = SERIES_OF_CONDITION[condition];
+  const kind = series.description;
   const used = new Set(study.discs.map((disc) => disc.seriesId));
   for (const [seriesId, description] of kinds) {
     if (description !== kind || used.has(seriesId) || used.size === 0) continue;

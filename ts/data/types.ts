@@ -1,10 +1,10 @@
 /**
- * What the pipeline passes on: the levels and grades of the RSNA 2024 layout, and the manifest of a ROI bank.
+ * What the pipeline passes on: the manifest of a ROI bank.
  * A bank is a folder of `bank.safetensors` (uint16 pixels) and `manifest.json` (this file's `BankManifest`), so
  * that every pixel can be traced to the DICOM file, the level and the coordinates it was cut from.
  */
 
-import type { Affine, Condition, Grade, GradeIndex, Level, Point } from '../anatomy.js';
+import type { Affine, Level, Point } from '../anatomy.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import type { Skipped } from '../error.js';
 
@@ -21,7 +21,8 @@ export interface RoiRecord {
   /** Path relative to the data folder. */
   file: string;
   level: Level;
-  grade: GradeIndex | null;
+  /** Index into the task's grades; null without a label. */
+  grade: number | null;
   /** 0 for the annotated slice, -1 and 1 for its neighbours along the slice axis, and so on. */
   sliceOffset: number;
   /** Disc centre in pixels of the source image. */
@@ -65,19 +66,21 @@ export interface RoiSpec {
 }
 
 export interface BankManifest {
-  version: 1;
+  version: 2;
   source: 'phantom' | 'rsna';
   synthetic: boolean;
   /** Absolute path of the data folder the bank was cut from. */
   dataDir: string;
-  condition: Condition;
+  /** Id of the task that the bank was cut for. */
+  task: string;
   roi: RoiSpec;
   sliceSize: number;
   split: { seed: number; fractions: Record<Split, number>; folds: number | null; fold: number | null };
   studies: number;
   /** Graded discs (not rows). */
   discs: number;
-  classCounts: Record<Split, Record<Grade, number>>;
+  /** Graded discs by the grade's name. */
+  classCounts: Record<Split, Record<string, number>>;
   rois: RoiRecord[];
   slices: SliceRecord[];
   skipped: Skipped[];

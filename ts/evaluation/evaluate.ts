@@ -1,27 +1,26 @@
-import { GRADES } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
+import type { GradeScale } from '../tasks/task.js';
 import { type BootstrapOptions, MIN_PATIENTS, percentileInterval, resampleStudies } from './bootstrap.js';
 import {
   argmax,
   auroc,
   averagePrecision,
   balancedAccuracy,
+  cohenKappa,
   confusionMatrix,
   descendingOrder,
   expectedCalibrationError,
-  quadraticKappa,
   recallPerClass,
-  rsnaLogLoss,
+  weightedLogLoss,
   wilsonInterval,
 } from './metrics.js';
 import type { Bounds, Comparison, Metrics, Predictions } from './types.js';
 
-const CLASSES = GRADES.length;
-const SEVERE = 2;
 const NO_BOUNDS = { low: null, high: null };
 
-function check(predictions: Predictions, name: string): void {
+function check(predictions: Predictions, { grades }: GradeScale, name: string): void {
   const { studyId, level, truth, probabilities } = predictions;
+  const classes = grades.length;
   const fail = (what: string): never => {
     throw new SpinegradError('ERR_EVALUATION', `${name}: ${what}`);
   };
@@ -32,145 +31,176 @@ function check(predictions: Predictions, name: string): void {
     fail(`found ${found} and ${discs} truth, expected one of each per disc`);
   }
   truth.forEach((grade, i) => {
-    if (!(Number.isInteger(grade) && grade >= 0 && grade < CLASSES)) {
-      fail(`found truth[${i}] = ${grade}, expected 0 (normal), 1 (moderate) or 2 (severe)`);
+    if (!(Number.isInteger(grade) && grade >= 0 && grade < classes)) {
+      const expected = grades.map((each, index) => `${index} (${each.name})`).join(', ');
+      fail(`found truth[${i}] = ${grade}, expected one of ${expected}`);
     }
     const row = probabilities[i]!;
     const total = row.reduce((sum, p) => sum + p, 0);
-    if (row.length !== CLASSES || !row.every((p) => p >= 0 && p <= 1 + 1e-6) || Math.abs(total - 1) > 1e-3) {
+    if (row.length !== classes || !row.every((p) => p >= 0 && p <= 1 + 1e-6) || Math.abs(total - 1) > 1e-3) {
       fail(
-        `found probabilities[${i}] = [${row.join(', ')}], expected ${CLASSES} numbers in [0, 1] with sum 1`,
+        `found probabilities[${i}] = [${row.join(', ')}], expected ${classes} numbers in [0, 1] with sum 1`,
       );
     }
   });
 }
 
-/** How many patients have a disc of each grade. */
-function patientsPerGrade({ studyId, truth }: Predictions): number[] {
-  return GRADES.map((_, grade) => new Set(studyId.filter((_, i) => truth[i] === grade)).size);
+/** Number of patients with at least one disc of each grade. */
+function countPatients({ studyId, truth }: Predictions, { grades }: GradeScale): number[] {
+  return grades.map((_, grade) => new Set(studyId.filter((_, i) => truth[i] === grade)).size);
 }
 
-/** Whether enough patients stand behind every grade that occurs. */
+/** Whether every grade that occurs does so in at least MIN_PATIENTS patients. */
 const enoughPatients = (perGrade: readonly number[]) =>
   perGrade.every((patients) => patients === 0 || patients >= MIN_PATIENTS);
 
-/** Every number of `Metrics` that gets a bootstrap interval, as a function of the weights of the discs. */
-function statistics({ truth, probabilities }: Predictions) {
-  const called = probabilities.map(argmax);
-  const score = probabilities.map((row) => row[SEVERE]!);
-  const severe = truth.map((grade) => grade === SEVERE);
-  const order = descendingOrder(score);
+/** Mean over the defined values; null if there is none. */
+function meanOfDefined(values: readonly (number | null)[]): number | null {
+  const defined = values.filter((value) => value !== null);
+  return defined.length > 0 ? defined.reduce((sum, value) => sum + value, 0) / defined.length : null;
+}
+
+/** The metrics with a bootstrap interval, as a function of the weights of the discs. */
+function statistics({ truth, probabilities }: Predictions, { grades, ordered }: GradeScale) {
+  const predicted = probabilities.map(argmax);
+  const gradeWeights = grades.map(({ weight }) => weight);
+  // Each ranking separates one grade from the rest: the last grade if they are ordered, else every grade.
+  const positives = ordered ? [grades.length - 1] : grades.map((_, grade) => grade);
+  const rankings = positives.map((grade) => {
+    const score = probabilities.map((row) => row[grade]!);
+    const positive = truth.map((label) => label === grade);
+    return { score, positive, order: descendingOrder(score) };
+  });
   return (weights?: Float64Array) => {
-    const confusion = confusionMatrix(truth, called, CLASSES, weights);
-    const [recallNormal, recallModerate, recallSevere] = recallPerClass(confusion) as [
-      number | null,
-      number | null,
-      number | null,
-    ];
+    const confusion = confusionMatrix(truth, predicted, grades.length, weights);
+    const ranked = (metric: typeof auroc) =>
+      meanOfDefined(rankings.map(({ score, positive, order }) => metric(score, positive, weights, order)));
     return {
       confusion,
+      recall: recallPerClass(confusion),
       scalars: {
         balancedAccuracy: balancedAccuracy(confusion),
-        recallNormal,
-        recallModerate,
-        recallSevere,
-        quadraticKappa: quadraticKappa(confusion),
-        auroc: auroc(score, severe, weights, order),
-        auprc: averagePrecision(score, severe, weights, order),
+        kappa: cohenKappa(confusion, ordered ? 'quadratic' : 'none'),
+        auroc: ranked(auroc),
+        auprc: ranked(averagePrecision),
         ece: expectedCalibrationError(probabilities, truth, weights),
-        rsnaLogLoss: rsnaLogLoss(probabilities, truth, weights),
+        weightedLogLoss: weightedLogLoss(probabilities, truth, gradeWeights, weights),
       },
     };
   };
 }
 
 /**
- * All metrics of one arm, with 95 % intervals: percentile bootstrap over studies, and Wilson for severe called normal.
- * A bootstrap interval is given if at least MIN_PATIENTS have a disc of the grade (recalls), or of every grade that
- * occurs (everything else).
+ * All metrics of one arm with 95 % intervals: percentile bootstrap over studies, and Wilson for `mostSevereAsMildest`. A
+ * bootstrap interval is given if at least MIN_PATIENTS have a disc of the grade (recalls), or of every grade that
+ * occurs (all other metrics).
  *
- * @throws SpinegradError ERR_EVALUATION for an empty sample, unequal lengths, or rows that are no probabilities
+ * @param scale the grades of the task
+ * @throws SpinegradError ERR_EVALUATION for an empty sample, unequal lengths, or rows that are not probabilities
+ *
+ * @example
+ * const { balancedAccuracy } = evaluate(predictions, taskOf('rsna/spinal_canal_stenosis'), { seed: 1 });
  */
-export function evaluate(predictions: Predictions, options: BootstrapOptions = {}): Metrics {
-  check(predictions, 'evaluate');
-  const at = statistics(predictions);
-  const { confusion, scalars } = at();
+export function evaluate(
+  predictions: Predictions,
+  scale: GradeScale,
+  options: BootstrapOptions = {},
+): Metrics {
+  check(predictions, scale, 'evaluate');
+  const { grades, ordered } = scale;
+  const at = statistics(predictions, scale);
+  const { confusion, recall, scalars } = at();
   const names = Object.keys(scalars) as (keyof typeof scalars)[];
   const samples = new Map(names.map((name) => [name, [] as number[]]));
+  const recallSamples = grades.map((): number[] => []);
   for (const weights of resampleStudies(predictions.studyId, predictions.truth, options)) {
-    const drawn = at(weights).scalars;
-    for (const name of names) if (drawn[name] !== null) samples.get(name)!.push(drawn[name]);
+    const resample = at(weights);
+    for (const name of names) {
+      const value = resample.scalars[name];
+      if (value !== null) samples.get(name)!.push(value);
+    }
+    resample.recall.forEach((value, grade) => {
+      if (value !== null) recallSamples[grade]!.push(value);
+    });
   }
-  const perGrade = patientsPerGrade(predictions);
-  const [normal, moderate, severe] = perGrade as [number, number, number];
-  const bounds = (name: keyof typeof scalars, enough = enoughPatients(perGrade)): Bounds | null =>
+  const patients = countPatients(predictions, scale);
+  const enough = enoughPatients(patients);
+  const bounds = (name: keyof typeof scalars): Bounds | null =>
     enough && scalars[name] !== null ? percentileInterval(samples.get(name)!) : null;
-  const { balancedAccuracy: value, recallNormal, recallModerate, recallSevere, ...rest } = scalars;
+  const recallBounds = recallSamples.map((values, grade) =>
+    patients[grade]! >= MIN_PATIENTS ? percentileInterval(values) : null,
+  );
+  const byGrade = <T>(values: readonly T[]): Record<string, T> =>
+    Object.fromEntries(grades.map(({ name }, grade) => [name, values[grade]!]));
+  const lastRow = confusion[grades.length - 1]!;
+  const { balancedAccuracy: value, ...rest } = scalars;
   return {
-    patients: { normal, moderate, severe, all: new Set(predictions.studyId).size },
+    patients: new Set(predictions.studyId).size,
+    patientsPerGrade: byGrade(patients),
     balancedAccuracy: { value, ...(bounds('balancedAccuracy') ?? NO_BOUNDS) },
-    recall: { normal: recallNormal, moderate: recallModerate, severe: recallSevere },
-    severeToNormal: wilsonInterval(
-      confusion[SEVERE]![0]!,
-      confusion[SEVERE]!.reduce((sum, count) => sum + count, 0),
-    ),
+    recall: byGrade(recall),
+    mostSevereAsMildest: ordered
+      ? wilsonInterval(
+          lastRow[0]!,
+          lastRow.reduce((sum, count) => sum + count, 0),
+        )
+      : null,
     ...rest,
     confusion,
     intervals: {
-      recallNormal: bounds('recallNormal', normal >= MIN_PATIENTS),
-      recallModerate: bounds('recallModerate', moderate >= MIN_PATIENTS),
-      recallSevere: bounds('recallSevere', severe >= MIN_PATIENTS),
-      quadraticKappa: bounds('quadraticKappa'),
+      recall: byGrade(recallBounds),
+      kappa: bounds('kappa'),
       auroc: bounds('auroc'),
       auprc: bounds('auprc'),
       ece: bounds('ece'),
-      rsnaLogLoss: bounds('rsnaLogLoss'),
+      weightedLogLoss: bounds('weightedLogLoss'),
     },
   };
 }
 
 /**
  * Balanced accuracy of `a` minus that of `b` on the same discs, by a paired bootstrap: both arms see the same
- * resamples, so that what the patients have in common cancels. p is two-sided, twice the smaller share of resamples
- * on either side of zero (zero itself counts for both), with one added above and below so that it is never 0.
- * Interval and p are null unless at least MIN_PATIENTS have a disc of every grade that occurs.
+ * resamples, so variation between patients that affects both cancels. p is two-sided: twice the smaller fraction of
+ * resamples on either side of zero (zero counts for both), with one added to numerator and denominator so that it is
+ * never 0. Interval and p are null unless at least MIN_PATIENTS have a disc of every grade that occurs.
  *
- * @throws SpinegradError ERR_EVALUATION as `evaluate`, and when the arms were not tested on the same discs in the
- *   same order
+ * @param scale the grades of the task
+ * @throws SpinegradError ERR_EVALUATION as `evaluate`, and if the arms were not tested on the same discs in the same
+ *   order
  */
 export function compareArms(
   a: Predictions,
   b: Predictions,
+  scale: GradeScale,
   options: BootstrapOptions = {},
 ): Pick<Comparison, 'difference' | 'p'> {
-  check(a, 'compareArms, first arm');
-  check(b, 'compareArms, second arm');
+  check(a, scale, 'compareArms, first arm');
+  check(b, scale, 'compareArms, second arm');
   const same = (key: 'studyId' | 'level' | 'truth') =>
     a[key].length === b[key].length && a[key].every((value, i) => value === b[key][i]);
   for (const key of ['studyId', 'level', 'truth'] as const) {
-    if (!same(key)) {
-      const what = `found arms that differ in ${key}, expected the same discs in the same order`;
-      throw new SpinegradError('ERR_EVALUATION', `compareArms: ${what}`);
-    }
+    if (same(key)) continue;
+    throw new SpinegradError(
+      'ERR_EVALUATION',
+      `compareArms: found arms that differ in ${key}, expected the same discs in the same order`,
+    );
   }
-  const calledA = a.probabilities.map(argmax);
-  const calledB = b.probabilities.map(argmax);
+  const classes = scale.grades.length;
+  const predictedA = a.probabilities.map(argmax);
+  const predictedB = b.probabilities.map(argmax);
   const difference = (weights?: Float64Array) =>
-    balancedAccuracy(confusionMatrix(a.truth, calledA, CLASSES, weights)) -
-    balancedAccuracy(confusionMatrix(b.truth, calledB, CLASSES, weights));
-  if (!enoughPatients(patientsPerGrade(a))) {
+    balancedAccuracy(confusionMatrix(a.truth, predictedA, classes, weights)) -
+    balancedAccuracy(confusionMatrix(b.truth, predictedB, classes, weights));
+  if (!enoughPatients(countPatients(a, scale))) {
     return { difference: { value: difference(), ...NO_BOUNDS }, p: null };
   }
-  const drawn: number[] = [];
-  for (const weights of resampleStudies(a.studyId, a.truth, options)) drawn.push(difference(weights));
-  const tail = (side: (d: number) => boolean) => (drawn.filter(side).length + 1) / (drawn.length + 1);
-  const p = Math.min(
-    1,
-    2 *
-      Math.min(
-        tail((d) => d <= 0),
-        tail((d) => d >= 0),
-      ),
-  );
-  return { difference: { value: difference(), ...percentileInterval(drawn) }, p };
+  const resampled: number[] = [];
+  for (const weights of resampleStudies(a.studyId, a.truth, options)) resampled.push(difference(weights));
+  const tail = (side: (d: number) => boolean) => (resampled.filter(side).length + 1) / (resampled.length + 1);
+  const below = tail((d) => d <= 0);
+  const above = tail((d) => d >= 0);
+  return {
+    difference: { value: difference(), ...percentileInterval(resampled) },
+    p: Math.min(1, 2 * Math.min(below, above)),
+  };
 }

@@ -10,9 +10,6 @@ import type { Proportion } from './types.js';
 /** 0.975 quantile of the normal distribution. */
 const Z95 = 1.959963984540054;
 
-/** Weights of the RSNA 2024 competition metric for normal, moderate and severe. */
-export const RSNA_WEIGHTS = [1, 2, 4] as const;
-
 /** Bins of the expected calibration error. */
 export const CALIBRATION_BINS = 15;
 
@@ -55,11 +52,11 @@ export function balancedAccuracy(confusion: readonly number[][]): number {
 }
 
 /**
- * Cohen's kappa with quadratic weights (Cohen, Psychol. Bull. 1968): 1 - sum(w O) / sum(w E), w = (i - j)^2, O the
- * observed counts and E those expected from the margins. Null when truth and prediction are one and the same
- * constant, where it is 0 / 0.
+ * Cohen's weighted kappa (Cohen, Psychol. Bull. 1968): 1 - sum(w O) / sum(w E). O are the observed counts and E those
+ * expected from the margins. Quadratic weights w = (i - j)^2 are for ordered classes; `none` is the plain kappa, w = 1
+ * off the diagonal. Null if truth and prediction are the same constant: kappa is then 0 / 0.
  */
-export function quadraticKappa(confusion: readonly number[][]): number | null {
+export function cohenKappa(confusion: readonly number[][], weights: 'quadratic' | 'none'): number | null {
   const rows = confusion.map(sum);
   const columns = confusion.map((_, j) => sum(confusion.map((row) => row[j]!)));
   const total = sum(rows);
@@ -67,7 +64,7 @@ export function quadraticKappa(confusion: readonly number[][]): number | null {
   let expected = 0;
   for (let i = 0; i < rows.length; i++) {
     for (let j = 0; j < columns.length; j++) {
-      const weight = (i - j) ** 2;
+      const weight = weights === 'quadratic' ? (i - j) ** 2 : Number(i !== j);
       observed += weight * confusion[i]![j]!;
       expected += (weight * rows[i]! * columns[j]!) / total;
     }
@@ -192,20 +189,23 @@ export function expectedCalibrationError(
 }
 
 /**
- * Log loss with sample weights 1, 2, 4 by true grade, the metric of the RSNA 2024 Lumbar Spine Degenerative
- * Classification challenge for one condition: -sum(w log p) / sum(w), p clipped to [eps, 1 - eps] with the eps of
- * float64, as scikit-learn's `log_loss` does. Natural logarithm; lower is better.
+ * Log loss weighted by the true grade: -sum(w log p) / sum(w), p clipped to [eps, 1 - eps] with the eps of float64, as
+ * in scikit-learn's `log_loss`. Natural logarithm; lower is better. With the weights 1, 2, 4 this is the metric of the
+ * RSNA 2024 Lumbar Spine Degenerative Classification challenge for one condition.
+ *
+ * @param gradeWeights weight of each grade
  */
-export function rsnaLogLoss(
+export function weightedLogLoss(
   probabilities: readonly (readonly number[])[],
   truth: ArrayLike<number>,
+  gradeWeights: ArrayLike<number>,
   weights?: ArrayLike<number>,
 ): number {
   let loss = 0;
   let total = 0;
   for (let i = 0; i < probabilities.length; i++) {
     const grade = truth[i]!;
-    const weight = RSNA_WEIGHTS[grade]! * (weights?.[i] ?? 1);
+    const weight = gradeWeights[grade]! * (weights?.[i] ?? 1);
     const p = Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, probabilities[i]![grade]!));
     loss -= weight * Math.log(p);
     total += weight;

@@ -1,130 +1,150 @@
 /**
- * What evaluation takes and gives: plain arrays, no tensors. A quantity that the sample does not define (AUROC
- * without a severe disc, recall of a grade that does not occur) is null, here and in JSON, never NaN.
+ * Inputs and results of the evaluation: plain arrays, no tensors. A quantity that the sample does not define (AUROC
+ * without a positive disc, recall of a grade that does not occur) is null here and in JSON, never NaN. Results are
+ * defined as schemas, because they are stored in summary.json.
  */
+import { z } from 'zod';
 
-/** Test-set predictions of one arm; all arrays have one entry a disc. */
+/** Predictions of one arm on the test set; all arrays have one entry per disc. */
 export interface Predictions {
   /** Study (patient) of each disc: the cluster of the bootstrap. */
   studyId: string[];
   level: string[];
-  /** 0 normal, 1 moderate, 2 severe. */
+  /** Index of the grade in the task's scale. */
   truth: number[];
-  /** Probabilities of the three grades; each row sums to 1. */
+  /** Probabilities of the task's grades; each row sums to 1. */
   probabilities: number[][];
 }
 
+const fraction = z.number().min(0).max(1);
+const wholeNumber = z.int().min(0);
+/** A value per grade, by the grade's name. */
+const perGrade = <T extends z.ZodType>(value: T) => z.record(z.string(), value);
+const perSplit = <T extends z.ZodType>(value: T) =>
+  z.strictObject({ train: value, validation: value, test: value });
+
 /** Bounds of a 95 % interval. */
-export interface Bounds {
-  low: number;
-  high: number;
-}
+const bounds = z.strictObject({ low: z.number(), high: z.number() });
+const optionalBounds = { low: z.number().nullable(), high: z.number().nullable() };
 
-/** A number with its 95 % interval; the bounds are null where too few patients stand behind it. */
-export interface Interval {
-  value: number;
-  low: number | null;
-  high: number | null;
-}
+/** A number with its 95 % interval; the bounds are null if the sample has too few patients. */
+const interval = z.strictObject({ value: z.number(), ...optionalBounds });
 
-export interface Recall {
-  normal: number | null;
-  moderate: number | null;
-  severe: number | null;
-}
+/** k of n with the Wilson interval of the rate; the rate and its bounds are null if n is 0. */
+const proportion = z.strictObject({
+  k: wholeNumber,
+  n: wholeNumber,
+  rate: fraction.nullable(),
+  ...optionalBounds,
+});
 
-/** k of n with the Wilson interval of the rate; the rate and its bounds are null when n is 0. */
-export interface Proportion {
-  k: number;
-  n: number;
-  rate: number | null;
-  low: number | null;
-  high: number | null;
-}
-
-export interface Metrics {
-  /** Patients with at least one disc of the grade, and all of them. */
-  patients: { normal: number; moderate: number; severe: number; all: number };
-  /** Over the grades that occur in the truth. */
-  balancedAccuracy: Interval;
-  recall: Recall;
-  /** Severe discs that were called normal, of all severe discs. */
-  severeToNormal: Proportion;
-  quadraticKappa: number | null;
-  /** Severe against the rest, by the probability of severe. */
-  auroc: number | null;
-  auprc: number | null;
-  ece: number;
-  rsnaLogLoss: number;
+/** The metrics of one arm. */
+const metrics = z.strictObject({
+  /** Patients in the test set. */
+  patients: wholeNumber,
+  /** Patients with at least one disc of the grade. */
+  patientsPerGrade: perGrade(wholeNumber),
+  /** Mean recall over the grades that occur in the truth. */
+  balancedAccuracy: interval,
+  recall: perGrade(fraction.nullable()),
+  /** Of the discs of the most severe grade, those predicted as the mildest; null for nominal grades. */
+  mostSevereAsMildest: proportion.nullable(),
+  /** Cohen's kappa; quadratic weights for ordered grades. */
+  kappa: z.number().min(-1).max(1).nullable(),
+  /** Ordered grades: the most severe against the rest. Nominal grades: the mean of each grade against the rest. */
+  auroc: fraction.nullable(),
+  /** Average precision, for the same grades as `auroc`. */
+  auprc: fraction.nullable(),
+  /** Expected calibration error. */
+  ece: fraction,
+  /** Log loss with the weights of the task's grades. */
+  weightedLogLoss: z.number().min(0),
   /** Rows: truth; columns: prediction. */
-  confusion: number[][];
-  /** 95 % bootstrap intervals of the numbers above; null where the number itself is, and with too few patients. */
-  intervals: Record<
-    | 'recallNormal'
-    | 'recallModerate'
-    | 'recallSevere'
-    | 'quadraticKappa'
-    | 'auroc'
-    | 'auprc'
-    | 'ece'
-    | 'rsnaLogLoss',
-    Bounds | null
-  >;
-}
+  confusion: z.array(z.array(wholeNumber)),
+  /** 95 % bootstrap intervals of the numbers above; null if the number is null or the sample has too few patients. */
+  intervals: z.strictObject({
+    recall: perGrade(bounds.nullable()),
+    kappa: bounds.nullable(),
+    auroc: bounds.nullable(),
+    auprc: bounds.nullable(),
+    ece: bounds.nullable(),
+    weightedLogLoss: bounds.nullable(),
+  }),
+});
 
-export interface ArmSummary {
-  name: 'scratch' | 'frozen' | 'contrastive';
-  bestEpoch: number;
-  annotated: Metrics;
-  predicted: Metrics;
-}
+const arm = z.strictObject({
+  name: z.string(),
+  bestEpoch: wholeNumber,
+  /** On crops at the annotated disc centres. */
+  annotated: metrics,
+  /** On crops at the disc centres of the localizer. */
+  predicted: metrics,
+});
 
-/** Distances between predicted and annotated disc centres; null where no centre could be compared. */
-export interface LocalizationError {
+/** Distances between predicted and annotated disc centres; null if no centre could be compared. */
+const localizationError = z.strictObject({
   /** Root of the mean squared Euclidean distance, in pixels of the original image. */
-  rmsePx: number | null;
-  rmseMm: number | null;
-  /** Discs compared. */
-  n: number;
-  /** Share of discs within 5 and within 10 mm of the annotation. */
-  within5Mm: number | null;
-  within10Mm: number | null;
-}
+  rmsePx: z.number().nullable(),
+  rmseMm: z.number().nullable(),
+  /** Number of discs compared. */
+  n: wholeNumber,
+  /** Fraction of discs within 5 and within 10 mm of the annotation. */
+  within5Mm: fraction.nullable(),
+  within10Mm: fraction.nullable(),
+});
 
-export interface LocalizationSummary extends LocalizationError {
-  perLevel: Record<string, LocalizationError>;
-}
+const localization = localizationError.extend({ perLevel: z.record(z.string(), localizationError) });
 
 /** Balanced accuracy of arm `a` minus that of arm `b`, on the same discs, with a paired bootstrap. */
-export interface Comparison {
-  a: string;
-  b: string;
-  difference: Interval;
-  /** Two-sided; null with too few patients. */
-  p: number | null;
-}
+const comparison = z.strictObject({
+  a: z.string(),
+  b: z.string(),
+  difference: interval,
+  /** Two-sided; null if the sample has too few patients. */
+  p: fraction.nullable(),
+});
 
 /** runs/<name>/summary.json. */
-export interface Summary {
-  preset: string;
-  seed: number;
-  device: string;
-  /** Of the CPU device; null on others. */
-  threads: number | null;
-  data: {
-    source: 'phantom' | 'rsna';
-    synthetic: boolean;
-    studies: number;
-    discs: number;
-    skipped: { path: string; code: string; message: string }[];
-    split: Record<'train' | 'validation' | 'test', number>;
-    classCounts: Record<'train' | 'validation' | 'test', Record<'normal' | 'moderate' | 'severe', number>>;
-  };
-  pretraining: { epochs: number; trainLoss: number[]; validationLoss: number[]; learningRate: number[] };
-  localization: LocalizationSummary;
-  arms: ArmSummary[];
+export const summarySchema = z.strictObject({
+  preset: z.string(),
+  /** Id of the task. */
+  task: z.string(),
+  seed: wholeNumber,
+  device: z.string(),
+  /** Threads of the CPU device; null on other devices. */
+  threads: wholeNumber.nullable(),
+  data: z.strictObject({
+    source: z.enum(['phantom', 'rsna']),
+    synthetic: z.boolean(),
+    studies: wholeNumber,
+    discs: wholeNumber,
+    skipped: z.array(z.strictObject({ path: z.string(), code: z.string(), message: z.string() })),
+    /** Number of studies. */
+    split: perSplit(wholeNumber),
+    /** Number of graded discs. */
+    classCounts: perSplit(perGrade(wholeNumber)),
+  }),
+  pretraining: z.strictObject({
+    epochs: wholeNumber,
+    trainLoss: z.array(z.number()),
+    validationLoss: z.array(z.number()),
+    learningRate: z.array(z.number()),
+  }),
+  localization,
+  arms: z.array(arm),
   /** Paired bootstrap of balanced accuracy between arms, on annotated crops. */
-  comparisons: Comparison[];
+  comparisons: z.array(comparison),
   /** Seconds per stage. */
-  timing: Record<string, number>;
-}
+  timing: z.record(z.string(), z.number().min(0)),
+});
+
+export type PerGrade<T> = Record<string, T>;
+export type Bounds = z.output<typeof bounds>;
+export type Interval = z.output<typeof interval>;
+export type Proportion = z.output<typeof proportion>;
+export type Metrics = z.output<typeof metrics>;
+export type ArmSummary = z.output<typeof arm>;
+export type LocalizationError = z.output<typeof localizationError>;
+export type LocalizationSummary = z.output<typeof localization>;
+export type Comparison = z.output<typeof comparison>;
+export type Summary = z.output<typeof summarySchema>;

@@ -17,6 +17,7 @@ import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import type { Module } from '../nn/module.js';
 import { ResNet } from '../nn/resnet.js';
 import { RandomStream } from '../random.js';
+import { taskOf } from '../tasks/index.js';
 import { valuesOf } from '../training/checkpoint.js';
 import { type Config, configSchema } from '../training/config.js';
 import type { Normalisation } from '../training/discs.js';
@@ -65,7 +66,8 @@ const modelSchema = z.object({
   trainedOn: z.object({
     source: z.enum(['phantom', 'rsna']),
     synthetic: z.boolean(),
-    condition: z.string(),
+    /** Id of the task; equals config.task. */
+    task: z.string(),
     studies: z.number().int(),
     discs: z.number().int(),
     /** Of the ROI bank. */
@@ -121,7 +123,7 @@ export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDes
     arms.push({ ...arm, weights: await save(`grader-${arm.name}`, grader) });
   }
   const accuracy = (arm: (typeof arms)[number]) => arm.validationBalancedAccuracy ?? 0;
-  const { source, synthetic, condition, studies, discs, fingerprint, sliceSize } = manifest;
+  const { source, synthetic, task, studies, discs, fingerprint, sliceSize } = manifest;
   const { size, mode, extentMm } = manifest.roi;
   const description: ModelDescription = {
     version: VERSION,
@@ -132,7 +134,7 @@ export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDes
     localizer: { ...aboutLocalizer, weights: await save('localizer', network) },
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
-    trainedOn: { source, synthetic, condition, studies, discs, fingerprint },
+    trainedOn: { source, synthetic, task, studies, discs, fingerprint },
     notice: NOTICES[source],
   };
   await writeFileAtomic(join(dir, FILE), `${JSON.stringify(description, null, 2)}\n`);
@@ -157,6 +159,7 @@ export interface Model {
 export async function loadModel(dir: string, device: Device, arm?: string): Promise<Model> {
   const description = await readModel(dir);
   const { config, arms } = description;
+  const grades = taskOf(config.task).grades.length;
   const chosen = arms.find(({ name }) => name === (arm ?? description.recommended));
   if (!chosen) {
     throw new SpinegradError(
@@ -178,7 +181,7 @@ export async function loadModel(dir: string, device: Device, arm?: string): Prom
   };
   const localizer = await fill(newLocalizer({ config, device }), description.localizer.weights);
   const build = { device, random: new RandomStream(config.seed) };
-  const grader = await fill(new Grader(build, new ResNet(build, config.encoder)), chosen.weights);
+  const grader = await fill(new Grader(build, new ResNet(build, config.encoder), { grades }), chosen.weights);
   return {
     description,
     arm: chosen.name,
@@ -225,7 +228,15 @@ export async function readModel(dir: string): Promise<ModelDescription> {
     );
   }
   const result = modelSchema.safeParse(stored);
-  if (result.success) return result.data;
+  if (result.success) {
+    const { config, trainedOn } = result.data;
+    taskOf(config.task, `${path}: config.task`);
+    if (config.task === trainedOn.task) return result.data;
+    throw new SpinegradError(
+      'ERR_TASK_MISMATCH',
+      `${path}: the settings state task ${config.task}, the training data task ${trainedOn.task}; copy the run's folder again`,
+    );
+  }
   const { path: where, message } = result.error.issues[0]!;
   throw new SpinegradError(
     'ERR_MODEL',

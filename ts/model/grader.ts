@@ -1,4 +1,4 @@
-/** The grading network: an encoder and, after dropout, one linear layer to the three grades. */
+/** The grading network: an encoder and, after dropout, one linear layer to the grades. */
 import { noGrad } from '../engine/autograd.js';
 import { dropout } from '../engine/ops/dropout.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
@@ -6,9 +6,9 @@ import { type Build, Linear } from '../nn/layers.js';
 import { Module } from '../nn/module.js';
 import type { ResNet } from '../nn/resnet.js';
 
-const GRADE_COUNT = 3;
-
 export interface GraderOptions {
+  /** Number of grades. */
+  grades: number;
   /** Probability that a feature is dropped before the linear layer, in training. */
   dropout?: number;
   /** Keep the encoder as it is: always in eval mode, no gradient through it. */
@@ -21,17 +21,17 @@ export interface DropoutKeys {
   step: number;
 }
 
-/** Slices or crops [N, 1, S, S] to logits [N, 3]; names `encoder.*` and `head.*`. */
+/** Slices or crops [N, 1, S, S] to logits [N, grades]; names `encoder.*` and `head.*`. */
 export class Grader extends Module {
   readonly encoder: ResNet;
   readonly head: Linear;
   readonly #dropout: number;
   readonly #frozen: boolean;
 
-  constructor(build: Build, encoder: ResNet, options: GraderOptions = {}) {
+  constructor(build: Build, encoder: ResNet, options: GraderOptions) {
     super();
     this.encoder = this.child('encoder', encoder);
-    this.head = this.child('head', new Linear(build, encoder.features, GRADE_COUNT));
+    this.head = this.child('head', new Linear(build, encoder.features, options.grades));
     this.#dropout = options.dropout ?? 0;
     this.#frozen = options.frozen ?? false;
     this.train();
@@ -44,7 +44,7 @@ export class Grader extends Module {
   }
 
   /**
-   * [N, 1, S, S] -> logits [N, 3] of normal, moderate, severe.
+   * [N, 1, S, S] -> logits [N, grades].
    *
    * @param keys of the dropout; without them, or in eval mode, nothing is dropped
    */

@@ -4,7 +4,7 @@
  * what is measured there is how much CSF is left compared with the canal above and below, and how deep the sac is. A
  * reader's grade adds a reader's error.
  */
-import { type GradeIndex, LEVELS } from '../anatomy.js';
+import { LEVELS } from '../anatomy.js';
 import { RandomStream } from '../random.js';
 import type { CanalPoint } from './canal.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE, xInSlice } from './study.js';
@@ -20,13 +20,13 @@ export interface LevelReading {
   /** What a reader goes by: 0 wide open, 1 no CSF in sight. */
   readonly narrowing: number;
   /** Grade of a reader without error, and of the study's reader. */
-  readonly grade: GradeIndex;
-  readonly readGrade: GradeIndex;
+  readonly grade: number;
+  readonly readGrade: number;
   /** Annotated point: patient y and z, mm. */
   readonly point: readonly [y: number, z: number];
 }
 
-/** Narrowing from which a reader says moderate and severe. */
+/** Narrowing at which each grade of the task after the first begins: the phantom's physical scale. */
 export const THRESHOLDS = [0.5, 0.78] as const;
 
 /** Deviation of a reader's error, in units of narrowing. */
@@ -67,9 +67,8 @@ export function readStudy(study: PhantomStudy): LevelReading[] {
   });
 }
 
-function gradeOf(narrowing: number): GradeIndex {
-  return narrowing >= THRESHOLDS[1] ? 2 : narrowing >= THRESHOLDS[0] ? 1 : 0;
-}
+const gradeOf = (narrowing: number): number =>
+  THRESHOLDS.filter((threshold) => narrowing >= threshold).length;
 
 /** The slice nearest to the midline at a point. */
 function canalSlice(study: PhantomStudy, [y, z]: readonly [number, number]): number {

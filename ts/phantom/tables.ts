@@ -1,5 +1,9 @@
 /** The three CSVs of the RSNA 2024 layout. (Without the DICOM writer, which only the workers need.) */
-import { CONDITIONS, LEVELS } from '../anatomy.js';
+import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '../tasks/rsna.js';
+import { snakeCase, type Task } from '../tasks/task.js';
+
+/** The task that phantom images can be graded for. */
+export const PHANTOM_TASK: Task = SPINAL_CANAL_STENOSIS;
 
 /** One study's lines. */
 export interface StudyRows {
@@ -8,9 +12,9 @@ export interface StudyRows {
   series: string;
 }
 
-const snake = (text: string) => text.toLowerCase().replace(/[^a-z0-9]+/g, '_');
-
-const LABEL_COLUMNS = CONDITIONS.flatMap((name) => LEVELS.map((level) => `${name}_${snake(level)}`));
+const LABEL_COLUMNS = RSNA_TASKS.flatMap(({ condition, levels }) =>
+  levels.map((level) => snakeCase(`${condition} ${level}`)),
+);
 
 /** Names and contents, in the order to write them: the labels make the folder a data set. */
 export function csvFiles(rows: readonly StudyRows[]): [name: string, text: string][] {

@@ -1,13 +1,13 @@
 /** Writes one study's DICOM files and says what belongs into the three CSVs. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CONDITIONS, LEVELS } from '../anatomy.js';
+import { RSNA_TASKS } from '../tasks/rsna.js';
 import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
 import { Painter } from './painter.js';
 import type { Prevalence } from './prevalence.js';
 import { type LevelReading, readStudy } from './reader.js';
 import { drawStudy, type PhantomStudy } from './study.js';
-import type { StudyRows } from './tables.js';
+import { PHANTOM_TASK, type StudyRows } from './tables.js';
 
 export interface PhantomOptions {
   /** Folder to write; created if missing, must be empty. */
@@ -18,8 +18,6 @@ export interface PhantomOptions {
   /** Sagittal slices per study, centred on the midline; default 7. */
   readonly slices?: number;
 }
-
-const LABELS = ['Normal/Mild', 'Moderate', 'Severe'] as const;
 
 export async function writeStudy(options: PhantomOptions, index: number): Promise<StudyRows> {
   const { seed, prevalence, slices = 7 } = options;
@@ -36,16 +34,18 @@ export async function writeStudy(options: PhantomOptions, index: number): Promis
   return studyRows(study, readings);
 }
 
-/** Only the canal is graded: the cells of the other four conditions stay empty, as missing labels do. */
+/** Only PHANTOM_TASK is graded. The cells of the other conditions are empty, as for a missing label. */
 export function studyRows(study: PhantomStudy, readings: readonly LevelReading[]): StudyRows {
   const { studyId, seriesId } = identityOf(study.seed, study.index);
-  const grades = readings.map((reading) => LABELS[reading.readGrade]);
-  const others = new Array<string>((CONDITIONS.length - 1) * LEVELS.length).fill('');
+  const { condition, grades, levels } = PHANTOM_TASK;
+  const labels = RSNA_TASKS.flatMap((task) =>
+    task.levels.map((_, level) => (task === PHANTOM_TASK ? grades[readings[level]!.readGrade]!.label : '')),
+  );
   return {
-    labels: [studyId, ...grades, ...others].join(','),
+    labels: [studyId, ...labels].join(','),
     coordinates: readings.map((reading, level) => {
       const [x, y] = toPixel(study, ...reading.point).map((value) => value.toFixed(3));
-      return [studyId, seriesId, reading.slice + 1, 'Spinal Canal Stenosis', LEVELS[level], x, y].join(',');
+      return [studyId, seriesId, reading.slice + 1, condition, levels[level], x, y].join(',');
     }),
     series: [studyId, seriesId, SERIES_DESCRIPTION].join(','),
   };

@@ -1,8 +1,8 @@
 /** The slice as it is stored, enlarged to be legible: a dot at each disc, its level and grade beside the back. */
 
-import { GRADES } from '../anatomy.js';
-import { Canvas, type Colour, GRADE_COLOURS, GREY, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
+import { Canvas, type Colour, GREY, gradeColours, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
 import type { SourceSlice } from '../data/series.js';
+import { taskOf } from '../tasks/index.js';
 import type { Prediction } from './predict.js';
 
 /** Pixels that the shorter side has at least. */
@@ -19,11 +19,13 @@ export function overlay(slice: SourceSlice, { levels, orientation, model }: Pred
   const canvas = new Canvas(columns * zoom, rows * zoom);
   canvas.image(enlarged(slice, zoom), canvas.width, 0, 0);
 
+  const task = taskOf(model.trainedOn.task);
+  const colours = gradeColours(task);
   const toLeft = orientation.anterior === 'right';
   const discs = levels
     .map(({ level, grade, probabilities, x, y }) => ({
-      text: `${level} ${grade} ${probabilities[grade].toFixed(2)}`,
-      colour: GRADE_COLOURS[GRADES.indexOf(grade)]!,
+      text: `${level} ${grade} ${probabilities[grade]!.toFixed(2)}`,
+      colour: colours[task.grades.findIndex(({ name }) => name === grade)]!,
       dot: [(x + 0.5) * zoom - 0.5, (y + 0.5) * zoom - 0.5] as const,
     }))
     .sort((a, b) => a.dot[1] - b.dot[1]);
@@ -37,7 +39,7 @@ export function overlay(slice: SourceSlice, { levels, orientation, model }: Pred
     canvas.line(dot, [side, top + (TEXT_SCALE * TEXT_HEIGHT) / 2], colour);
     canvas.dot(dot, 6, BLACK);
     canvas.dot(dot, 4, colour);
-    outlined(canvas, text, left, top, colour);
+    outlined(canvas, text, left, top, colour === colours[0] ? WHITE : colour);
   }
   const trained = model.trainedOn.synthetic ? 'model trained on synthetic images; ' : '';
   outlined(canvas, `${trained}research only`, GAP, canvas.height - LINE, GREY);
@@ -48,7 +50,7 @@ function outlined(canvas: Canvas, text: string, left: number, top: number, colou
   for (const dx of [-TEXT_SCALE, 0, TEXT_SCALE]) {
     for (const dy of [-TEXT_SCALE, 0, TEXT_SCALE]) canvas.text(text, left + dx, top + dy, BLACK, TEXT_SCALE);
   }
-  canvas.text(text, left, top, colour === GRADE_COLOURS[0] ? WHITE : colour, TEXT_SCALE);
+  canvas.text(text, left, top, colour, TEXT_SCALE);
 }
 
 function enlarged({ columns, rows, pixels, window }: SourceSlice, zoom: number): Uint16Array {

@@ -1,9 +1,9 @@
 /**
- * From a file to five grades: read the input, take the slice that shows the canal, find which way it lies and where
+ * From a file to a grade per level: read the input, take the slice that shows the canal, find which way it lies and where
  * the discs are, cut them, grade them. Everything the model needs to know of its own training it carries along.
  */
 
-import { GRADES, type Grade, LEVELS, type Level, type Point } from '../anatomy.js';
+import { LEVELS, type Level, type Point } from '../anatomy.js';
 import { readInput } from '../data/input.js';
 import { cropRoi } from '../data/roi.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
@@ -11,6 +11,9 @@ import type { Device } from '../engine/device.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
 import { loadModel, type Model, type ModelDescription } from '../model/bundle.js';
+import { taskOf } from '../tasks/index.js';
+import { SPINAL_CANAL_STENOSIS } from '../tasks/rsna.js';
+import { requireSeries } from '../tasks/task.js';
 import { gradeCrops } from '../training/assess.js';
 import { type Oriented, orient } from './orientation.js';
 
@@ -30,8 +33,10 @@ export interface LevelPrediction {
   /** Where it was cut, in pixels of the original slice. */
   x: number;
   y: number;
-  probabilities: Record<Grade, number>;
-  grade: Grade;
+  /** By the grade's name. */
+  probabilities: Record<string, number>;
+  /** Name of the grade of the largest probability. */
+  grade: string;
   /** 1 where the localizer's views agree on the place as on its own validation data, towards 0 the less they do. */
   confidence: number;
 }
@@ -64,7 +69,7 @@ const PITCH = { least: 15, most: 50 };
 
 /**
  * @returns the prediction and the slice that it was made on
- * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR
+ * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR; ERR_TASK_SERIES for a task of another series
  */
 export async function predict(
   device: Device,
@@ -73,6 +78,7 @@ export async function predict(
   const { input, spacing } = options;
   const model = await loadModel(options.model, device, options.arm);
   try {
+    requireSeries(taskOf(model.description.config.task), SPINAL_CANAL_STENOSIS.series, 'predict');
     const { slices, skipped } = await readInput(input, spacing === undefined ? null : [spacing, spacing]);
     const slice = canalSlice(slices);
     const oriented = await orient(device, model, slice);
@@ -169,24 +175,26 @@ async function gradeLevels(
   { slice, spread }: Oriented,
   centres: readonly Point[],
 ): Promise<LevelPrediction[]> {
-  const { roi, normalisation, localizer } = description;
+  const { config, roi, normalisation, localizer } = description;
+  const task = taskOf(config.task);
   const crops = new Uint16Array(centres.length * roi.size ** 2);
   centres.forEach((centre, index) => {
     crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);
   });
   const probabilities = await gradeCrops({ device }, grader, crops, roi.size, normalisation.rois);
-  return LEVELS.map((level, index) => {
+  const predictions = LEVELS.map((level, index): LevelPrediction => {
     const [x, y] = centres[index]!;
     const row = probabilities[index]!;
     return {
       level,
       x: Number(x.toFixed(2)),
       y: Number(y.toFixed(2)),
-      probabilities: Object.fromEntries(GRADES.map((grade, i) => [grade, row[i]!])) as Record<Grade, number>,
-      grade: GRADES[argmax(row)]!,
+      probabilities: Object.fromEntries(task.grades.map(({ name }, i) => [name, row[i]!])),
+      grade: task.grades[argmax(row)]!.name,
       confidence: Math.min(1, localizer.usualSpread / spread[index]!),
     };
   });
+  return predictions.filter(({ level }) => task.levels.includes(level));
 }
 
 /** The point itself where it lies in the slice, else the nearest that does. */

@@ -1,6 +1,6 @@
 import type { Bounds, Interval, Proportion } from '../evaluation/types.js';
 
-/** Numbers as the page and the terminal print them; a quantity that is not defined is a dash. */
+/** Number formats of the page and the terminal. An undefined quantity is printed as a dash. */
 
 export const UNDEFINED = '—';
 
@@ -8,11 +8,11 @@ export const TOO_FEW = `${UNDEFINED}, too few patients`;
 
 export const decimal = (value: number | null, digits = 3) => value?.toFixed(digits) ?? UNDEFINED;
 
-/** With a sign, and a true minus. */
+/** With a sign; the minus is U+2212. */
 export const signed = (value: number, digits = 3) =>
   `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 
-/** The interval of a number that is defined. */
+/** The interval of a defined number. */
 export function range(
   bounds: Bounds | Interval | null,
   digits = 2,

@@ -1,10 +1,29 @@
-/**
- * What the paper reports (arXiv 2602.05738), on RSNA 2024 data with a split that is not public. The counts behind its
- * two rates are not given; 2.13 % and 5.32 % are what 2 and 5 of 94 severe discs come to.
- */
-export const PUBLISHED = {
-  citation: 'arXiv 2602.05738',
-  contrastive: { balancedAccuracy: 0.781, severeToNormalRate: 0.0213 },
-  scratch: { severeToNormalRate: 0.0532 },
-  localization: { rmsePx: 10.18 },
-} as const;
+/** Results from the literature that the report shows next to those of a run. */
+import { SPINAL_CANAL_STENOSIS } from '../tasks/rsna.js';
+import type { Task } from '../tasks/task.js';
+
+export interface Published {
+  citation: string;
+  arms: readonly {
+    name: string;
+    balancedAccuracy: number | null;
+    /** Fraction of the most severe discs that were predicted as the mildest grade. */
+    mostSevereAsMildest: number;
+  }[];
+  localization: { rmsePx: number };
+  remark: string;
+}
+
+const PUBLISHED: Record<string, Published> = {
+  [SPINAL_CANAL_STENOSIS.id]: {
+    citation: 'arXiv 2602.05738',
+    arms: [
+      { name: 'contrastive', balancedAccuracy: 0.781, mostSevereAsMildest: 0.0213 },
+      { name: 'scratch', balancedAccuracy: null, mostSevereAsMildest: 0.0532 },
+    ],
+    localization: { rmsePx: 10.18 },
+    remark: 'The two published rates correspond to 2 and 5 of 94 discs; the paper does not give the counts.',
+  },
+};
+
+export const publishedFor = ({ id }: Task): Published | null => PUBLISHED[id] ?? null;

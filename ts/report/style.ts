@@ -1,14 +1,53 @@
+/**
+ * Style sheets. Colours by Okabe and Ito ("Color universal design", 2008), distinct with every common colour vision. In
+ * dark mode sky blue replaces blue. System fonts and tabular figures; nothing is loaded.
+ */
+import type { GradeScale } from '../tasks/task.js';
 import { Markup } from './markup.js';
 
-/**
- * Colours by Okabe and Ito ("Color universal design", 2008), told apart with every common colour vision; in dark
- * mode sky blue stands in for blue. System fonts, tabular figures, no script, nothing loaded.
- */
+const NOMINAL_COLOURS = ['blue', 'orange', 'green', 'vermillion', 'purple', 'sky'];
 
-/** For figures, on the page and as files. Constant text, so that it needs no escaping. */
-export const FIGURE_CSS = new Markup(`
+/** Colours of ordered grades by their position on a scale from 0 to 1; colours in between are mixed. */
+const ORDERED_COLOURS = [
+  { position: 0, name: 'blue' },
+  { position: 0.25, name: 'green' },
+  { position: 0.5, name: 'orange' },
+  { position: 1, name: 'vermillion' },
+];
+
+const DASHES = ['none', '6 3', '2 3', '8 3 2 3', '1 4', '10 4'];
+
+function orderedColour(position: number): string {
+  const above = ORDERED_COLOURS.findIndex((colour) => colour.position >= position);
+  const to = ORDERED_COLOURS[above]!;
+  if (to.position === position) return `var(--${to.name})`;
+  const from = ORDERED_COLOURS[above - 1]!;
+  const percent = Math.round((100 * (position - from.position)) / (to.position - from.position));
+  return `color-mix(in oklab, var(--${to.name}) ${percent}%, var(--${from.name}))`;
+}
+
+/** One rule per grade: the colour for every mark and the dashes for lines. */
+function gradeRules({ grades, ordered }: GradeScale): string {
+  return grades
+    .map((_, grade) => {
+      const colour = ordered
+        ? orderedColour(grade / (grades.length - 1))
+        : `var(--${NOMINAL_COLOURS[grade % NOMINAL_COLOURS.length]})`;
+      const dashes = DASHES[grade % DASHES.length];
+      return `.grade-${grade} { --grade: ${colour}; } svg .line.grade-${grade} { stroke-dasharray: ${dashes}; }\n`;
+    })
+    .join('');
+}
+
+/** The style of figures, on the page and as files; `scale` adds the colours of its grades. */
+export const figureCss = (scale?: GradeScale): Markup =>
+  new Markup(
+    `${FIGURE_CSS}${scale ? gradeRules(scale) : ''}svg .line.faint { stroke-width: 1; stroke-dasharray: none; opacity: .4; }\n`,
+  );
+
+const FIGURE_CSS = `
 :root { --paper: #fff; --ink: #1a1d21; --muted: #59626d; --rule: #d5dae0; --grid: #eaedf0; --soft: #f5f7f9;
-  --blue: #0072b2; --orange: #e69f00; --vermillion: #d55e00; --green: #009e73; --heat: #0072b2; --on-heat: #fff;
+  --blue: #0072b2; --orange: #e69f00; --vermillion: #d55e00; --green: #009e73; --purple: #cc79a7; --sky: #56b4e9; --heat: #0072b2; --on-heat: #fff;
   color-scheme: light dark; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14171a; --ink: #e5e8eb; --muted: #9ba5b0; --rule: #353c44;
   --grid: #262b31; --soft: #1c2025; --blue: #56b4e9; --vermillion: #ec7226; --green: #2fbf94; --heat: #1c7fb8; } }
@@ -25,13 +64,10 @@ svg .reference { stroke: var(--muted); stroke-dasharray: 2 3; } svg .mark { stro
 svg .line { fill: none; stroke: var(--grade, var(--blue)); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 svg .dot { fill: var(--grade, var(--blue)); }
 svg .second { --grade: var(--vermillion); stroke-dasharray: 6 3; }
-.normal { --grade: var(--blue); } .moderate { --grade: var(--orange); } .severe { --grade: var(--vermillion); }
 .ungraded { --grade: var(--muted); }
-svg .line.moderate { stroke-dasharray: 6 3; } svg .line.severe { stroke-dasharray: 2 3; }
-svg .line.faint { stroke-width: 1; stroke-dasharray: none; opacity: .4; }
 svg .symbol { fill: var(--grade); }
 svg .cell { fill: var(--soft); } svg .heat { fill: var(--heat); }
-svg .count { font-size: 13px; font-weight: 600; } svg .share { font-size: 10px; } svg .on-heat { fill: var(--on-heat); }
+svg .count { font-size: 13px; font-weight: 600; } svg .fraction { font-size: 10px; } svg .on-heat { fill: var(--on-heat); }
 svg .segment { fill: var(--grade); }
 svg .on-image { --blue: #56b4e9; --orange: #e69f00; --vermillion: #ff7f32; --muted: #d0d0d0; }
 svg .on-image .symbol { stroke: #000; stroke-width: 1; }
@@ -40,7 +76,7 @@ svg .outline, svg .ring, svg .cross { fill: none; stroke: var(--grade); }
 svg .outline { stroke-width: 1; opacity: .75; }
 svg .ring { stroke-width: 2; } svg .cross { stroke-width: 2; stroke-linecap: round; }
 svg .under { stroke: #000; stroke-width: 4; opacity: .7; fill: none; stroke-linecap: round; }
-`);
+`;
 
 export const PAGE_CSS = new Markup(`
 * { box-sizing: border-box; }

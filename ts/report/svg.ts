@@ -1,19 +1,19 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
-import { type Content, type Markup, markup } from './markup.js';
-import { FIGURE_CSS } from './style.js';
-
 /**
- * Figures are made of panels of one width, which the page lays out as the screen allows and a file lays out in
- * columns. Colours and type come from FIGURE_CSS by class, so that both follow the reader's light or dark setting.
+ * A figure consists of panels of equal width. The page arranges them to fit the screen; an SVG file arranges them in
+ * columns. Colours and fonts come from `figureCss` by class, so both follow the reader's light or dark setting.
  */
+import type { GradeScale } from '../tasks/task.js';
+import { type Content, type Markup, markup } from './markup.js';
+import { figureCss } from './style.js';
 
 export const PANEL_WIDTH = 340;
 const GAP = 28;
 
 export interface Panel {
   title: string;
-  /** What a reader who cannot see the panel is told. */
+  /** Text for screen readers. */
   description: string;
   height: number;
   body: Markup;
@@ -25,14 +25,18 @@ function contents({ title, body }: Panel): Markup {
   return markup`<text class="panel-title" x="0" y="13">${title}</text><g transform="translate(0 ${HEADER})">${body}</g>`;
 }
 
-/** The panel as an element of a page. */
+/** The panel as an element of the page. */
 export function panelElement(panel: Panel): Markup {
   return markup`<svg class="panel" viewBox="0 0 ${PANEL_WIDTH} ${panel.height + HEADER}" role="img"
  aria-label="${`${panel.title}. ${panel.description}`}">${contents(panel)}</svg>`;
 }
 
-/** Panels as one SVG file: one array a row, every row as high as its highest panel. */
-export function figureFile(title: string, rows: readonly (readonly Panel[])[]): string {
+/**
+ * Panels as one SVG file: one array per row; each row is as high as its highest panel.
+ *
+ * @param scale grades that the figure draws
+ */
+export function figureFile(title: string, rows: readonly (readonly Panel[])[], scale?: GradeScale): string {
   const columns = Math.max(...rows.map((row) => row.length));
   const width = columns * (PANEL_WIDTH + GAP) + GAP;
   let y = GAP;
@@ -45,13 +49,13 @@ export function figureFile(title: string, rows: readonly (readonly Panel[])[]): 
     });
   });
   return markup`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}">
-<title>${title}</title><style>${FIGURE_CSS}</style><rect class="paper" width="100%" height="100%" />${placed}</svg>\n`
+<title>${title}</title><style>${figureCss(scale)}</style><rect class="paper" width="100%" height="100%" />${placed}</svg>\n`
     .text;
 }
 
 export interface Series {
   name: string;
-  /** One value per x; null leaves a gap. */
+  /** One value per x; null is a gap. */
   values: readonly (number | null)[];
   /** Class that sets the colour and, if any, the dashes. */
   style: string;
@@ -64,21 +68,21 @@ export interface LineChart {
   description: string;
   x: readonly number[];
   xLabel: string;
-  /** Both axes, the horizontal one with a tick at each x; values must be above 0. */
+  /** Logarithmic axes with a tick at each x; values must be above 0. */
   logarithmic?: boolean;
   series: readonly Series[];
   /** Default: the range of the values. */
   yDomain?: readonly [number, number];
-  /** A vertical line with its label, at the end that the curves leave free. */
+  /** A vertical line with a label at its top or bottom. */
   mark?: { x: number; label: string; at: 'top' | 'bottom' } | undefined;
-  /** A horizontal line with its label. */
+  /** A horizontal line with a label. */
   reference?: { y: number; label: string } | undefined;
 }
 
 const MARGIN = { left: 46, right: 8, top: 24, bottom: 38 };
 const PLOT = { width: PANEL_WIDTH - MARGIN.left - MARGIN.right, height: 150 };
 
-/** Widest glyphs of the usual system fonts at 11 px. */
+/** Upper bound of a text's width in the usual system fonts at 11 px. */
 export const textWidth = (text: string) => text.length * 6.9;
 
 function legend(series: readonly Series[]): Content[] {
@@ -92,7 +96,7 @@ function legend(series: readonly Series[]): Content[] {
     });
 }
 
-/** Lines over a common x, with ticks at round numbers. */
+/** Lines over a common x axis. */
 export function lineChart({
   title,
   description,
@@ -146,7 +150,11 @@ function marker(label: string, x: number, y: number): Markup {
 <text class="tick halo ${leftwards ? 'end' : ''}" x="${x + (leftwards ? -5 : 5)}" y="${y}">${label}</text>`;
 }
 
-/** A confusion matrix: counts, and shares of the row that shade the cell. */
+/** The text, or its first characters and a full stop if it is longer than `length`. */
+export const abbreviate = (text: string, length: number): string =>
+  text.length <= length ? text : `${text.slice(0, Math.max(1, Math.floor(length / 2)))}.`;
+
+/** A confusion matrix: counts, and each count as a fraction of its row, which also shades the cell. */
 export function heatmap(
   counts: readonly (readonly number[])[],
   labels: readonly string[],
@@ -155,11 +163,11 @@ export function heatmap(
   return markup`${counts.map((row, i) => {
     const total = row.reduce((sum, count) => sum + count, 0);
     return row.map((count, j) => {
-      const share = total > 0 ? count / total : 0;
+      const fraction = total > 0 ? count / total : 0;
       return markup`<g transform="translate(${j * cell} ${i * cell})"><rect class="cell" width="${cell - 2}" height="${cell - 2}" rx="2" />
-<rect class="heat" width="${cell - 2}" height="${cell - 2}" rx="2" fill-opacity="${share}" />
-<text class="middle count ${share > 0.85 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 - 1}">${count}</text>
-<text class="middle share ${share > 0.85 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 + 12}">${total > 0 ? `${Math.round(share * 100)} %` : '—'}</text></g>`;
+<rect class="heat" width="${cell - 2}" height="${cell - 2}" rx="2" fill-opacity="${fraction}" />
+<text class="middle count ${fraction > 0.85 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 - 1}">${count}</text>
+<text class="middle fraction ${fraction > 0.85 ? 'on-heat' : ''}" x="${cell / 2 - 1}" y="${cell / 2 + 12}">${total > 0 ? `${Math.round(fraction * 100)} %` : '—'}</text></g>`;
     });
   })}
 ${labels.map((label, j) => markup`<text class="tick middle" x="${(j + 0.5) * cell - 1}" y="${counts.length * cell + 12}">${label}</text>`)}`;

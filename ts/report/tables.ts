@@ -1,5 +1,6 @@
-import { GRADES, LEVELS } from '../anatomy.js';
-import type { ArmSummary, Bounds, Interval, Metrics, Summary } from '../evaluation/types.js';
+/** The tables of the report. */
+import type { ArmSummary, Bounds, Interval, Metrics, Proportion, Summary } from '../evaluation/types.js';
+import type { Task } from '../tasks/task.js';
 import {
   count,
   decimal,
@@ -12,11 +13,9 @@ import {
   signed,
   UNDEFINED,
 } from './format.js';
-import { chance } from './grades.js';
+import { chance, extremeError } from './grades.js';
 import { type Content, type Markup, markup } from './markup.js';
-import { PUBLISHED } from './published.js';
-
-/** The tables of the report. */
+import type { Published } from './published.js';
 
 const number = (value: Content, sub?: Content) =>
   markup`<td class="number">${value}${sub && markup`<span class="sub">${sub}</span>`}</td>`;
@@ -24,11 +23,14 @@ const number = (value: Content, sub?: Content) =>
 const estimate = (value: number | null, bounds: Bounds | null) =>
   number(decimal(value), value !== null && range(bounds));
 
+const proportion = (value: Proportion) =>
+  number(kOfN(value), value.n > 0 && `${percent(value.rate)} (${percentRange(value)})`);
+
 const WHISKER = { width: 110, height: 18 };
 
-/** A point and its interval between 0 and 1, with a tick at chance; open for predicted crops. */
+/** A point and its interval on an axis from 0 to 1, with a tick at chance; the point is open for predicted crops. */
 function whisker({ value, low, high }: Interval, chance: number, open: boolean): Markup {
-  const x = (share: number) => 5 + share * (WHISKER.width - 10);
+  const x = (fraction: number) => 5 + fraction * (WHISKER.width - 10);
   const middle = WHISKER.height / 2;
   return markup`<svg class="whisker" viewBox="0 0 ${WHISKER.width} ${WHISKER.height}" aria-hidden="true">
 <path class="axis" d="M${x(0)} ${middle}H${x(1)}" opacity="0.35" /><path class="axis" d="M${x(chance)} 4V14" />
@@ -37,7 +39,7 @@ ${low !== null && high !== null && markup`<path class="bar" d="M${x(low)} ${midd
 
 const CROPS = ['annotated', 'predicted'] as const;
 
-/** Two rows an arm, annotated and predicted crops, with `cells` after the names. */
+/** Two rows per arm, for annotated and predicted crops; `cells` follow the names. */
 function armRows(
   arms: readonly ArmSummary[],
   cells: (metrics: Metrics, first: boolean) => Content,
@@ -53,50 +55,54 @@ function armRows(
   );
 }
 
-function publishedRow(name: string, accuracy: string, rate: number): Markup {
-  return markup`<tr class="published"><th scope="row">${name}</th><td>published</td>${number(accuracy)}<td></td>
-${number(percent(rate, 2))}${GRADES.map(() => number(UNDEFINED))}</tr>`;
+function publishedRows({ arms }: Published, { grades }: Task): Markup[] {
+  return arms.map(
+    ({
+      name,
+      balancedAccuracy,
+      mostSevereAsMildest,
+    }) => markup`<tr class="published"><th scope="row">${name}</th><td>published</td>${number(decimal(balancedAccuracy))}<td></td>
+${number(percent(mostSevereAsMildest, 2))}${grades.map(() => number(UNDEFINED))}</tr>`,
+  );
 }
 
 const heads = (names: readonly string[]) =>
   names.map((name) => markup`<th class="number" scope="col">${name}</th>`);
 
-/** Recall of each grade, and how many discs of how many patients it is a share of. */
-function recallHeads({ confusion, patients }: Metrics): Markup[] {
-  return GRADES.map((grade, i) => {
+/** A column per grade, with the number of discs and patients that its recall is computed from. */
+function recallHeads({ confusion, patientsPerGrade }: Metrics, { grades }: Task): Markup[] {
+  return grades.map(({ name }, i) => {
     const discs = confusion[i]!.reduce((sum, count) => sum + count, 0);
-    return markup`<th class="number" scope="col">recall ${grade}<span class="sub">${count(discs, 'disc')}, ${count(patients[grade], 'patient')}</span></th>`;
+    return markup`<th class="number" scope="col">recall ${name}<span class="sub">${count(discs, 'disc')}, ${count(patientsPerGrade[name]!, 'patient')}</span></th>`;
   });
 }
 
-/** Every arm with annotated and predicted crops, and below it what the paper reports on its own data. */
-export function armsTable({ arms }: Summary): Markup {
-  const { contrastive, scratch } = PUBLISHED;
+/** Each arm with annotated and predicted crops, then the published results. */
+export function armsTable({ arms }: Summary, task: Task, published: Published | null): Markup {
+  const extreme = extremeError(task);
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Arms"><table class="arms"><thead><tr>
 <th scope="col">arm</th><th scope="col">crops</th>${heads(['balanced accuracy'])}<th scope="col">from 0 to 1</th>
-${heads(['severe called normal'])}${arms[0] && recallHeads(arms[0].annotated)}</tr></thead><tbody>${armRows(
+${heads(extreme === null ? [] : [extreme])}${arms[0] && recallHeads(arms[0].annotated, task)}</tr></thead><tbody>${armRows(
     arms,
     (m, first) => [
       number(decimal(m.balancedAccuracy.value), range(m.balancedAccuracy)),
-      markup`<td>${whisker(m.balancedAccuracy, chance(m), !first)}</td>`,
-      number(
-        kOfN(m.severeToNormal),
-        m.severeToNormal.n > 0 && `${percent(m.severeToNormal.rate)} (${percentRange(m.severeToNormal)})`,
-      ),
-      estimate(m.recall.normal, m.intervals.recallNormal),
-      estimate(m.recall.moderate, m.intervals.recallModerate),
-      estimate(m.recall.severe, m.intervals.recallSevere),
+      markup`<td>${whisker(m.balancedAccuracy, chance(task, m), !first)}</td>`,
+      m.mostSevereAsMildest && proportion(m.mostSevereAsMildest),
+      task.grades.map(({ name }) => estimate(m.recall[name]!, m.intervals.recall[name]!)),
     ],
-  )}${publishedRow('contrastive', decimal(contrastive.balancedAccuracy), contrastive.severeToNormalRate)}
-${publishedRow('scratch', UNDEFINED, scratch.severeToNormalRate)}</tbody></table></div>`;
+  )}${published && publishedRows(published, task)}</tbody></table></div>`;
 }
 
-/** What else is known of the arms: agreement, ranking and calibration. */
-export function furtherMetricsTable({ arms }: Summary): Markup {
+/** Agreement, ranking and calibration of the arms. */
+export function furtherMetricsTable({ arms }: Summary, { grades, ordered }: Task): Markup {
+  const last = grades.at(-1)!.name;
+  const names = ordered
+    ? ['quadratic κ', `AUROC ${last}`, `AUPRC ${last}`]
+    : ['κ', 'mean AUROC', 'mean AUPRC'];
   return markup`<div class="scroll" tabindex="0" role="region" aria-label="Further metrics"><table class="arms"><thead><tr>
-<th scope="col">arm</th><th scope="col">crops</th>${heads(['quadratic κ', 'AUROC severe', 'AUPRC severe', 'calibration error', 'RSNA log loss'])}
+<th scope="col">arm</th><th scope="col">crops</th>${heads([...names, 'calibration error', 'log loss'])}
 </tr></thead><tbody>${armRows(arms, (m) =>
-    (['quadraticKappa', 'auroc', 'auprc', 'ece', 'rsnaLogLoss'] as const).map((name) =>
+    (['kappa', 'auroc', 'auprc', 'ece', 'weightedLogLoss'] as const).map((name) =>
       estimate(m[name], m.intervals[name]),
     ),
   )}</tbody></table></div>`;
@@ -111,28 +117,26 @@ export function comparisonsTable({ comparisons }: Summary): Markup {
   )}</tbody></table></div>`;
 }
 
-export function localizationTable({ localization }: Summary): Markup {
-  const known = LEVELS.filter((level) => level in localization.perLevel);
-  const others = Object.keys(localization.perLevel).filter((level) => !(known as string[]).includes(level));
-  const rows = [
-    ...[...known, ...others].map((level) => [level, localization.perLevel[level]!] as const),
-    ['all levels', localization] as const,
-  ];
+export function localizationTable({ localization }: Summary, published: Published | null): Markup {
+  const rows = [...Object.entries(localization.perLevel), ['all levels', localization] as const];
   return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">level</th><th class="number" scope="col">RMSE px</th>
 <th class="number" scope="col">RMSE mm</th><th class="number" scope="col">within 5 mm</th><th class="number" scope="col">within 10 mm</th>
 <th class="number" scope="col">discs</th></tr></thead><tbody>${rows.map(
     ([name, error]) => markup`<tr><th scope="row">${name}</th>${number(decimal(error.rmsePx, 2))}
 ${number(decimal(error.rmseMm, 2))}${number(percent(error.within5Mm, 0))}${number(percent(error.within10Mm, 0))}${number(error.n)}</tr>`,
-  )}<tr class="published"><th scope="row">published</th>${number(decimal(PUBLISHED.localization.rmsePx, 2))}
-${[0, 1, 2, 3].map(() => number(UNDEFINED))}</tr></tbody></table></div>`;
+  )}${
+    published &&
+    markup`<tr class="published"><th scope="row">published</th>${number(decimal(published.localization.rmsePx, 2))}
+${[0, 1, 2, 3].map(() => number(UNDEFINED))}</tr>`
+  }</tbody></table></div>`;
 }
 
-export function dataTable({ data }: Summary): Markup {
+export function dataTable({ data }: Summary, { grades }: Task): Markup {
   const splits = ['train', 'validation', 'test'] as const;
   return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">split</th><th class="number" scope="col">studies</th>
-${GRADES.map((grade) => markup`<th class="number" scope="col">${grade}</th>`)}<th class="number" scope="col">discs</th></tr></thead>
+${heads(grades.map(({ name }) => name))}<th class="number" scope="col">discs</th></tr></thead>
 <tbody>${splits.map((split) => {
-    const counts = GRADES.map((grade) => data.classCounts[split][grade]);
+    const counts = grades.map(({ name }) => data.classCounts[split][name]!);
     return markup`<tr><th scope="row">${split}</th>${number(data.split[split])}${counts.map((count) => number(count))}
 ${number(counts.reduce((sum, count) => sum + count, 0))}</tr>`;
   })}</tbody></table></div>`;
@@ -140,24 +144,24 @@ ${number(counts.reduce((sum, count) => sum + count, 0))}</tr>`;
 
 const LISTED = 40;
 
-/** What was left out, by code, and the first of it one by one. */
+/** The number of skipped entries by code, and the first LISTED of them with their messages. */
 export function skippedList({ data: { skipped } }: Summary): Markup {
-  if (skipped.length === 0) return markup`<p class="small">Nothing was left out.</p>`;
+  if (skipped.length === 0) return markup`<p class="small">Nothing was skipped.</p>`;
   const codes = new Map<string, number>();
   for (const { code } of skipped) codes.set(code, (codes.get(code) ?? 0) + 1);
   const rest = skipped.length - LISTED;
-  return markup`<p class="small">Left out: ${[...codes].map(([code, count], i) => markup`${i > 0 && ', '}${count} × <code>${code}</code>`)}.</p>
-<details><summary>What and why</summary><ul class="small">${skipped
+  return markup`<p class="small">Skipped: ${[...codes].map(([code, count], i) => markup`${i > 0 && ', '}${count} × <code>${code}</code>`)}.</p>
+<details><summary>Files and reasons</summary><ul class="small">${skipped
     .slice(0, LISTED)
     .map(
       ({ path, code, message }) => markup`<li><code>${path}</code>: <code>${code}</code> ${message}</li>`,
-    )}</ul>${rest > 0 && markup`<p class="small">and ${rest} more in <code>summary.json</code>.</p>`}</details>`;
+    )}</ul>${rest > 0 && markup`<p class="small">${rest} more are listed in <code>summary.json</code>.</p>`}</details>`;
 }
 
 export function timingTable({ timing }: Summary): Markup {
   const total = Object.values(timing).reduce((sum, seconds) => sum + seconds, 0);
   return markup`<div class="scroll" tabindex="0"><table><thead><tr><th scope="col">stage</th><th class="number" scope="col">time</th></tr></thead>
-<tbody>${[...Object.entries(timing), ['together', total] as const].map(
+<tbody>${[...Object.entries(timing), ['total', total] as const].map(
     ([stage, seconds]) => markup`<tr><th scope="row">${stage}</th>${number(duration(seconds))}</tr>`,
   )}</tbody></table></div>`;
 }

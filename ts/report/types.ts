@@ -1,10 +1,10 @@
-import type { ArmSummary, Recall, Summary } from '../evaluation/types.js';
+import type { ArmSummary, PerGrade, Summary } from '../evaluation/types.js';
 
-/** What the report is drawn from: the run's summary, its curves, and a few images to look at. */
+/** Input of the report: the run's summary, its training curves and a few example images. */
 
 /**
  * A single-channel image, row-major, 0 black to 65535 white, drawn with square pixels. Rows of the ROI bank
- * (`rois`, `slices`) have this form as they are.
+ * (`rois`, `slices`) have this form.
  */
 export interface ReportImage {
   pixels: Uint16Array;
@@ -14,13 +14,13 @@ export interface ReportImage {
 
 /** One line of the fine-tuning log. */
 export interface FineTuningEpoch {
-  /** Counted from 1, as `ArmSummary.bestEpoch`. */
+  /** From 1, as `ArmSummary.bestEpoch`. */
   epoch: number;
   /** Mean focal loss over the epoch. */
   trainLoss: number;
   validationBalancedAccuracy: number;
-  /** Null for a grade that validation does not hold. */
-  validationRecall: Recall;
+  /** Null for a grade without a validation disc. */
+  validationRecall: PerGrade<number | null>;
 }
 
 export interface FineTuningCurve {
@@ -28,7 +28,7 @@ export interface FineTuningCurve {
   epochs: FineTuningEpoch[];
 }
 
-/** Figure 1: a slice with its five annotated discs, and the crop of each. */
+/** Figure 1: a slice with its annotated discs and the crop of each disc. */
 export interface RoiExample {
   studyId: string;
   /** The canonical (anterior left, superior up) sagittal slice. */
@@ -39,37 +39,37 @@ export interface RoiExample {
     level: string;
     /** Disc centre in pixels of `slice`. */
     centre: readonly [x: number, y: number];
-    /** Null for a disc without a label. */
-    grade: 0 | 1 | 2 | null;
+    /** Index into the task's grades; null without a label. */
+    grade: number | null;
     roi: ReportImage;
   }[];
 }
 
-/** Figure 4: what the model says about a series of the test set, beside what the readers said. */
+/** Figure 4: predictions and annotations on one series of the test set. */
 export interface PredictionExample {
   studyId: string;
   slice: ReportImage;
   discs: {
     level: string;
-    /** Annotated centre in pixels of `slice`; null where there is none. */
+    /** Annotated centre in pixels of `slice`; null if the level is not annotated. */
     truth: readonly [x: number, y: number] | null;
-    /** Centre found by the localizer, in pixels of `slice`. */
+    /** Centre predicted by the localizer, in pixels of `slice`. */
     predicted: readonly [x: number, y: number];
-    truthGrade: 0 | 1 | 2 | null;
-    /** Normal, moderate, severe, on the crop at the predicted centre. */
+    truthGrade: number | null;
+    /** Probability of each grade, on the crop at the predicted centre. */
     probabilities: readonly number[];
   }[];
 }
 
 export interface ReportInput {
-  /** The run's name, usually that of its folder; the title of the page. */
+  /** Title of the page: the name of the run's folder. */
   name: string;
   summary: Summary;
   finetuning: FineTuningCurve[];
-  /** Best one per grade; may be empty. */
+  /** At best one per grade; may be empty. */
   roiExamples: RoiExample[];
   /** Two to four series; may be empty. */
   predictionExamples: PredictionExample[];
-  /** Every hyperparameter of the run, printed as it is. */
+  /** All settings of the run, printed without change. */
   config: Record<string, unknown>;
 }

@@ -99,7 +99,7 @@ export async function assess(
 
 const CROP_BATCH = 64;
 
-/** Probabilities of the three grades for uint16 crops [N, size, size] that are not in a bank. */
+/** Probabilities of the grades for uint16 crops [N, size, size] that are not in a bank. */
 export function gradeCrops(
   { device }: Pick<Run, 'device'>,
   grader: Grader,

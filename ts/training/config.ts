@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
+import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
@@ -230,6 +231,11 @@ const finetuning = z.strictObject({
 
 export const configSchema = z.strictObject({
   preset: z.string(),
+  task: why(
+    z.string(),
+    DEFAULT_TASK,
+    'What is graded: data set, condition, series, levels and grades. `spinegrad prepare --help` lists the tasks.',
+  ),
   seed: why(
     z
       .number()
@@ -321,7 +327,7 @@ export function parseSetting(setting: string): Settings {
 /**
  * The configuration of a preset with changes on top.
  *
- * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected
+ * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected; ERR_TASK for an unknown task
  */
 export function resolveConfig(preset: string, ...changes: readonly Settings[]): Config {
   if (!Object.hasOwn(PRESETS, preset)) {
@@ -342,10 +348,14 @@ export function changeConfig(settings: Settings, ...changes: readonly Settings[]
  * Checks a whole configuration, such as a stored one.
  *
  * @param source where it comes from, for the message
+ * @throws SpinegradError ERR_CONFIG; ERR_TASK for an unknown task
  */
 export function parseConfig(settings: unknown, source: string): Config {
   const result = configSchema.safeParse(settings);
-  if (result.success) return result.data;
+  if (result.success) {
+    taskOf(result.data.task, `${source}: task`);
+    return result.data;
+  }
   const issue = result.error.issues[0]!;
   const section = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {

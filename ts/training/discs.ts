@@ -3,7 +3,7 @@
  * with the rows that show it. A batch is made on the device from row indices; the host sends a few hundred bytes.
  */
 
-import type { GradeIndex, Level } from '../anatomy.js';
+import type { Level } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
 import type { Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
@@ -17,7 +17,8 @@ export interface Disc {
   id: number;
   studyId: string;
   level: Level;
-  grade: GradeIndex | null;
+  /** Index into the task's grades. */
+  grade: number | null;
   /** Row of the annotated slice. */
   row: number;
   /** That row and those of the neighbouring slices. */
@@ -67,8 +68,8 @@ export class Discs {
     return this.#bySplit[split];
   }
 
-  graded(split: Split): readonly (Disc & { grade: GradeIndex })[] {
-    return this.of(split).filter((disc): disc is Disc & { grade: GradeIndex } => disc.grade !== null);
+  graded(split: Split): readonly (Disc & { grade: number })[] {
+    return this.of(split).filter((disc): disc is Disc & { grade: number } => disc.grade !== null);
   }
 
   /** Augmented views [N, 1, size, size] of bank rows. */

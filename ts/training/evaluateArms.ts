@@ -7,6 +7,7 @@ import type { Centres } from '../evaluation/localization.js';
 import type { Predictions, Summary } from '../evaluation/types.js';
 import type { TrainedArm } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
+import { taskOf } from '../tasks/index.js';
 import { assess, cutPredicted } from './assess.js';
 import type { Discs } from './discs.js';
 import { locateRecords, summarise } from './localize.js';
@@ -30,6 +31,7 @@ export async function evaluateArms(
   arms: readonly Pick<TrainedArm, 'name' | 'grader' | 'bestEpoch'>[],
 ): Promise<Evaluated> {
   const { seed, evaluation } = run.config;
+  const task = taskOf(run.config.task);
   const options = { seed, resamples: evaluation.resamples };
   const records = slices.of('test').filter(({ centres }) => LEVELS.some((level) => centres[level]));
   const centres = await locateRecords(run, bank, localizer, records, slices);
@@ -42,15 +44,15 @@ export async function evaluateArms(
     summaries.push({
       name,
       bestEpoch,
-      annotated: evaluate(said.annotated, options),
-      predicted: evaluate(said.predicted, options),
+      annotated: evaluate(said.annotated, task, options),
+      predicted: evaluate(said.predicted, task, options),
     });
   }
   const comparisons = arms.flatMap(({ name: a }, i) =>
     arms.slice(0, i).map(({ name: b }) => ({
       a,
       b,
-      ...compareArms(predictions[a]!.annotated, predictions[b]!.annotated, options),
+      ...compareArms(predictions[a]!.annotated, predictions[b]!.annotated, task, options),
     })),
   );
   return {

@@ -10,6 +10,8 @@ import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeError } from '../io/atomic.js';
 import { loadModel, readModel } from '../model/bundle.js';
+import { taskOf } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import { Discs } from './discs.js';
 import { evaluateArms } from './evaluateArms.js';
 import type { Progress } from './progress.js';
@@ -37,7 +39,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   const { config, normalisation, arms, roi, sliceSize } = await readModel(model);
   const bank = await (options.data === undefined
     ? ownBank(model)
-    : otherBank(options.data, roi, sliceSize, options));
+    : otherBank(options.data, taskOf(config.task), roi, sliceSize, options));
   using device = await openDevice(options.device, config.threads > 0 ? { threads: config.threads } : {});
   const discs = new Discs(device, bank, config, normalisation.rois);
   const loaded = await Promise.all(
@@ -62,6 +64,7 @@ function ownBank(model: string): Promise<Bank> {
 /** All studies of a folder, as test patients. */
 async function otherBank(
   data: string,
+  task: Task,
   roi: Omit<RoiSpec, 'neighbours'>,
   sliceSize: number,
   { progress, signal }: EvaluateOptions,
@@ -73,6 +76,7 @@ async function otherBank(
     await prepareBank({
       data,
       out,
+      task,
       roi: { ...roi, neighbours: 0 },
       sliceSize,
       split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },

@@ -8,7 +8,6 @@
  *   contrastive  pretrained, differential rates: the nearer a layer is to the pixels, the less it moves
  * The epoch with the best balanced accuracy on the validation patients is kept.
  */
-import { GRADES } from '../anatomy.js';
 import { backward, noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
 import { focalLoss } from '../engine/ops/focalLoss.js';
@@ -19,6 +18,7 @@ import { Grader } from '../model/grader.js';
 import { ResNet } from '../nn/resnet.js';
 import { AdamW } from '../optim/adamW.js';
 import { RandomStream } from '../random.js';
+import { taskOf } from '../tasks/index.js';
 import type { Values } from './checkpoint.js';
 import { batches, type Discs, shuffled } from './discs.js';
 import { differentialGroups, stageSchedule, update } from './groups.js';
@@ -47,12 +47,17 @@ export async function finetune(
 ): Promise<StageResult & { grader: Grader }> {
   const { config, device } = run;
   const { seed, finetuning: settings } = config;
+  const { grades } = taskOf(config.task);
   const trained = discs.graded('train');
   const validated = discs.graded('validation');
   const encoder = newEncoder(run);
   if (arm !== 'scratch') encoder.load(pretrained, 'the pretrained encoder');
   const build = { device, random: new RandomStream(seed, PURPOSE.head) };
-  const grader = new Grader(build, encoder, { dropout: settings.dropout, frozen: arm === 'frozen' });
+  const grader = new Grader(build, encoder, {
+    grades: grades.length,
+    dropout: settings.dropout,
+    frozen: arm === 'frozen',
+  });
   const groups = differentialGroups(
     arm === 'frozen' ? { head: grader.head } : { grader },
     settings,
@@ -64,7 +69,7 @@ export async function finetune(
   const schedule = stageSchedule(settings, perEpoch);
   const loss = {
     gamma: settings.gamma,
-    alpha: classWeights(trained, settings.alpha),
+    alpha: classWeights(trained, grades.length, settings.alpha),
     labelSmoothing: settings.labelSmoothing,
   };
   let order: GradedDisc[][] = [];
@@ -78,7 +83,9 @@ export async function finetune(
     begin(epoch) {
       const random = new RandomStream(seed, PURPOSE.order, epoch);
       const drawn =
-        settings.sampling === 'balanced' ? balancedDraw(trained, random) : shuffled(trained, random);
+        settings.sampling === 'balanced'
+          ? balancedDraw(trained, grades.length, random)
+          : shuffled(trained, random);
       order = batches(drawn, settings.batch, 2);
       order.splice(perEpoch);
       return order.length;
@@ -107,14 +114,14 @@ export async function finetune(
         validated.map(({ row }) => row),
       );
       const truth = validated.map((disc) => disc.grade);
-      const confusion = confusionMatrix(truth, probabilities.map(argmax), GRADES.length);
+      const confusion = confusionMatrix(truth, probabilities.map(argmax), grades.length);
       const recall = recallPerClass(confusion);
       const surprise = truth.map((label, i) => -Math.log(Math.max(probabilities[i]![label]!, 1e-12)));
       return {
         learningRate: settings.learningRate * schedule(epoch * perEpoch - 1),
         validationLoss: surprise.reduce((a, b) => a + b) / surprise.length,
         validationBalancedAccuracy: balancedAccuracy(confusion),
-        validationRecall: Object.fromEntries(GRADES.map((name, index) => [name, recall[index] ?? null])),
+        validationRecall: Object.fromEntries(grades.map(({ name }, index) => [name, recall[index] ?? null])),
       };
     },
 
@@ -128,7 +135,7 @@ export async function finetune(
 
 const metric = (row: Record<string, unknown>, name: string): number => row[name] as number;
 
-/** Probabilities of the three grades for rows of the bank, as they are. */
+/** Probabilities of the grades for rows of the bank, as they are. */
 export function grade(grader: Grader, discs: Discs, rows: readonly number[]): Promise<number[][]> {
   return gradeViews(
     grader,
@@ -137,7 +144,7 @@ export function grade(grader: Grader, discs: Discs, rows: readonly number[]): Pr
 }
 
 /**
- * Probabilities of the three grades for batches of normalised views.
+ * Probabilities of the grades for batches of normalised views.
  *
  * @throws SpinegradError ERR_NOT_FINITE if a logit or a probability is NaN or infinite: argmax would call the first grade
  */
@@ -149,8 +156,9 @@ export async function gradeViews(grader: Grader, makeViews: readonly (() => Tens
     const [scores, values] = await Promise.all([logits.data(), rows.data()]);
     expectFinite(scores, 'grader: logits', ADVICE);
     expectFinite(values, 'grader: probabilities', ADVICE);
-    for (let i = 0; i < values.length; i += GRADES.length) {
-      probabilities.push(Array.from(values.subarray(i, i + GRADES.length)));
+    const grades = rows.shape[1]!;
+    for (let i = 0; i < values.length; i += grades) {
+      probabilities.push(Array.from(values.subarray(i, i + grades)));
     }
   }
   return probabilities;
@@ -159,17 +167,22 @@ export async function gradeViews(grader: Grader, makeViews: readonly (() => Tens
 const ADVICE = 'the weights are of a training that diverged, or the input overflows float32';
 
 /** Weights of the grades from their share of the training discs, with mean 1 over the discs. */
-function classWeights(discs: readonly GradedDisc[], rule: 'inverse' | 'sqrt' | 'none'): number[] {
-  const counts = GRADES.map((_, label) => Math.max(1, discs.filter((disc) => disc.grade === label).length));
+function classWeights(
+  discs: readonly GradedDisc[],
+  grades: number,
+  rule: 'inverse' | 'sqrt' | 'none',
+): number[] {
+  const counts = byGrade(discs, grades).map((group) => Math.max(1, group.length));
   const raw = counts.map((count) => ({ inverse: 1 / count, sqrt: 1 / Math.sqrt(count), none: 1 })[rule]);
   const total = raw.reduce((sum, weight, label) => sum + weight * counts[label]!, 0);
   return raw.map((weight) => (weight * discs.length) / total);
 }
 
 /** As many draws as there are discs: a grade that occurs, then a disc of that grade, both uniformly. */
-function balancedDraw(discs: readonly GradedDisc[], random: RandomStream): GradedDisc[] {
-  const byGrade = GRADES.map((_, label) => discs.filter((disc) => disc.grade === label)).filter(
-    (group) => group.length > 0,
-  );
-  return discs.map(() => random.pick(random.pick(byGrade)));
+function balancedDraw(discs: readonly GradedDisc[], grades: number, random: RandomStream): GradedDisc[] {
+  const groups = byGrade(discs, grades).filter((group) => group.length > 0);
+  return discs.map(() => random.pick(random.pick(groups)));
 }
+
+const byGrade = (discs: readonly GradedDisc[], grades: number): GradedDisc[][] =>
+  Array.from({ length: grades }, (_, grade) => discs.filter((disc) => disc.grade === grade));

@@ -1,7 +1,7 @@
 /** Picks what the report shows: the fine-tuning curves, an example of each grade, and a few test series. */
 
 import { basename } from 'node:path';
-import { type GradeIndex, LEVELS } from '../anatomy.js';
+import { LEVELS } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
 import type { SliceRecord } from '../data/types.js';
@@ -13,6 +13,7 @@ import type {
   ReportInput,
   RoiExample,
 } from '../report/types.js';
+import { taskOf } from '../tasks/index.js';
 import type { Evaluated } from './evaluateArms.js';
 import { ARMS } from './finetune.js';
 import type { Run } from './stage.js';
@@ -40,7 +41,7 @@ function image(pixels: Uint16Array, size: number, row: number): ReportImage {
 /** For each grade the first training study that has it, as long as there are studies not shown yet. */
 function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
   const shown = new Set<string>();
-  return ([0, 1, 2] as const).flatMap((grade): RoiExample[] => {
+  return taskOf(manifest.task).grades.flatMap((_, grade): RoiExample[] => {
     const example = manifest.slices.find(
       ({ studyId, split }) =>
         split === 'train' &&
@@ -98,7 +99,7 @@ function predictionExamples(
             level,
             truth: record.centres[level],
             predicted: applyAffine(toSlice, found[level]!),
-            truthGrade: said.truth[index] as GradeIndex,
+            truthGrade: said.truth[index]!,
             probabilities: said.probabilities[index]!,
           };
         }),

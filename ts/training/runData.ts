@@ -11,6 +11,9 @@ import { type Bank, countReasons, prepareBank } from '../data/bank.js';
 import type { BankManifest, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
 import { generatePhantom } from '../phantom/generate.js';
+import { PHANTOM_TASK } from '../phantom/tables.js';
+import { taskOf } from '../tasks/index.js';
+import { requireSeries } from '../tasks/task.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
 
@@ -24,11 +27,20 @@ interface RunData {
 
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
   const { seed, data } = identity.config;
+  const task = taskOf(identity.config.task);
+  requireSeries(task, { plane: 'sagittal' }, 'train');
+  if (identity.data === null && task !== PHANTOM_TASK) {
+    throw new SpinegradError(
+      'ERR_TASK_PHANTOM',
+      `train: there are no phantom images for task ${task.id}, only for ${PHANTOM_TASK.id}; give studies with --data`,
+    );
+  }
   const out = join(dir, 'bank');
   if (!resume || !existsSync(join(out, 'manifest.json'))) {
     await prepareBank({
       data: identity.data ?? (await makePhantom({ dir, identity, progress, signal })),
       out,
+      task,
       roi: {
         size: data.roiSize,
         mode: data.roiMode,

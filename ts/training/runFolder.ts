@@ -142,13 +142,23 @@ function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: 
 /**
  * The bank of a run. Phantom studies lie in the run's own folder, wherever that has been moved.
  *
- * @throws SpinegradError of `readBank`
+ * @throws SpinegradError of `readBank`; ERR_TASK_MISMATCH if the bank was cut for another task
  */
-export async function readRunBank(dir: string, { data }: Pick<RunIdentity, 'data'>): Promise<Bank> {
+export async function readRunBank(
+  dir: string,
+  { data, config }: Pick<RunIdentity, 'data' | 'config'>,
+): Promise<Bank> {
   const bank = await readBank(join(dir, 'bank')).catch((cause: SpinegradError) => {
     const advice = `delete ${join(dir, 'bank')} and go on with \`node train.js --resume --out ${dir}\``;
     throw new SpinegradError(cause.code, `${cause.message}: ${advice}`, { cause });
   });
+  if (bank.manifest.task !== config.task) {
+    throw new SpinegradError(
+      'ERR_TASK_MISMATCH',
+      `${join(dir, 'bank')}: the bank was cut for task ${bank.manifest.task}, the run grades task ${config.task}; ` +
+        `delete ${join(dir, 'bank')} and resume the run`,
+    );
+  }
   const dataDir = data ?? join(resolve(dir), 'phantom');
   return { ...bank, manifest: { ...bank.manifest, dataDir } };
 }

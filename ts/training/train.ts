@@ -78,6 +78,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   );
   const summary: Summary = {
     preset: config.preset,
+    task: config.task,
     seed: config.seed,
     device: device.name,
     threads: device.properties.threads ?? null,

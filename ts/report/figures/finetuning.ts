@@ -1,15 +1,16 @@
-import { GRADES } from '../../anatomy.js';
+/** Figure 3: the fine-tuning curves and the confusion matrices of the selected epoch on the test set. */
 import type { ArmSummary } from '../../evaluation/types.js';
+import type { GradeScale } from '../../tasks/task.js';
+import { count } from '../format.js';
+import { gradeClass } from '../grades.js';
 import { markup } from '../markup.js';
-import { heatmap, lineChart, PANEL_WIDTH, type Panel } from '../svg.js';
+import { abbreviate, heatmap, lineChart, PANEL_WIDTH, type Panel } from '../svg.js';
 import type { FineTuningEpoch } from '../types.js';
 
-/** Figure 3: the course of the fine-tuning, and what the selected epoch does on the test set. */
-
-/** Weight of the past in the smoothed curves. */
+/** Weight of the previous value in the smoothed curves. */
 export const EMA_DECAY = 0.7;
 
-/** Exponential moving average, corrected for its start at zero (Kingma & Ba, 2015); gaps stay gaps. */
+/** Exponential moving average with bias correction (Kingma & Ba, ICLR 2015); null values are skipped and stay null. */
 export function exponentialMovingAverage(values: readonly (number | null)[]): (number | null)[] {
   let mean = 0;
   let weight = 0;
@@ -23,8 +24,12 @@ export function exponentialMovingAverage(values: readonly (number | null)[]): (n
 
 const UNIT = [0, 1] as const;
 
-/** Balanced accuracy, recalls and training loss of one arm, by epoch. */
-export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly FineTuningEpoch[]): Panel[] {
+/** Balanced accuracy, recalls and training loss of one arm, per epoch. */
+export function curvePanels(
+  { grades }: GradeScale,
+  { name, bestEpoch }: ArmSummary,
+  epochs: readonly FineTuningEpoch[],
+): Panel[] {
   const x = epochs.map(({ epoch }) => epoch);
   const accuracy = epochs.map((epoch) => epoch.validationBalancedAccuracy);
   const best = epochs.find(({ epoch }) => epoch === bestEpoch);
@@ -32,8 +37,8 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
     lineChart({
       title: `${name}: balanced accuracy`,
       description: best
-        ? `On validation; at the best epoch ${best.validationBalancedAccuracy.toFixed(3)}.`
-        : 'On validation.',
+        ? `On validation patients; ${best.validationBalancedAccuracy.toFixed(3)} at the best epoch.`
+        : 'On validation patients.',
       x,
       xLabel: 'epoch',
       yDomain: UNIT,
@@ -41,27 +46,28 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
         { name: 'each epoch', values: accuracy, style: 'first', faint: true },
         { name: 'validation, smoothed', values: exponentialMovingAverage(accuracy), style: 'first' },
       ],
-      reference: { y: 1 / GRADES.length, label: 'chance' },
+      reference: { y: 1 / grades.length, label: 'chance' },
       mark: best && { x: bestEpoch, label: `best: epoch ${bestEpoch}`, at: 'bottom' },
     }),
     lineChart({
       title: `${name}: recall per grade`,
-      description: 'On validation, for each of the three grades.',
+      description: 'On validation patients, one line per grade.',
       x,
       xLabel: 'epoch',
       yDomain: UNIT,
-      series: GRADES.flatMap((grade) => {
-        const values = epochs.map(({ validationRecall }) => validationRecall[grade]);
+      series: grades.flatMap((grade, index) => {
+        const values = epochs.map(({ validationRecall }) => validationRecall[grade.name]!);
+        const style = gradeClass(index);
         return [
-          { name: grade, values, style: grade, faint: true },
-          { name: grade, values: exponentialMovingAverage(values), style: grade },
+          { name: grade.name, values, style, faint: true },
+          { name: grade.name, values: exponentialMovingAverage(values), style },
         ];
       }),
       mark: best && { x: bestEpoch, label: '', at: 'bottom' },
     }),
     lineChart({
       title: `${name}: focal loss`,
-      description: 'On training, by epoch.',
+      description: 'On training patients, per epoch.',
       x,
       xLabel: 'epoch',
       series: [{ name: 'training', values: epochs.map((epoch) => epoch.trainLoss), style: 'first' }],
@@ -72,22 +78,38 @@ export function curvePanels({ name, bestEpoch }: ArmSummary, epochs: readonly Fi
 
 const CELL = 43;
 const GUTTER = 62;
-const SHORT = ['normal', 'mod.', 'severe'];
+const TOP = 20;
+const BOTTOM = 30;
+/** Characters of a grade's name that fit on a row and on a column of a matrix. */
+const ROW_LENGTH = 9;
+const COLUMN_LENGTH = 6;
 
-/** Confusion matrices of one arm on the test set, for annotated and predicted crops. */
-export function confusionPanel({ name, annotated, predicted }: ArmSummary): Panel {
-  const side = GRADES.length * CELL;
-  const discs = annotated.confusion.flat().reduce((sum, count) => sum + count, 0);
-  const matrix = (x: number, label: string, counts: number[][]) => markup`<g transform="translate(${x} 20)">
-<text class="note" x="0" y="-7">${label}</text>${heatmap(counts, SHORT, CELL)}</g>`;
+/** Confusion matrices of one arm on the test set for annotated and predicted crops: side by side if they fit. */
+export function confusionPanel({ grades }: GradeScale, { name, annotated, predicted }: ArmSummary): Panel {
+  const cell = Math.min(CELL, Math.floor((PANEL_WIDTH - GUTTER) / grades.length));
+  const side = grades.length * cell;
+  const sideBySide = GUTTER + 2 * side <= PANEL_WIDTH;
+  const discs = annotated.confusion.flat().reduce((sum, n) => sum + n, 0);
+  const names = grades.map((grade) => grade.name);
+  const rowLabels = markup`${names.map((grade, i) => markup`<text class="tick end" x="-8" y="${(i + 0.5) * cell + 3}">${abbreviate(grade, ROW_LENGTH)}</text>`)}
+<text class="note end" x="-8" y="-7">truth</text>`;
+  const columnLabels = names.map((grade) => abbreviate(grade, COLUMN_LENGTH));
+  const matrix = (
+    left: number,
+    top: number,
+    label: string,
+    counts: number[][],
+  ) => markup`<g transform="translate(${left} ${top})">
+<text class="note" x="0" y="-7">${label}</text>${left === GUTTER && rowLabels}${heatmap(counts, columnLabels, cell)}</g>`;
+  const x = sideBySide ? PANEL_WIDTH - side : GUTTER;
+  const y = sideBySide ? TOP : TOP + side + BOTTOM + TOP;
+  const bottom = y + side;
   return {
-    title: `${name}: confusion, ${discs} test discs`,
-    description: `Rows are truth, columns prediction, annotated crops: ${annotated.confusion.map((row) => row.join(' ')).join('; ')}.`,
-    height: 20 + side + 30,
-    body: markup`${GRADES.map((grade, i) => markup`<text class="tick end" x="${GUTTER - 8}" y="${20 + (i + 0.5) * CELL + 3}">${grade}</text>`)}
-${matrix(GUTTER, 'annotated crops', annotated.confusion)}
-${matrix(PANEL_WIDTH - side, 'predicted crops', predicted.confusion)}
-<text class="note end" x="${GUTTER - 8}" y="13">truth</text>
-<text class="note middle" x="${(GUTTER + PANEL_WIDTH) / 2}" y="${20 + side + 28}">prediction</text>`,
+    title: `${name}: confusion, ${count(discs, 'test disc')}`,
+    description: `Rows are truth, columns prediction; annotated crops: ${annotated.confusion.map((row) => row.join(' ')).join('; ')}.`,
+    height: bottom + BOTTOM,
+    body: markup`${matrix(GUTTER, TOP, 'annotated crops', annotated.confusion)}
+${matrix(x, y, 'predicted crops', predicted.confusion)}
+<text class="note middle" x="${(GUTTER + PANEL_WIDTH) / 2}" y="${bottom + 28}">prediction</text>`,
   };
 }

@@ -1,17 +1,18 @@
-import { GRADES } from '../../anatomy.js';
+/** Figure 4: predictions of the model and annotations of the readers on series of the test set. */
 import { argmax } from '../../evaluation/metrics.js';
+import type { GradeScale } from '../../tasks/task.js';
 import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
 import { type Markup, markup } from '../markup.js';
-import { PANEL_WIDTH, type Panel } from '../svg.js';
+import { abbreviate, PANEL_WIDTH, type Panel } from '../svg.js';
 import type { PredictionExample } from '../types.js';
 import { levelLabel, placeSlice, toPanel } from './rois.js';
-
-/** Figure 4: what the model finds on a series of the test set, beside what the readers marked. */
 
 const ROW = 22;
 const BAR = 64;
 const NUMBER = 28;
 const COLUMNS = { level: 0, truth: 54, predicted: 142, bar: PANEL_WIDTH - BAR - NUMBER };
+/** Characters of a grade's name that fit between the columns. */
+const NAME_LENGTH = 10;
 
 type Disc = PredictionExample['discs'][number];
 
@@ -29,7 +30,7 @@ function marks({ level, truth, predicted, truthGrade, probabilities }: Disc, sca
 ${levelLabel(level, ty)}`;
 }
 
-/** The three probabilities as one bar. */
+/** The probabilities as one stacked bar. */
 function probabilityBar(probabilities: readonly number[]): Markup {
   let x = 0;
   return markup`${probabilities.map((p, grade) => {
@@ -39,29 +40,30 @@ function probabilityBar(probabilities: readonly number[]): Markup {
   })}`;
 }
 
-function row({ level, truthGrade, probabilities }: Disc, y: number): Markup {
-  const called = argmax(probabilities);
-  const wrong = truthGrade !== null && truthGrade !== called;
+function row(scale: GradeScale, { level, truthGrade, probabilities }: Disc, y: number): Markup {
+  const name = (grade: number | null) => abbreviate(gradeName(scale, grade), NAME_LENGTH);
+  const predictedGrade = argmax(probabilities);
+  const wrong = truthGrade !== null && truthGrade !== predictedGrade;
   return markup`<g transform="translate(0 ${y})"><text class="bold" x="${COLUMNS.level}">${level}</text>
-${gradeSymbol(truthGrade, COLUMNS.truth + 4, -4)}<text x="${COLUMNS.truth + 14}">${gradeName(truthGrade)}</text>
-${gradeSymbol(called, COLUMNS.predicted + 4, -4)}<text class="${wrong && 'bold'}" x="${COLUMNS.predicted + 14}">${gradeName(called)}${wrong && ' ≠'}</text>
+${gradeSymbol(truthGrade, COLUMNS.truth + 4, -4)}<text x="${COLUMNS.truth + 14}">${name(truthGrade)}</text>
+${gradeSymbol(predictedGrade, COLUMNS.predicted + 4, -4)}<text class="${wrong && 'bold'}" x="${COLUMNS.predicted + 14}">${name(predictedGrade)}${wrong && ' ≠'}</text>
 <g transform="translate(${COLUMNS.bar} 0)">${probabilityBar(probabilities)}</g>
-<text class="end" x="${PANEL_WIDTH}">${probabilities[called]!.toFixed(2)}</text></g>`;
+<text class="end" x="${PANEL_WIDTH}">${probabilities[predictedGrade]!.toFixed(2)}</text></g>`;
 }
 
-export function predictionPanel({ studyId, slice, discs }: PredictionExample): Panel {
+export function predictionPanel(grades: GradeScale, { studyId, slice, discs }: PredictionExample): Panel {
   const { image, scale, height } = placeSlice(slice);
   const top = height + 20;
-  const spoken = discs.map(({ level, truthGrade, probabilities }) => {
-    const called = argmax(probabilities);
-    return `${level}: readers ${gradeName(truthGrade)}, model ${GRADES[called]} ${probabilities[called]!.toFixed(2)}`;
+  const description = discs.map(({ level, truthGrade, probabilities }) => {
+    const predictedGrade = argmax(probabilities);
+    return `${level}: readers ${gradeName(grades, truthGrade)}, model ${gradeName(grades, predictedGrade)} ${probabilities[predictedGrade]!.toFixed(2)}`;
   });
   return {
     title: `Study ${studyId}`,
-    description: `${spoken.join('; ')}.`,
+    description: `${description.join('; ')}.`,
     height: top + ROW * (discs.length + 1),
     body: markup`<svg width="${PANEL_WIDTH}" height="${height}" class="on-image">${image}${discs.map((disc) => marks(disc, scale))}</svg>
 <g transform="translate(0 ${top})"><text class="note" x="${COLUMNS.truth}">readers</text><text class="note" x="${COLUMNS.predicted}">model</text>
-<text class="note" x="${COLUMNS.bar}">probability</text></g>${discs.map((disc, i) => row(disc, top + ROW * (i + 1)))}`,
+<text class="note" x="${COLUMNS.bar}">probability</text></g>${discs.map((disc, i) => row(grades, disc, top + ROW * (i + 1)))}`,
   };
 }

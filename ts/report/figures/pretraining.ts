@@ -1,7 +1,7 @@
+/** Figure 2: the curves of the contrastive pretraining. */
 import type { Summary } from '../../evaluation/types.js';
 import { lineChart, type Panel } from '../svg.js';
 
-/** Figure 2: the course of the contrastive pretraining. */
 export function pretrainingPanels({
   trainLoss,
   validationLoss,
@@ -12,7 +12,7 @@ export function pretrainingPanels({
   return [
     lineChart({
       title: 'Contrastive loss (InfoNCE)',
-      description: `From ${trainLoss[0]?.toFixed(3)} to ${trainLoss.at(-1)?.toFixed(3)} in training.`,
+      description: `Training loss from ${trainLoss[0]?.toFixed(3)} to ${trainLoss.at(-1)?.toFixed(3)}.`,
       x: epochs(trainLoss),
       xLabel: 'epoch',
       series: [

@@ -1,14 +1,14 @@
+/** Figure 1: slices with the annotated disc centres, and the crops that the networks receive. */
+import type { GradeScale } from '../../tasks/task.js';
 import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
 import { pngDataUri } from '../image.js';
 import { type Markup, markup } from '../markup.js';
 import { PANEL_WIDTH, type Panel } from '../svg.js';
 import type { ReportImage, RoiExample } from '../types.js';
 
-/** Figure 1: sagittal slices with the five disc centres, and the crops the networks see. */
-
 const GAP = 7;
 
-/** A slice over the whole width of a panel, and the factor from its pixels to the panel's units. */
+/** A slice across the panel's width, and the scale from its pixels to the panel's units. */
 export function placeSlice(slice: ReportImage): { image: Markup; scale: number; height: number } {
   const scale = PANEL_WIDTH / slice.width;
   const height = slice.height * scale;
@@ -16,14 +16,14 @@ export function placeSlice(slice: ReportImage): { image: Markup; scale: number; 
   return { image, scale, height };
 }
 
-/** From pixel centres (the first pixel's is 0) to the units of the panel. */
+/** From pixels (the centre of the first pixel is 0) to the units of the panel. */
 export const toPanel = (pixel: number, scale: number) => (pixel + 0.5) * scale;
 
-/** At the posterior edge, where it hides nothing. */
+/** The level's name at the posterior edge of the image, away from the discs. */
 export const levelLabel = (level: string, y: number): Markup =>
   markup`<text class="end" x="${PANEL_WIDTH - 7}" y="${y + 4}">${level}</text>`;
 
-export function roiPanel({ studyId, slice, roiSide, discs }: RoiExample): Panel {
+export function roiPanel(grades: GradeScale, { studyId, slice, roiSide, discs }: RoiExample): Panel {
   const { image, scale, height } = placeSlice(slice);
   const side = (PANEL_WIDTH - GAP * (discs.length - 1)) / discs.length;
   const marks = discs.map((disc) => {
@@ -41,7 +41,7 @@ ${gradeSymbol(disc.grade, side / 2, side + 26)}</g>`,
   );
   return {
     title: `Study ${studyId}`,
-    description: `A sagittal slice; ${discs.map((disc) => `${disc.level} ${gradeName(disc.grade)}`).join(', ')}.`,
+    description: `Annotated slice: ${discs.map((disc) => `${disc.level} ${gradeName(grades, disc.grade)}`).join(', ')}.`,
     height: height + side + 46,
     body: markup`<svg width="${PANEL_WIDTH}" height="${height}" class="on-image">${image}${marks}</svg>${crops}`,
   };
