@@ -1,11 +1,11 @@
-// Direct convolution on channel-blocked images, for few pixels.
+// Direct convolution of channel-blocked images, for problems with few pixels, whose filters are most of the memory
+// traffic.
 //
-// A tap, one place of the filter, adds to each pixel of y the product of one pixel of x and a C x K matrix. Pixels
-// whose pixel of x would be padding have no such product, which on a 3 x 3 map is two in five: so each tap has a list
-// of pairs of pixels, of all images, and is a matrix product over its list. A thread takes two blocks of K and goes
-// through the filters once, in the order in which they lie but for `chunk` channels at a time, so that a tap's part of
-// them stays in the L1 cache for the whole list. Sums are kept in registers for six pixels and in y between the parts.
-// No sum's order depends on the number of threads.
+// Each tap of the filter is a matrix product over its list of pixel pairs (pixel of x, pixel of y) of all images. Pairs
+// whose pixel of x is padding are not listed; on a 3x3 map these are two of five. A thread takes two blocks of K and
+// reads their filters once, in memory order but `chunk` channels at a time, so that a tap's chunk stays in the L1 cache
+// for the whole list. Six pixels' sums are in registers; between chunks the sums are in y. The order of every sum is
+// independent of the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -14,23 +14,29 @@
 
 namespace spinegrad::cpu {
 
-struct DirectConv {
-  /// Where one pixel of x and one of y lie in their first blocks of channels, in floats.
+struct DirectConvPlan {
+  /// Offsets of one pixel of x and one of y in their first channel block, in floats.
   struct Pair {
     int32_t x, y;
   };
 
-  int64_t lanes;  ///< channels in a block
+  int64_t lanes;  ///< channels per block
   int64_t images, taps;
-  int64_t xBlocks, xPlane;  ///< blocks, and floats in one block of one image
+  int64_t xBlocks, xPlane;  ///< channel blocks, and floats of one block of one image
   int64_t yBlocks, yPlane;
   const Pair* pairs;
-  const int64_t* first;  ///< of each tap's pairs, and one behind the last
+  const int64_t* first;  ///< per tap the index of its first pair, then the number of pairs
 };
 
-/// The kernel, once for each vector length. Filters are [K/lanes][C/lanes][taps][lanes of C][lanes of K].
-using DirectConvKernel = void (*)(const DirectConv& plan, const float* x, const float* w, const Epilogue& epilogue,
-                                  float* y);
+/// Filters are [K/lanes][C/lanes][taps][lanes of C][lanes of K].
+struct DirectConvFprop {
+  const float *x, *w;
+  Epilogue epilogue;
+  float* y;
+};
+
+/// The kernel of one vector length.
+using DirectConvKernel = void (*)(const DirectConvPlan& plan, const DirectConvFprop& operands);
 
 extern const DirectConvKernel directConv8, directConv16;
 

@@ -1,6 +1,6 @@
-// Direct convolution for one vector length: included by directConv8.cpp and directConv16.cpp, which are compiled for
-// AVX2 and for AVX-512. See directConvKernels.h for the method, and winogradPasses.h for why nothing from the standard
-// library is called here.
+// The direct convolution for one vector length. directConv8.cpp and directConv16.cpp include this file and are compiled
+// for AVX2 and AVX-512. directConvKernels.h describes the method; winogradPasses.h says why no inline function of the
+// standard library is used.
 
 #include "native/cpu/conv/directConvKernels.h"
 #include "native/cpu/runtime/math.h"
@@ -9,9 +9,9 @@ namespace spinegrad::cpu {
 namespace {
 
 constexpr int64_t lanes = SPINEGRAD_LANES;
-/// Pixels whose sums are kept in registers, two vectors each.
+/// Pixels whose sums are in registers, two vectors each.
 constexpr int64_t rows = 6;
-/// Channels of x whose part of a tap's filters is used on all pixels before the next part.
+/// Channels of x whose filters of one tap are applied to all pixels before the next channels.
 constexpr int64_t chunk = 64;
 
 using Vector = float __attribute__((vector_size(4 * lanes)));
@@ -20,29 +20,39 @@ SPINEGRAD_INLINE Vector load(const float* from) { return *reinterpret_cast<const
 SPINEGRAD_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 SPINEGRAD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/// One tap of `count` pixels of y: `blocks` blocks of x by `columns` blocks of y. Fetches filters at `ahead`, as many
-/// as it uses, or again and again the first where `aheadStep` is 0.
+/// One tap and one chunk of channels: `blocks` blocks of x, from which `x` and `w` begin.
+struct TapChunk {
+  const DirectConvPlan::Pair* pairs;
+  const float *x, *w;
+  int64_t blocks;
+  /// Filters to prefetch. If `prefetchStep` is 0, the same line is prefetched again, which has no effect.
+  const float* prefetch;
+  int64_t prefetchStep;
+  float* y;
+};
+
+/// Adds one tap's products to `count` pixels of y and `columns` blocks of K.
 template <int64_t count, int64_t columns>
-void products(const DirectConv& plan, const DirectConv::Pair* pairs, const float* x, const float* w, int64_t blocks,
-              const float* ahead, int64_t aheadStep, float* y) {
+void addProducts(const DirectConvPlan& plan, const TapChunk& tap) {
   const int64_t wColumn = plan.xBlocks * plan.taps * lanes * lanes;
+  const float *w = tap.w, *prefetch = tap.prefetch;
   const float* from[count];
   Vector sums[count][columns];
 #pragma GCC unroll 6
   for (int64_t row = 0; row < count; ++row) {
-    from[row] = x + pairs[row].x;
+    from[row] = tap.x + tap.pairs[row].x;
 #pragma GCC unroll 2
     for (int64_t column = 0; column < columns; ++column) {
-      sums[row][column] = load(y + pairs[row].y + column * plan.yPlane);
+      sums[row][column] = load(tap.y + tap.pairs[row].y + column * plan.yPlane);
     }
   }
-  for (int64_t block = 0; block < blocks; ++block, w += plan.taps * lanes * lanes) {
+  for (int64_t block = 0; block < tap.blocks; ++block, w += plan.taps * lanes * lanes) {
 #pragma GCC unroll 8
     for (int64_t channel = 0; channel < lanes; ++channel) {
       if (channel % (16 / lanes) == 0) {
 #pragma GCC unroll 2
-        for (int64_t column = 0; column < columns; ++column) __builtin_prefetch(ahead + column * wColumn);
-        ahead += aheadStep;
+        for (int64_t column = 0; column < columns; ++column) __builtin_prefetch(prefetch + column * wColumn);
+        prefetch += tap.prefetchStep;
       }
       Vector filters[columns];
 #pragma GCC unroll 2
@@ -62,83 +72,86 @@ void products(const DirectConv& plan, const DirectConv::Pair* pairs, const float
   for (int64_t row = 0; row < count; ++row) {
 #pragma GCC unroll 2
     for (int64_t column = 0; column < columns; ++column) {
-      store(y + pairs[row].y + column * plan.yPlane, sums[row][column]);
+      store(tap.y + tap.pairs[row].y + column * plan.yPlane, sums[row][column]);
     }
   }
 }
 
 template <int64_t columns>
-SPINEGRAD_INLINE void productsOf(int64_t count, const DirectConv& plan, const DirectConv::Pair* pairs, const float* x,
-                                 const float* w, int64_t blocks, const float* ahead, int64_t aheadStep, float* y) {
+SPINEGRAD_INLINE void addProductsOf(int64_t count, const DirectConvPlan& plan, const TapChunk& tap) {
   switch (count) {
     case 1:
-      return products<1, columns>(plan, pairs, x, w, blocks, ahead, aheadStep, y);
+      return addProducts<1, columns>(plan, tap);
     case 2:
-      return products<2, columns>(plan, pairs, x, w, blocks, ahead, aheadStep, y);
+      return addProducts<2, columns>(plan, tap);
     case 3:
-      return products<3, columns>(plan, pairs, x, w, blocks, ahead, aheadStep, y);
+      return addProducts<3, columns>(plan, tap);
     case 4:
-      return products<4, columns>(plan, pairs, x, w, blocks, ahead, aheadStep, y);
+      return addProducts<4, columns>(plan, tap);
     case 5:
-      return products<5, columns>(plan, pairs, x, w, blocks, ahead, aheadStep, y);
+      return addProducts<5, columns>(plan, tap);
     case 6:
-      return products<6, columns>(plan, pairs, x, w, blocks, ahead, aheadStep, y);
+      return addProducts<6, columns>(plan, tap);
   }
 }
 
-/// Blocks [block, block + columns) of y.
+/// Blocks [block, block + columns) of K.
 template <int64_t columns>
-void convolve(const DirectConv& plan, const float* x, const float* w, const Epilogue& epilogue, int64_t block,
-              float* y) {
+void convolve(const DirectConvPlan& plan, const DirectConvFprop& operands, int64_t block) {
+  const Epilogue& epilogue = operands.epilogue;
+  float* y = operands.y;
   const int64_t wColumn = plan.xBlocks * plan.taps * lanes * lanes;
-  w += block * wColumn;
-  const auto eachOfY = [&](auto visit) SPINEGRAD_LAMBDA {
+  const float* w = operands.w + block * wColumn;
+  const auto eachPixel = [&](auto visit) SPINEGRAD_LAMBDA {
     for (int64_t image = 0; image < plan.images; ++image) {
       for (int64_t column = block; column < block + columns; ++column) {
-        const int64_t from = (image * plan.yBlocks + column) * plan.yPlane;
-        for (int64_t at = from; at < from + plan.yPlane; at += lanes) visit(column, at);
+        const int64_t first = (image * plan.yBlocks + column) * plan.yPlane;
+        for (int64_t offset = first; offset < first + plan.yPlane; offset += lanes) visit(column, offset);
       }
     }
   };
-  eachOfY([&](int64_t column, int64_t at) SPINEGRAD_LAMBDA {
+  eachPixel([&](int64_t column, int64_t offset) SPINEGRAD_LAMBDA {
     Vector start = epilogue.bias == nullptr ? Vector{} : load(epilogue.bias + column * lanes);
-    if (epilogue.residual != nullptr) start += load(epilogue.residual + at);
-    store(y + at, start);
+    if (epilogue.residual != nullptr) start += load(epilogue.residual + offset);
+    store(y + offset, start);
   });
   for (int64_t first = 0; first < plan.xBlocks; first += chunk / lanes) {
     const int64_t blocks = smaller(chunk / lanes, plan.xBlocks - first);
-    // The next part's filters, or the next columns'.
+    // The filters of the next chunk, or of the next columns after the last chunk.
     const int64_t next = (first + blocks) * plan.taps * lanes * lanes;
     const float* nextFilters = w + (next < wColumn ? next : columns * wColumn);
     for (int64_t tap = 0; tap < plan.taps; ++tap) {
-      const float* filters = w + (first * plan.taps + tap) * lanes * lanes;
-      const float* ahead = nextFilters + tap * blocks * lanes * lanes;
-      int64_t aheadStep = 16;
+      TapChunk work{.pairs = plan.pairs + plan.first[tap],
+                    .x = operands.x + first * plan.xPlane,
+                    .w = w + (first * plan.taps + tap) * lanes * lanes,
+                    .blocks = blocks,
+                    .prefetch = nextFilters + tap * blocks * lanes * lanes,
+                    .prefetchStep = 16,
+                    .y = y + block * plan.yPlane};
       int64_t pair = plan.first[tap];
       const int64_t end = plan.first[tap + 1];
-      // Of like counts: one or two pixels are too few to keep the multipliers busy.
+      // Groups have nearly equal counts, because one or two pixels do not keep the multipliers busy.
       for (int64_t groups = (end - pair + rows - 1) / rows; groups > 0; --groups) {
         const int64_t count = (end - pair + groups - 1) / groups;
-        productsOf<columns>(count, plan, plan.pairs + pair, x + first * plan.xPlane, filters, blocks, ahead, aheadStep,
-                            y + block * plan.yPlane);
+        addProductsOf<columns>(count, plan, work);
         pair += count;
-        aheadStep = 0;
+        work.pairs += count;
+        work.prefetchStep = 0;
       }
     }
   }
   if (epilogue.relu) {
-    eachOfY([&](int64_t, int64_t at) SPINEGRAD_LAMBDA {
-      const Vector sum = load(y + at);
-      store(y + at, sum < 0.0f ? Vector{} : sum);
+    eachPixel([&](int64_t, int64_t offset) SPINEGRAD_LAMBDA {
+      const Vector sum = load(y + offset);
+      store(y + offset, sum < 0.0f ? Vector{} : sum);
     });
   }
 }
 
-void convolveAll(const DirectConv& plan, const float* x, const float* w, const Epilogue& epilogue, float* y) {
+void convolveAll(const DirectConvPlan& plan, const DirectConvFprop& operands) {
 #pragma omp parallel for schedule(static)
   for (int64_t block = 0; block < plan.yBlocks; block += 2) {
-    plan.yBlocks - block == 1 ? convolve<1>(plan, x, w, epilogue, block, y)
-                              : convolve<2>(plan, x, w, epilogue, block, y);
+    plan.yBlocks - block == 1 ? convolve<1>(plan, operands, block) : convolve<2>(plan, operands, block);
   }
 }
 

@@ -1,11 +1,11 @@
-// What a convolution of our own does to y as it writes it.
+// What a kernel of this folder adds to a sum before it writes y.
 #pragma once
 
 namespace spinegrad::cpu {
 
 struct Epilogue {
-  const float* bias;      ///< one value for each channel of y's blocks, or null
-  const float* residual;  ///< of y's layout, or null
+  const float* bias;      ///< per channel, padding channels included, or null
+  const float* residual;  ///< in y's layout, or null
   bool relu;
 };
 

@@ -1,71 +1,71 @@
-// A vector holds the channels of a block of y, and a pixel of x, the same for all, is broadcast. Images are copied into
-// a frame of zeros first, so that no loop need ask where the edge is.
-//   fprop   sums of several pixels of two blocks stay in registers while they go through the taps.
-//   wgrad   those of a filter's 7 taps of one row, while they go through all pixels of an image. Images are added up in
-//           double, in order, so the result does not depend on the threads.
-
-#include "native/cpu/conv/stem.h"
+// The first convolution of ResNet: at most four channels, filters seven wide, horizontal stride 2. A vector holds one
+// channel block of y, and a pixel of x is broadcast to all its lanes. Images are first copied into zero frames, so the
+// loops do not test for the border.
+//   fprop   keeps the sums of several pixels of two blocks in registers over all taps.
+//   wgrad   keeps the sums of the 7 taps of one filter row in registers over all pixels of an image. Images are summed
+//           in double and in order, so the result is independent of the number of threads.
 
 #include <algorithm>
 #include <vector>
 
+#include "native/cpu/conv/convolution.h"
+#include "native/cpu/conv/operands.h"
 #include "native/cpu/runtime/lanes.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
 
-namespace spinegrad::cpu {
+namespace spinegrad::cpu::stem {
 namespace {
 
 constexpr int64_t taps = 7, stride = 2;
 
-/// Planes of x in their frames of zeros, as large as the filters reach for so many rows and columns of y.
+/// The planes of x in zero frames that cover the taps of all outputs up to column `columns`.
 class Frames {
  public:
   const int64_t height, width;
 
-  Frames(const Shape& shape, const float* x, int64_t rows, int64_t columns, int64_t filterRows,
-         const Conv2dAttributes& attributes)
-      : height((rows - 1) * attributes.strideH + filterRows),
+  Frames(const ConvProblem& problem, const float* x, int64_t columns)
+      : height((problem.P - 1) * problem.strideH + problem.R),
         width((columns - 1) * stride + taps),
-        framed_(shape[0] * shape[1] * height * width) {
-    const int64_t padH = attributes.padH, padW = attributes.padW;
+        values_(problem.N * problem.C * height * width) {
+    const auto& [N, C, H, W, K, R, S, P, Q, strideH, strideW, padH, padW] = problem;
+    const int64_t copied = std::min(W, width - padW);
 #pragma omp parallel for schedule(static)
-    for (int64_t plane = 0; plane < shape[0] * shape[1]; ++plane) {
+    for (int64_t plane = 0; plane < N * C; ++plane) {
       std::fill_n((*this)[plane], height * width, 0.0f);
-      for (int64_t row = padH; row < std::min(height, padH + shape[2]); ++row) {
-        std::copy_n(x + (plane * shape[2] + row - padH) * shape[3], std::min(shape[3], width - padW),
-                    (*this)[plane] + row * width + padW);
+      for (int64_t row = padH; row < std::min(height, padH + H); ++row) {
+        std::copy_n(x + (plane * H + row - padH) * W, copied, (*this)[plane] + row * width + padW);
       }
     }
   }
 
-  float* operator[](int64_t plane) const { return framed_.data() + plane * height * width; }
+  float* operator[](int64_t plane) const { return values_.data() + plane * height * width; }
 
  private:
-  const Workspace<float> framed_;
+  const Workspace<float> values_;
 };
 
-/// Pixels of y whose sums are kept in registers, two vectors each: 12 of 16 with AVX2, 24 of 32 with AVX-512.
-constexpr int64_t group(int64_t block) { return block == 16 ? 12 : 6; }
+/// Pixels of y whose sums are in registers, two vectors each: 12 of 16 registers with AVX2, 24 of 32 with AVX-512.
+constexpr int64_t pixelGroup(int64_t block) { return block == 16 ? 12 : 6; }
 
-/// What fprop's threads share.
-struct Fprop {
+struct FpropKernel {
   int64_t filterTaps;
   const float* w;          ///< [blocks][filterTaps][block]
-  const int32_t* offsets;  ///< of each tap's pixel in the frames
+  const int32_t* offsets;  ///< per tap, of its pixel in the frames
   Epilogue epilogue;
   int64_t blocks, height, width;
 };
 
-/// A row of an image of y, two blocks at a time; `frame` is where its taps begin, `y` the row in the first block.
+/// One row of an image of y, two blocks at a time. The taps of its first pixel begin at `frame`; `y` and `residual` are
+/// the row in the first block.
 template <int64_t block>
-SPINEGRAD_INLINE void convolveLoop(const Fprop& f, const float* frame, const float* residual, float* y) {
-  constexpr int64_t pixels = group(block);
+SPINEGRAD_INLINE void convolveLoop(const FpropKernel& f, const float* frame, const float* residual, float* y) {
+  constexpr int64_t pixels = pixelGroup(block);
   for (int64_t b = 0; b < f.blocks; b += 2) {
-    // An odd block is computed twice and kept once.
-    const int64_t kept = std::min<int64_t>(2, f.blocks - b);
+    // The last block of an odd number is computed twice and stored once.
+    const int64_t stored = std::min<int64_t>(2, f.blocks - b);
     const float* w0 = f.w + b * f.filterTaps * block;
-    const float* w1 = w0 + (kept - 1) * f.filterTaps * block;
+    const float* w1 = w0 + (stored - 1) * f.filterTaps * block;
     for (int64_t first = 0; first < f.width; first += pixels) {
       Lanes<block> sums[pixels][2] = {};
       for (int64_t tap = 0; tap < f.filterTaps; ++tap) {
@@ -79,14 +79,14 @@ SPINEGRAD_INLINE void convolveLoop(const Fprop& f, const float* frame, const flo
       }
 #pragma GCC unroll 2
       for (int64_t half = 0; half < 2; ++half) {
-        if (half == kept) break;
-        const Lanes<block> added =
+        if (half == stored) break;
+        const Lanes<block> bias =
             f.epilogue.bias == nullptr ? Lanes<block>{} : lanesAt<block>(f.epilogue.bias, b + half);
         const int64_t start = (b + half) * f.height * f.width + first;
 #pragma GCC unroll 12
         for (int64_t i = 0; i < pixels; ++i) {
           if (i == f.width - first) break;
-          Lanes<block> pixel = sums[i][half] + added;
+          Lanes<block> pixel = sums[i][half] + bias;
           if (residual != nullptr) pixel += lanesAt<block>(residual, start + i);
           if (f.epilogue.relu) pixel = pixel < 0.0f ? Lanes<block>{} : pixel;
           lanesAt<block>(y, start + i) = pixel;
@@ -96,14 +96,15 @@ SPINEGRAD_INLINE void convolveLoop(const Fprop& f, const float* frame, const flo
   }
 }
 
-SPINEGRAD_SIMD void convolveRow(int64_t block, const Fprop& f, const float* frame, const float* residual, float* y) {
+SPINEGRAD_SIMD void convolveRow(int64_t block, const FpropKernel& f, const float* frame, const float* residual,
+                                float* y) {
   block == 16 ? convolveLoop<16>(f, frame, residual, y) : convolveLoop<8>(f, frame, residual, y);
 }
 
-/// One row of taps, one plane of x and one block of an image of dy, added to dw. x moves on by `rowStep` a row.
+/// Adds to dw one row of taps, from one plane of x and one block of an image of dy. Rows of x are `rowStep` apart.
 template <int64_t block>
-SPINEGRAD_INLINE void gradientLoop(const float* x, int64_t rowStep, const float* dy, int64_t rows, int64_t columns,
-                                   double* dw) {
+SPINEGRAD_INLINE void wgradLoop(const float* x, int64_t rowStep, const float* dy, int64_t rows, int64_t columns,
+                                double* dw) {
   Lanes<block> sums[taps] = {};
   for (int64_t row = 0; row < rows; ++row) {
     const float* from = x + row * rowStep;
@@ -119,71 +120,76 @@ SPINEGRAD_INLINE void gradientLoop(const float* x, int64_t rowStep, const float*
   }
 }
 
-SPINEGRAD_SIMD void gradientOf(int64_t block, const float* x, int64_t rowStep, const float* dy, int64_t rows,
+SPINEGRAD_SIMD void wgradPlane(int64_t block, const float* x, int64_t rowStep, const float* dy, int64_t rows,
                                int64_t columns, double* dw) {
-  block == 16 ? gradientLoop<16>(x, rowStep, dy, rows, columns, dw)
-              : gradientLoop<8>(x, rowStep, dy, rows, columns, dw);
+  block == 16 ? wgradLoop<16>(x, rowStep, dy, rows, columns, dw) : wgradLoop<8>(x, rowStep, dy, rows, columns, dw);
+}
+
+/// [K/block][R][7][C][block].
+dnnl::memory::desc filterLayout(const ConvProblem& problem) {
+  using Tag = dnnl::memory::format_tag;
+  return {dims(problem.w()), dnnl::memory::data_type::f32, channelBlock() == 16 ? Tag::Ohwi16o : Tag::Ohwi8o};
 }
 
 }  // namespace
 
-bool isStem(const Shape& x, const Shape& w, const Conv2dAttributes& attributes) {
-  return x[1] <= 4 && w[3] == taps && attributes.strideW == stride;
-}
+bool takes(const ConvProblem& problem) { return problem.C <= 4 && problem.S == taps && problem.strideW == stride; }
 
-void stemConvolve(const Shape& xShape, const float* x, const Shape& wShape, const float* w, const Epilogue& epilogue,
-                  const Shape& yShape, float* y, const Conv2dAttributes& attributes) {
-  const int64_t images = yShape[0], height = yShape[2], width = yShape[3], block = channelBlock();
-  // Whole groups: what is beyond the last column is computed, too, and not kept.
-  const int64_t columns = (width + group(block) - 1) / group(block) * group(block);
-  const Frames frames(xShape, x, height, columns, wShape[2], attributes);
+void fprop(const ConvProblem& problem, const FpropTensors& tensors) {
+  const FpropOperands operands(tensors, rowMajor(problem.x()), filterLayout(problem));
+  const int64_t height = problem.P, width = problem.Q, block = channelBlock();
+  // Whole pixel groups: outputs beyond the last column are computed and not stored.
+  const Frames frames(problem, operands.x, (width + pixelGroup(block) - 1) / pixelGroup(block) * pixelGroup(block));
   std::vector<int32_t> offsets;
-  for (int64_t tap = 0; tap < wShape[2] * taps; ++tap) {
-    for (int64_t channel = 0; channel < xShape[1]; ++channel) {
+  for (int64_t tap = 0; tap < problem.R * taps; ++tap) {
+    for (int64_t channel = 0; channel < problem.C; ++channel) {
       const int64_t row = channel * frames.height + tap / taps;
       offsets.push_back(static_cast<int32_t>(row * frames.width + tap % taps));
     }
   }
-  const Fprop f{.filterTaps = static_cast<int64_t>(offsets.size()),
-                .w = w,
-                .offsets = offsets.data(),
-                .epilogue = epilogue,
-                .blocks = paddedChannels(yShape[1]) / block,
-                .height = height,
-                .width = width};
+  const FpropKernel kernel{.filterTaps = static_cast<int64_t>(offsets.size()),
+                           .w = operands.w,
+                           .offsets = offsets.data(),
+                           .epilogue = operands.epilogue,
+                           .blocks = paddedChannels(problem.K) / block,
+                           .height = height,
+                           .width = width};
+  const float* residual = operands.epilogue.residual;
 #pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t image = 0; image < images; ++image) {
+  for (int64_t image = 0; image < problem.N; ++image) {
     for (int64_t row = 0; row < height; ++row) {
-      const int64_t first = (image * f.blocks * height + row) * width * block;
-      convolveRow(block, f, frames[image * xShape[1]] + row * attributes.strideH * frames.width,
-                  epilogue.residual == nullptr ? nullptr : epilogue.residual + first, y + first);
+      const int64_t first = (image * kernel.blocks * height + row) * width * block;
+      convolveRow(block, kernel, frames[image * problem.C] + row * problem.strideH * frames.width,
+                  residual == nullptr ? nullptr : residual + first, operands.y + first);
     }
   }
 }
 
-void stemFilterGradient(const Shape& xShape, const float* x, const Shape& dyShape, const float* dy, const Shape& wShape,
-                        float* dw, const Conv2dAttributes& attributes) {
-  const int64_t images = xShape[0], channels = xShape[1], filterRows = wShape[2];
-  const Frames frames(xShape, x, dyShape[2], dyShape[3], filterRows, attributes);
-  const int64_t block = channelBlock(), blocks = paddedChannels(dyShape[1]) / block;
-  const int64_t plane = dyShape[2] * dyShape[3] * block;
+void wgrad(const ConvProblem& problem, Tensor& x, Tensor& dy, Tensor& dw) {
+  const float* images = read<float>(x);
+  const float* gradients = read(dy, channelBlocked(problem.y()));
+  float* filters = write(dw, filterLayout(problem));
+  const Frames frames(problem, images, problem.Q);
+  const int64_t channels = problem.C, filterRows = problem.R;
+  const int64_t block = channelBlock(), blocks = paddedChannels(problem.K) / block;
+  const int64_t plane = problem.P * problem.Q * block;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < blocks; ++b) {
     for (int64_t channel = 0; channel < channels; ++channel) {
       std::vector<double> sums(filterRows * taps * block);
-      for (int64_t image = 0; image < images; ++image) {
+      for (int64_t image = 0; image < problem.N; ++image) {
         const float* frame = frames[image * channels + channel];
         for (int64_t row = 0; row < filterRows; ++row) {
-          gradientOf(block, frame + row * frames.width, attributes.strideH * frames.width,
-                     dy + (image * blocks + b) * plane, dyShape[2], dyShape[3], sums.data() + row * taps * block);
+          wgradPlane(block, frame + row * frames.width, problem.strideH * frames.width,
+                     gradients + (image * blocks + b) * plane, problem.P, problem.Q, sums.data() + row * taps * block);
         }
       }
       for (int64_t tap = 0; tap < filterRows * taps; ++tap) {
         std::copy_n(sums.data() + tap * block, block,
-                    dw + ((b * filterRows * taps + tap) * channels + channel) * block);
+                    filters + ((b * filterRows * taps + tap) * channels + channel) * block);
       }
     }
   }
 }
 
-}  // namespace spinegrad::cpu
+}  // namespace spinegrad::cpu::stem

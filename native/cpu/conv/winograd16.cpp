@@ -1,4 +1,5 @@
-// Winograd for blocks of 16 channels: compiled for AVX-512 (CMakeLists.txt) and called only where the processor has it.
+// Winograd kernels for blocks of 16 channels, compiled for AVX-512 (CMakeLists.txt) and called only if the processor
+// has it.
 #define SPINEGRAD_LANES 16
 #include "native/cpu/conv/winogradPasses.h"
 

@@ -1,4 +1,5 @@
-// Winograd for blocks of 8 channels: compiled for AVX2 (CMakeLists.txt) and called only where the processor has it.
+// Winograd kernels for blocks of 8 channels, compiled for AVX2 (CMakeLists.txt) and called only if the processor has
+// it.
 #define SPINEGRAD_LANES 8
 #include "native/cpu/conv/winogradPasses.h"
 

@@ -1,8 +1,8 @@
-// Winograd's passes for one vector length: included by winograd8.cpp and winograd16.cpp, which are compiled for AVX2
-// and for AVX-512. See winogradKernels.h for the method.
+// Winograd's passes for one vector length. winograd8.cpp and winograd16.cpp include this file and are compiled for AVX2
+// and AVX-512. winogradKernels.h describes the method.
 //
-// Nothing from the standard library is used here: the linker would keep one copy of an inline function, perhaps the
-// one that the processor at hand cannot run.
+// This file uses no inline function of the standard library: the linker keeps one copy of such a function, possibly the
+// copy that was compiled for an instruction set that the processor does not have.
 
 #include <omp.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t lanes = SPINEGRAD_LANES;
 constexpr int64_t panel = 2 * lanes;
-/// Rows of the matrix product kept in registers: 12 of 16 vectors with AVX2, 24 of 32 with AVX-512.
+/// Rows of a matrix product whose sums are in registers: 12 of 16 vectors with AVX2, 24 of 32 with AVX-512.
 constexpr int64_t rows = lanes == 16 ? 12 : 6;
 
 using Vector = float __attribute__((vector_size(4 * lanes)));
@@ -24,31 +24,61 @@ using Transform = void(const Vector*, int64_t, Vector*, int64_t);
 SPINEGRAD_INLINE Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 SPINEGRAD_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 SPINEGRAD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-SPINEGRAD_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/// A tile, by its number from the top and the left.
-struct Place {
-  int64_t image, down, across;
+struct TileRange {
+  int64_t first, count;
+};
 
-  SPINEGRAD_INLINE Place(const Winograd& plan, int64_t tile)
+/// Iterates over the tiles of all images in row-major order.
+struct TileIterator {
+  int64_t image, row, column;
+
+  SPINEGRAD_INLINE TileIterator(const WinogradPlan& plan, int64_t tile)
       : image(tile / plan.tilesAcross / plan.tilesDown),
-        down(tile / plan.tilesAcross % plan.tilesDown),
-        across(tile % plan.tilesAcross) {}
+        row(tile / plan.tilesAcross % plan.tilesDown),
+        column(tile % plan.tilesAcross) {}
 
-  SPINEGRAD_INLINE void next(const Winograd& plan) {
-    if (++across < plan.tilesAcross) return;
-    across = 0;
-    if (++down < plan.tilesDown) return;
-    down = 0;
+  SPINEGRAD_INLINE void next(const WinogradPlan& plan) {
+    if (++column < plan.tilesAcross) return;
+    column = 0;
+    if (++row < plan.tilesDown) return;
+    row = 0;
     ++image;
   }
 };
 
-/// Tiles of images are far apart in memory, too irregular for the processor to guess the next: asked for so many tiles
-/// before they are read or written, they come from memory while others are transformed.
-constexpr int64_t tilesAhead = 6;
+/// Transformed values: those of position p begin at first + p * stride.
+struct Positions {
+  float* first;
+  int64_t stride;
 
-/// Asks for the size x size pixels from (top, left) on, of which the last `step` columns are new.
+  SPINEGRAD_INLINE Positions operator+(int64_t offset) const { return {first + offset, stride}; }
+  SPINEGRAD_INLINE float* operator[](int64_t position) const { return first + position * stride; }
+};
+
+/// One channel block of one image.
+struct Plane {
+  const Vector* pixels;
+  int64_t height, width;
+};
+
+/// Images that are read in tiles, the first of which begins at (-padH, -padW).
+struct TiledImages {
+  const float* images;
+  BlockedSize size;
+  int64_t padH, padW;
+
+  SPINEGRAD_INLINE Plane plane(int64_t image, int64_t block) const {
+    const int64_t pixels = size.height * size.width;
+    return {reinterpret_cast<const Vector*>(images) + (image * size.blocks + block) * pixels, size.height, size.width};
+  }
+};
+
+/// Distance of the software prefetch in tiles: the hardware prefetcher does not follow the rows of a tile, which are
+/// far apart in memory.
+constexpr int64_t prefetchDistance = 6;
+
+/// Prefetches the size x size pixels at (top, left), of which the last `step` columns are not in the previous tile.
 template <int size, int step, int write>
 SPINEGRAD_INLINE void prefetchTile(const Vector* image, int64_t width, int64_t top, int64_t left) {
   constexpr int perLine = lanes == 16 ? 1 : 2;
@@ -61,40 +91,40 @@ SPINEGRAD_INLINE void prefetchTile(const Vector* image, int64_t width, int64_t t
   }
 }
 
-/// Transforms the size x size pixels at (top, left) of one channel block's image, zeros outside.
+/// Transforms the size x size pixels at (top, left). Pixels outside the plane are zero.
 template <int size, int n>
-SPINEGRAD_INLINE void transformTile(Transform* transform, const Vector* image, int64_t height, int64_t width,
-                                    int64_t top, int64_t left, Vector* to, int64_t step) {
+SPINEGRAD_INLINE void transformTile(Transform* transform, const Plane& plane, int64_t top, int64_t left,
+                                    Grid<Vector> to) {
+  const auto [pixels, height, width] = plane;
   if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
-    return square<size, n>(transform, image + top * width + left, width, 1, to, n * step, step);
+    return transformGrid<size, n>(transform, Grid<const Vector>{pixels + top * width + left, width, 1}, to);
   }
   Vector tile[size * size];
   for (int64_t row = 0; row < size; ++row) {
     const bool rowInside = top + row >= 0 && top + row < height;
     for (int64_t column = 0; column < size; ++column) {
       const bool inside = rowInside && left + column >= 0 && left + column < width;
-      tile[row * size + column] = inside ? image[(top + row) * width + left + column] : Vector{};
+      tile[row * size + column] = inside ? pixels[(top + row) * width + left + column] : Vector{};
     }
   }
-  square<size, n>(transform, tile, size, 1, to, n * step, step);
+  transformGrid<size, n>(transform, Grid<const Vector>{tile, size, 1}, to);
 }
 
-/// One panel of an image's tiles [first, first + count), `tileStep` pixels apart, transformed: to[position][tile].
+/// Transforms the tiles of channel blocks `block` and `block + 1`: to[position][tile]. Tiles are `tileStep` pixels
+/// apart.
 template <int size, int n, int tileStep>
-SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform, const float* images, int64_t blocks,
-                                     int64_t height, int64_t width, int64_t padH, int64_t padW, int64_t block,
-                                     int64_t first, int64_t count, float* to, int64_t stride) {
-  Place place(plan, first), ahead(plan, first + tilesAhead);
-  Vector* v = reinterpret_cast<Vector*>(to);
-  const Vector* x = reinterpret_cast<const Vector*>(images);
-  const int64_t step = stride / lanes;
-  for (int64_t tile = 0; tile < count; ++tile, place.next(plan), ahead.next(plan)) {
+SPINEGRAD_INLINE void transformPanel(const WinogradPlan& plan, Transform* transform, const TiledImages& from,
+                                     int64_t block, TileRange tiles, Positions to) {
+  TileIterator at(plan, tiles.first), ahead(plan, tiles.first + prefetchDistance);
+  Vector* v = reinterpret_cast<Vector*>(to.first);
+  const int64_t step = to.stride / lanes;
+  for (int64_t tile = 0; tile < tiles.count; ++tile, at.next(plan), ahead.next(plan)) {
     for (int64_t half = 0; half < 2; ++half, ++v) {
-      if (block + half < blocks) {
-        prefetchTile<size, tileStep, 0>(x + (ahead.image * blocks + block + half) * height * width, width,
-                                        ahead.down * tileStep - padH, ahead.across * tileStep - padW);
-        transformTile<size, n>(transform, x + (place.image * blocks + block + half) * height * width, height, width,
-                               place.down * tileStep - padH, place.across * tileStep - padW, v, step);
+      if (block + half < from.size.blocks) {
+        prefetchTile<size, tileStep, 0>(from.plane(ahead.image, block + half).pixels, from.size.width,
+                                        ahead.row * tileStep - from.padH, ahead.column * tileStep - from.padW);
+        transformTile<size, n>(transform, from.plane(at.image, block + half), at.row * tileStep - from.padH,
+                               at.column * tileStep - from.padW, {v, n * step, step});
       } else {
         for (int64_t position = 0; position < n * n; ++position) v[position * step] = Vector{};
       }
@@ -102,51 +132,48 @@ SPINEGRAD_INLINE void transformPanel(const Winograd& plan, Transform* transform,
   }
 }
 
-/// Panel p of x: to[position][p][tile].
+/// B' d B of panel p of x: to[position][p][tile].
 template <class F>
-void transformX(const Winograd& plan, const float* x, int64_t p, int64_t first, int64_t count, float* to,
-                int64_t stride) {
-  transformPanel<F::pixels, F::points, F::step>(plan, F::input, x, plan.xBlocks, plan.xHeight, plan.xWidth, plan.padH,
-                                                plan.padW, 2 * p, first, count, to + p * plan.blockTiles * panel,
-                                                stride);
+void transformX(const WinogradPlan& plan, const float* x, int64_t p, TileRange tiles, Positions to) {
+  transformPanel<F::pixels, F::points, F::step>(plan, F::input, {x, plan.x, plan.padH, plan.padW}, 2 * p, tiles,
+                                                to + p * plan.blockTiles * panel);
 }
 
-/// The same of dy, by the transposed output transform.
+/// A dy A' of panel p of dy: to[position][p][tile].
 template <class F>
-void transformDy(const Winograd& plan, const float* dy, int64_t p, int64_t first, int64_t count, float* to,
-                 int64_t stride) {
-  transformPanel<F::outputs, F::points, F::outputs>(plan, F::outputBack, dy, plan.yBlocks, plan.yHeight, plan.yWidth, 0,
-                                                    0, 2 * p, first, count, to + p * plan.blockTiles * panel, stride);
+void transformDy(const WinogradPlan& plan, const float* dy, int64_t p, TileRange tiles, Positions to) {
+  transformPanel<F::outputs, F::points, F::outputs>(plan, F::outputTransposed, {dy, plan.y, 0, 0}, 2 * p, tiles,
+                                                    to + p * plan.blockTiles * panel);
 }
 
-/// Panel p of tiles [first, first + count) of y from its transform, `stride` a position.
+/// A' m A of panel p of y, and the epilogue.
 template <class F>
-void transformY(const Winograd& plan, const float* from, int64_t stride, const Epilogue& epilogue, int64_t p,
-                int64_t begin, int64_t count, float* y) {
+void transformY(const WinogradPlan& plan, Positions from, const Epilogue& epilogue, int64_t p, TileRange tiles,
+                float* y) {
   constexpr int m = F::outputs, n = F::points;
-  const Vector* v = reinterpret_cast<const Vector*>(from);
-  const int64_t step = stride / lanes, halves = smaller(2, plan.yBlocks - 2 * p);
-  Place place(plan, begin), ahead(plan, begin + tilesAhead);
-  for (int64_t tile = 0; tile < count; ++tile, v += 2, place.next(plan), ahead.next(plan)) {
-    const int64_t top = place.down * m, left = place.across * m;
-    const int64_t down = smaller(m, plan.yHeight - top), across = smaller(m, plan.yWidth - left);
+  const auto& [blocks, height, width] = plan.y;
+  const Vector* v = reinterpret_cast<const Vector*>(from.first);
+  const int64_t step = from.stride / lanes, halves = smaller(2, blocks - 2 * p);
+  TileIterator at(plan, tiles.first), ahead(plan, tiles.first + prefetchDistance);
+  for (int64_t tile = 0; tile < tiles.count; ++tile, v += 2, at.next(plan), ahead.next(plan)) {
+    const int64_t top = at.row * m, left = at.column * m;
+    const int64_t down = smaller(m, height - top), across = smaller(m, width - left);
     for (int64_t half = 0; half < halves; ++half) {
       const int64_t block = 2 * p + half;
-      prefetchTile<m, m, 1>(
-          reinterpret_cast<const Vector*>(y) + (ahead.image * plan.yBlocks + block) * plan.yHeight * plan.yWidth,
-          plan.yWidth, ahead.down * m, ahead.across * m);
-      const Vector added = epilogue.bias == nullptr ? Vector{} : load(epilogue.bias + block * lanes);
+      prefetchTile<m, m, 1>(reinterpret_cast<const Vector*>(y) + (ahead.image * blocks + block) * height * width, width,
+                            ahead.row * m, ahead.column * m);
+      const Vector bias = epilogue.bias == nullptr ? Vector{} : load(epilogue.bias + block * lanes);
       Vector pixels[m * m];
-      square<n, m>(F::output, v + half, n * step, step, pixels, m, 1);
-      const int64_t image = (place.image * plan.yBlocks + block) * plan.yHeight;
+      transformGrid<n, m>(F::output, Grid<const Vector>{v + half, n * step, step}, Grid<Vector>{pixels, m, 1});
+      const int64_t firstRow = (at.image * blocks + block) * height + top;
       for (int64_t row = 0; row < down; ++row) {
-        const int64_t first = ((image + top + row) * plan.yWidth + left) * lanes;
+        const int64_t first = ((firstRow + row) * width + left) * lanes;
         for (int64_t column = 0; column < across; ++column) {
-          const int64_t at = first + column * lanes;
-          Vector pixel = pixels[row * m + column] + added;
-          if (epilogue.residual != nullptr) pixel += load(epilogue.residual + at);
+          const int64_t offset = first + column * lanes;
+          Vector pixel = pixels[row * m + column] + bias;
+          if (epilogue.residual != nullptr) pixel += load(epilogue.residual + offset);
           if (epilogue.relu) pixel = pixel < 0.0f ? Vector{} : pixel;
-          store(y + at, pixel);
+          store(y + offset, pixel);
         }
       }
     }
@@ -207,32 +234,34 @@ SPINEGRAD_INLINE void filterProducts(const float* v, const float* w, int64_t til
   }
 }
 
-/// One block of inputs of one block of outputs: to[filter][input][output].
+/// G g G' of one block of inputs and one block of outputs: to[filter][input][output].
 template <class F>
-void transformFilters(const Winograd& plan, const float* w, bool turned, int64_t output, int64_t input, int64_t stride,
-                      float* to) {
+void transformFilters(const WinogradPlan& plan, const float* w, int64_t output, int64_t input, Positions to) {
   constexpr int n = F::filters;
   constexpr int64_t size = 9 * lanes * lanes;
+  const bool rotate = plan.rotatesFilters;
   Vector taps[9][lanes];  // [tap][input][output]
-  const float* block = w + (turned ? input * plan.yBlocks + output : output * plan.xBlocks + input) * size;
-  const float* next = block + (turned ? plan.yBlocks : 1) * size;
-  const bool real = input < plan.xBlocks && output < plan.yBlocks;
+  const float* block = w + (rotate ? input * plan.y.blocks + output : output * plan.x.blocks + input) * size;
+  const float* next = block + (rotate ? plan.y.blocks : 1) * size;
+  const bool inside = input < plan.x.blocks && output < plan.y.blocks;
   for (int64_t tap = 0; tap < 9; ++tap) {
-    const float* from = block + (turned ? 8 - tap : tap) * lanes * lanes;
+    const float* from = block + (rotate ? 8 - tap : tap) * lanes * lanes;
     for (int64_t i = 0; i < lanes; ++i) {
-      taps[tap][i] = real ? load(from + i * lanes) : Vector{};
+      taps[tap][i] = inside ? load(from + i * lanes) : Vector{};
       __builtin_prefetch(next + (tap * lanes + i) * lanes);
     }
-    if (turned) transpose<lanes>(taps[tap]);
+    if (rotate) transpose<lanes>(taps[tap]);
   }
-  const int64_t step = stride / lanes;
+  const int64_t step = to.stride / lanes;
   for (int64_t i = 0; i < lanes; ++i) {
-    square<3, n>(F::filter, &taps[0][i], 3 * lanes, lanes, reinterpret_cast<Vector*>(to + i * panel), n * step, step);
+    transformGrid<3, n>(F::filter, Grid<const Vector>{&taps[0][i], 3 * lanes, lanes},
+                        Grid<Vector>{reinterpret_cast<Vector*>(to.first + i * panel), n * step, step});
   }
 }
 
-/// m[tile][output] = sum over the inputs of v[tile][input] u[input][output]: one position, one panel of outputs.
-SPINEGRAD_INLINE void panelProducts(const Winograd& plan, const float* v, const float* u, int64_t count, float* m) {
+/// m[tile][output] = sum over the inputs of v[tile][input] u[input][output], at one position and for one panel of
+/// outputs.
+SPINEGRAD_INLINE void panelProducts(const WinogradPlan& plan, const float* v, const float* u, int64_t count, float* m) {
   const int64_t panelStride = plan.blockTiles * panel, panels = plan.xPanels();
   int64_t tile = 0;
   for (; tile + rows <= count; tile += rows) {
@@ -241,7 +270,7 @@ SPINEGRAD_INLINE void panelProducts(const Winograd& plan, const float* v, const 
   lastTileProducts<rows - 1>(count - tile, v + tile * panel, panelStride, panels, u, m + tile * panel);
 }
 
-/// The filter of a position: the last ones of a row or column may have theirs in common.
+/// The transformed filter of a position. At stride 2 the last positions of a row or column share one filter.
 template <class F>
 SPINEGRAD_INLINE int64_t filterOf(int64_t position) {
   constexpr int n = F::points, f = F::filters;
@@ -249,74 +278,75 @@ SPINEGRAD_INLINE int64_t filterOf(int64_t position) {
 }
 
 template <class F>
-void tilesFirst(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
-                float* scratch, float* y) {
+void fpropByTiles(const WinogradPlan& plan, const WinogradFprop& operands) {
   constexpr int n = F::points;
+  const auto& [x, w, epilogue, scratch, y] = operands;
   const int64_t inputs = 2 * plan.xPanels(), outputs = 2 * plan.yPanels(), filterPanel = inputs * lanes * panel;
-  float* u = scratch;
-  float* own = u + plan.filterStride() * plan.filterPositions();
+  const Positions u{scratch, plan.filterStride()};
+  float* threadScratch = scratch + plan.filterStride() * plan.filterPositions();
 #pragma omp parallel
   {
 #pragma omp for collapse(2) schedule(static)
     for (int64_t output = 0; output < outputs; ++output) {
       for (int64_t input = 0; input < inputs; ++input) {
-        transformFilters<F>(plan, w, turned, output, input, plan.filterStride(),
-                            u + output / 2 * filterPanel + input * lanes * panel + output % 2 * lanes);
+        transformFilters<F>(plan, w, output, input,
+                            u + (output / 2 * filterPanel + input * lanes * panel + output % 2 * lanes));
       }
     }
-    // Each position's products overwrite the position before, which is done with.
+    // The products of a position overwrite the transformed input of the position before, which is no longer used.
     const int64_t stride = plan.tilesStride();
-    float* m = own + omp_get_thread_num() * stride * (n * n + 1);
-    float* v = m + stride;
+    const Positions m{threadScratch + omp_get_thread_num() * stride * (n * n + 1), stride}, v = m + stride;
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < plan.blocks(); ++block) {
-      const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
-      for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, first, count, v, stride);
+      const int64_t first = block * plan.blockTiles;
+      const TileRange tiles{first, smaller(plan.blockTiles, plan.tiles() - first)};
+      for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, tiles, v);
       for (int64_t position = 0; position < n * n; ++position) {
         for (int64_t p = 0; p < plan.yPanels(); ++p) {
-          panelProducts(plan, v + position * stride, u + filterOf<F>(position) * plan.filterStride() + p * filterPanel,
-                        count, m + position * stride + p * plan.blockTiles * panel);
+          panelProducts(plan, v[position], u[filterOf<F>(position)] + p * filterPanel, tiles.count,
+                        m[position] + p * plan.blockTiles * panel);
         }
       }
       for (int64_t p = 0; p < plan.yPanels(); ++p) {
-        transformY<F>(plan, m + p * plan.blockTiles * panel, stride, epilogue, p, first, count, y);
+        transformY<F>(plan, m + p * plan.blockTiles * panel, epilogue, p, tiles, y);
       }
     }
   }
 }
 
 template <class F>
-void filtersFirst(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
-                  float* scratch, float* y) {
+void fpropByFilters(const WinogradPlan& plan, const WinogradFprop& operands) {
   constexpr int n = F::points;
-  const int64_t inputs = 2 * plan.xPanels(), tiles = plan.tiles();
-  float* v = scratch;
-  float* own = v + plan.xStride() * n * n;
+  const auto& [x, w, epilogue, scratch, y] = operands;
+  const int64_t inputs = 2 * plan.xPanels();
+  const TileRange tiles{0, plan.tiles()};
+  const Positions v{scratch, plan.xStride()};
+  float* threadScratch = scratch + plan.xStride() * n * n;
 #pragma omp parallel
   {
 #pragma omp for schedule(static)
-    for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, 0, tiles, v, plan.xStride());
+    for (int64_t p = 0; p < plan.xPanels(); ++p) transformX<F>(plan, x, p, tiles, v);
     const int64_t filters = plan.filterPanelStride() * plan.filterPositions();
-    float* u = own + omp_get_thread_num() * (filters + plan.tilePanelStride() * n * n);
-    float* m = u + filters;
+    const Positions u{threadScratch + omp_get_thread_num() * (filters + plan.tilePanelStride() * n * n),
+                      plan.filterPanelStride()};
+    const Positions m{u.first + filters, plan.tilePanelStride()};
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < plan.yPanels(); ++p) {
       for (int64_t output = 2 * p; output < 2 * p + 2; ++output) {
         for (int64_t input = 0; input < inputs; ++input) {
-          transformFilters<F>(plan, w, turned, output, input, plan.filterPanelStride(),
-                              u + input * lanes * panel + output % 2 * lanes);
+          transformFilters<F>(plan, w, output, input, u + (input * lanes * panel + output % 2 * lanes));
         }
       }
       for (int64_t position = 0; position < n * n; ++position) {
-        panelProducts(plan, v + position * plan.xStride(), u + filterOf<F>(position) * plan.filterPanelStride(), tiles,
-                      m + position * plan.tilePanelStride());
+        panelProducts(plan, v[position], u[filterOf<F>(position)], tiles.count, m[position]);
       }
-      transformY<F>(plan, m, plan.tilePanelStride(), epilogue, p, 0, tiles, y);
+      transformY<F>(plan, m, epilogue, p, tiles, y);
     }
   }
 }
 
-/// du[channel][output] (+)= sum over the tiles of v[tile][channel] w[tile][output]: one position, one panel of each.
+/// du[channel][output] (+)= sum over the tiles of v[tile][channel] w[tile][output], at one position and for one panel
+/// of each.
 SPINEGRAD_INLINE void filterPanelProducts(const float* v, const float* w, int64_t tiles, bool first, float* du) {
   int64_t channel = 0;
   for (; channel + rows <= panel; channel += rows) {
@@ -325,114 +355,111 @@ SPINEGRAD_INLINE void filterPanelProducts(const float* v, const float* w, int64_
   filterProducts<panel % rows>(v + channel, w, tiles, first, du + channel * panel);
 }
 
-/// One panel of inputs of one panel of outputs, back from their transform, `stride` a position.
+/// G' du G of one panel of outputs and one panel of inputs.
 template <class F>
-void transformDw(const Winograd& plan, const float* du, int64_t stride, int64_t outputPanel, int64_t inputPanel,
-                 float* dw) {
+void transformDw(const WinogradPlan& plan, Positions du, int64_t outputPanel, int64_t inputPanel, float* dw) {
   constexpr int n = F::filters;
-  const int64_t step = stride / lanes;
-  for (int64_t output = 2 * outputPanel; output < smaller(2 * outputPanel + 2, plan.yBlocks); ++output) {
-    for (int64_t input = 2 * inputPanel; input < smaller(2 * inputPanel + 2, plan.xBlocks); ++input) {
+  const int64_t step = du.stride / lanes;
+  for (int64_t output = 2 * outputPanel; output < smaller(2 * outputPanel + 2, plan.y.blocks); ++output) {
+    for (int64_t input = 2 * inputPanel; input < smaller(2 * inputPanel + 2, plan.x.blocks); ++input) {
       for (int64_t i = 0; i < lanes; ++i) {
-        const float* from = du + (input % 2 * lanes + i) * panel + output % 2 * lanes;
-        float* to = dw + ((output * plan.xBlocks + input) * 9 * lanes + i) * lanes;
-        square<n, 3>(F::filterBack, reinterpret_cast<const Vector*>(from), n * step, step,
-                     reinterpret_cast<Vector*>(to), 3 * lanes, lanes);
+        const float* from = du.first + (input % 2 * lanes + i) * panel + output % 2 * lanes;
+        float* to = dw + ((output * plan.x.blocks + input) * 9 * lanes + i) * lanes;
+        transformGrid<n, 3>(F::filterTransposed,
+                            Grid<const Vector>{reinterpret_cast<const Vector*>(from), n * step, step},
+                            Grid<Vector>{reinterpret_cast<Vector*>(to), 3 * lanes, lanes});
       }
     }
   }
 }
 
 template <class F>
-void wgradOf(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw) {
+void wgradOf(const WinogradPlan& plan, const WinogradWgrad& operands) {
   constexpr int n = F::points, f = F::filters;
+  const auto& [x, dy, scratch, dw] = operands;
   const int64_t xPanels = plan.xPanels(), yPanels = plan.yPanels(), panelStride = plan.blockTiles * panel;
-  const bool pairwise = plan.filtersFirst();
-  const int64_t stride = pairwise ? plan.filterPairStride() : plan.filterStride();
-  float* v = scratch;
-  float* w = v + plan.xStride() * n * n;
-  float* du = w + plan.yStride() * n * n;
+  const bool byFilters = plan.byFilters();
+  const Positions v{scratch, plan.xStride()};
+  const Positions w{v[n * n], plan.yStride()};
+  const Positions du{w[n * n], byFilters ? plan.filterPairStride() : plan.filterStride()};
 #pragma omp parallel
   {
-    const auto multiplyPanels = [&](int64_t filter, int64_t output, int64_t input, int64_t count, bool first,
+    /// Adds the products of all positions that share a transformed filter.
+    const auto multiplyPanels = [&](int64_t filter, int64_t output, int64_t input, int64_t count, bool firstBlock,
                                     float* to) {
       const int64_t top = filter / f, left = filter % f;
       for (int64_t row = top; row < (top < f - 1 ? top + 1 : n); ++row) {
         for (int64_t column = left; column < (left < f - 1 ? left + 1 : n); ++column) {
           const int64_t position = row * n + column;
-          filterPanelProducts(v + position * plan.xStride() + input * panelStride,
-                              w + position * plan.yStride() + output * panelStride, count,
-                              first && row == top && column == left, to);
+          filterPanelProducts(v[position] + input * panelStride, w[position] + output * panelStride, count,
+                              firstBlock && row == top && column == left, to);
         }
       }
     };
     for (int64_t block = 0; block < plan.blocks(); ++block) {
-      const int64_t first = block * plan.blockTiles, count = smaller(plan.blockTiles, plan.tiles() - first);
+      const int64_t first = block * plan.blockTiles;
+      const TileRange tiles{first, smaller(plan.blockTiles, plan.tiles() - first)};
 #pragma omp for schedule(static)
       for (int64_t task = 0; task < xPanels + yPanels; ++task) {
         if (task < xPanels) {
-          transformX<F>(plan, x, task, first, count, v, plan.xStride());
+          transformX<F>(plan, x, task, tiles, v);
         } else {
-          transformDy<F>(plan, dy, task - xPanels, first, count, w, plan.yStride());
+          transformDy<F>(plan, dy, task - xPanels, tiles, w);
         }
       }
-      if (pairwise) break;
-        // One by one: the last filters have more positions than the first.
+      if (byFilters) break;
+        // Chunks of one, because the last filters have more positions than the first.
 #pragma omp for collapse(2) schedule(static, 1)
       for (int64_t filter = 0; filter < f * f; ++filter) {
         for (int64_t output = 0; output < yPanels; ++output) {
           for (int64_t input = 0; input < xPanels; ++input) {
-            multiplyPanels(filter, output, input, count, block == 0,
-                           du + filter * stride + (output * xPanels + input) * panel * panel);
+            multiplyPanels(filter, output, input, tiles.count, block == 0,
+                           du[filter] + (output * xPanels + input) * panel * panel);
           }
         }
       }
     }
-    float* own = du + omp_get_thread_num() * stride * f * f;
+    const Positions threadDu = du + omp_get_thread_num() * du.stride * f * f;
 #pragma omp for collapse(2) schedule(static)
     for (int64_t output = 0; output < yPanels; ++output) {
       for (int64_t input = 0; input < xPanels; ++input) {
-        if (pairwise) {
+        if (byFilters) {
           for (int64_t filter = 0; filter < f * f; ++filter) {
-            multiplyPanels(filter, output, input, plan.tiles(), true, own + filter * stride);
+            multiplyPanels(filter, output, input, plan.tiles(), true, threadDu[filter]);
           }
         }
-        transformDw<F>(plan, pairwise ? own : du + (output * xPanels + input) * panel * panel, stride, output, input,
-                       dw);
+        transformDw<F>(plan, byFilters ? threadDu : du + (output * xPanels + input) * panel * panel, output, input, dw);
       }
     }
   }
 }
 
 template <class F>
-void fpropOf(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue,
-             float* scratch, float* y) {
-  plan.filtersFirst() ? filtersFirst<F>(plan, x, w, turned, epilogue, scratch, y)
-                      : tilesFirst<F>(plan, x, w, turned, epilogue, scratch, y);
+void fpropOf(const WinogradPlan& plan, const WinogradFprop& operands) {
+  plan.byFilters() ? fpropByFilters<F>(plan, operands) : fpropByTiles<F>(plan, operands);
 }
 
-void fprop(const Winograd& plan, const float* x, const float* w, bool turned, const Epilogue& epilogue, float* scratch,
-           float* y) {
+void fprop(const WinogradPlan& plan, const WinogradFprop& operands) {
   switch (plan.transforms) {
-    case Transforms::F4x3:
-      return fpropOf<F4x3<Vector>>(plan, x, w, turned, epilogue, scratch, y);
-    case Transforms::F3x3:
-      return fpropOf<F3x3<Vector>>(plan, x, w, turned, epilogue, scratch, y);
-    case Transforms::F3x3Strided:
-      return fpropOf<F3x3Strided<Vector>>(plan, x, w, turned, epilogue, scratch, y);
-    case Transforms::F3x3StridedBack:
-      return fpropOf<F3x3StridedBack<Vector>>(plan, x, w, turned, epilogue, scratch, y);
+    case WinogradTransforms::F4x3:
+      return fpropOf<F4x3<Vector>>(plan, operands);
+    case WinogradTransforms::F3x3:
+      return fpropOf<F3x3<Vector>>(plan, operands);
+    case WinogradTransforms::F3x3Strided:
+      return fpropOf<F3x3Strided<Vector>>(plan, operands);
+    case WinogradTransforms::F3x3StridedDgrad:
+      return fpropOf<F3x3StridedDgrad<Vector>>(plan, operands);
   }
 }
 
-void wgrad(const Winograd& plan, const float* x, const float* dy, float* scratch, float* dw) {
+void wgrad(const WinogradPlan& plan, const WinogradWgrad& operands) {
   switch (plan.transforms) {
-    case Transforms::F4x3:
-      return wgradOf<F4x3<Vector>>(plan, x, dy, scratch, dw);
-    case Transforms::F3x3:
-      return wgradOf<F3x3<Vector>>(plan, x, dy, scratch, dw);
+    case WinogradTransforms::F4x3:
+      return wgradOf<F4x3<Vector>>(plan, operands);
+    case WinogradTransforms::F3x3:
+      return wgradOf<F3x3<Vector>>(plan, operands);
     default:
-      return wgradOf<F3x3Strided<Vector>>(plan, x, dy, scratch, dw);
+      return wgradOf<F3x3Strided<Vector>>(plan, operands);
   }
 }
 

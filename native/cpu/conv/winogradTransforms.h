@@ -1,13 +1,14 @@
-// The one-dimensional transforms behind Winograd's F(4, 3) and F(3, 3): m outputs of a 3-tap filter by n = m + 2
-// multiplications. The rows of each matrix belong to interpolation points p, the last to infinity:
+// One-dimensional transforms of Winograd's F(m, 3): m outputs of a 3-tap filter from n = m + 2 multiplications. Rows of
+// the matrices belong to interpolation points p, the last row to the point at infinity:
 //   A'  (m x n)  powers p^i
-//   G   (n x 3)  powers p^k over f(p) = product of p - q over the other finite points q
-//   B'  (n x n)  the coefficients of the product of x - q over the other finite points q
-// Each transform goes from n or m or 3 vectors, `fromStep` apart, to others.
+//   G   (n x 3)  powers p^k over the product of p - q over the other finite points q
+//   B'  (n x n)  coefficients of the product of x - q over the other finite points q
+// The points are small and have few bits, which keeps rounding errors low. A transform reads vectors `fromStep` apart
+// and writes vectors `toStep` apart.
 //
-// A filter of 3 taps at stride 2 is two filters at stride 1: taps 0 and 2 over every second pixel, and tap 1 over those
-// between. F3x3Strided joins an F(3, 2) for the two taps with 3 plain products for the one: 7 multiplications instead
-// of 9. The 3 products have one filter in common, so that there are only 5 different ones.
+// Stride 2: the 3-tap filter is split into taps 0 and 2 on every second pixel and tap 1 on the pixels between. The
+// first part is an F(3, 2), the second takes 3 plain products: 7 multiplications instead of 9. The 3 products use the
+// same filter value, so there are 5 transformed filter values.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,7 @@ struct F4x3 {
   }
 
   /// G' m.
-  static SPINEGRAD_INLINE void filterBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
+  static SPINEGRAD_INLINE void filterTransposed(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     constexpr float fa = 1 / (2 * aa * (aa - bb)), fb = 1 / (2 * bb * (bb - aa));
     const Vector sumA = from[fromStep] + from[2 * fromStep], differenceA = from[fromStep] - from[2 * fromStep];
     const Vector sumB = from[3 * fromStep] + from[4 * fromStep], differenceB = from[3 * fromStep] - from[4 * fromStep];
@@ -72,7 +73,7 @@ struct F4x3 {
   }
 
   /// A dy.
-  static SPINEGRAD_INLINE void outputBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
+  static SPINEGRAD_INLINE void outputTransposed(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep], d3 = from[3 * fromStep];
     const Vector evenA = d0 + aa * d2, oddA = a * d1 + a * aa * d3;
     const Vector evenB = d0 + bb * d2, oddB = b * d1 + b * bb * d3;
@@ -113,7 +114,7 @@ struct F3x3 {
     to[4 * toStep] = g2;
   }
 
-  static SPINEGRAD_INLINE void filterBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
+  static SPINEGRAD_INLINE void filterTransposed(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     constexpr float f1 = 1 / (2 * (1 - c)), f2 = -1 / (2 * (1 + c)), fc = 1 / (c * (c * c - 1));
     const Vector one = f1 * from[fromStep], minusOne = f2 * from[2 * fromStep], m = fc * from[3 * fromStep];
     to[0] = 1 / c * from[0] + one + minusOne + m;
@@ -129,7 +130,7 @@ struct F3x3 {
     to[2 * toStep] = sum + c * c * m + from[4 * fromStep];
   }
 
-  static SPINEGRAD_INLINE void outputBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
+  static SPINEGRAD_INLINE void outputTransposed(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep];
     const Vector even = d0 + d2;
     to[0] = d0;
@@ -140,7 +141,7 @@ struct F3x3 {
   }
 };
 
-/// Stride 2. Points 0, 1, -1, infinity for taps 0 and 2, then three times tap 1.
+/// Stride 2: points 0, 1, -1 and infinity for taps 0 and 2, then three products with tap 1.
 template <class Vector>
 struct F3x3Strided {
   static constexpr int pixels = 7, step = 6, points = 7, filters = 5, outputs = 3;
@@ -163,7 +164,7 @@ struct F3x3Strided {
     to[4 * toStep] = from[fromStep];
   }
 
-  static SPINEGRAD_INLINE void filterBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
+  static SPINEGRAD_INLINE void filterTransposed(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector half1 = 0.5f * from[fromStep], half2 = 0.5f * from[2 * fromStep];
     to[0] = half1 + half2 - from[0];
     to[toStep] = from[4 * fromStep];
@@ -177,7 +178,7 @@ struct F3x3Strided {
     to[2 * toStep] = m1 + m2 + from[3 * fromStep] + from[6 * fromStep];
   }
 
-  static SPINEGRAD_INLINE void outputBack(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
+  static SPINEGRAD_INLINE void outputTransposed(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
     const Vector d0 = from[0], d1 = from[fromStep], d2 = from[2 * fromStep];
     const Vector even = d0 + d2;
     to[0] = d0;
@@ -190,9 +191,9 @@ struct F3x3Strided {
   }
 };
 
-/// Its dgrad: pixels 1, 3, 5 of dx are dy by two taps, pixels 0, 2, 4 dy by the one between.
+/// dgrad at stride 2: pixels 1, 3 and 5 of dx use taps 0 and 2, pixels 0, 2 and 4 use tap 1.
 template <class Vector>
-struct F3x3StridedBack {
+struct F3x3StridedDgrad {
   static constexpr int pixels = 4, step = 3, points = 7, filters = 5, outputs = 6;
 
   static SPINEGRAD_INLINE void input(const Vector* from, int64_t fromStep, Vector* to, int64_t toStep) {
@@ -217,16 +218,25 @@ struct F3x3StridedBack {
   }
 };
 
-/// A square of `in` x `in` vectors, transformed along both sides. A side at a time goes through the registers, which
-/// cannot hold the square.
+/// A square of vectors in memory.
+template <class Vector>
+struct Grid {
+  Vector* first;
+  int64_t rowStep, columnStep;
+};
+
+/// Transforms an `in` x `in` grid along its columns, then along its rows, into an `out` x `out` grid. The loops are not
+/// unrolled because the registers do not hold a whole grid.
 template <int in, int out, class Vector>
-SPINEGRAD_INLINE void square(void (*transform)(const Vector*, int64_t, Vector*, int64_t), const Vector* from,
-                             int64_t fromRow, int64_t fromColumn, Vector* to, int64_t toRow, int64_t toColumn) {
-  Vector half[out * in];
+SPINEGRAD_INLINE void transformGrid(void (*transform)(const Vector*, int64_t, Vector*, int64_t),
+                                    Grid<const Vector> from, Grid<Vector> to) {
+  Vector columns[out * in];
 #pragma GCC unroll 1
-  for (int column = 0; column < in; ++column) transform(from + column * fromColumn, fromRow, half + column, in);
+  for (int column = 0; column < in; ++column) {
+    transform(from.first + column * from.columnStep, from.rowStep, columns + column, in);
+  }
 #pragma GCC unroll 1
-  for (int row = 0; row < out; ++row) transform(half + row * in, 1, to + row * toRow, toColumn);
+  for (int row = 0; row < out; ++row) transform(columns + row * in, 1, to.first + row * to.rowStep, to.columnStep);
 }
 
 }  // namespace
