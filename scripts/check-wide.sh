@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 npm run build
-npx cmake-js build --out build/wide-cmake --CDSPINEGRAD_BUNDLE=OFF --CDSPINEGRAD_WIDE=ON --target spinegrad
+npx cmake-js build --out build/wide-cmake --CDSPINEGRAD_WIDE=ON --target spinegrad
 (($#)) || set -- test/ops test/nn test/optim
 NODE_BINDINGS_COMPILED_DIR=build/wide npx vitest run --project spinegrad "$@"

@@ -53,7 +53,7 @@ fi
 digest() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum; }
 # Each stamp lies where it vanishes together with what it vouches for.
 packages="$(digest package-lock.json) $node_version"
-sources="$(digest CMakeLists.txt tsconfig.json kernels native simulator test/simulator ts)"
+sources="$(digest CMakeLists.txt cmake tsconfig.json kernels native simulator test/simulator ts)"
 if [[ "$(cat node_modules/.setup 2>/dev/null)" != "$packages" ]]; then
   npm ci --no-audit --no-fund # whose `prepare` step builds the addon and dist/
 elif [[ "$(cat build/.setup dist/.setup 2>/dev/null)" != "$sources"$'\n'"$sources" ]]; then

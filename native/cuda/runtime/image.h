@@ -1,6 +1,6 @@
 // The kernels that the build put into the addon: one image a file of kernels/, each with machine code for the
-// architectures in SPINEGRAD_CUDA_ARCHITECTURES and PTX for those that come after. CMakeLists.txt writes the table;
-// it is empty where there was no nvcc.
+// architectures in SPINEGRAD_CUDA_ARCHITECTURES and PTX for those that come after. cmake/kernels.cmake writes the
+// table; it is empty where there was no nvcc.
 #pragma once
 
 #include <string>
