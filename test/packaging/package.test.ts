@@ -1,19 +1,154 @@
-/** What is published, and what the addon asks of the machine that loads it. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** The npm package: packed, installed in an empty project without a network, and used there. */
+import { type ExecFileSyncOptions, execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const FULL = process.env.SPINEGRAD_TEST_FULL !== undefined;
+const PLATFORM = `${process.platform}-${process.arch}`;
+const BINARIES = ['libOpenCL.so.1', 'libdnnl.so.2', 'libgomp.so.1', 'spinegrad.node'];
+/** glibc of the shipped libdnnl: below Debian 12's 2.36, so that older systems can load the package. */
+const OLDEST_GLIBC = 34;
 
-const run = (command: string, ...args: string[]): string =>
-  execFileSync(command, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+const run = (command: string, args: readonly string[], options: ExecFileSyncOptions): string =>
+  execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, encoding: 'utf8' });
+
+/** Trains one step on the CPU, and prints the losses and the loaded libraries. */
+const STEP = `
+  import { AdamW, backward, focalLoss, noGrad, openDevice, RandomStream, resnet18 } from 'spinegrad';
+  const device = await openDevice('cpu');
+  const net = resnet18({ device, random: new RandomStream(1) }, { width: 8 });
+  const optimizer = new AdamW(net.parameters(), { learningRate: 1e-3 });
+  const images = device.tensor(Float32Array.from({ length: 4 * 32 * 32 }, (_, i) => Math.sin(i)), [4, 1, 32, 32]);
+  const classes = device.tensor(Int32Array.of(0, 1, 2, 3));
+  const losses = [];
+  for (let step = 0; step < 2; step++) {
+    const loss = focalLoss(net.forward(images), classes);
+    losses.push(await loss.item());
+    backward(loss);
+    optimizer.step();
+    optimizer.zeroGrad();
+  }
+  console.log(JSON.stringify({ losses, sharedObjects: process.report.getReport().sharedObjects }));
+`;
+
+describe('the package', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spinegrad-package-'));
+  const source = join(folder, 'source');
+  const prebuild = join(source, 'prebuilds', PLATFORM);
+  const project = join(folder, 'project');
+  const installed = join(project, 'node_modules', 'spinegrad');
+  let packed: string[];
+
+  beforeAll(() => {
+    const skipped = ['.git', 'build', 'node_modules', 'prebuilds', 'runs'].map((name) => join(root, name));
+    cpSync(root, source, { recursive: true, filter: (path) => !skipped.includes(path) });
+    symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is not packed without a binary that loads', () => {
+    const pack = () => spawnSync('npm', ['pack'], { cwd: source, encoding: 'utf8' });
+    const missing = pack();
+    expect(missing.status).not.toBe(0);
+    expect(missing.stderr).toMatch(
+      /prebuilds\/linux-x64: the prebuilt addon does not work .*npm run prebuilds/,
+    );
+    mkdirSync(prebuild, { recursive: true });
+    writeFileSync(join(prebuild, 'spinegrad.node'), 'not a library');
+    expect(pack().status).not.toBe(0);
+    expect(readdirSync(source).filter((name) => name.endsWith('.tgz'))).toEqual([]);
+  });
+
+  // The gate installs what `npm run build` has just built; the full test builds all architectures from a clean clone.
+  it('is packed with the binary and its libraries', () => {
+    if (FULL) {
+      run('npm', ['run', 'prebuilds'], { cwd: source });
+      expect(readdirSync(join(source, 'build'))).toEqual(['package']);
+    } else {
+      run('cmake', ['--install', 'build/cmake', '--prefix', prebuild, '--strip'], { cwd: root });
+    }
+    expect(readdirSync(prebuild).sort()).toEqual(BINARIES);
+    run('npm', ['run', 'check:prebuild'], { cwd: source });
+    const report = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: source,
+    });
+    packed = JSON.parse(report)[0].files.map(({ path }: { path: string }) => path);
+  }, 1_800_000);
+
+  it.each([
+    'CHANGELOG.md',
+    'LICENSE',
+    'NOTICE',
+    'README.md',
+    'package.json',
+    'train.js',
+    'dist/cli/main.js',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'docs/architecture.md',
+    ...BINARIES.map((name) => `prebuilds/${PLATFORM}/${name}`),
+  ])('contains %s', (path) => {
+    expect(packed).toContain(path);
+  });
+
+  it('contains only compiled code, binaries and documents', () => {
+    const others = packed.filter(
+      (path) => !/^(dist\/.*\.(js|d\.ts)|prebuilds\/[^/]+\/.+|docs\/.*\.md|[^/]+)$/.test(path),
+    );
+    expect(others).toEqual([]);
+  });
+
+  it('is installed by npm without a network and without scripts', () => {
+    const production = run('npm', ['ls', '--omit=dev', '--all', '--parseable'], { cwd: root });
+    for (const path of production.trim().split('\n').slice(1)) {
+      cpSync(path, join(project, relative(root, path)), { recursive: true });
+    }
+    writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }');
+    const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
+    run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(folder, tarball!)], { cwd: project });
+    expect(readdirSync(join(installed, 'prebuilds', PLATFORM)).sort()).toEqual(BINARIES);
+    const { scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
+  });
+
+  it('trains a step with its own libraries', () => {
+    const output = run(process.execPath, ['--input-type=module', '--eval', STEP], { cwd: project });
+    const { losses, sharedObjects } = JSON.parse(output) as { losses: number[]; sharedObjects: string[] };
+    expect(losses[1]).toBeLessThan(losses[0]!);
+    const loaded = sharedObjects.filter((path) => BINARIES.some((name) => path.includes(name)));
+    expect(loaded.sort()).toEqual(BINARIES.map((name) => join(installed, 'prebuilds', PLATFORM, name)));
+    expect(sharedObjects.filter((path) => /cuda|cublas|cudnn|nvrtc/.test(path))).toEqual([]);
+  });
+
+  it('has a command that works', () => {
+    const output = run('node_modules/.bin/spinegrad', ['doctor'], { cwd: project });
+    expect(output).toMatch(/\nready: /);
+  });
+
+  it.each(BINARIES)('%s needs no glibc newer than 2.34', (name) => {
+    const versions = run('readelf', ['--version-info', '--wide', join(prebuild, name)], { cwd: root });
+    const minors = [...versions.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
+    expect(Math.max(0, ...minors)).toBeLessThanOrEqual(OLDEST_GLIBC);
+  });
+});
 
 describe('the addon', () => {
-  const dynamic = run('readelf', '--dynamic', '--wide', 'build/Release/spinegrad.node');
+  const dynamic = run('readelf', ['--dynamic', '--wide', 'build/Release/spinegrad.node'], { cwd: root });
 
-  it('finds the libraries that a package ships beside it, and lends that path to them', () => {
+  it('searches its own folder for libraries, also for the libraries that those need', () => {
     expect(dynamic).toMatch(/\(RPATH\).*\[\$ORIGIN\]/);
     expect(dynamic).not.toContain('(RUNPATH)');
   });
@@ -22,7 +157,7 @@ describe('the addon', () => {
     expect(dynamic).toMatch(/\(FLAGS_1\).*NODELETE/);
   });
 
-  it('links neither CUDA nor anything else that a bare machine lacks', () => {
+  it('links no CUDA library', () => {
     const needed = [...dynamic.matchAll(/\(NEEDED\).*\[(.+?)\.so/g)].map((match) => match[1]);
     expect(needed.sort()).toEqual([
       'ld-linux-x86-64',
@@ -36,38 +171,44 @@ describe('the addon', () => {
   });
 });
 
-describe('npm pack', () => {
-  const [{ files }] = JSON.parse(run('npm', 'pack', '--dry-run', '--json', '--ignore-scripts')) as [
-    { files: { path: string }[] },
-  ];
-  const paths = files.map(({ path }) => path);
+describe('cmake/architectures.cmake', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'spinegrad-architectures-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Runs it with an nvcc for `compiler` and an nvidia-smi that prints `smi`. */
+  function architectures(smi: string, ...definitions: string[]): string {
+    const program = (name: string, output: string) =>
+      writeFileSync(join(folder, name), `#!/bin/sh\ncat <<'END'\n${output}\nEND\n`, { mode: 0o755 });
+    program('nvidia-smi', smi);
+    program('nvcc', 'compute_75\ncompute_80\ncompute_86\ncompute_90\ncompute_120');
+    const script = join(folder, 'print.cmake');
+    writeFileSync(
+      script,
+      `include(${root}cmake/architectures.cmake)\nmessage(NOTICE "found: \${ARCHITECTURES}.")\n`,
+    );
+    const { stderr } = spawnSync('cmake', [`-DNVCC=${folder}/nvcc`, ...definitions, '-P', script], {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${folder}:${process.env.PATH}` },
+    });
+    return /found: (.*)\./.exec(stderr)?.[1] ?? stderr;
+  }
 
   it.each([
-    'CHANGELOG.md',
-    'LICENSE',
-    'NOTICE',
-    'README.md',
-    'package.json',
-    'train.js',
-    'dist/cli/main.js',
-    'dist/index.js',
-    'dist/index.d.ts',
-    'docs/architecture.md',
-  ])('takes %s', (path) => {
-    expect(paths).toContain(path);
+    ['no GPU', 'No devices were found', '90'],
+    [
+      'a driver that does not match its library',
+      'Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.161',
+      '90',
+    ],
+    ['several GPUs', '12.0\n8.6\n8.6\n', '86;120'],
+    ['a GPU that is too old for the kernels', '7.0\n8.0', '80'],
+    ['a GPU that is too new for nvcc', '13.0', '90'],
+  ])('selects architectures for %s', (_, smi, expected) => {
+    expect(architectures(smi)).toBe(expected);
   });
 
-  it('takes compiled code, prebuilt binaries, documents, and no more', () => {
-    const others = paths.filter(
-      (path) => !/^(dist\/.*\.(js|d\.ts)|prebuilds\/[^/]+\/.+|docs\/.*\.md|[^/]+)$/.test(path),
-    );
-    expect(others).toEqual([]);
-    expect(paths).not.toContain('binding.gyp');
-  });
-
-  it('runs nothing where it is installed', () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
-    const atInstall = ['preinstall', 'install', 'postinstall'];
-    expect(Object.keys(scripts).filter((name) => atInstall.includes(name))).toEqual([]);
+  it('follows the setting, and selects all for a package', () => {
+    expect(architectures('8.6', '-DSPINEGRAD_CUDA_ARCHITECTURES=80;90')).toBe('80;90');
+    expect(architectures('8.6', '-DSPINEGRAD_PACKAGE=ON')).toBe('75;80;86;89;90;100;120');
   });
 });

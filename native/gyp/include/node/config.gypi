@@ -1,1 +1,0 @@
-{ 'target_defaults': { 'default_configuration': 'Release' }, 'variables': {} }
