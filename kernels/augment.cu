@@ -1,17 +1,14 @@
-// augment: views of 16-bit images, sampled by an affine map, blurred, changed in gamma, contrast and brightness, given
-// Rician noise, a rectangle blanked, normalised: step by step what native/cpu/ops/augment.cpp does, which explains the
-// noise.
+// augment: views of 16-bit images. Each view is sampled by an affine map, blurred, changed in gamma, contrast and
+// brightness, given Rician noise, blanked in a rectangle, and normalized. native/cpu/ops/augment.cpp explains the
+// steps.
 //
-// A block makes a whole view, so that its means need nobody else, in steps with a barrier between them; a step that the
-// view has not drawn is skipped by the whole block. The view lies in y itself and a blurred row in `blurred`: at 96 x
-// 96 these are 37 KB each, which no step leaves the caches with. The bank is read once (18 KB a view of 96 x 96), four
-// pixels a value of which three come from the cache. 512 views of 96 x 96 are 19 MB; a step of training moves
-// gigabytes.
+// A block computes one view, so its means need no other block; barriers separate the steps, and the whole block skips a
+// step that the view does not use. The view is in y and a blurred copy in `blurred`, 37 KB each at 96 x 96, which stay
+// in the caches.
 //
-// Random choices of the view come from the host, where the exponential and the cosine are those of the CPU's views bit
-// for bit: all devices make the same views. The words of the noise are Philox blocks here, counted as there: pixel i of
-// a group of 512 takes word i / 256 of block i % 256 for its radius and word 2 + i / 256 for its angle, so a thread
-// makes a block and the two pixels i and i + 256 from it.
+// The host draws the random choices of a view, so that all devices make the same views bit for bit. The noise is drawn
+// here from the same Philox blocks as on the CPU: pixel i of a group of 512 takes word i / 256 of block i % 256 for its
+// radius and word 2 + i / 256 for its angle, so a thread computes a block and its two pixels i and i + 256.
 #include "kernels/augment.h"
 #include "kernels/lib/reduce.cuh"
 #include "native/engine/philox.h"
@@ -29,7 +26,7 @@ __device__ __forceinline__ void eachPixel(const AugmentParameters& p, Visit visi
   }
 }
 
-/// Bilinear; beyond the border its nearest pixel is repeated.
+/// Bilinear interpolation. Beyond the border the nearest pixel is repeated.
 __device__ __forceinline__ float sample(const uint16_t* image, const AugmentParameters& p, float x, float y) {
   const float sx = fminf(fmaxf(x, 0.0f), static_cast<float>(p.bankWidth - 1));
   const float sy = fminf(fmaxf(y, 0.0f), static_cast<float>(p.bankHeight - 1));
@@ -42,7 +39,7 @@ __device__ __forceinline__ float sample(const uint16_t* image, const AugmentPara
   return upper + fy * (lower - upper);
 }
 
-/// The weights of a Gaussian over pixels -radius ... radius, adding up to 1.
+/// The normalized weights of a Gaussian over pixels -radius ... radius.
 __device__ __forceinline__ void gaussian(float deviation, int32_t radius, float* taps) {
   const int32_t k = static_cast<int32_t>(threadIdx.x) - radius;
   const float ratio = static_cast<float>(k) / deviation;
@@ -52,10 +49,10 @@ __device__ __forceinline__ void gaussian(float deviation, int32_t radius, float*
   __syncthreads();
 }
 
-/// Along the rows, then along the columns; the border's pixels are repeated.
+/// A separable Gaussian blur, rows first. Border pixels are repeated.
 __device__ __forceinline__ void blur(float deviation, int32_t radius, const AugmentParameters& p, float* y,
                                      float* blurred) {
-  SPINEGRAD_SHARED(float[augmentMostTaps], taps);
+  SPINEGRAD_SHARED(float[augmentMaxTaps], taps);
   gaussian(deviation, radius, taps);
   eachPixel(p, [&](int32_t pixel, int32_t row, int32_t column) {
     float sum = 0;
@@ -82,7 +79,7 @@ __device__ __forceinline__ float meanOf(const AugmentParameters& p, const float*
   return static_cast<float>(blockSum(sum)) / static_cast<float>(pixels);
 }
 
-/// cos(2 pi u) for u in [0, 1]: a minimax polynomial of the sine, error below 1e-7.
+/// cos(2 pi u) for u in [0, 1] by a minimax polynomial of the sine, with an error below 1e-7.
 __device__ __forceinline__ float cosineOfTurns(float u) {
   const float s = 4.0f * fabsf(u - 0.5f) - 1.0f, square = s * s;
   float p = 1.51678530e-4f;
@@ -94,7 +91,7 @@ __device__ __forceinline__ float cosineOfTurns(float u) {
 }
 
 __device__ __forceinline__ float rician(float x, uint32_t first, uint32_t second, float deviation) {
-  const float u = Philox::uniform(first) + 1.0f / 16777216.0f;  // in (0, 1], so that the logarithm is finite
+  const float u = Philox::uniform(first) + 1.0f / 16777216.0f;  // in (0, 1]: the logarithm is finite
   const float radius = deviation * sqrtf(-2.0f * logf(u));
   const float cosine = cosineOfTurns(Philox::uniform(second));
   const float real = x + radius * cosine;
@@ -102,16 +99,15 @@ __device__ __forceinline__ float rician(float x, uint32_t first, uint32_t second
 }
 
 __device__ __forceinline__ void addNoise(float deviation, uint32_t row, const AugmentParameters& p, float* y) {
-  constexpr int32_t blocksOfGroup = 256;
+  constexpr int32_t groupBlocks = 256;
   const Philox philox{{p.seed, static_cast<uint32_t>(Purpose::augmentNoise)}};
   const int32_t pixels = p.height * p.width;
-  for (int32_t block = threadIdx.x; block < ceilDivide(pixels, 2 * blocksOfGroup) * blocksOfGroup;
-       block += blockDim.x) {
+  for (int32_t block = threadIdx.x; block < ceilDivide(pixels, 2 * groupBlocks) * groupBlocks; block += blockDim.x) {
     const Philox::Block words = philox(static_cast<uint32_t>(block), row, p.step, 0);
-    const int32_t pixel = block / blocksOfGroup * 2 * blocksOfGroup + block % blocksOfGroup;
+    const int32_t pixel = block / groupBlocks * 2 * groupBlocks + block % groupBlocks;
     if (pixel < pixels) y[pixel] = rician(y[pixel], words.word[0], words.word[2], deviation);
-    if (pixel + blocksOfGroup < pixels) {
-      y[pixel + blocksOfGroup] = rician(y[pixel + blocksOfGroup], words.word[1], words.word[3], deviation);
+    if (pixel + groupBlocks < pixels) {
+      y[pixel + groupBlocks] = rician(y[pixel + groupBlocks], words.word[1], words.word[3], deviation);
     }
   }
   __syncthreads();
@@ -119,7 +115,7 @@ __device__ __forceinline__ void addNoise(float deviation, uint32_t row, const Au
 
 }  // namespace
 
-/// grid: views. An index outside of the bank has been reported; it shows some image of the bank here.
+/// An index outside the bank has been reported already; it reads an arbitrary image of the bank. grid: views.
 SPINEGRAD_KERNEL(augment_forward, SPINEGRAD_BOUNDS(512, 2),
                  (const uint16_t* __restrict__ bank, const int32_t* __restrict__ indices,
                   const AugmentView* __restrict__ views, AugmentParameters p, float* blurred, float* result)) {
@@ -145,7 +141,7 @@ SPINEGRAD_KERNEL(augment_forward, SPINEGRAD_BOUNDS(512, 2),
   if (view.contrast != 1 || view.brightness != 0) {
     const float offset = meanOf(p, y) * (1 - view.contrast) + view.brightness;
     eachPixel(p, [&](int32_t pixel, int32_t, int32_t) {
-      y[pixel] = fmaxf(y[pixel] * view.contrast + offset, 0.0f);  // a magnitude is never negative
+      y[pixel] = fmaxf(y[pixel] * view.contrast + offset, 0.0f);  // a magnitude is not negative
     });
     __syncthreads();
   }

@@ -1,48 +1,42 @@
-// batchNorm2d over images with their channels last, fused with the sum of a residual and a ReLU. The formulas are those
-// of native/cpu/ops/batchNorm2d.cpp; with M pixels a channel over all images,
+// batchNorm2d over channels-last images, fused with the addition of a residual and a ReLU. With M pixels per channel:
 //
-//   forward    sums of (x - origin) and of its square, origin = the channel's first value: near enough to the mean for
-//              the difference of squares to lose no digits;  then  y = relu(scale (x - mean) + bias + residual)
-//   backward   g = dy where y > 0 (or dy);  db = sum g,  dw = sum g (x - mean) / deviation;  then
-//              dx = A g + B (x - mean) + C  with one A, B, C a channel, and g itself for the residual
+//   forward    sums of x - origin and of its square, where origin is the channel's first value: it is close enough to
+//              the mean for the difference of squares to stay accurate; y = relu(scale (x - mean) + bias + residual)
+//   backward   g = dy where y > 0 (without ReLU g = dy);  db = sum g,  dw = sum g (x - mean) / deviation;
+//              dx = A g + B (x - mean) + C with one A, B, C per channel, and g itself for the residual
 //
-// Nothing is kept between the passes but mean and 1 / deviation; g is made again from y and dy. So memory is all that
-// counts: forward moves 12 bytes a value (x twice, y) and 4 for a residual, backward 28 (x, y, dy twice, dx) and 4,
-// against some 20 operations. A layer of 64 channels of 24 x 24 at batch 64 is 9.4 MB a tensor: 28 MB forward. Where
-// the convolution that made x has left mean and squared deviations of groups of its pixels (lib/moments.cuh), forward
-// merges these and moves 8: with n_g pixels, mean m_g and squares q_g of group g,
-//
-//   sum (x - origin) = sum_g n_g (m_g - origin)        sum (x - origin)^2 = sum_g q_g + n_g (m_g - origin)^2
-//
-// A block of 256 threads is 8 lanes of 4 channels by 32 pixels, so a warp reads four whole lines of 128 bytes; a
-// thread stays on its channels, whose constants it keeps in registers, and takes every 32nd pixel of its chunk.
-//
-// Sums have a fixed order: a thread adds at most 64 values in float, all else is double: the warp (four pixels), the
-// block (eight warps), the chunks (one row of blocks each). A second kernel adds the chunks, so none waits for another.
+// Only the mean and 1 / deviation are kept between the passes, so memory is the bound: forward moves 12 bytes per value
+// (x twice, y), backward 28 (x, y and dy twice, dx), each 4 more with a residual.
 #include "kernels/batchNorm2d.h"
 #include "kernels/lib/kernel.cuh"
 #include "kernels/lib/vector.cuh"
 
 namespace {
 
-constexpr int lanes = 8;       // of 4 channels
-constexpr int pixelRows = 32;  // a round
-constexpr int channelsOfBlock = 4 * lanes;
+// A block of 256 threads is 8 lanes of 4 channels by 32 pixels, so a warp reads four whole lines of 128 bytes. The
+// constants of a thread's channels stay in registers.
+//
+// Sums have a fixed order. A thread adds at most 64 values in float; the rest is in double: four pixels of a warp,
+// eight warps of a block, then the chunks, which a second kernel adds.
+constexpr int lanes = 8;
+constexpr int pixelRows = 32;
+constexpr int channelsPerBlock = 4 * lanes;
 
-/// What one thread works on: its first channel, and every 32nd pixel from `first` to below `end`.
-struct Part {
+/// The work of one thread: four channels from `channel`, and every 32nd pixel in [first, end).
+struct ThreadRange {
   int32_t channel;
   int64_t first, end;
 
-  __device__ __forceinline__ explicit Part(const BatchNorm2dSize& size)
-      : channel(blockIdx.y * channelsOfBlock + threadIdx.x % lanes * 4),
-        first(int64_t(blockIdx.x) * pixelRows * size.rounds + threadIdx.x / lanes),
-        end(min(size.pixels, int64_t(blockIdx.x + 1) * pixelRows * size.rounds)) {
-    if (channel >= size.padded) end = 0;
+  __device__ __forceinline__ explicit ThreadRange(const BatchNorm2dSize& size)
+      : channel(blockIdx.y * channelsPerBlock + threadIdx.x % lanes * 4),
+        first(int64_t(blockIdx.x) * pixelRows * size.pixelsPerThread + threadIdx.x / lanes),
+        end(min(size.pixels, int64_t(blockIdx.x + 1) * pixelRows * size.pixelsPerThread)) {
+    if (channel >= size.paddedChannels) end = 0;
   }
 };
 
-__device__ __forceinline__ Float4 gated(const float* y, const float* dy, int64_t at, int32_t relu) {
+/// g: dy, zero where the ReLU cut y off.
+__device__ __forceinline__ Float4 reluGradient(const float* y, const float* dy, int64_t at, int32_t relu) {
   Float4 g = load<Float4>(dy + at);
   if (relu) {
     const Float4 kept = load<Float4>(y + at);
@@ -52,43 +46,43 @@ __device__ __forceinline__ Float4 gated(const float* y, const float* dy, int64_t
   return g;
 }
 
-/// Adds the threads' sums over the block and writes them as the sums of its chunk.
+/// Adds the sums of the block's threads and writes them as the sums of its chunk.
 __device__ __forceinline__ void writeSums(const Float4& first, const Float4& second, const BatchNorm2dSize& size,
                                           double* sums) {
-  SPINEGRAD_SHARED(double[8][2][channelsOfBlock], partial);
+  SPINEGRAD_SHARED(double[8][2][channelsPerBlock], partial);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     double pair[2] = {first[i], second[i]};
 #pragma unroll
-    for (int which = 0; which < 2; ++which) {
+    for (int index = 0; index < 2; ++index) {
 #pragma unroll
-      for (int step = lanes; step < 32; step *= 2) pair[which] += __shfl_xor_sync(0xffffffffu, pair[which], step);
-      if (laneId() < lanes) partial[warpId()][which][4 * laneId() + i] = pair[which];
+      for (int step = lanes; step < 32; step *= 2) pair[index] += __shfl_xor_sync(0xffffffffu, pair[index], step);
+      if (laneId() < lanes) partial[warpId()][index][4 * laneId() + i] = pair[index];
     }
   }
   __syncthreads();
-  const int which = threadIdx.x / channelsOfBlock, lane = threadIdx.x % channelsOfBlock;
-  const int32_t channel = blockIdx.y * channelsOfBlock + lane;
-  if (which > 1 || channel >= size.padded) return;
+  const int index = threadIdx.x / channelsPerBlock, lane = threadIdx.x % channelsPerBlock;
+  const int32_t channel = blockIdx.y * channelsPerBlock + lane;
+  if (index > 1 || channel >= size.paddedChannels) return;
   double total = 0;
 #pragma unroll
-  for (int warp = 0; warp < 8; ++warp) total += partial[warp][which][lane];
-  sums[(int64_t(blockIdx.x) * 2 + which) * size.padded + channel] = total;
+  for (int warp = 0; warp < 8; ++warp) total += partial[warp][index][lane];
+  sums[(int64_t(blockIdx.x) * 2 + index) * size.paddedChannels + channel] = total;
 }
 
-struct Pair {
+struct SumPair {
   double first, second;
 };
 
-/// Adds the chunks of one channel a lane: warp w takes chunks w, w + 8, ..., the first warp adds the eight in order.
-/// The result is that of the first warp's lanes alone.
-__device__ __forceinline__ Pair addChunks(const BatchNorm2dSums& from, int32_t channel, int32_t padded) {
-  SPINEGRAD_SHARED(Pair[8][32], partial);
-  Pair total = {0, 0};
-  if (channel < padded) {
+/// Adds the chunks of one channel per lane: warp w adds chunks w, w + 8, ..., and the first warp adds the eight results
+/// in order. Only the first warp gets the total.
+__device__ __forceinline__ SumPair addChunks(const BatchNorm2dSums& from, int32_t channel, int32_t paddedChannels) {
+  SPINEGRAD_SHARED(SumPair[8][32], partial);
+  SumPair total = {0, 0};
+  if (channel < paddedChannels) {
     for (int64_t chunk = warpId(); chunk < from.chunks; chunk += 8) {
-      total.first += from.sums[chunk * 2 * padded + channel];
-      total.second += from.sums[(chunk * 2 + 1) * padded + channel];
+      total.first += from.sums[chunk * 2 * paddedChannels + channel];
+      total.second += from.sums[(chunk * 2 + 1) * paddedChannels + channel];
     }
   }
   partial[warpId()][laneId()] = total;
@@ -102,15 +96,15 @@ __device__ __forceinline__ Pair addChunks(const BatchNorm2dSums& from, int32_t c
 
 }  // namespace
 
-/// grid: chunks, groups of 32 channels; as for all kernels over pixels here.
+/// grid: chunks, groups of 32 channels. All kernels over pixels in this file use this grid.
 SPINEGRAD_KERNEL(batchNorm2d_sums, 256, (const float* __restrict__ x, BatchNorm2dSize size, double* sums)) {
-  const Part part(size);
+  const ThreadRange range(size);
   Float4 sum = {}, squares = {};
-  if (part.first < part.end) {
-    const Float4 origin = load<Float4>(x + part.channel);
+  if (range.first < range.end) {
+    const Float4 origin = load<Float4>(x + range.channel);
 #pragma unroll 4
-    for (int64_t pixel = part.first; pixel < part.end; pixel += pixelRows) {
-      const Float4 value = load<Float4>(x + pixel * size.padded + part.channel);
+    for (int64_t pixel = range.first; pixel < range.end; pixel += pixelRows) {
+      const Float4 value = load<Float4>(x + pixel * size.paddedChannels + range.channel);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const float shifted = value[i] - origin[i];
@@ -122,19 +116,24 @@ SPINEGRAD_KERNEL(batchNorm2d_sums, 256, (const float* __restrict__ x, BatchNorm2
   writeSums(sum, squares, size, sums);
 }
 
-/// The same sums from statistics of groups of the pixels; `size` counts groups for pixels.
+/// The same sums from the statistics that a convolution computed for groups of its pixels (lib/moments.cuh). Forward
+/// then reads x once and moves 8 bytes per value. With n_g pixels, mean m_g and squares q_g of group g,
+///
+///   sum (x - origin) = sum_g n_g (m_g - origin)        sum (x - origin)^2 = sum_g q_g + n_g (m_g - origin)^2
+///
+/// `size.pixels` is the number of groups.
 SPINEGRAD_KERNEL(batchNorm2d_mergeStatistics, 256,
-                 (ChannelStatistics known, const float* x, BatchNorm2dSize size, double* sums)) {
-  const Part part(size);
+                 (ChannelStatistics statistics, const float* x, BatchNorm2dSize size, double* sums)) {
+  const ThreadRange range(size);
   Float4 sum = {}, squares = {};
-  if (part.first < part.end) {
-    const Float4 origin = load<Float4>(x + part.channel);
+  if (range.first < range.end) {
+    const Float4 origin = load<Float4>(x + range.channel);
 #pragma unroll 2
-    for (int64_t group = part.first; group < part.end; group += pixelRows) {
-      const float count = known.counts[group];
+    for (int64_t group = range.first; group < range.end; group += pixelRows) {
+      const float count = statistics.counts[group];
       if (count == 0) continue;
-      const int64_t at = group * size.padded + part.channel;
-      const Float4 mean = load<Float4>(known.means + at), square = load<Float4>(known.squares + at);
+      const int64_t at = group * size.paddedChannels + range.channel;
+      const Float4 mean = load<Float4>(statistics.means + at), square = load<Float4>(statistics.squares + at);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const float shifted = mean[i] - origin[i];
@@ -146,12 +145,12 @@ SPINEGRAD_KERNEL(batchNorm2d_mergeStatistics, 256,
   writeSums(sum, squares, size, sums);
 }
 
-/// grid: groups of 32 channels. Mean and 1 / deviation of the batch, and the running statistics moved towards them.
+/// Computes mean and 1 / deviation of the batch and updates the running statistics. grid: groups of 32 channels.
 SPINEGRAD_KERNEL(batchNorm2d_statistics, 256,
                  (BatchNorm2dSums sums, const float* x, BatchNorm2dSize size, double eps, BatchNorm2dRunning running,
                   float* mean, float* inverseDeviation)) {
   const int32_t channel = blockIdx.x * 32 + laneId();
-  const Pair total = addChunks(sums, channel, size.padded);
+  const SumPair total = addChunks(sums, channel, size.paddedChannels);
   if (warpId() != 0 || channel >= size.channels) return;
   const double count = static_cast<double>(size.pixels), shifted = total.first / count;
   const double variance = fmax(total.second / count - shifted * shifted, 0.0);
@@ -162,11 +161,11 @@ SPINEGRAD_KERNEL(batchNorm2d_statistics, 256,
   running.variance[channel] += static_cast<float>(running.momentum * (unbiased - running.variance[channel]));
 }
 
-/// The same of the running statistics, which stay as they are.
+/// Computes mean and 1 / deviation from the running statistics, which do not change.
 SPINEGRAD_KERNEL(batchNorm2d_running, 256,
                  (const float* runningMean, const float* runningVariance, int32_t channels, double eps, float* mean,
                   float* inverseDeviation)) {
-  for (int64_t channel = globalThread(); channel < channels; channel += allThreads()) {
+  for (int64_t channel = globalThread(); channel < channels; channel += gridThreads()) {
     mean[channel] = runningMean[channel];
     inverseDeviation[channel] = static_cast<float>(1 / sqrt(runningVariance[channel] + eps));
   }
@@ -175,17 +174,17 @@ SPINEGRAD_KERNEL(batchNorm2d_running, 256,
 SPINEGRAD_KERNEL(batchNorm2d_normalize, 256,
                  (const float* __restrict__ x, const float* __restrict__ residual, BatchNorm2dChannels channels,
                   BatchNorm2dSize size, int32_t relu, float* __restrict__ y)) {
-  const Part part(size);
-  if (part.first >= part.end) return;
-  const Float4 mean = loadFour(channels.mean, part.channel, size.channels);
-  const Float4 bias = loadFour(channels.bias, part.channel, size.channels);
-  const Float4 weight = loadFour(channels.weight, part.channel, size.channels);
-  Float4 scale = loadFour(channels.inverseDeviation, part.channel, size.channels);
+  const ThreadRange range(size);
+  if (range.first >= range.end) return;
+  const Float4 mean = loadFour(channels.mean, range.channel, size.channels);
+  const Float4 bias = loadFour(channels.bias, range.channel, size.channels);
+  const Float4 weight = loadFour(channels.weight, range.channel, size.channels);
+  Float4 scale = loadFour(channels.inverseDeviation, range.channel, size.channels);
 #pragma unroll
   for (int i = 0; i < 4; ++i) scale[i] *= weight[i];
 #pragma unroll 4
-  for (int64_t pixel = part.first; pixel < part.end; pixel += pixelRows) {
-    const int64_t at = pixel * size.padded + part.channel;
+  for (int64_t pixel = range.first; pixel < range.end; pixel += pixelRows) {
+    const int64_t at = pixel * size.paddedChannels + range.channel;
     const Float4 from = load<Float4>(x + at);
     const Float4 added = residual != nullptr ? load<Float4>(residual + at) : Float4{};
     Float4 to;
@@ -201,14 +200,14 @@ SPINEGRAD_KERNEL(batchNorm2d_normalize, 256,
 SPINEGRAD_KERNEL(batchNorm2d_gradientSums, SPINEGRAD_BOUNDS(256, 4),
                  (const float* __restrict__ x, const float* __restrict__ y, const float* __restrict__ dy,
                   const float* means, BatchNorm2dSize size, int32_t relu, double* sums)) {
-  const Part part(size);
+  const ThreadRange range(size);
   Float4 sum = {}, product = {};
-  if (part.first < part.end) {
-    const Float4 mean = loadFour(means, part.channel, size.channels);
+  if (range.first < range.end) {
+    const Float4 mean = loadFour(means, range.channel, size.channels);
 #pragma unroll 2
-    for (int64_t pixel = part.first; pixel < part.end; pixel += pixelRows) {
-      const int64_t at = pixel * size.padded + part.channel;
-      const Float4 value = load<Float4>(x + at), g = gated(y, dy, at, relu);
+    for (int64_t pixel = range.first; pixel < range.end; pixel += pixelRows) {
+      const int64_t at = pixel * size.paddedChannels + range.channel;
+      const Float4 value = load<Float4>(x + at), g = reluGradient(y, dy, at, relu);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         sum[i] += g[i];
@@ -219,20 +218,20 @@ SPINEGRAD_KERNEL(batchNorm2d_gradientSums, SPINEGRAD_BOUNDS(256, 4),
   writeSums(sum, product, size, sums);
 }
 
-/// grid: groups of 32 channels. dw and db, and the coefficients A, B, C [3][padded]; the mean and the deviation are
-/// constants where the running statistics were used, and B = C = 0.
+/// Computes dw, db and the coefficients A, B, C [3][paddedChannels]. If the forward pass used the running statistics,
+/// mean and deviation do not depend on x, and B = C = 0. grid: groups of 32 channels.
 SPINEGRAD_KERNEL(batchNorm2d_coefficients, 256,
-                 (BatchNorm2dSums sums, BatchNorm2dChannels channels, BatchNorm2dSize size, int32_t throughStatistics,
+                 (BatchNorm2dSums sums, BatchNorm2dChannels channels, BatchNorm2dSize size, int32_t batchStatistics,
                   float* dw, float* db, float* coefficients)) {
   const int32_t channel = blockIdx.x * 32 + laneId();
-  const Pair total = addChunks(sums, channel, size.padded);
-  if (warpId() != 0 || channel >= size.padded) return;
+  const SumPair total = addChunks(sums, channel, size.paddedChannels);
+  if (warpId() != 0 || channel >= size.paddedChannels) return;
   float a = 0, b = 0, c = 0;
   if (channel < size.channels) {
     const float inverse = channels.inverseDeviation[channel];
     const double weightGradient = total.second * inverse, count = static_cast<double>(size.pixels);
     a = channels.weight[channel] * inverse;
-    if (throughStatistics) {
+    if (batchStatistics) {
       b = static_cast<float>(-a * weightGradient * inverse / count);
       c = static_cast<float>(-a * total.first / count);
     }
@@ -240,25 +239,25 @@ SPINEGRAD_KERNEL(batchNorm2d_coefficients, 256,
     db[channel] = static_cast<float>(total.first);
   }
   coefficients[channel] = a;
-  coefficients[size.padded + channel] = b;
-  coefficients[2 * size.padded + channel] = c;
+  coefficients[size.paddedChannels + channel] = b;
+  coefficients[2 * size.paddedChannels + channel] = c;
 }
 
-/// `dr`, the residual's gradient, may be null.
+/// `dr`, the gradient of the residual, may be null.
 SPINEGRAD_KERNEL(batchNorm2d_gradient, SPINEGRAD_BOUNDS(256, 4),
                  (const float* __restrict__ x, const float* __restrict__ y, const float* __restrict__ dy,
                   const float* means, const float* coefficients, BatchNorm2dSize size, int32_t relu,
                   float* __restrict__ dx, float* __restrict__ dr)) {
-  const Part part(size);
-  if (part.first >= part.end) return;
-  const Float4 mean = loadFour(means, part.channel, size.channels);
-  const Float4 a = load<Float4>(coefficients + part.channel);
-  const Float4 b = load<Float4>(coefficients + size.padded + part.channel);
-  const Float4 c = load<Float4>(coefficients + 2 * size.padded + part.channel);
+  const ThreadRange range(size);
+  if (range.first >= range.end) return;
+  const Float4 mean = loadFour(means, range.channel, size.channels);
+  const Float4 a = load<Float4>(coefficients + range.channel);
+  const Float4 b = load<Float4>(coefficients + size.paddedChannels + range.channel);
+  const Float4 c = load<Float4>(coefficients + 2 * size.paddedChannels + range.channel);
 #pragma unroll 2
-  for (int64_t pixel = part.first; pixel < part.end; pixel += pixelRows) {
-    const int64_t at = pixel * size.padded + part.channel;
-    const Float4 value = load<Float4>(x + at), g = gated(y, dy, at, relu);
+  for (int64_t pixel = range.first; pixel < range.end; pixel += pixelRows) {
+    const int64_t at = pixel * size.paddedChannels + range.channel;
+    const Float4 value = load<Float4>(x + at), g = reluGradient(y, dy, at, relu);
     Float4 to;
 #pragma unroll
     for (int i = 0; i < 4; ++i) to[i] = a[i] * g[i] + b[i] * (value[i] - mean[i]) + c[i];

@@ -1,18 +1,18 @@
-// What the kernels of batchNorm2d and their launcher agree on.
+// Types that the kernels of batchNorm2d and their launcher share.
 #pragma once
 
 #include "kernels/channelStatistics.h"
 
 namespace spinegrad {
 
-/// An image tensor with its channels last: `pixels` of all images, each of `padded` floats, the first `channels` of
-/// which count. A block takes 32 * `rounds` pixels of 32 channels.
+/// A channels-last image tensor: `pixels` over all images, each of `paddedChannels` floats, of which the first
+/// `channels` are valid. A block processes 32 * pixelsPerThread pixels of 32 channels.
 struct BatchNorm2dSize {
   int64_t pixels;
-  int32_t channels, padded, rounds;
+  int32_t channels, paddedChannels, pixelsPerThread;
 };
 
-/// Sums over all pixels come in double, one pair a chunk (a row of blocks) and channel: sums[chunk][2][padded].
+/// Two sums per chunk of pixels and channel: sums[chunk][2][paddedChannels]. A chunk is the pixels of one block.
 struct BatchNorm2dSums {
   double* sums;
   int32_t chunks;
@@ -23,7 +23,7 @@ struct BatchNorm2dRunning {
   double momentum;
 };
 
-/// One value a channel each.
+/// One value per channel each.
 struct BatchNorm2dChannels {
   const float *weight, *bias, *mean, *inverseDeviation;
 };

@@ -1,13 +1,13 @@
-// What a kernel that makes an image tensor can tell about its channels, and batch norm would read the tensor for.
+// Per-channel statistics of an image tensor that the kernel which writes the tensor can produce for batch norm.
 #pragma once
 
 #include <stdint.h>
 
 namespace spinegrad {
 
-/// The pixels in `groups` groups, wherever they lie: group g has counts[g] of them, whose means a channel, and sums of
-/// squared deviations from these, are [groups][padded channels]. A group of none has no others. `counts` is null where
-/// nobody asked.
+/// The pixels are partitioned into `groups` groups in any order. Group g has counts[g] pixels; their means and their
+/// sums of squared deviations from these means are [groups][padded channels], undefined for an empty group. `counts` is
+/// null if no statistics are requested.
 struct ChannelStatistics {
   float *means = nullptr, *squares = nullptr, *counts = nullptr;
   int32_t groups = 0;

@@ -1,4 +1,4 @@
-// What the kernels of clipGradNorm and their launcher agree on.
+// Types that the kernels of clipGradNorm and their launcher share.
 #pragma once
 
 #include <stdint.h>
@@ -6,9 +6,9 @@
 namespace spinegrad {
 
 struct ClipGradNormSums {
-  /// One a piece, over all launches.
+  /// One sum of squares per chunk, over all launches.
   double* squares;
-  int64_t pieces;
+  int64_t chunks;
 };
 
 }  // namespace spinegrad

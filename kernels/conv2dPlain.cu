@@ -1,19 +1,18 @@
-// conv2d's plain twins: fprop, dgrad and wgrad with one thread an output, straight from the definition
+// conv2d without tensor cores: fprop, dgrad and wgrad with one thread per output, straight from the definition
 //
 //     y[n, p, q, k] = bias[k] + sum over r, s, c of x[n, p strideH - padH + r, q strideW - padW + s, c] w[k, r, s, c]
 //
-// They take every shape, in float32 throughout: the second oracle of the tensor-core kernels (conv2d.cu), and what runs
-// where those cannot: before sm_80, rows that are no whole 16 bytes, tensors of 2^31 elements. Neighbouring threads
-// share their channels or their pixels, so caches serve most reads; still each product costs two loads, about a
-// twentieth of the speed of the fast kernels. Products are added in float32 along one run of channels or pixels, the
-// runs in double precision.
+// The kernels accept every shape and compute in float32. They are the second oracle of the tensor-core kernels
+// (conv2d.cu) and the fallback if those cannot run: before sm_80, rows that are not a multiple of 16 bytes, tensors of
+// 2^31 elements. Each product costs two loads, mostly from the caches. Products are added in float32 along one run of
+// channels or pixels, and the runs in double precision.
 #include "kernels/conv2d.h"
 #include "kernels/lib/epilogue.cuh"
 
 SPINEGRAD_KERNEL(conv2d_fprop_plain, 256,
                  (const float* x, const float* w, Conv2dEpilogue epilogue, float* y, Conv2dShape shape)) {
   const int64_t count = int64_t(shape.images) * shape.outputH * shape.outputW * shape.outputChannels;
-  for (int64_t i = globalThread(); i < count; i += allThreads()) {
+  for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     const int k = i % shape.outputChannels;
     const int64_t pixel = i / shape.outputChannels;
     const int q = pixel % shape.outputW, p = pixel / shape.outputW % shape.outputH;
@@ -30,15 +29,16 @@ SPINEGRAD_KERNEL(conv2d_fprop_plain, 256,
         total += run;
       }
     }
-    y[i] = finished(static_cast<float>(total), epilogue, i);
+    y[i] = applyEpilogue(static_cast<float>(total), epilogue, i);
   }
 }
 
-/// dx[n, h, w, c]: the outputs (p, q) that saw this pixel through tap (r, s) are those with p strideH = h + padH - r.
+/// dx[n, h, w, c]. The output (p, q) with p strideH = h + padH - r and q strideW = w + padW - s read this pixel through
+/// tap (r, s).
 SPINEGRAD_KERNEL(conv2d_dgrad_plain, 256, (const float* dy, const float* w, float* dx, Conv2dShape shape)) {
   const int64_t count = int64_t(shape.images) * shape.height * shape.width * shape.channels;
   const int64_t filterSize = int64_t(shape.kernelH) * shape.kernelW * shape.channels;
-  for (int64_t i = globalThread(); i < count; i += allThreads()) {
+  for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     const int c = i % shape.channels;
     const int64_t pixel = i / shape.channels;
     const int column = pixel % shape.width, h = pixel / shape.width % shape.height;
@@ -64,7 +64,7 @@ SPINEGRAD_KERNEL(conv2d_dgrad_plain, 256, (const float* dy, const float* w, floa
 /// dw[k, r, s, c]
 SPINEGRAD_KERNEL(conv2d_wgrad_plain, 256, (const float* x, const float* dy, float* dw, Conv2dShape shape)) {
   const int64_t count = int64_t(shape.filters) * shape.kernelH * shape.kernelW * shape.channels;
-  for (int64_t i = globalThread(); i < count; i += allThreads()) {
+  for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     const int c = i % shape.channels, s = i / shape.channels % shape.kernelW;
     const int r = i / shape.channels / shape.kernelW % shape.kernelH;
     const int64_t k = i / shape.channels / shape.kernelW / shape.kernelH;

@@ -1,14 +1,11 @@
-// conv2d of images with one to four channels: the first layer of a network, ResNet's 7x7 with stride 2. With so few
-// channels the pixels of a tap are no whole 16-byte chunks, and on tensor cores most of a padded depth would be zeros;
-// so these kernels multiply in float32, with tiles in registers, and need neither padding nor rounding. x and w are
-// row-major, [N, C, H, W] and [K, C, R, S]; y and dy have their channels last.
+// conv2d of images with one to four channels: the first layer of a network, ResNet's 7x7 with stride 2. The pixels of a
+// tap are less than one 16-byte vector, and on tensor cores most of a padded K would be zeros. These kernels therefore
+// multiply in float32 with register tiles. x and w are row-major, [N, C, H, W] and [K, C, R, S]; y and dy are channels
+// last.
 //
-// ResNet-18's stem at 96x96 is 49 x 64 x 48 x 48 = 7.2 M products an image and writes 590 kB. At batch 256 that is
-// 1.85 G products, 0.19 ms at the 9.7 T a second of an A100 (0.06 ms at an H100's 33.5 T), and 151 MB of y, 0.10 ms at
-// 1.55 TB/s (0.05 ms at 3.35 TB/s): the traffic alone takes about as long, with or without tensor cores.
-//
-// A block has 8 x 16 outputs of one image, whose window of x lies in shared memory with its zero padding (21 x 37
-// floats for the stem), so that no tap asks where it is. Lanes are 8 groups of filters by 4 pixels.
+// ResNet-18's stem at 96x96 has 49 x 64 x 48 x 48 = 7.2 M products per image and writes 590 kB. At batch 256 the
+// products take 0.19 ms at the 9.7 T per second of an A100 (0.06 ms at the 33.5 T of an H100), and the 151 MB of y 0.10
+// ms at 1.55 TB/s (0.05 ms at 3.35 TB/s): writing y alone takes about as long.
 #include "kernels/conv2d.h"
 #include "kernels/lib/async.cuh"
 #include "kernels/lib/epilogue.cuh"
@@ -16,21 +13,22 @@
 
 constexpr int stemThreads = 128;
 
-/// Where a tile of outputs lies: tiles go across, then down, then through the images.
-struct StemTile {
-  int image, top, left;  // of the outputs
+/// The position of a tile of outputs. Tiles are numbered along columns, then rows, then images.
+struct OutputTile {
+  int image, top, left;
 
-  __device__ __forceinline__ StemTile(const Conv2dShape& shape, int tile) {
-    const int across = ceilDivide(shape.outputW, stemColumns), down = ceilDivide(shape.outputH, stemRows);
-    image = tile / across / down;
-    top = tile / across % down * stemRows;
-    left = tile % across * stemColumns;
+  __device__ __forceinline__ OutputTile(const Conv2dShape& shape, int tile) {
+    const int tileColumns = ceilDivide(shape.outputW, stemColumns), tileRows = ceilDivide(shape.outputH, stemRows);
+    image = tile / tileColumns / tileRows;
+    top = tile / tileColumns % tileRows * stemRows;
+    left = tile % tileColumns * stemColumns;
   }
 };
 
-/// What a tile's outputs see, [C][rows][columns], zero outside of the image.
+/// Loads the window of x that a tile reads, [C][rows][columns], with zeros outside the image: 21 x 37 floats for
+/// ResNet's stem. The inner loops need no bounds checks.
 __device__ __forceinline__ void loadWindow(float* to, const float* x, const Conv2dShape& shape,
-                                           const StemWindow& window, const StemTile& tile) {
+                                           const StemWindow& window, const OutputTile& tile) {
   const int top = tile.top * shape.strideH - shape.padH, left = tile.left * shape.strideW - shape.padW;
   const float* const image = x + int64_t(tile.image) * shape.channels * shape.height * shape.width;
   for (int i = threadIdx.x; i < shape.channels * window.rows * window.columns; i += stemThreads) {
@@ -41,19 +39,20 @@ __device__ __forceinline__ void loadWindow(float* to, const float* x, const Conv
   }
 }
 
-/// The statistics of a warp's outputs, two rows of the tile: of every filter, eight values in each of four lanes.
-__device__ __forceinline__ void observe(const float (&sums)[8][8], const ChannelStatistics& to,
-                                        const Conv2dShape& shape, const StemTile& tile, int group, int firstFilter) {
-  const int down = min(2, max(0, shape.outputH - tile.top - 2 * int(warpId()))),
-            across = min(stemColumns, shape.outputW - tile.left);
-  const int count = down * across;
+/// Statistics of a warp's outputs, two rows of the tile. Four lanes hold eight values each of every filter.
+__device__ __forceinline__ void accumulateStats(const float (&accumulators)[8][8], const ChannelStatistics& to,
+                                                const Conv2dShape& shape, const OutputTile& tile, int group,
+                                                int firstFilter) {
+  const int rows = min(2, max(0, shape.outputH - tile.top - 2 * int(warpId()))),
+            columns = min(stemColumns, shape.outputW - tile.left);
+  const int count = rows * columns;
   if (firstFilter == 0 && laneId() < 8) to.counts[group] = count;
   if (count == 0) return;
 #pragma unroll
   for (int k = 0; k < 8; ++k) {
     const Float2 moments = momentsOf<8, 8>(
-        count, [&](int j) { return sums[j][k]; },
-        [&](int j) { return j / 4 < down && laneId() / 8 + j % 4 * 4 < across; });
+        count, [&](int j) { return accumulators[j][k]; },
+        [&](int j) { return j / 4 < rows && laneId() / 8 + j % 4 * 4 < columns; });
     const int filter = firstFilter + k % 4 + 32 * (k / 4);
     if (laneId() >= 8 || filter >= shape.outputChannels) continue;
     const int64_t at = int64_t(group) * shape.outputChannels + filter;
@@ -62,11 +61,14 @@ __device__ __forceinline__ void observe(const float (&sums)[8][8], const Channel
   }
 }
 
-/// A thread has 8 outputs (two rows of the warp, every 4th column) times 8 filters (4 and, 32 further, another 4): for
-/// each tap it reads 8 + 8 floats for 64 products. For a warp these are 8 passes of shared memory for the pixels (4 at
-/// a time, each for 8 lanes) and 2 x 4 for the filters; 64 passes for four warps, in which an A100 can issue half of
-/// their 64 products each and an H100 all. A warp's writes are whole lines of 128 bytes. Blocks take tiles in turn, so
-/// that the filters, turned round to [tap][filter], are read once. grid: any number of blocks, tiles of filters.
+/// A block computes 8 x 16 outputs of one image and 64 filters. A thread has 8 outputs (two rows, every 4th column)
+/// times 8 filters (4, and the 4 that are 32 further): for each tap it reads 8 + 8 floats for 64 products. A warp reads
+/// the pixels in 8 passes of shared memory and the filters in 2 x 4; four warps take 64 passes, in which an A100 issues
+/// half of their products and an H100 all. A warp writes whole lines of 128 bytes.
+///
+/// A block transposes its filters to [tap][filter] once, then processes tiles in a grid-stride loop. With one block per
+/// tile, as on an H100 at batch 64 (1,152 blocks), the filters are read and transposed once per tile.
+/// grid: any number of blocks, tiles of filters.
 SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
                  (const float* x, const float* w, Conv2dEpilogue epilogue, float* y, Conv2dShape shape,
                   StemWindow window, int32_t tiles)) {
@@ -81,44 +83,45 @@ SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
         firstFilter + k < shape.filters ? w[int64_t(firstFilter + k) * taps + tap] : 0.0f;
   }
 
-  const int mine = laneId() % 8 * 4, firstRow = 2 * warpId(), firstColumn = laneId() / 8;
-  float start[8];
+  const int filterOffset = laneId() % 8 * 4, firstRow = 2 * warpId(), firstColumn = laneId() / 8;
+  float bias[8];
 #pragma unroll
   for (int k = 0; k < 8; ++k) {
-    const int filter = firstFilter + mine + k % 4 + 32 * (k / 4);
-    start[k] = epilogue.bias != nullptr && filter < shape.filters ? epilogue.bias[filter] : 0.0f;
+    const int filter = firstFilter + filterOffset + k % 4 + 32 * (k / 4);
+    bias[k] = epilogue.bias != nullptr && filter < shape.filters ? epilogue.bias[filter] : 0.0f;
   }
 
   for (int i = blockIdx.x; i < tiles; i += gridDim.x) {
-    const StemTile tile(shape, i);
-    __syncthreads();  // nobody reads the last window any more
+    const OutputTile tile(shape, i);
+    __syncthreads();  // all threads have read the previous window
     loadWindow(pixels, x, shape, window, tile);
     __syncthreads();
 
-    float sums[8][8];
+    float accumulators[8][8];
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
 #pragma unroll
-      for (int k = 0; k < 8; ++k) sums[j][k] = start[k];
+      for (int k = 0; k < 8; ++k) accumulators[j][k] = bias[k];
     }
-    const float* taken = filters + mine;
+    const float* filterRow = filters + filterOffset;
     for (int c = 0; c < shape.channels; ++c) {
       for (int r = 0; r < shape.kernelH; ++r) {
-        const float* seen =
+        const float* windowPixel =
             pixels + (c * window.rows + firstRow * shape.strideH + r) * window.columns + firstColumn * shape.strideW;
-        for (int s = 0; s < shape.kernelW; ++s, ++seen, taken += stemFilterPitch) {
-          const Float4 low = load<Float4>(taken), high = load<Float4>(taken + 32);
+        for (int s = 0; s < shape.kernelW; ++s, ++windowPixel, filterRow += stemFilterPitch) {
+          const Float4 low = load<Float4>(filterRow), high = load<Float4>(filterRow + 32);
 #pragma unroll
           for (int j = 0; j < 8; ++j) {
-            const float value = seen[j / 4 * shape.strideH * window.columns + j % 4 * 4 * shape.strideW];
+            const float value = windowPixel[j / 4 * shape.strideH * window.columns + j % 4 * 4 * shape.strideW];
 #pragma unroll
-            for (int k = 0; k < 8; ++k) sums[j][k] += value * (k < 4 ? low[k] : high[k - 4]);
+            for (int k = 0; k < 8; ++k) accumulators[j][k] += value * (k < 4 ? low[k] : high[k - 4]);
           }
         }
       }
     }
     if (epilogue.statistics.counts != nullptr) {
-      observe(sums, epilogue.statistics, shape, tile, i * stemGroups + warpId(), firstFilter + mine);
+      accumulateStats(accumulators, epilogue.statistics, shape, tile, i * stemGroups + warpId(),
+                      firstFilter + filterOffset);
     }
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
@@ -127,43 +130,44 @@ SPINEGRAD_KERNEL(conv2d_fprop_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
       const int64_t pixel = (int64_t(tile.image) * shape.outputH + p) * shape.outputW + q;
 #pragma unroll
       for (int k = 0; k < 8; k += 4) {
-        const int filter = firstFilter + mine + 8 * k;
+        const int filter = firstFilter + filterOffset + 8 * k;
         const int64_t at = pixel * shape.outputChannels + filter;
-        const Float4 values = {{sums[j][k], sums[j][k + 1], sums[j][k + 2], sums[j][k + 3]}};
-        if (filter < shape.outputChannels) store(y + at, finished(values, epilogue, at));
+        const Float4 values = {
+            {accumulators[j][k], accumulators[j][k + 1], accumulators[j][k + 2], accumulators[j][k + 3]}};
+        if (filter < shape.outputChannels) store(y + at, applyEpilogue(values, epilogue, at));
       }
     }
   }
 }
 
-/// dw[k, c, r, s] of 64 filters and 64 taps, summed over some of the tiles of outputs: half a block over the upper rows
-/// of them, half over the lower, each into a part of its own; conv2d_add_parts adds the parts. A thread has 8 taps
-/// times 8 filters and reads, for each output, 8 floats of the window and 8 of dy for 64 products, as in fprop. The
-/// tile of dy is 128 outputs by 64 filters, 32 kB; four blocks on a multiprocessor load and multiply in turn. grid:
-/// halves of the parts, tiles of taps, tiles of filters.
+/// dw[k, c, r, s] of 64 filters and 64 taps, summed over `tilesPerBlock` tiles of outputs. The two halves of a block
+/// take the upper and the lower rows of a tile and write one split each; conv2d_add_parts adds the splits. As in fprop,
+/// a thread has 8 taps times 8 filters and reads 8 floats of the window and 8 of dy for 64 products. The tile of dy is
+/// 128 outputs by 64 filters, 32 kB, so four blocks share a multiprocessor. grid: pairs of splits, tiles of taps, tiles
+/// of filters.
 SPINEGRAD_KERNEL(conv2d_wgrad_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
-                 (const float* x, const float* dy, float* parts, Conv2dShape shape, StemWindow window, int32_t tiles,
+                 (const float* x, const float* dy, float* splits, Conv2dShape shape, StemWindow window, int32_t tiles,
                   int32_t tilesPerBlock)) {
   SPINEGRAD_DYNAMIC_SHARED(memory);
   float* const gradients = reinterpret_cast<float*>(memory);
   float* const pixels = gradients + stemRows * stemColumns * stemFilters;
   const int taps = shape.channels * shape.kernelH * shape.kernelW;
-  const int firstFilter = blockIdx.z * stemFilters, mine = threadIdx.x % 8 * 4;
+  const int firstFilter = blockIdx.z * stemFilters, filterOffset = threadIdx.x % 8 * 4;
   const int firstTap = blockIdx.y * stemTaps + threadIdx.x / 8 % 8, half = threadIdx.x / 64;
 
-  int offsets[8];  // of the thread's taps in the window
+  int offsets[8];  // the thread's taps in the window
 #pragma unroll
   for (int j = 0; j < 8; ++j) {
-    const int tap = min(firstTap + 8 * j, taps - 1);  // those behind the end are not written
+    const int tap = min(firstTap + 8 * j, taps - 1);  // taps beyond the end are not written
     const int c = tap / shape.kernelW / shape.kernelH, r = tap / shape.kernelW % shape.kernelH;
     offsets[j] = (c * window.rows + r) * window.columns + tap % shape.kernelW;
   }
 
-  float sums[8][8] = {};
+  float accumulators[8][8] = {};
   const int first = blockIdx.x * tilesPerBlock;
   for (int i = first; i < min(first + tilesPerBlock, tiles); ++i) {
-    const StemTile tile(shape, i);
-    __syncthreads();  // nobody reads the last tile any more
+    const OutputTile tile(shape, i);
+    __syncthreads();  // all threads have read the previous tile
     for (int chunk = threadIdx.x; chunk < stemRows * stemColumns * stemFilters / 4; chunk += stemThreads) {
       const int pixel = chunk / (stemFilters / 4), filter = firstFilter + chunk % (stemFilters / 4) * 4;
       const int p = tile.top + pixel / stemColumns, q = tile.left + pixel % stemColumns;
@@ -178,29 +182,29 @@ SPINEGRAD_KERNEL(conv2d_wgrad_stem, SPINEGRAD_BOUNDS(stemThreads, 4),
     __syncthreads();
 
     constexpr int rows = stemRows / 2;
-    const float* taken = gradients + half * rows * stemColumns * stemFilters + mine;
+    const float* gradientRow = gradients + half * rows * stemColumns * stemFilters + filterOffset;
     for (int p = half * rows; p < (half + 1) * rows; ++p) {
-      const float* seen = pixels + p * shape.strideH * window.columns;
+      const float* windowPixel = pixels + p * shape.strideH * window.columns;
 #pragma unroll 2
-      for (int q = 0; q < stemColumns; ++q, seen += shape.strideW, taken += stemFilters) {
-        const Float4 low = load<Float4>(taken), high = load<Float4>(taken + 32);
+      for (int q = 0; q < stemColumns; ++q, windowPixel += shape.strideW, gradientRow += stemFilters) {
+        const Float4 low = load<Float4>(gradientRow), high = load<Float4>(gradientRow + 32);
 #pragma unroll
         for (int j = 0; j < 8; ++j) {
-          const float value = seen[offsets[j]];
+          const float value = windowPixel[offsets[j]];
 #pragma unroll
-          for (int k = 0; k < 8; ++k) sums[j][k] += value * (k < 4 ? low[k] : high[k - 4]);
+          for (int k = 0; k < 8; ++k) accumulators[j][k] += value * (k < 4 ? low[k] : high[k - 4]);
         }
       }
     }
   }
 
-  float* const part = parts + (int64_t(blockIdx.x) * 2 + half) * shape.filters * taps;
+  float* const split = splits + (int64_t(blockIdx.x) * 2 + half) * shape.filters * taps;
 #pragma unroll
   for (int j = 0; j < 8; ++j) {
 #pragma unroll
     for (int k = 0; k < 8; ++k) {
-      const int filter = firstFilter + mine + k % 4 + 32 * (k / 4), tap = firstTap + 8 * j;
-      if (filter < shape.filters && tap < taps) part[int64_t(filter) * taps + tap] = sums[j][k];
+      const int filter = firstFilter + filterOffset + k % 4 + 32 * (k / 4), tap = firstTap + 8 * j;
+      if (filter < shape.filters && tap < taps) split[int64_t(filter) * taps + tap] = accumulators[j][k];
     }
   }
 }

@@ -1,7 +1,8 @@
-// dropout: y = x / (1 - p) where a uniform number of (seed, step, element) is >= p, else 0. Elements are counted
-// row-major in groups of 1024 made from 256 Philox blocks: element 1024 g + 256 j + i takes word j of block 256 g + i.
-// So a thread makes one block and serves four elements, and neighbours touch neighbouring addresses. The ten rounds
-// cost about 25 integer multiplications an element: bound by memory on all but the smallest GPUs.
+// dropout: y = x / (1 - p) if a uniform number of (seed, step, element) is >= p, else 0. Elements are numbered
+// row-major in groups of 1024, and a group uses 256 Philox blocks: element 1024 g + 256 j + i takes word j of block 256
+// g + i. A thread computes one block for its four elements, and neighbouring threads access neighbouring addresses.
+// Bound by memory on all but the smallest GPUs: the ten rounds of Philox cost about 25 integer multiplications per
+// element.
 #include "kernels/lib/kernel.cuh"
 #include "native/engine/philox.h"
 
@@ -10,7 +11,7 @@ SPINEGRAD_KERNEL(dropout_forward, 256,
                   float scale)) {
   const Philox philox{{static_cast<uint32_t>(seed), static_cast<uint32_t>(Purpose::dropout)}};
   const int64_t blocks = ceilDivide<int64_t>(count, 1024) * 256;
-  for (int64_t block = globalThread(); block < blocks; block += allThreads()) {
+  for (int64_t block = globalThread(); block < blocks; block += gridThreads()) {
     const Philox::Block words = philox(static_cast<uint32_t>(block), 0, static_cast<uint32_t>(step), 0);
     const int64_t first = block / 256 * 1024 + block % 256;
     for (int j = 0; j < 4; ++j) {

@@ -1,16 +1,16 @@
-// What the kernels of mse and smoothL1 and their launcher agree on.
+// Types and constants that the kernels of mse and smoothL1 and their launcher share.
 #pragma once
 
 #include <stdint.h>
 
 namespace spinegrad {
 
-/// Elements that one block adds up; see sum.h.
-constexpr int64_t lossPiece = 4096;
+/// Elements per block; see sum.h.
+constexpr int64_t lossChunk = 4096;
 
 struct LossSums {
   double terms, weights;
-  /// The least position of a negative weight; the number of elements where there is none.
+  /// The position of the first negative weight, or the number of elements.
   int64_t negative;
 };
 

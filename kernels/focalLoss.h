@@ -1,4 +1,4 @@
-// What the kernels of focalLoss and their launcher agree on.
+// Types that the kernels of focalLoss and their launcher share.
 #pragma once
 
 #include <stdint.h>
@@ -8,27 +8,27 @@ namespace spinegrad {
 struct FocalLossParameters {
   float gamma, smoothing;
   int32_t ignoreIndex;
-  /// Columns of the logits.
+  /// The columns of the logits.
   int32_t classes;
-  /// One a class.
+  /// One weight per class.
   const float* alpha;
-  /// Sigmoid: whether the negative answer weighs 1 - alpha; else it weighs alpha, which is 1.
+  /// Sigmoid: the weight of the negative term is 1 - alpha if set, else alpha, which is then 1.
   int32_t weighted;
 };
 
-/// Over a block's part: terms of the loss, sum of the targets' alpha, number of targets; and the first target that is
-/// neither valid nor ignored, or the largest number.
+/// Sums of one block: terms of the loss, alpha of the targets, number of targets. `invalid` is the position of the
+/// first target that is neither valid nor ignored, or INT64_MAX.
 struct FocalLossSums {
   double terms, weights, count;
   int64_t invalid;
 };
 
-/// What to report when the data is wrong (native/cuda/runtime/status.h).
+/// The report for each error that only the data can show (native/cuda/runtime/status.h).
 struct FocalLossReports {
   int32_t invalid, allIgnored, noWeight;
 };
 
-/// Numbers of FocalLossAttributes::Reduction.
+/// The values of FocalLossAttributes::Reduction.
 constexpr int32_t focalLossSum = 0, focalLossMean = 1, focalLossWeightedMean = 2;
 
 }  // namespace spinegrad

@@ -1,12 +1,12 @@
-// What the products of kernels/lib/gemm.cuh and their launchers agree on.
+// Constants that kernels/lib/gemm.cuh and its launchers share.
 #pragma once
 
 #include <stdint.h>
 
 namespace spinegrad {
 
-/// Values of the depth that a stage of shared memory holds, and the stages.
-constexpr int32_t gemmDepth = 16;
+/// K per step of the main loop, and the stages of its pipeline.
+constexpr int32_t gemmTileK = 16;
 constexpr int32_t gemmStages = 4;
 
 }  // namespace spinegrad

@@ -1,34 +1,36 @@
-// What the kernels of infoNCE and their launcher agree on.
+// Types and constants that the kernels of infoNCE and their launcher share.
 #pragma once
 
 #include <stdint.h>
 
 namespace spinegrad {
 
-/// Rows and columns of a tile of similarities, embedding values of a step, and of a block's part of the gradient.
-constexpr int32_t infoNCETile = 64, infoNCEStep = 32, infoNCEGradient = 128;
+/// Rows and columns of a tile of similarities, K per step, and columns of the gradient per block.
+constexpr int32_t infoNCETile = 64, infoNCETileK = 32, infoNCEGradient = 128;
 
 struct InfoNCEProblem {
-  /// [rows, depth] and [rows].
+  /// [rows, dimension] and [rows].
   const float* embeddings;
   const int32_t* labels;
-  int32_t rows, depth;
-  /// log(1 / temperature) on the device, or null: then `scale` is 1 / temperature.
+  int32_t rows, dimension;
+  /// log(1 / temperature) on the device; if null, `scale` is 1 / temperature.
   const float* logScale;
   float scale;
-  /// Where the mean over the positives stands.
-  int32_t inside;
-  /// Column tiles that a block goes over; the splits of the columns lie along the grid's y.
-  int32_t tilesOfSplit;
+  /// Whether the mean over the positives is inside the logarithm.
+  int32_t meanInside;
+  /// Column tiles per split. The splits of the columns are the grid's y.
+  int32_t tilesPerSplit;
 };
 
-/// What one split of the columns adds to a row: the largest similarity and the sum of exponentials relative to it, and
-/// of the positives either the same two (mean inside) or the sum of their similarities (outside).
-struct alignas(16) InfoNCEPart {
-  float most, sum, positive, positiveSum;
+/// The contribution of one split of the columns to a row: the maximum similarity and the sum of exponentials relative
+/// to it. `positive` and `positiveSumExp` are the same for the positives (mean inside), or `positive` is the sum of
+/// their similarities (mean outside).
+struct alignas(16) InfoNCESplit {
+  float rowMax, sumExp, positive, positiveSumExp;
 };
 
-/// log-sum-exp of each row over all others, and over its positives (mean inside) or null; infinite without positives.
+/// log-sum-exp of each row over all other rows, and over its positives (mean inside) or null; infinite for a row
+/// without positives.
 struct InfoNCELogSums {
   float *all, *positive;
 };

@@ -1,10 +1,9 @@
-// l2Normalize: y = x / r with r = max(|x|, eps), for each row of x [rows, columns]. Backward, with r kept from forward:
-// dx = (dy - y (y . dy)) / r, and dy / eps for a row shorter than eps, whose divisor is constant. Squares are added in
-// double: no row overflows or vanishes.
+// l2Normalize: y = x / r with r = max(|x|, eps) for each row of x [rows, columns]. Backward uses the r of forward:
+// dx = (dy - y (y . dy)) / r, or dy / eps for a row shorter than eps, whose divisor is constant. Squares are added in
+// double, so no row overflows or underflows.
 //
-// A warp takes a row, each lane every 32nd value: whole lines, whatever the number of columns, and a sum without shared
-// memory. Embeddings are 128 wide: four values a lane, 0.5 KB a row in and out; at 512 rows the launch is what it
-// costs.
+// A warp takes a row with lanes across the columns: it reads whole lines and needs no shared memory for the sum. A row
+// of 128 values is 0.5 KB in and out; at 512 rows the launch is the cost.
 #include "kernels/lib/reduce.cuh"
 
 namespace {
@@ -12,7 +11,7 @@ namespace {
 /// Calls visit(row) for each row of this warp.
 template <class Visit>
 __device__ __forceinline__ void eachRow(int64_t rows, Visit visit) {
-  const int64_t warps = allThreads() / 32;
+  const int64_t warps = gridThreads() / 32;
   for (int64_t row = globalThread() / 32; row < rows; row += warps) visit(row);
 }
 

@@ -1,10 +1,10 @@
-// mse: the squared difference of prediction and target, weighted; see lib/elementwiseLoss.cuh. Bound by memory.
+// mse: the weighted squared difference of prediction and target; see lib/elementwiseLoss.cuh. Bound by memory.
 #include "kernels/lib/elementwiseLoss.cuh"
 
 SPINEGRAD_KERNEL(mse_sums, 256,
                  (const float* prediction, const float* target, const float* weight, double, LossSums* partials,
                   int64_t count)) {
-  lossPieceSums(prediction, target, weight, partials, count, [](double d) { return d * d; });
+  lossChunkSums(prediction, target, weight, partials, count, [](double d) { return d * d; });
 }
 
 SPINEGRAD_KERNEL(mse_backward, 256,

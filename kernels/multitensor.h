@@ -1,26 +1,26 @@
-// The table by which one launch works on many tensors at once (parameters, their gradients, their moments). The tensors
-// are cut into pieces of fixed size and a block takes a piece, so that many small tensors keep the device as busy as a
-// large one. The table is a parameter of the kernel: nothing is uploaded, and a captured launch carries it along.
+// The table for kernels that process many tensors in one launch: parameters, their gradients, their moments. Tensors
+// are divided into chunks of fixed size and each block processes one chunk, so many small tensors occupy the device as
+// well as a large one. The table is a kernel parameter: it needs no upload, and a captured launch keeps it.
 #pragma once
 
 #include <stdint.h>
 
 namespace spinegrad {
 
-constexpr int32_t multitensorPiece = 8192;
+constexpr int32_t multitensorChunk = 8192;
 
-/// Tensors in tuples of `width`, as many as the 4 KB of a kernel's parameters take.
+/// Up to `maxTuples` tuples of `width` tensors, the number that fits into the 4 KB of kernel parameters.
 template <int width>
 struct Multitensor {
-  static constexpr int32_t most = 3840 / (8 * width + 12);
+  static constexpr int32_t maxTuples = 3840 / (8 * width + 12);
 
   int32_t tuples;
-  /// Of the whole list, where it takes several launches: the first of this launch.
-  int32_t piecesBefore;
-  /// Piece of this launch with which each tuple begins.
-  int32_t firstPiece[most];
-  int64_t size[most];
-  float* values[most][width];
+  /// If the list takes several launches, the number of chunks in the launches before this one.
+  int32_t chunksBefore;
+  /// The first chunk of each tuple, counted in this launch.
+  int32_t firstChunk[maxTuples];
+  int64_t size[maxTuples];
+  float* values[maxTuples][width];
 };
 
 }  // namespace spinegrad

@@ -1,4 +1,4 @@
-// smoothL1: with d = prediction - target, d^2 / (2 beta) where |d| < beta, else |d| - beta / 2; weighted; see
+// smoothL1: with d = prediction - target, the weighted d^2 / (2 beta) if |d| < beta, else |d| - beta / 2; see
 // lib/elementwiseLoss.cuh. Bound by memory.
 #include "kernels/lib/elementwiseLoss.cuh"
 
@@ -6,7 +6,7 @@ SPINEGRAD_KERNEL(smoothL1_sums, 256,
                  (const float* prediction, const float* target, const float* weight, double beta, LossSums* partials,
                   int64_t count)) {
   const double curvature = 1 / (2 * beta);
-  lossPieceSums(prediction, target, weight, partials, count, [=](double difference) {
+  lossChunkSums(prediction, target, weight, partials, count, [=](double difference) {
     const double d = fabs(difference);
     return d < beta ? d * d * curvature : d - beta / 2;
   });

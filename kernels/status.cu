@@ -1,6 +1,6 @@
-// The check of labels and indices, which only the data can tell: the first value outside [low, high] is reported. They
-// are as many as there are samples in a batch, so one block looks at all of them; its answer does not depend on which
-// thread comes first.
+// Checks labels and indices, which are known only on the device, and reports the first value outside [low, high]. There
+// are as many as samples in a batch, so one block checks all of them; the result does not depend on the order of the
+// threads.
 #include "kernels/lib/reduce.cuh"
 #include "kernels/lib/status.cuh"
 

@@ -1,5 +1,5 @@
-// What kernels leave behind when the data is wrong (a label out of range, a negative weight): one word on the device,
-// read with the next download. Shared by kernels and their launchers.
+// The status that kernels write if the data is invalid (a label out of range, a negative weight): one struct on the
+// device, read with the next download.
 #pragma once
 
 #include <stdint.h>
@@ -7,7 +7,7 @@
 namespace spinegrad {
 
 struct Status {
-  /// 0: nothing. Else what to say (native/cuda/runtime/status.h), filled in with the two numbers below.
+  /// 0, or the number of the message (native/cuda/runtime/status.h). The message contains the two values below.
   int32_t report;
   int32_t value;
   int64_t position;

@@ -1,11 +1,11 @@
-// What the kernels of sum and their launcher agree on.
+// Constants that the kernels of sum and their launcher share.
 #pragma once
 
 #include <stdint.h>
 
 namespace spinegrad {
 
-/// Elements that one block adds up. It does not depend on the device, so neither does the order of the sum.
-constexpr int64_t sumPiece = 16384;
+/// Elements per block. Independent of the device, and so is the order of the sum.
+constexpr int64_t sumChunk = 16384;
 
 }  // namespace spinegrad

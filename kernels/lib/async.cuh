@@ -1,12 +1,12 @@
-// cp.async: copies from global to shared memory that pass no register and run while the thread goes on.
+// cp.async: asynchronous copies from global to shared memory that need no registers.
 //
-//     copyAsync16(&tile[next][...], source, inside);   // any number of them
-//     commitGroup();                                   // what was issued since the last one is one group
-//     waitGroup<1>();                                  // all of this thread's groups but the newest 1 have landed
-//     __syncthreads();                                 // now those of the other threads have, too
+//     copyAsync16(&tile[next][...], source, inside);   // any number of copies
+//     commitGroup();                                   // groups the copies since the last commitGroup()
+//     waitGroup<1>();                                  // all groups of this thread but the newest 1 are complete
+//     __syncthreads();                                 // and those of the other threads
 //
-// Where `valid` is false zeros are written and nothing is read. Addresses are multiples of the size on both sides.
-// sm_75 has no such instruction: there the copy goes through registers at once, and waiting is free.
+// A copy with `valid` false writes zeros and reads nothing. Both addresses are multiples of the size. sm_75 has no
+// cp.async: there a copy goes through registers and is complete at once.
 #pragma once
 
 #include "kernels/lib/kernel.cuh"

@@ -1,6 +1,6 @@
-// What mse and smoothL1 share: a weighted term for each pair (prediction, target), added up by pieces of fixed size in
-// double precision, and the gradient for the prediction. A pair of weight 0 adds nothing, whatever its values; a null
-// `weight` is all ones.
+// The common part of mse and smoothL1: a weighted term per pair (prediction, target), summed by chunks of fixed size in
+// double precision, and the gradient of the prediction. A pair of weight 0 adds nothing, even if its values are not
+// finite. If `weight` is null, all weights are 1.
 #pragma once
 
 #include "kernels/elementwiseLoss.h"
@@ -15,12 +15,12 @@ struct Min {
   }
 };
 
-/// term(difference) in double precision. One block a piece.
+/// Sums of one chunk per block. term(difference) is in double precision.
 template <class Term>
-__device__ __forceinline__ void lossPieceSums(const float* prediction, const float* target, const float* weight,
+__device__ __forceinline__ void lossChunkSums(const float* prediction, const float* target, const float* weight,
                                               LossSums* partials, int64_t count, Term term) {
-  const int64_t first = blockIdx.x * lossPiece;
-  const int64_t end = first + lossPiece < count ? first + lossPiece : count;
+  const int64_t first = blockIdx.x * lossChunk;
+  const int64_t end = first + lossChunk < count ? first + lossChunk : count;
   double terms = 0, weights = 0;
   int64_t negative = count;
   for (int64_t i = first + threadIdx.x; i < end; i += blockDim.x) {
@@ -33,13 +33,13 @@ __device__ __forceinline__ void lossPieceSums(const float* prediction, const flo
   if (threadIdx.x == 0) partials[blockIdx.x] = sums;
 }
 
-/// slope(difference) is the term's derivative; gradient = dy / divisor * weight * slope.
+/// gradient = dy / divisor * weight * slope(difference), where slope is the derivative of the term.
 template <class Slope>
 __device__ __forceinline__ void lossGradient(const float* prediction, const float* target, const float* weight,
                                              const float* divisor, const float* dy, float* gradient, int64_t count,
                                              Slope slope) {
   const float factor = *dy / *divisor;
-  for (int64_t i = globalThread(); i < count; i += allThreads()) {
+  for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     const float w = weight == nullptr ? 1.0f : weight[i];
     gradient[i] = w == 0 ? 0.0f : slope(prediction[i] - target[i]) * (factor * w);
   }

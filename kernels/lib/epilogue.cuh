@@ -1,4 +1,4 @@
-// The end of conv2d's fprop, the same in all of its kernels: residual and ReLU, on what already has its bias.
+// The epilogue of conv2d's fprop, shared by all of its kernels: residual and ReLU of a value that includes its bias.
 #pragma once
 
 #include "kernels/conv2d.h"
@@ -6,13 +6,13 @@
 
 namespace spinegrad {
 
-__device__ __forceinline__ float finished(float value, const Conv2dEpilogue& epilogue, int64_t at) {
+__device__ __forceinline__ float applyEpilogue(float value, const Conv2dEpilogue& epilogue, int64_t at) {
   if (epilogue.residual != nullptr) value += epilogue.residual[at];
   return epilogue.relu && value < 0 ? 0.0f : value;
 }
 
-/// Four values that lie behind each other, from `at` on.
-__device__ __forceinline__ Float4 finished(Float4 values, const Conv2dEpilogue& epilogue, int64_t at) {
+/// The same for four contiguous values from `at`.
+__device__ __forceinline__ Float4 applyEpilogue(Float4 values, const Conv2dEpilogue& epilogue, int64_t at) {
   const Float4 residual = epilogue.residual != nullptr ? load<Float4>(epilogue.residual + at) : Float4{};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {

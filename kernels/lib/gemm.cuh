@@ -1,30 +1,12 @@
-// The product of two matrices on tensor cores: a block computes a tile of C [M, N] = A [M, depth] B [depth, N]. Where A
-// and B come from is the affair of two sources (lib/convolution.cuh has those of conv2d), where C goes of an output.
+// GEMM on tensor cores: a block computes one tile of C [M, N] = A [M, K] B [K, N]. A and B are read through tile
+// iterators and C is written through an output functor (lib/convolution.cuh), so a convolution needs no matrix in
+// memory.
 //
-// The depth is walked in steps of 16. The tiles of a step (16 deep, so M x 16 and 16 x N floats) come by cp.async into
-// one of four stages of shared memory, three steps ahead of their use, which hides about three times the time of a
-// step; one barrier a step says that a tile is there and that the oldest stage is free again.
-//
-// A tile lies in shared memory as it lies in global memory, in chunks of 16 bytes, since only so can cp.async move it.
-// There are two ways, and for both an XOR spreads what a warp reads at once over all 32 banks:
-//
-//   rows       a row of the tile is a row of A (a column of B), 16 values of the depth: 4 chunks, chunk c of row r at
-//              c ^ (r / 2 & 3). ldmatrix reads 8 rows of one chunk: two rows fill the banks, so the XOR tells the
-//              four pairs apart.
-//   columns    a row of the tile is one value of the depth, and holds neighbouring rows of A (columns of B): chunk c of
-//              row k at c ^ 2 (k & 3). A fragment wants 8 neighbours of 4 such rows: ordinary loads of 4 bytes, 8
-//              chunks apart by the XOR. It costs shared memory no more than ldmatrix does, a word a lane and cycle.
-//
-// A warp multiplies a tile of 64 x 32 from registers: for 8 of the depth it reads (64 + 32) 8 floats and does 64 32 8
-// products. Four such warps read 12 kB, 96 passes of 128 bytes, in the 128 cycles that an A100's multiprocessor takes
-// for their 65,536 products in TF32 (512 a cycle); an H100 has 1024 a cycle, so there shared memory sets the pace, at
-// two thirds of the peak. Warps of 32 x 32 read 64 passes for 64 cycles of products.
-//
-// Precision is that of the fragments: values are float32 in memory and are rounded on the way into the tensor core, to
-// TF32 (10 bits of mantissa) or bf16 (7), sums are float32. A bf16 product is 16 deep and packs two values a register;
-// as the order along the depth is free, so long as A and B agree, two fragments of 8 read as for TF32 make one of 16.
-// It takes half the time in the tensor cores and reads as much as before, so the gain is the third that was left to
-// them.
+// The main loop is a cp.async pipeline of four stages. A step multiplies tiles of M x 16 and 16 x N while the copies of
+// the next three steps are in flight; one barrier per step publishes a stage and frees the oldest. On sm_90 it is bound
+// by instruction issue: with tiles of 128 x 64 in TF32 a warp issues 303 instructions per step of fprop and 343 per
+// step of wgrad (CUDA 13.0). 32 of them are mma. The four warps of a block run on four schedulers, so a step takes at
+// least 303 cycles, while the tensor cores need 128 and shared memory 192.
 #pragma once
 
 #include "kernels/gemm.h"
@@ -34,24 +16,27 @@
 
 namespace spinegrad {
 
-/// A block's tile and its warps' tiles, in rows of A and columns of B.
-template <int blockRows, int blockColumns, int ofWarpRows, int ofWarpColumns>
-struct GemmTile {
-  static constexpr int rows = blockRows, columns = blockColumns;
-  static constexpr int warpRows = ofWarpRows, warpColumns = ofWarpColumns;
-  static constexpr int threads = rows / warpRows * (columns / warpColumns) * 32;
+/// The tile of a block and the tile of each of its warps.
+template <int blockM, int blockN, int ofWarpM, int ofWarpN>
+struct GemmShape {
+  static constexpr int M = blockM, N = blockN, warpM = ofWarpM, warpN = ofWarpN;
+  static constexpr int threads = M / warpM * (N / warpN) * 32;
 };
 
+// Values are float32 in memory and are rounded when a fragment is built, to TF32 (10 mantissa bits) or bf16 (7).
+// Accumulators are float32. A bf16 fragment covers 16 values of K and is packed from two fragments of 8; the order of
+// values along K does not matter as long as A and B agree.
+
 struct Tf32 {
-  static constexpr int slices = 1;  // fragments of 8 that one product takes
+  static constexpr int fragmentsPerMma = 1;  // fragments of 8 values of K
   using A = uint32_t[4];
   using B = uint32_t[2];
 
-  static __device__ __forceinline__ void packA(A& to, const uint32_t (&from)[slices][4]) {
+  static __device__ __forceinline__ void packA(A& to, const uint32_t (&from)[fragmentsPerMma][4]) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) to[i] = toTf32(__uint_as_float(from[0][i]));
   }
-  static __device__ __forceinline__ void packB(B& to, const uint32_t (&from)[slices][2]) {
+  static __device__ __forceinline__ void packB(B& to, const uint32_t (&from)[fragmentsPerMma][2]) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) to[i] = toTf32(__uint_as_float(from[0][i]));
   }
@@ -62,16 +47,16 @@ struct Tf32 {
 };
 
 struct Bf16 {
-  static constexpr int slices = 2;
+  static constexpr int fragmentsPerMma = 2;
   using A = uint32_t[4];
   using B = uint32_t[2];
 
-  static __device__ __forceinline__ void packA(A& to, const uint32_t (&from)[slices][4]) {
+  static __device__ __forceinline__ void packA(A& to, const uint32_t (&from)[fragmentsPerMma][4]) {
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       to[i] = packBf16(__uint_as_float(from[i / 2][i % 2]), __uint_as_float(from[i / 2][i % 2 + 2]));
   }
-  static __device__ __forceinline__ void packB(B& to, const uint32_t (&from)[slices][2]) {
+  static __device__ __forceinline__ void packB(B& to, const uint32_t (&from)[fragmentsPerMma][2]) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) to[i] = packBf16(__uint_as_float(from[i][0]), __uint_as_float(from[i][1]));
   }
@@ -81,135 +66,146 @@ struct Bf16 {
   }
 };
 
-/// The float at which a chunk lies in a tile stored by rows.
-__device__ __forceinline__ int placeInRows(int row, int chunk) {
-  return row * gemmDepth + (chunk ^ (row >> 1 & 3)) * 4;
+// cp.async moves 16-byte vectors and cannot transpose, so a tile keeps the order of global memory. An XOR swizzle keeps
+// both orders free of bank conflicts.
+
+/// The offset, in floats, of a vector in a K-major tile. A tile row is a row of A (column of B) and holds 16 values of
+/// K, four vectors. ldmatrix reads one vector of 8 rows: two rows fill the 32 banks, and the XOR separates the four
+/// pairs.
+__device__ __forceinline__ int swizzleKMajor(int row, int vector) {
+  return row * gemmTileK + (vector ^ (row >> 1 & 3)) * 4;
 }
 
-/// And by columns, `width` floats a row.
+/// The same in an MN-major tile. A tile row is one value of K and holds `width` neighbouring rows of A (columns of B).
+/// A fragment takes 8 neighbours from each of 4 tile rows with 4-byte loads; the XOR puts the 4 rows into different
+/// banks.
 template <int width>
-__device__ __forceinline__ int placeInColumns(int k, int chunk) {
-  return k * width + (chunk ^ (k & 3) << 1) * 4;
+__device__ __forceinline__ int swizzleMNMajor(int k, int vector) {
+  return k * width + (vector ^ (k & 3) << 1) * 4;
 }
 
-/// The word of lane (g, t) at depth k = 8 slice + 4 half + t, column first + offset + g: `first` is a multiple of 32
-/// and `offset` a constant multiple of 8, so that all words of a tile share four addresses, by the XOR of offset / 8
-/// and t.
+/// The word of an MN-major tile that lane (g, t) holds of a fragment: k = 8 fragment + 4 half + t, column first +
+/// offset
+/// + g. `first` is a multiple of 32 and `offset` a constant multiple of 8, so all words of a tile share four addresses,
+/// one for each XOR of offset / 8 and t.
 template <int width>
-__device__ __forceinline__ uint32_t wordInColumns(const float* tile, int slice, int half, int first, int offset) {
+__device__ __forceinline__ uint32_t loadMNMajor(const float* tile, int fragment, int half, int first, int offset) {
   const int g = laneId() / 4, t = laneId() % 4;
-  const int place = t * width + first + g + (offset / 8 % 4 ^ t) * 8;
-  return __float_as_uint(tile[place + (8 * slice + 4 * half) * width + offset / 32 * 32]);
+  const int position = t * width + first + g + (offset / 8 % 4 ^ t) * 8;
+  return __float_as_uint(tile[position + (8 * fragment + 4 * half) * width + offset / 32 * 32]);
 }
 
-/// The fragment of A for the 16 rows from first + offset, 8 of the depth from 8 slice.
-template <bool byRows, int width>
-__device__ __forceinline__ void readA(uint32_t (&a)[4], const float* tile, int first, int offset, int slice) {
-  if constexpr (byRows) {
-    ldmatrix(a, tile + placeInRows(first + offset + laneId() % 16, 2 * slice + laneId() / 16));
+/// The fragment of A for the 16 rows from first + offset and the 8 values of K from 8 * fragment.
+template <bool kMajor, int width>
+__device__ __forceinline__ void loadFragmentA(uint32_t (&a)[4], const float* tile, int first, int offset,
+                                              int fragment) {
+  if constexpr (kMajor) {
+    ldmatrix(a, tile + swizzleKMajor(first + offset + laneId() % 16, 2 * fragment + laneId() / 16));
   } else {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) a[i] = wordInColumns<width>(tile, slice, i / 2, first, offset + 8 * (i % 2));
+    for (int i = 0; i < 4; ++i) a[i] = loadMNMajor<width>(tile, fragment, i / 2, first, offset + 8 * (i % 2));
   }
 }
 
-/// The fragments of B for two times 8 columns from first + offset.
-template <bool byRows, int width>
-__device__ __forceinline__ void readB(uint32_t (&left)[2], uint32_t (&right)[2], const float* tile, int first,
-                                      int offset, int slice) {
-  if constexpr (byRows) {
+/// Two fragments of B: the 8 columns from first + offset, and the 8 after them.
+template <bool kMajor, int width>
+__device__ __forceinline__ void loadFragmentsB(uint32_t (&left)[2], uint32_t (&right)[2], const float* tile, int first,
+                                               int offset, int fragment) {
+  if constexpr (kMajor) {
     uint32_t both[4];
     const int column = first + offset + laneId() % 8 + laneId() / 16 * 8;
-    ldmatrix(both, tile + placeInRows(column, 2 * slice + laneId() / 8 % 2));
+    ldmatrix(both, tile + swizzleKMajor(column, 2 * fragment + laneId() / 8 % 2));
     left[0] = both[0], left[1] = both[1], right[0] = both[2], right[1] = both[3];
   } else {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      left[i] = wordInColumns<width>(tile, slice, i, first, offset);
-      right[i] = wordInColumns<width>(tile, slice, i, first, offset + 8);
+      left[i] = loadMNMajor<width>(tile, fragment, i, first, offset);
+      right[i] = loadMNMajor<width>(tile, fragment, i, first, offset + 8);
     }
   }
 }
 
-/// Adds up the block's tile and writes it; the stages are its dynamic shared memory. `a.fetch(tile)` and
-/// `b.fetch(tile)` issue the copies of one step and move on to the next. `output.row(i)` is where row i of the tile
-/// begins in the result, at the tile's first column, or negative; `output.columns` of the tile exist, a multiple of 4.
-/// `output.observe` sees a warp's sums, `output.bias(i)` is added to the four columns from i, `output.store` takes the
-/// rest of the way.
-template <class Tile, class Precision, class A, class B, class Output>
-__device__ __forceinline__ void multiplyTile(A a, B b, int steps, const Output& output) {
-  constexpr int tileA = Tile::rows * gemmDepth, stage = (Tile::rows + Tile::columns) * gemmDepth;
-  constexpr int rowBlocks = Tile::warpRows / 16, columnBlocks = Tile::warpColumns / 8;
-  constexpr int warpsAcross = Tile::columns / Tile::warpColumns;
+/// Computes one tile: main loop, then epilogue, in the block's dynamic shared memory.
+///
+/// `a.fetch(tile)` and `b.fetch(tile)` issue the copies of one K step and advance to the next. `output.accumulateStats`
+/// sees the accumulators of a warp. `output.row(i)` is the offset in the result of the tile's row i and first column,
+/// or negative if the row does not exist; `output.columns`, a multiple of 4, counts the columns that exist.
+/// `output.bias(i)` is added to the four columns from i, and `output.store` applies the rest of the epilogue and
+/// writes.
+template <class Shape, class Precision, class A, class B, class Output>
+__device__ __forceinline__ void gemm(A a, B b, int steps, const Output& output) {
+  constexpr int tileA = Shape::M * gemmTileK, stage = (Shape::M + Shape::N) * gemmTileK;
+  constexpr int mmasM = Shape::warpM / 16, mmasN = Shape::warpN / 8;
+  constexpr int warpsAcross = Shape::N / Shape::warpN;
   SPINEGRAD_DYNAMIC_SHARED(memory);
   float* const stages = reinterpret_cast<float*>(memory);
-  const int warpRow = warpId() / warpsAcross * Tile::warpRows, warpColumn = warpId() % warpsAcross * Tile::warpColumns;
+  const int warpRow = warpId() / warpsAcross * Shape::warpM, warpColumn = warpId() % warpsAcross * Shape::warpN;
 
-  float sums[rowBlocks][columnBlocks][4] = {};
+  float accumulators[mmasM][mmasN][4] = {};
   const auto fetch = [&](int step) {
     if (step < steps) {
       float* const tile = stages + step % gemmStages * stage;
       a.fetch(tile);
       b.fetch(tile + tileA);
     }
-    commitGroup();  // an empty one behind the end, so that the newest but two is always the one that is needed
+    commitGroup();  // also after the last step: waitGroup() counts groups
   };
 
   for (int step = 0; step < gemmStages - 1; ++step) fetch(step);
   for (int step = 0; step < steps; ++step) {
     waitGroup<gemmStages - 2>();
     __syncthreads();
-    fetch(step + gemmStages - 1);  // into the stage that everyone has left behind
+    fetch(step + gemmStages - 1);  // into the stage of step - 1, which no thread reads any more
     const float* const tile = stages + step % gemmStages * stage;
 #pragma unroll
-    for (int slice = 0; slice < gemmDepth / 8; slice += Precision::slices) {
-      typename Precision::B right[columnBlocks];
+    for (int fragment = 0; fragment < gemmTileK / 8; fragment += Precision::fragmentsPerMma) {
+      typename Precision::B fragmentsB[mmasN];
 #pragma unroll
-      for (int i = 0; i < columnBlocks; i += 2) {
-        uint32_t words[2][Precision::slices][2];
+      for (int i = 0; i < mmasN; i += 2) {
+        uint32_t words[2][Precision::fragmentsPerMma][2];
 #pragma unroll
-        for (int j = 0; j < Precision::slices; ++j)
-          readB<B::byRows, Tile::columns>(words[0][j], words[1][j], tile + tileA, warpColumn, 8 * i, slice + j);
-        Precision::packB(right[i], words[0]);
-        Precision::packB(right[i + 1], words[1]);
+        for (int j = 0; j < Precision::fragmentsPerMma; ++j)
+          loadFragmentsB<B::kMajor, Shape::N>(words[0][j], words[1][j], tile + tileA, warpColumn, 8 * i, fragment + j);
+        Precision::packB(fragmentsB[i], words[0]);
+        Precision::packB(fragmentsB[i + 1], words[1]);
       }
 #pragma unroll
-      for (int i = 0; i < rowBlocks; ++i) {
-        uint32_t words[Precision::slices][4];
+      for (int i = 0; i < mmasM; ++i) {
+        uint32_t words[Precision::fragmentsPerMma][4];
 #pragma unroll
-        for (int j = 0; j < Precision::slices; ++j)
-          readA<A::byRows, Tile::rows>(words[j], tile, warpRow, 16 * i, slice + j);
-        typename Precision::A left;
-        Precision::packA(left, words);
-        Precision::multiply(sums[i], left, right);
+        for (int j = 0; j < Precision::fragmentsPerMma; ++j)
+          loadFragmentA<A::kMajor, Shape::M>(words[j], tile, warpRow, 16 * i, fragment + j);
+        typename Precision::A fragmentA;
+        Precision::packA(fragmentA, words);
+        Precision::multiply(accumulators[i], fragmentA, fragmentsB);
       }
     }
   }
   waitGroup<0>();
   __syncthreads();
-  output.observe(sums, warpRow, warpColumn);
+  output.accumulateStats(accumulators, warpRow, warpColumn);
 
-  // Lanes hold pieces of 8 bytes. 16 rows at a time pass through the warp's own part of the shared memory, from where a
-  // row leaves as whole lines; 8 floats more a row keep the banks of four rows apart.
-  constexpr int pitch = Tile::warpColumns + 8, chunks = Tile::warpColumns / 4, rowsAtOnce = 32 / chunks;
+  // A lane holds 8 bytes of a row. 16 rows at a time pass through the warp's part of shared memory, so that rows leave
+  // as whole lines. The pitch of 8 extra floats keeps four rows in different banks.
+  constexpr int pitch = Shape::warpN + 8, vectors = Shape::warpN / 4, rowsPerPass = 32 / vectors;
   float* const rows = stages + warpId() * 16 * pitch;
-  const int column = warpColumn + laneId() % chunks * 4;
+  const int column = warpColumn + laneId() % vectors * 4;
   const bool inside = column < output.columns;
   const Float4 bias = inside ? output.bias(column) : Float4{};
 #pragma unroll
-  for (int i = 0; i < rowBlocks; ++i) {
+  for (int i = 0; i < mmasM; ++i) {
 #pragma unroll
-    for (int j = 0; j < columnBlocks; ++j) {
+    for (int j = 0; j < mmasN; ++j) {
       float* const to = rows + accumulatorRow(0) * pitch + 8 * j + accumulatorColumn(0);
-      store(to, Float2{{sums[i][j][0], sums[i][j][1]}});
-      store(to + 8 * pitch, Float2{{sums[i][j][2], sums[i][j][3]}});
+      store(to, Float2{{accumulators[i][j][0], accumulators[i][j][1]}});
+      store(to + 8 * pitch, Float2{{accumulators[i][j][2], accumulators[i][j][3]}});
     }
     __syncwarp();
-#pragma unroll 1  // its addresses would live in registers that the sums need
-    for (int row = laneId() / chunks; row < 16; row += rowsAtOnce) {
+#pragma unroll 1  // unrolled, the addresses would take the registers of the accumulators
+    for (int row = laneId() / vectors; row < 16; row += rowsPerPass) {
       const int64_t start = output.row(warpRow + 16 * i + row);
       if (start < 0 || !inside) continue;
-      Float4 values = load<Float4>(rows + row * pitch + laneId() % chunks * 4);
+      Float4 values = load<Float4>(rows + row * pitch + laneId() % vectors * 4);
 #pragma unroll
       for (int k = 0; k < 4; ++k) values[k] += bias[k];
       output.store(start + column, values);

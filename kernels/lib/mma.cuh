@@ -1,24 +1,13 @@
-// Tensor cores: a warp multiplies a 16 x K tile by a K x 8 tile and adds the product to a 16 x 8 tile of float32. The
-// tiles lie spread over the registers of the 32 lanes. With g = lane / 4 and t = lane % 4, a lane holds
+// Tensor cores: a warp computes D = A B + C with tiles A (16 x K), B (K x 8) and C, D (16 x 8, float32), distributed
+// over the registers of its lanes. With g = lane / 4 and t = lane % 4, a lane holds
 //
-//   C, D (float[4])        row g + 8 (i / 2), column 2 t + i % 2                      accumulatorRow(i),
-//   accumulatorColumn(i) tf32, K = 8            a[i]: row g + 8 (i % 2), k = t + 4 (i / 2)                 one value a
-//   register
-//                          b[i]: k = t + 4 i, column g
-//   bf16, K = 16           a[i]: row g + 8 (i % 2), k = 2 t + 8 (i / 2) and the next  two a register, the lower k low
-//                          b[i]: k = 2 t + 8 i and the next, column g
-//   f16, K = 8             a[i]: row g + 8 i, k = 2 t and the next; b[0]: k = 2 t and the next, column g
+//   C, D (float[4])   row g + 8 (i / 2), column 2 t + i % 2: accumulatorRow(i), accumulatorColumn(i)
+//   tf32, K = 8       a[i]: row g + 8 (i % 2), k = t + 4 (i / 2)             b[i]: k = t + 4 i, column g
+//   bf16, K = 16      a[i]: row g + 8 (i % 2), k = 2 t + 8 (i / 2) and k + 1 b[i]: k = 2 t + 8 i and k + 1, column g
+//   f16, K = 8        a[i]: row g + 8 i, k = 2 t and k + 1                   b[0]: k = 2 t and k + 1, column g
 //
-// ldmatrix reads N (1, 2, 4) matrices of 8 rows of 16 bytes from shared memory: lanes 8 j ... 8 j + 7 give the
-// addresses of the rows of matrix j, and r[j] of a lane becomes the 4 bytes at row lane / 4, word lane % 4 of matrix j.
-// So A (row major) and B (stored as columns, K contiguous) come as above, for 16-bit and for 32-bit types. The
-// transposed form does so for 16-bit elements of matrices whose rows run the other way.
-//
-// A fragment of A against a row of B's, d[N] += a b[N], is N products to the tensor core and one meeting of the warp to
-// the simulator, which is several times as fast there.
-//
-// tf32 and bf16 need sm_80, f16 runs on sm_75. Where an instruction is missing, the kernel traps: a launch must
-// choose another one.
+// Two 16-bit values share a register, the lower k in the lower half. tf32 and bf16 need sm_80, f16 needs sm_75; a
+// kernel traps on an architecture without the instruction.
 #pragma once
 
 #include "kernels/lib/kernel.cuh"
@@ -38,7 +27,7 @@ __device__ __forceinline__ float fromBf16(uint16_t bits) { return __uint_as_floa
 #define SPINEGRAD_SM80(...) __trap()
 #endif
 
-/// Rounds to the 10 bits of mantissa that tf32 keeps, ties away from zero; the tensor core itself would cut them off.
+/// Rounds to the 10 mantissa bits of tf32, ties away from zero. The tensor core itself truncates.
 __device__ __forceinline__ uint32_t toTf32(float x) {
   uint32_t bits = 0;
 #if __CUDA_ARCH__ >= 800
@@ -49,7 +38,7 @@ __device__ __forceinline__ uint32_t toTf32(float x) {
   return bits;
 }
 
-/// Two floats rounded to nearest even, `low` in the lower half.
+/// Rounds two floats to nearest even, `low` in the lower half.
 __device__ __forceinline__ uint32_t packBf16(float low, float high) {
   uint32_t bits = 0;
 #if __CUDA_ARCH__ >= 800
@@ -87,6 +76,7 @@ __device__ __forceinline__ void mmaF16(float (&d)[4], const uint32_t (&a)[2], co
 
 #undef SPINEGRAD_SM80
 
+/// One fragment of A times N fragments of B.
 template <int N>
 __device__ __forceinline__ void mmaTf32(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2]) {
 #pragma unroll
@@ -109,6 +99,10 @@ __device__ __forceinline__ uint32_t matrixRow(const void* row) {
 }
 }  // namespace detail
 
+/// Loads N = 1, 2 or 4 matrices of 8 rows of 16 bytes from shared memory. Lanes 8 j ... 8 j + 7 pass the addresses of
+/// the rows of matrix j, and a lane receives in r[j] the 4 bytes at row lane / 4, word lane % 4 of matrix j. Row-major
+/// A, and B stored as columns, get the distribution above, for 16-bit and 32-bit types. ldmatrixTransposed() does the
+/// same for 16-bit matrices that are stored transposed.
 __device__ __forceinline__ void ldmatrix(uint32_t (&r)[1], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(r[0]) : "r"(detail::matrixRow(row)));
 }

@@ -1,5 +1,5 @@
-// Mean and squared deviations of values that are still in registers, by two passes over them, which lose no digits
-// whatever the mean; groups of them merge exactly (Chan, Golub and LeVeque 1979; kernels/batchNorm2d.cu).
+// Mean and squared deviations of values in registers. The two-pass formula is stable for any mean, and the results of
+// groups merge exactly (Chan, Golub and LeVeque 1979; kernels/batchNorm2d.cu).
 #pragma once
 
 #include "kernels/channelStatistics.h"
@@ -7,16 +7,16 @@
 
 namespace spinegrad {
 
-/// {mean, sum of squared deviations} of one channel's `count` values: value(i), i < N, where exists(i), of all lanes
-/// that differ in nothing below bit `lowest`. All lanes get them.
-template <int N, int lowest, class Value, class Exists>
+/// {mean, sum of squared deviations} of the `count` values of one channel: value(i), i < N, if exists(i), in all lanes
+/// whose numbers are equal modulo `laneStride`, a power of two. All these lanes get the result.
+template <int N, int laneStride, class Value, class Exists>
 __device__ __forceinline__ Float2 momentsOf(int count, Value value, Exists exists) {
-  float total = 0;
+  float sum = 0;
 #pragma unroll
-  for (int i = 0; i < N; ++i) total += exists(i) ? value(i) : 0.0f;
+  for (int i = 0; i < N; ++i) sum += exists(i) ? value(i) : 0.0f;
 #pragma unroll
-  for (int step = lowest; step < 32; step *= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
-  const float mean = total / static_cast<float>(count);
+  for (int step = laneStride; step < 32; step *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
+  const float mean = sum / static_cast<float>(count);
   float squares = 0;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
@@ -24,7 +24,7 @@ __device__ __forceinline__ Float2 momentsOf(int count, Value value, Exists exist
     squares += exists(i) ? deviation * deviation : 0.0f;
   }
 #pragma unroll
-  for (int step = lowest; step < 32; step *= 2) squares += __shfl_xor_sync(0xffffffffu, squares, step);
+  for (int step = laneStride; step < 32; step *= 2) squares += __shfl_xor_sync(0xffffffffu, squares, step);
   return {{mean, squares}};
 }
 

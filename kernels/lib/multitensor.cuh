@@ -1,8 +1,6 @@
-// Loops over the values of many tensors at once: see kernels/multitensor.h for the table.
-//
-// A block finds its piece by bisection in the table (constant memory, the same address for all threads) and goes over
-// it in 16-byte accesses; what is left of the last piece of a tensor is taken value by value. Memory is all that
-// counts.
+// Loops over the values of many tensors; kernels/multitensor.h describes the table. A block finds its chunk by
+// bisection in constant memory and processes it with 16-byte accesses, the last values of a tensor one by one. Bound by
+// memory.
 #pragma once
 
 #include "kernels/lib/kernel.cuh"
@@ -11,40 +9,40 @@
 
 namespace spinegrad {
 
-/// The part of a tuple of tensors that a block works on.
-struct MultitensorPart {
+/// The values that a block processes: `count` values from `first` of each tensor of a tuple.
+struct MultitensorRange {
   int32_t tuple, count;
   int64_t first;
 
   template <int width>
-  __device__ __forceinline__ explicit MultitensorPart(const Multitensor<width>& table) {
-    const auto piece = static_cast<int32_t>(blockIdx.x);
+  __device__ __forceinline__ explicit MultitensorRange(const Multitensor<width>& table) {
+    const auto chunk = static_cast<int32_t>(blockIdx.x);
     int32_t low = 0, high = table.tuples;
     while (high - low > 1) {
       const int32_t middle = (low + high) / 2;
-      (table.firstPiece[middle] <= piece ? low : high) = middle;
+      (table.firstChunk[middle] <= chunk ? low : high) = middle;
     }
     tuple = low;
-    first = int64_t(piece - table.firstPiece[low]) * multitensorPiece;
-    count = static_cast<int32_t>(min(table.size[low] - first, int64_t(multitensorPiece)));
+    first = int64_t(chunk - table.firstChunk[low]) * multitensorChunk;
+    count = static_cast<int32_t>(min(table.size[low] - first, int64_t(multitensorChunk)));
   }
 };
 
 namespace detail {
 
-template <int lanes, int width, class Visit>
-__device__ __forceinline__ void visitLanes(float* const (&at)[width], int32_t i, Visit visit) {
-  Packed<float, lanes> values[width];
+template <int vectorSize, int width, class Visit>
+__device__ __forceinline__ void visitVector(float* const (&at)[width], int32_t i, Visit visit) {
+  Packed<float, vectorSize> values[width];
 #pragma unroll
-  for (int member = 0; member < width; ++member) values[member] = load<Packed<float, lanes>>(at[member] + i);
+  for (int member = 0; member < width; ++member) values[member] = load<Packed<float, vectorSize>>(at[member] + i);
 #pragma unroll
-  for (int lane = 0; lane < lanes; ++lane) {
-    float one[width];
+  for (int element = 0; element < vectorSize; ++element) {
+    float tuple[width];
 #pragma unroll
-    for (int member = 0; member < width; ++member) one[member] = values[member][lane];
-    visit(one);
+    for (int member = 0; member < width; ++member) tuple[member] = values[member][element];
+    visit(tuple);
 #pragma unroll
-    for (int member = 0; member < width; ++member) values[member][lane] = one[member];
+    for (int member = 0; member < width; ++member) values[member][element] = tuple[member];
   }
 #pragma unroll
   for (int member = 0; member < width; ++member) {
@@ -54,17 +52,17 @@ __device__ __forceinline__ void visitLanes(float* const (&at)[width], int32_t i,
 
 }  // namespace detail
 
-/// Calls visit(values) for each tuple of values in this block's piece and writes back those members whose bit is set in
+/// Calls visit(values) for each tuple of values in this block's chunk and writes back the members whose bit is set in
 /// Visit::writes.
 template <int width, class Visit>
-__device__ __forceinline__ void visitPiece(const Multitensor<width>& table, const Visit& visit) {
-  const MultitensorPart part(table);
+__device__ __forceinline__ void visitChunk(const Multitensor<width>& table, const Visit& visit) {
+  const MultitensorRange range(table);
   float* at[width];
 #pragma unroll
-  for (int member = 0; member < width; ++member) at[member] = table.values[part.tuple][member] + part.first;
-  const int32_t whole = part.count / 4 * 4;
-  for (int32_t i = threadIdx.x * 4; i < whole; i += blockDim.x * 4) detail::visitLanes<4>(at, i, visit);
-  for (int32_t i = whole + threadIdx.x; i < part.count; i += blockDim.x) detail::visitLanes<1>(at, i, visit);
+  for (int member = 0; member < width; ++member) at[member] = table.values[range.tuple][member] + range.first;
+  const int32_t vectorized = range.count / 4 * 4;
+  for (int32_t i = threadIdx.x * 4; i < vectorized; i += blockDim.x * 4) detail::visitVector<4>(at, i, visit);
+  for (int32_t i = vectorized + threadIdx.x; i < range.count; i += blockDim.x) detail::visitVector<1>(at, i, visit);
 }
 
 }  // namespace spinegrad

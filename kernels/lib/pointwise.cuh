@@ -1,5 +1,5 @@
-// y[i] = f(a[i], b[i], ...): four elements an access, whatever the layout, since padding holds zeros and f(0, ...) is 0
-// for every function used so. Bound by memory: the bytes in and out, once.
+// y[i] = f(a[i], b[i], ...) with 16-byte accesses. The layout does not matter: padding holds zeros, and f(0, ...) = 0
+// for every f used here. Bound by memory.
 #pragma once
 
 #include "kernels/lib/vector.cuh"
@@ -8,16 +8,16 @@ namespace spinegrad {
 
 template <class Function, class... Inputs>
 __device__ __forceinline__ void pointwise(float* y, int64_t count, Function f, const Inputs*... inputs) {
-  const int64_t packs = count / 4;
-  for (int64_t pack = globalThread(); pack < packs; pack += allThreads()) {
-    const auto four = [&](const auto&... values) {
+  const int64_t vectors = count / 4;
+  for (int64_t vector = globalThread(); vector < vectors; vector += gridThreads()) {
+    const auto applyFour = [&](const auto&... values) {
       Float4 result;
       for (int i = 0; i < 4; ++i) result[i] = f(values[i]...);
       return result;
     };
-    store(y + 4 * pack, four(load<Float4>(inputs + 4 * pack)...));
+    store(y + 4 * vector, applyFour(load<Float4>(inputs + 4 * vector)...));
   }
-  for (int64_t i = 4 * packs + globalThread(); i < count; i += allThreads()) y[i] = f(inputs[i]...);
+  for (int64_t i = 4 * vectors + globalThread(); i < count; i += gridThreads()) y[i] = f(inputs[i]...);
 }
 
 }  // namespace spinegrad

@@ -1,5 +1,5 @@
-// Sums and maxima over a warp and over a block, always in the same order, so that the same input gives the same bits.
-// A warp folds itself in five shuffles (lane i with lane i^16, i^8, ...); a block folds the results of its warps.
+// Sums and maxima over a warp or a block. The order is fixed, so the same input gives the same bits: a warp reduces in
+// five shuffles (lane i with lane i^16, i^8, ...), and a block reduces the results of its warps.
 #pragma once
 
 #include "kernels/lib/kernel.cuh"
@@ -20,7 +20,7 @@ struct Max {
   }
 };
 
-/// Every lane gets the result over groups of `width` lanes (32: the whole warp).
+/// Reduces over groups of `width` lanes. Every lane gets the result of its group.
 template <int width = 32, class T, class Fold>
 __device__ __forceinline__ T warpReduce(T value, Fold fold) {
 #pragma unroll
@@ -38,16 +38,16 @@ __device__ __forceinline__ T warpMax(T value) {
   return warpReduce<width>(value, Max());
 }
 
-/// Every thread gets the result over the block; blocks of one dimension and of whole warps, all threads must come.
-/// `nothing` is what changes no result: 0 for sums, the least value for maxima.
+/// Reduces over the block. Every thread must call it and gets the result. The block has one dimension and full warps.
+/// `identity` is the neutral element of `fold`: 0 for sums, the lowest value for maxima.
 template <class T, class Fold>
-__device__ __forceinline__ T blockReduce(T value, T nothing, Fold fold) {
+__device__ __forceinline__ T blockReduce(T value, T identity, Fold fold) {
   SPINEGRAD_SHARED(T[32], partial);
   value = warpReduce(value, fold);
   if (laneId() == 0) partial[warpId()] = value;
   __syncthreads();
-  value = warpReduce(laneId() < static_cast<int>(blockDim.x / 32) ? partial[laneId()] : nothing, fold);
-  __syncthreads();  // `partial` may be used again
+  value = warpReduce(laneId() < static_cast<int>(blockDim.x / 32) ? partial[laneId()] : identity, fold);
+  __syncthreads();  // so that the next call may overwrite `partial`
   return value;
 }
 
@@ -57,8 +57,8 @@ __device__ __forceinline__ T blockSum(T value) {
 }
 
 template <class T>
-__device__ __forceinline__ T blockMax(T value, T least) {
-  return blockReduce(value, least, Max());
+__device__ __forceinline__ T blockMax(T value, T lowest) {
+  return blockReduce(value, lowest, Max());
 }
 
 }  // namespace spinegrad

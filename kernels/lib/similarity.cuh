@@ -1,6 +1,6 @@
-// Tiles of the similarities S = E E^T of embeddings E [rows, depth]: how a block gets 64 x 64 of them into its
-// registers (Steps::similarities), and multiplies a tile as it lies there with the columns again (weigh).
-// kernels/infoNCE.cu says why the tiles are as they are, and what is made of them.
+// Tiles of the similarities S = E E^T of embeddings E [rows, dimension], K being the dimension. A block computes 64 x
+// 64 similarities in registers (TilePipeline::similarities) and multiplies such a tile by the columns again
+// (multiplyByColumns). kernels/infoNCE.cu explains the tiling.
 #pragma once
 
 #include "kernels/infoNCE.h"
@@ -9,15 +9,17 @@
 
 namespace spinegrad::similarity {
 
-constexpr int tileSide = infoNCETile, stepDepth = infoNCEStep, threads = 128;
-constexpr int columnGroups = tileSide / 8;  // of the 8 columns of one product
+constexpr int tileSide = infoNCETile, tileK = infoNCETileK, threads = 128;
+constexpr int columnGroups = tileSide / 8;  // groups of the 8 columns of one mma
 
-using Tile = float[tileSide][stepDepth + 4];
+using SharedTile = float[tileSide][tileK + 4];
 
-// ---- products. A lane with g = lane / 4, t = lane % 4 holds of a 16 x 8 tile v[4]: rows g, g, g + 8, g + 8 and
-// columns 2 t, 2 t + 1, 2 t, 2 t + 1. `rows` points at the warp's 16 rows. ----
+// ---- Products ----
+// With g = lane / 4 and t = lane % 4, a lane holds four values v[4] of a 16 x 8 tile: rows g, g, g + 8, g + 8 and
+// columns 2 t, 2 t + 1, 2 t, 2 t + 1. `rows` points to the 16 rows of the warp.
 
-struct TensorCores {
+/// Splits each factor into big + small, both TF32, and adds three of the four products: nearly float32.
+struct TensorCoreProduct {
   template <int count>
   struct Factor {
     uint32_t big[count], small[count];
@@ -34,12 +36,12 @@ struct TensorCores {
     mmaTf32(v, a.big, b.big);
   }
 
-  /// s += rows * columns^T over `depth` values, rounded up to 8.
-  static __device__ __forceinline__ void similarities(const float (*rows)[stepDepth + 4], const Tile& columns,
-                                                      int depth, float (&s)[columnGroups][4]) {
+  /// s += rows * columns^T over K values, rounded up to 8.
+  static __device__ __forceinline__ void similarities(const float (*rows)[tileK + 4], const SharedTile& columns, int K,
+                                                      float (&s)[columnGroups][4]) {
     const int lane = laneId();
 #pragma unroll 1
-    for (int k = 0; k < depth; k += 8) {
+    for (int k = 0; k < K; k += 8) {
       uint32_t bits[4];
       Factor<4> a;
       ldmatrix(bits, &rows[lane % 16][k + lane / 16 * 4]);
@@ -59,10 +61,10 @@ struct TensorCores {
     }
   }
 
-  /// sums += m * columns. The sum over a group's 8 columns may take them in any order, so the lane's columns 2 t and
-  /// 2 t + 1 stand in for t and t + 4 of the product, and m is a factor as it lies.
-  static __device__ __forceinline__ void weigh(const float (&m)[columnGroups][4], const Tile& columns,
-                                               float (&sums)[stepDepth / 8][4]) {
+  /// sums += m * columns. The order of the 8 columns of a group does not matter, so the lane's columns 2 t and 2 t + 1
+  /// take the places of columns t and t + 4 of the mma, and m needs no shuffle.
+  static __device__ __forceinline__ void multiplyByColumns(const float (&m)[columnGroups][4], const SharedTile& columns,
+                                                           float (&sums)[tileK / 8][4]) {
     const int g = laneId() / 4, t = laneId() % 4;
 #pragma unroll
     for (int group = 0; group < columnGroups; ++group) {
@@ -73,7 +75,7 @@ struct TensorCores {
       a.set(3, m[group][3]);
       const int column = 8 * group + 2 * t;
 #pragma unroll
-      for (int d = 0; d < stepDepth / 8; ++d) {
+      for (int d = 0; d < tileK / 8; ++d) {
         Factor<2> b;
         b.set(0, columns[column][8 * d + g]);
         b.set(1, columns[column + 1][8 * d + g]);
@@ -83,12 +85,12 @@ struct TensorCores {
   }
 };
 
-struct Plain {
-  static __device__ __forceinline__ void similarities(const float (*rows)[stepDepth + 4], const Tile& columns,
-                                                      int depth, float (&s)[columnGroups][4]) {
+struct PlainProduct {
+  static __device__ __forceinline__ void similarities(const float (*rows)[tileK + 4], const SharedTile& columns, int K,
+                                                      float (&s)[columnGroups][4]) {
     const int g = laneId() / 4, t = laneId() % 4;
 #pragma unroll 1
-    for (int k = 0; k < depth; ++k) {
+    for (int k = 0; k < K; ++k) {
       const float upper = rows[g][k], lower = rows[g + 8][k];
 #pragma unroll
       for (int group = 0; group < columnGroups; ++group) {
@@ -102,8 +104,8 @@ struct Plain {
     }
   }
 
-  static __device__ __forceinline__ void weigh(const float (&m)[columnGroups][4], const Tile& columns,
-                                               float (&sums)[stepDepth / 8][4]) {
+  static __device__ __forceinline__ void multiplyByColumns(const float (&m)[columnGroups][4], const SharedTile& columns,
+                                                           float (&sums)[tileK / 8][4]) {
     const int t = laneId() % 4;
 #pragma unroll
     for (int group = 0; group < columnGroups; ++group) {
@@ -112,7 +114,7 @@ struct Plain {
         const float upper = __shfl_sync(0xffffffffu, m[group][column % 2], column / 2, 4);
         const float lower = __shfl_sync(0xffffffffu, m[group][2 + column % 2], column / 2, 4);
 #pragma unroll
-        for (int d = 0; d < stepDepth / 8; ++d) {
+        for (int d = 0; d < tileK / 8; ++d) {
 #pragma unroll
           for (int i = 0; i < 2; ++i) {
             const float value = columns[8 * group + column][8 * d + 2 * t + i];
@@ -125,43 +127,43 @@ struct Plain {
   }
 };
 
-// ---- the way through memory ----
+// ---- Pipeline ----
 
-/// What a tile needs to know of its columns.
-struct Columns {
+/// Labels and log-sum-exps of the columns of a tile.
+struct ColumnData {
   int32_t label[tileSide];
   float z[tileSide], zPositive[tileSide];
 };
 
-/// Brings the tiles step by step: for each column tile, the whole depth of rows and columns, and then `again` steps of
-/// the columns alone from depth `againFrom` on. Two buffers, and one barrier a step: when all have come to step n, its
-/// tiles have landed and nobody reads those of step n - 1 any more, where step n + 1 is then sent.
-struct Steps {
+/// Copies tiles to shared memory step by step. Per column tile: rows and columns over all of K, then `gradientSteps`
+/// steps of the columns alone, from dimension `gradientFrom`. There are two buffers and one barrier per step: when all
+/// threads have reached step n, its tiles are complete and the buffer of step n - 1 is free for step n + 1.
+struct TilePipeline {
   struct Buffer {
-    Tile rows, columns;
+    SharedTile rows, columns;
   };
 
   const InfoNCEProblem& problem;
   const InfoNCELogSums logSums;
   Buffer* const buffers;
-  Columns* const columnsOf;
-  const int32_t depthSteps, again, againFrom;
+  ColumnData* const columnData;
+  const int32_t kSteps, gradientSteps, gradientFrom;
   const int32_t firstRow, firstTile, endTile;
-  /// To be sent next: its column tile and the step within.
+  /// The next copy: its column tile, the step within the tile, and the number of copies issued so far.
   int32_t tile, step = 0, sent = 0;
 
-  __device__ __forceinline__ Steps(const InfoNCEProblem& problem, const InfoNCELogSums& logSums, Buffer* buffers,
-                                   Columns* columnsOf, int32_t again, int32_t againFrom)
+  __device__ __forceinline__ TilePipeline(const InfoNCEProblem& problem, const InfoNCELogSums& logSums, Buffer* buffers,
+                                          ColumnData* columnData, int32_t gradientSteps, int32_t gradientFrom)
       : problem(problem),
         logSums(logSums),
         buffers(buffers),
-        columnsOf(columnsOf),
-        depthSteps(ceilDivide(problem.depth, stepDepth)),
-        again(again),
-        againFrom(againFrom),
+        columnData(columnData),
+        kSteps(ceilDivide(problem.dimension, tileK)),
+        gradientSteps(gradientSteps),
+        gradientFrom(gradientFrom),
         firstRow(blockIdx.x * tileSide),
-        firstTile(blockIdx.y * problem.tilesOfSplit),
-        endTile(min(int32_t(firstTile + problem.tilesOfSplit), ceilDivide(problem.rows, tileSide))),
+        firstTile(blockIdx.y * problem.tilesPerSplit),
+        endTile(min(int32_t(firstTile + problem.tilesPerSplit), ceilDivide(problem.rows, tileSide))),
         tile(firstTile) {
     send();
   }
@@ -170,13 +172,13 @@ struct Steps {
   template <class Product>
   __device__ __forceinline__ void similarities(float (&s)[columnGroups][4]) {
 #pragma unroll 1
-    for (int32_t step = 0; step < depthSteps; ++step) {
+    for (int32_t step = 0; step < kSteps; ++step) {
       const Buffer& at = next();
-      Product::similarities(at.rows + warpId() * 16, at.columns, min(stepDepth, problem.depth - step * stepDepth), s);
+      Product::similarities(at.rows + warpId() * 16, at.columns, min(tileK, problem.dimension - step * tileK), s);
     }
   }
 
-  /// Waits for the next step, sends the one behind it, and returns the tiles.
+  /// Waits for the next step, issues the copies of the one after it, and returns the tiles.
   __device__ __forceinline__ const Buffer& next() {
     waitGroup<0>();
     __syncthreads();
@@ -189,12 +191,12 @@ struct Steps {
   __device__ __forceinline__ void send() {
     if (tile < endTile) {
       Buffer& to = buffers[sent % 2];
-      const bool whole = step < depthSteps;
-      const int32_t depth = whole ? step * stepDepth : againFrom + (step - depthSteps) * stepDepth;
-      if (whole) copy(to.rows, firstRow, depth);
-      copy(to.columns, tile * tileSide, depth);
-      if (step == 0) describe();
-      if (++step == depthSteps + again) {
+      const bool hasRows = step < kSteps;
+      const int32_t k = hasRows ? step * tileK : gradientFrom + (step - kSteps) * tileK;
+      if (hasRows) copy(to.rows, firstRow, k);
+      copy(to.columns, tile * tileSide, k);
+      if (step == 0) copyColumnData();
+      if (++step == kSteps + gradientSteps) {
         step = 0;
         ++tile;
       }
@@ -203,33 +205,33 @@ struct Steps {
     ++sent;
   }
 
-  /// 64 x 32 values from (row, depth) on, zeros beyond the embeddings. Rows that are no multiple of 16 bytes are copied
-  /// by single values.
-  __device__ __forceinline__ void copy(Tile& to, int32_t row, int32_t depth) const {
-    const int32_t rows = problem.rows - row, left = problem.depth - depth;
-    const float* from = problem.embeddings + int64_t(row) * problem.depth + depth;
-    if (problem.depth % 4 == 0) {
+  /// Copies 64 x 32 values from (row, k), zeros beyond the embeddings: vectors of 16 bytes if a row is a multiple of
+  /// that, else single values.
+  __device__ __forceinline__ void copy(SharedTile& to, int32_t row, int32_t k) const {
+    const int32_t rows = problem.rows - row, left = problem.dimension - k;
+    const float* from = problem.embeddings + int64_t(row) * problem.dimension + k;
+    if (problem.dimension % 4 == 0) {
 #pragma unroll
-      for (int i = threadIdx.x; i < tileSide * stepDepth / 4; i += threads) {
-        const int r = i / (stepDepth / 4), d = i % (stepDepth / 4) * 4;
+      for (int i = threadIdx.x; i < tileSide * tileK / 4; i += threads) {
+        const int r = i / (tileK / 4), d = i % (tileK / 4) * 4;
         const bool inside = r < rows && d < left;
-        copyAsync16(&to[r][d], inside ? from + int64_t(r) * problem.depth + d : problem.embeddings, inside);
+        copyAsync16(&to[r][d], inside ? from + int64_t(r) * problem.dimension + d : problem.embeddings, inside);
       }
     } else {
 #pragma unroll 1
-      for (int i = threadIdx.x; i < tileSide * stepDepth; i += threads) {
-        const int r = i / stepDepth, d = i % stepDepth;
+      for (int i = threadIdx.x; i < tileSide * tileK; i += threads) {
+        const int r = i / tileK, d = i % tileK;
         const bool inside = r < rows && d < left;
-        copyAsync4(&to[r][d], inside ? from + int64_t(r) * problem.depth + d : problem.embeddings, inside);
+        copyAsync4(&to[r][d], inside ? from + int64_t(r) * problem.dimension + d : problem.embeddings, inside);
       }
     }
   }
 
-  __device__ __forceinline__ void describe() const {
+  __device__ __forceinline__ void copyColumnData() const {
     const int i = threadIdx.x, column = tile * tileSide + i;
     if (i >= tileSide) return;
     const bool inside = column < problem.rows;
-    Columns& to = columnsOf[tile % 2];
+    ColumnData& to = columnData[tile % 2];
     copyAsync4(&to.label[i], problem.labels + (inside ? column : 0), inside);
     if (logSums.all != nullptr) copyAsync4(&to.z[i], logSums.all + (inside ? column : 0), inside);
     if (logSums.positive != nullptr) copyAsync4(&to.zPositive[i], logSums.positive + (inside ? column : 0), inside);

@@ -1,5 +1,5 @@
-// How a kernel says that its data is wrong: see native/cuda/runtime/status.h. The first report since the last download
-// counts; one thread of a grid calls it.
+// How a kernel reports invalid data; see native/cuda/runtime/status.h. Only the first report since the last download is
+// kept. One thread of a grid calls it.
 #pragma once
 
 #include "kernels/lib/kernel.cuh"

@@ -1,5 +1,5 @@
-// Several elements moved as one access. A warp reaches the full bandwidth of memory with 16 bytes a lane; the address
-// must then be a multiple of the access, as rows of channels padded to 8 are.
+// Vector accesses. A warp reaches the full memory bandwidth with 16 bytes per lane. The address must be a multiple of
+// the vector's size; rows of channels are padded to 8 for this reason.
 #pragma once
 
 #include "kernels/lib/kernel.cuh"
@@ -8,7 +8,7 @@ namespace spinegrad {
 
 template <class T, int N>
 struct alignas(sizeof(T) * N) Packed {
-  static_assert(sizeof(T) * N <= 16, "no access is wider");
+  static_assert(sizeof(T) * N <= 16, "a vector access has at most 16 bytes");
   T value[N];
 
   __device__ __forceinline__ T& operator[](int i) { return value[i]; }
@@ -22,7 +22,7 @@ using Half8 = Packed<uint16_t, 8>;  // eight bf16 or f16, as bits
 
 #if defined(__CUDACC__)
 
-/// Reads N elements that lie behind each other at an aligned address.
+/// Loads a vector from an aligned address.
 template <class P, class T>
 __device__ __forceinline__ P load(const T* from) {
   return *reinterpret_cast<const P*>(from);
@@ -35,7 +35,7 @@ __device__ __forceinline__ void store(T* to, const P& value) {
 
 #endif
 
-/// values[at ... at + 3] of `count`, zeros behind the end; `at` is a multiple of 4.
+/// values[at ... at + 3], with zeros from `count` on. `at` is a multiple of 4.
 __device__ __forceinline__ Float4 loadFour(const float* values, int at, int count) {
   if (at + 4 <= count) return load<Float4>(values + at);
   Float4 result;

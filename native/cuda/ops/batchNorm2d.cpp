@@ -28,9 +28,10 @@ struct Plan {
     constexpr int64_t blocks = 1024, fewest = 4, most = 64;
     const int64_t padded = paddedChannels(channels);
     groups = static_cast<unsigned>((padded + channelsOfBlock - 1) / channelsOfBlock);
-    const int64_t rounds = std::clamp(pixels * groups / (pixelRows * blocks), fewest, most);
-    chunks = static_cast<unsigned>((pixels + pixelRows * rounds - 1) / (pixelRows * rounds));
-    size = {pixels, static_cast<int32_t>(channels), static_cast<int32_t>(padded), static_cast<int32_t>(rounds)};
+    const int64_t pixelsPerThread = std::clamp(pixels * groups / (pixelRows * blocks), fewest, most);
+    chunks = static_cast<unsigned>((pixels + pixelRows * pixelsPerThread - 1) / (pixelRows * pixelsPerThread));
+    size = {pixels, static_cast<int32_t>(channels), static_cast<int32_t>(padded),
+            static_cast<int32_t>(pixelsPerThread)};
   }
 
   Dim grid() const { return {chunks, groups}; }
@@ -38,7 +39,7 @@ struct Plan {
 
 /// Two sums a chunk and channel, in double.
 struct Sums {
-  explicit Sums(const Plan& plan) : memory(size_t{2} * plan.chunks * plan.size.padded) {
+  explicit Sums(const Plan& plan) : memory(size_t{2} * plan.chunks * plan.size.paddedChannels) {
     view = {memory.data(), static_cast<int32_t>(plan.chunks)};
   }
 
@@ -96,7 +97,7 @@ void gradient(const Call& call, bool throughStatistics) {
                                      read<float>(call.in(5))};
   const Sums sums(plan);
   launch("batchNorm2d_gradientSums", plan.grid(), {256}, 0, x, y, dy, channels.mean, plan.size, relu, sums.view.sums);
-  const Workspace<float> coefficients(size_t{3} * plan.size.padded);
+  const Workspace<float> coefficients(size_t{3} * plan.size.paddedChannels);
   launch("batchNorm2d_coefficients", {plan.groups}, {256}, 0, sums.view, channels, plan.size,
          static_cast<int32_t>(throughStatistics), write<float>(call.out(1)), write<float>(call.out(2)),
          coefficients.data());

@@ -9,11 +9,11 @@ namespace spinegrad::cuda {
 namespace {
 
 void forward(const Call& call) {
-  int64_t pieces = 0;
-  for (const TensorRef& gradient : call.inputs) pieces += piecesOf(storedElements(*gradient));
-  const Workspace<double> squares(static_cast<size_t>(pieces));
+  int64_t chunks = 0;
+  for (const TensorRef& gradient : call.inputs) chunks += chunksOf(storedElements(*gradient));
+  const Workspace<double> squares(static_cast<size_t>(chunks));
   const Workspace<float> factor(1);
-  const ClipGradNormSums sums{squares.data(), pieces};
+  const ClipGradNormSums sums{squares.data(), chunks};
   eachTable<1>(call, [&](const Multitensor<1>& table, unsigned count) {
     launch("clipGradNorm_squares", {count}, {256}, 0, table, sums);
   });

@@ -110,7 +110,7 @@ struct Plan {
 Plan planFor(const Product& product, const Wish& wish) {
   constexpr int64_t wanted = 264, leastStepsPerPart = 16;
   constexpr double costOfPart = 256;
-  const int64_t steps = ceilDivide(product.depth, gemmDepth);
+  const int64_t steps = ceilDivide(product.depth, gemmTileK);
   Plan best{};
   double bestScore = -1;
   for (const Tile& tile : tiles) {
@@ -152,7 +152,7 @@ void multiply(const char* pass, const Product& product, const Plan& plan, const 
   const int64_t blocks = ceilDivide(product.rows, tile.rows) * ceilDivide(product.columns, tile.columns);
   const Dim grid{static_cast<unsigned>(blocks), static_cast<unsigned>(plan.parts),
                  static_cast<unsigned>(product.phases)};
-  const auto bytes = static_cast<size_t>((tile.rows + tile.columns) * gemmDepth * gemmStages) * sizeof(float);
+  const auto bytes = static_cast<size_t>((tile.rows + tile.columns) * gemmTileK * gemmStages) * sizeof(float);
   if (plan.parts == 1) {
     start(kernel.c_str(), grid, Dim{tile.threads}, bytes, epilogue, result, plan.stepsPerPart);
     return;
@@ -214,7 +214,7 @@ void conv2dWgrad(const Conv2dShape& shape, const float* x, const float* dy, floa
 }
 
 void conv2dBiasGrad(const float* dy, int64_t rows, int64_t columns, int64_t pitch, float* db) {
-  const int64_t pieces = ceilDivide(rows, conv2dBiasPiece);
+  const int64_t pieces = ceilDivide(rows, conv2dBiasChunk);
   const auto filters = static_cast<int32_t>(columns), outputChannels = static_cast<int32_t>(pitch);
   Workspace<double> partials(static_cast<size_t>(pieces * columns));
   launch("conv2d_bias_pieces", {static_cast<unsigned>(pieces), static_cast<unsigned>(ceilDivide(columns, 32))}, {32, 8},

@@ -18,11 +18,11 @@ void elementwiseLossForward(const Call& call, const char* kernel) {
   const float* prediction = read<float>(call.in(0));
   const float* target = read<float>(call.in(1));
   const float* weight = weightsOf(call);
-  const int64_t count = call.in(0).elements(), pieces = (count + lossPiece - 1) / lossPiece;
-  Workspace<LossSums> partials(static_cast<size_t>(pieces));
-  launch(kernel, {static_cast<unsigned>(pieces)}, {256}, 0, prediction, target, weight, attributes.parameter,
+  const int64_t count = call.in(0).elements(), chunks = (count + lossChunk - 1) / lossChunk;
+  Workspace<LossSums> partials(static_cast<size_t>(chunks));
+  launch(kernel, {static_cast<unsigned>(chunks)}, {256}, 0, prediction, target, weight, attributes.parameter,
          partials.data(), count);
-  launch("elementwiseLoss_total", {1}, {256}, 0, partials.data(), pieces, count, int32_t{attributes.mean},
+  launch("elementwiseLoss_total", {1}, {256}, 0, partials.data(), chunks, count, int32_t{attributes.mean},
          write<float>(call.out(0)), write<float>(call.out(1)),
          reportLater("ERR_WEIGHT", "a weight of the loss is negative; expected weights >= 0"),
          currentContext().status());

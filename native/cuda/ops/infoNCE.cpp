@@ -28,20 +28,20 @@ struct Problem {
     const InfoNCEAttributes attributes(call);
     const auto rows = static_cast<int32_t>(call.in(0).shape[0]);
     tiles = (rows + infoNCETile - 1) / infoNCETile;
-    const int32_t wanted = std::clamp(blocks / tiles, 1, tiles), tilesOfSplit = (tiles + wanted - 1) / wanted;
-    splits = (tiles + tilesOfSplit - 1) / tilesOfSplit;
+    const int32_t wanted = std::clamp(blocks / tiles, 1, tiles), tilesPerSplit = (tiles + wanted - 1) / wanted;
+    splits = (tiles + tilesPerSplit - 1) / tilesPerSplit;
     view = {.embeddings = read<float>(call.in(0)),
             .labels = read<int32_t>(call.in(1)),
             .rows = rows,
-            .depth = static_cast<int32_t>(call.in(0).shape[1]),
+            .dimension = static_cast<int32_t>(call.in(0).shape[1]),
             .logScale = call.hasIn(2) ? read<float>(call.in(2)) : nullptr,
             .scale = static_cast<float>(1 / attributes.temperature),
-            .inside = attributes.meanInside,
-            .tilesOfSplit = tilesOfSplit};
+            .meanInside = attributes.meanInside,
+            .tilesPerSplit = tilesPerSplit};
     launch("infoNCE_positives", {blocksFor(int64_t{32} * rows, 128)}, {128}, 0, view.labels, rows, positives.data());
   }
 
-  int64_t count() const { return int64_t{view.rows} * view.depth; }
+  int64_t count() const { return int64_t{view.rows} * view.dimension; }
   Dim grid(int32_t depths = 1) const {
     return {static_cast<unsigned>(tiles), static_cast<unsigned>(splits), static_cast<unsigned>(depths)};
   }
@@ -55,8 +55,8 @@ const char* variant(const char* tf32, const char* plain) {
 /// out: loss [1], Z [N], log-sum-exp of the positives [N] (mean inside) or none.
 void forward(const Call& call) {
   const Problem problem(call);
-  const int32_t rows = problem.view.rows, inside = problem.view.inside;
-  const Workspace<InfoNCEPart> parts(static_cast<size_t>(problem.splits) * rows);
+  const int32_t rows = problem.view.rows, inside = problem.view.meanInside;
+  const Workspace<InfoNCESplit> parts(static_cast<size_t>(problem.splits) * rows);
   launch(variant("infoNCE_forward_tf32", "infoNCE_forward_plain"), problem.grid(), {128}, 0, problem.view,
          parts.data());
   const InfoNCELogSums logSums{write<float>(call.out(1)), inside ? write<float>(call.out(2)) : nullptr};
@@ -77,8 +77,8 @@ void backward(const Call& call) {
          factor.data());
 
   const Workspace<float> parts(static_cast<size_t>(problem.splits * count));
-  const InfoNCELogSums logSums{read<float>(call.in(3)), problem.view.inside ? read<float>(call.in(4)) : nullptr};
-  const int32_t depths = (problem.view.depth + infoNCEGradient - 1) / infoNCEGradient;
+  const InfoNCELogSums logSums{read<float>(call.in(3)), problem.view.meanInside ? read<float>(call.in(4)) : nullptr};
+  const int32_t depths = (problem.view.dimension + infoNCEGradient - 1) / infoNCEGradient;
   launch(variant("infoNCE_backward_tf32", "infoNCE_backward_plain"), problem.grid(depths), {128}, 0, problem.view,
          problem.positives.data(), logSums, parts.data());
 

@@ -9,8 +9,8 @@
 
 namespace spinegrad::cuda {
 
-inline int32_t piecesOf(size_t elements) {
-  return static_cast<int32_t>((elements + multitensorPiece - 1) / multitensorPiece);
+inline int32_t chunksOf(size_t elements) {
+  return static_cast<int32_t>((elements + multitensorChunk - 1) / multitensorChunk);
 }
 
 /// Calls visit(table, number of its pieces) for the inputs in tuples of `width` tensors of one shape, the first of
@@ -18,23 +18,23 @@ inline int32_t piecesOf(size_t elements) {
 template <int width, class Visit>
 void eachTable(const Call& call, Visit visit) {
   Multitensor<width> table{};
-  int32_t pieces = 0;
+  int32_t chunks = 0;
   const auto flush = [&] {
-    if (table.tuples > 0) visit(table, static_cast<unsigned>(pieces));
-    table.piecesBefore += pieces;
-    table.tuples = pieces = 0;
+    if (table.tuples > 0) visit(table, static_cast<unsigned>(chunks));
+    table.chunksBefore += chunks;
+    table.tuples = chunks = 0;
   };
   for (const TensorRef& output : call.outputs) changing(*output);
   for (size_t index = 0; index < call.inputs.size(); index += width) {
-    const Layout wanted = layout(call.in(index));
+    const Layout targetLayout = layout(call.in(index));
     const size_t size = storedElements(call.in(index));
     for (size_t member = 0; member < width; ++member) {
-      table.values[table.tuples][member] = read(call.in(index + member), wanted);
+      table.values[table.tuples][member] = read(call.in(index + member), targetLayout);
     }
     table.size[table.tuples] = static_cast<int64_t>(size);
-    table.firstPiece[table.tuples++] = pieces;
-    pieces += piecesOf(size);
-    if (table.tuples == table.most) flush();
+    table.firstChunk[table.tuples++] = chunks;
+    chunks += chunksOf(size);
+    if (table.tuples == table.maxTuples) flush();
   }
   flush();
 }

@@ -12,10 +12,10 @@ namespace {
 void forward(const Call& call) {
   const float* x = read(call.in(0), layout(call.in(0)));
   const auto count = static_cast<int64_t>(storedElements(call.in(0)));
-  const int64_t pieces = (count + sumPiece - 1) / sumPiece;
-  Workspace<double> partials(static_cast<size_t>(pieces));
-  launch("sum_pieces", {static_cast<unsigned>(pieces)}, {256}, 0, x, partials.data(), count);
-  launch("sum_total", {1}, {256}, 0, partials.data(), write<float>(call.out(0)), pieces);
+  const int64_t chunks = (count + sumChunk - 1) / sumChunk;
+  Workspace<double> partials(static_cast<size_t>(chunks));
+  launch("sum_pieces", {static_cast<unsigned>(chunks)}, {256}, 0, x, partials.data(), count);
+  launch("sum_total", {1}, {256}, 0, partials.data(), write<float>(call.out(0)), chunks);
 }
 
 void backward(const Call& call) {

@@ -19,7 +19,7 @@ struct Scale {
 };
 
 SPINEGRAD_KERNEL(right_scale, 256, (const float* x, float* y, int32_t offset, Scale scale)) {
-  for (int64_t i = globalThread(); i < scale.count; i += allThreads()) y[i] = scale.factor * x[i] + offset;
+  for (int64_t i = globalThread(); i < scale.count; i += gridThreads()) y[i] = scale.factor * x[i] + offset;
 }
 
 /// Turns 32 x 32 tiles through shared memory.
@@ -177,7 +177,7 @@ SPINEGRAD_KERNEL(right_wasteful, 32, (const float* x, float* y)) {
 
 /// Integer atomics: how many values fall in each of 8 bins, in any order the same.
 SPINEGRAD_KERNEL(right_histogram, 256, (const int32_t* x, int32_t* bins, int32_t* most, int64_t count)) {
-  for (int64_t i = globalThread(); i < count; i += allThreads()) {
+  for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     atomicAdd(&bins[x[i] & 7], 1);
     atomicMax(most, x[i]);
   }
