@@ -1,23 +1,24 @@
 /**
- * Not a test: fits the constants of ts/phantom/prevalence.ts and prints what to put there. It runs only when asked:
+ * Not a test: fits and prints the constants of ts/phantom/prevalence.ts. SPINEGRAD_CALIBRATE is the number of studies
+ * per round; without it, this file does nothing.
  *
- *     SPINEGRAD_CALIBRATE=3000 npx vitest run test/phantom/calibrate.test.ts
+ * SPINEGRAD_CALIBRATE=3000 npx vitest run test/phantom/calibrate.test.ts
  *
- * (the number of studies a round). A round reads the grades of fresh studies, without rendering, and moves each bend
- * by the difference, in standard deviations, between the wanted and the found frequency.
+ * Each round grades new studies, without rendering, and moves each breakpoint by the difference between the target and
+ * the measured frequency, in standard normal deviates.
  */
 import { it } from 'vitest';
-import { BENDS, CHAIN } from '#spinegrad/phantom/prevalence.js';
+import { BREAKPOINTS, CHAIN } from '#spinegrad/phantom/prevalence.js';
 import { NEIGHBOURS, RSNA_COUNTS, readings, spearman } from './statistics.js';
 
 const studies = Number(process.env.SPINEGRAD_CALIBRATE ?? 0);
 const ROUNDS = 9;
 
-/** Shares of moderate-or-severe and of severe. */
-const WANTED = {
+/** Per level, the frequency of moderate or severe, and of severe. */
+const TARGET = {
   rsna: RSNA_COUNTS.map(([normal, moderate, severe]) => {
-    const all = normal + moderate + severe;
-    return [(moderate + severe) / all, severe / all];
+    const total = normal + moderate + severe;
+    return [(moderate + severe) / total, severe / total];
   }),
   enriched: RSNA_COUNTS.map(() => [0.5, 0.25]),
 };
@@ -25,37 +26,50 @@ const WANTED = {
 it.runIf(studies > 0)('calibrates the prevalence', { timeout: 3_600_000 }, () => {
   for (const prevalence of ['rsna', 'enriched'] as const) {
     for (let round = 0; round < ROUNDS; round++) {
-      const read = readings(round + 100, studies, prevalence).map((rows) => rows.map((row) => row.readGrade));
+      const grades = readings(round + 100, studies, prevalence).map((rows) =>
+        rows.map((row) => row.reportedGrade),
+      );
       const gain = 1 / (1 + round / 3);
-      for (const [level, bends] of BENDS[prevalence].entries()) {
+      for (const [level, breakpoints] of BREAKPOINTS[prevalence].entries()) {
         for (const i of [0, 1] as const) {
-          const found = read.filter((row) => row[level]! > i).length / studies;
-          bends[i] += gain * (above(WANTED[prevalence][level]![i]!) - above(Math.max(found, 0.5 / studies)));
+          const measured = grades.filter((row) => row[level]! > i).length / studies;
+          breakpoints[i] +=
+            gain *
+            (upperQuantile(TARGET[prevalence][level]![i]!) -
+              upperQuantile(Math.max(measured, 0.5 / studies)));
         }
-        bends[1] = Math.max(bends[1], bends[0] + 0.05);
+        breakpoints[1] = Math.max(breakpoints[1], breakpoints[0] + 0.05);
         if (level === 0 || prevalence === 'enriched') continue;
-        const column = (l: number) => read.map((row) => row[l]!);
-        const found = spearman(column(level - 1), column(level));
-        CHAIN[level] = Math.max(0, Math.min(0.97, CHAIN[level]! + 0.7 * gain * (NEIGHBOURS[level]! - found)));
+        const column = (l: number) => grades.map((row) => row[l]!);
+        const correlation = spearman(column(level - 1), column(level));
+        CHAIN[level] = Math.max(
+          0,
+          Math.min(0.97, CHAIN[level]! + 0.7 * gain * (NEIGHBOURS[level]! - correlation)),
+        );
       }
     }
     const rounded = (values: readonly number[]) => values.map((value) => Number(value.toFixed(3)));
-    console.log(prevalence, JSON.stringify(BENDS[prevalence].map(rounded)), JSON.stringify(rounded(CHAIN)));
+    console.log(
+      prevalence,
+      JSON.stringify(BREAKPOINTS[prevalence].map(rounded)),
+      JSON.stringify(rounded(CHAIN)),
+    );
   }
 });
 
-/** The standard normal deviate above which this share lies, by bisection over Simpson's rule. */
-function above(share: number): number {
+/** The standard normal deviate with this upper tail probability, by bisection and Simpson's rule. */
+function upperQuantile(probability: number): number {
   let low = -6;
   let high = 6;
   for (let i = 0; i < 40; i++) {
     const middle = (low + high) / 2;
-    if (tail(middle) > share) low = middle;
+    if (tail(middle) > probability) low = middle;
     else high = middle;
   }
   return low;
 }
 
+/** Upper tail probability of the standard normal distribution. */
 function tail(x: number): number {
   const steps = 400;
   const width = (8 - x) / steps;

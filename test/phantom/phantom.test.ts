@@ -35,7 +35,7 @@ describe('generatePhantom', () => {
   const out = join(root, 'two-workers');
   beforeAll(() => generatePhantom({ ...settings, out, workers: 2 }));
 
-  it('gives the same bytes for the same seed, whatever the number of workers', async () => {
+  it('writes the same bytes for the same seed and any number of workers', async () => {
     const again = join(root, 'one-worker');
     await generatePhantom({ ...settings, out: again, workers: 1 });
     expect(await fingerprint(again)).toEqual(await fingerprint(out));
@@ -44,7 +44,7 @@ describe('generatePhantom', () => {
     expect(await readdir(join(other, 'train_images'))).not.toEqual(await readdir(join(out, 'train_images')));
   });
 
-  it('marks the folder as synthetic and is read back as RSNA data', async () => {
+  it('marks the folder as synthetic, and readRsna reads it', async () => {
     expect(JSON.parse(await readFile(join(out, 'phantom.json'), 'utf8'))).toEqual({
       synthetic: true,
       version: 1,
@@ -70,7 +70,7 @@ describe('generatePhantom', () => {
     for (const study of data.studies) expect(study.discs).toHaveLength(5);
   });
 
-  it('writes sagittal MR images whose geometry leads from pixels to the drawn anatomy', async () => {
+  it('writes sagittal MR images whose geometry maps pixels to the drawn anatomy', async () => {
     for (let index = 0; index < settings.studies; index++) {
       const study = drawStudy(settings.seed, index, settings.prevalence, settings.slices);
       const { studyId, seriesId } = identityOf(settings.seed, index);
@@ -96,7 +96,7 @@ describe('generatePhantom', () => {
     }
   });
 
-  it('numbers slices that lie side by side, as far apart as the header says', async () => {
+  it('numbers adjacent slices consecutively, at the spacing of the header', async () => {
     for (let index = 0; index < settings.studies; index++) {
       const { studyId, seriesId } = identityOf(settings.seed, index);
       const folder = join(out, 'train_images', studyId, seriesId);
@@ -112,14 +112,14 @@ describe('generatePhantom', () => {
     }
   });
 
-  it('refuses a folder that is not empty', async () => {
+  it('throws ERR_OUT_NOT_EMPTY if the folder is not empty', async () => {
     await expect(generatePhantom({ ...settings, out })).rejects.toMatchObject({
       code: 'ERR_OUT_NOT_EMPTY',
       message: expect.stringContaining(out),
     });
   });
 
-  it('says that it cannot write', async () => {
+  it('throws ERR_WRITE if the path is below a file', async () => {
     const file = join(root, 'a-file');
     await writeFile(file, '');
     await expect(generatePhantom({ ...settings, out: join(file, 'below') })).rejects.toMatchObject({
@@ -127,28 +127,28 @@ describe('generatePhantom', () => {
     });
   });
 
-  it.skipIf(process.getuid?.() === 0)('says that the folder is read-only', async () => {
+  it.skipIf(process.getuid?.() === 0)('throws ERR_WRITE if the folder is read-only', async () => {
     const locked = await mkdtemp(join(root, 'locked-'));
     await chmod(locked, 0o500);
     await expect(generatePhantom({ ...settings, out: locked })).rejects.toMatchObject({ code: 'ERR_WRITE' });
   });
 
-  it('refuses numbers it cannot use', async () => {
+  it('throws ERR_ARGUMENT for invalid options', async () => {
     const empty = join(root, 'none');
-    for (const wrong of [
+    for (const invalid of [
       { studies: 0 },
       { slices: 1.5 },
       { seed: -1 },
       { workers: 0 },
       { prevalence: 'all' as never },
     ]) {
-      await expect(generatePhantom({ ...settings, out: empty, ...wrong })).rejects.toMatchObject({
+      await expect(generatePhantom({ ...settings, out: empty, ...invalid })).rejects.toMatchObject({
         code: 'ERR_ARGUMENT',
       });
     }
   });
 
-  it('stops when asked to, and leaves no CSV behind', async () => {
+  it('stops on abort and writes no CSV file', async () => {
     const stopped = join(root, 'stopped');
     const abort = new AbortController();
     const run = generatePhantom({
@@ -164,22 +164,22 @@ describe('generatePhantom', () => {
 });
 
 describe('the annotated point', () => {
-  it('lies in the canal at its disc', () => {
+  it('is in the canal, at the height of its disc', () => {
     for (let index = 0; index < 40; index++) {
       const study = drawStudy(3, index, 'rsna', 7);
       const { wall, levelPosition } = study.spine;
       for (const [level, { point }] of readStudy(study).entries()) {
         wall.locate(point[0], point[1], levelPosition[level]!);
         expect(Math.abs(wall.s - levelPosition[level]!)).toBeLessThan(3);
-        const [front, back] = study.canal.sac(wall.s);
-        expect(wall.t).toBeGreaterThan(front - 1.5);
-        expect(wall.t).toBeLessThan(back + 1.5);
+        const [anterior, posterior] = study.canal.sac(wall.s);
+        expect(wall.t).toBeGreaterThan(anterior - 1.5);
+        expect(wall.t).toBeLessThan(posterior + 1.5);
       }
     }
   });
 
-  it('shows less CSF in the stored pixels of severe levels than of normal ones', () => {
-    const bright: number[][] = [[], [], []];
+  it('has less CSF around it in the pixels of severe levels than in those of normal levels', () => {
+    const brightness: number[][] = [[], [], []];
     for (let index = 0; index < 24; index++) {
       const study = drawStudy(5, index, 'enriched', 7);
       const { acquisition, spine, canal } = study;
@@ -189,19 +189,19 @@ describe('the annotated point', () => {
         if (!pixels.has(reading.slice)) pixels.set(reading.slice, painter.pixels(reading.slice));
         const image = pixels.get(reading.slice)!;
         const sum = (s: number) => {
-          const [front] = canal.sac(s);
+          const [anterior] = canal.sac(s);
           let total = 0;
-          for (let t = front - 1; t < 17; t += 0.5) {
+          for (let t = anterior - 1; t < 17; t += 0.5) {
             const [x, y] = toPixel(study, ...spine.wall.point(s, t)).map(Math.round) as [number, number];
             total += image[y * acquisition.columns + x]! / acquisition.gain;
           }
           return total;
         };
         const s = spine.levelPosition[level]!;
-        bright[reading.grade]!.push(sum(s) / Math.max(sum(s - 14), sum(s + 14)));
+        brightness[reading.grade]!.push(sum(s) / Math.max(sum(s - 14), sum(s + 14)));
       }
     }
-    const [normal, moderate, severe] = bright.map((values) => {
+    const [normal, moderate, severe] = brightness.map((values) => {
       expect(values.length).toBeGreaterThan(8);
       return values.reduce((a, b) => a + b) / values.length;
     });

@@ -1,11 +1,11 @@
-/** Published frequencies of grades, and the statistics that compare the phantom's grades with them. */
+/** Published frequencies of grades, and statistics to compare the grades of the phantom with them. */
 
 import type { Prevalence } from '#spinegrad/phantom/prevalence.js';
 import type { LevelReading } from '#spinegrad/phantom/reader.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
 
-/** RSNA 2024: Normal/Mild, Moderate, Severe canal stenosis, L1/L2 to L5/S1. */
+/** RSNA 2024: number of Normal/Mild, Moderate and Severe canal stenoses, L1/L2 to L5/S1. */
 export const RSNA_COUNTS = [
   [1886, 67, 21],
   [1770, 151, 53],
@@ -15,8 +15,8 @@ export const RSNA_COUNTS = [
 ] as const;
 
 /**
- * Spearman correlation of each level's grade with the grade of the level above. RSNA's are 0.45, 0.40 and 0.18
- * for the lower three pairs; that of L1/L2 with L2/L3 is not published, 0.40 is assumed.
+ * Spearman correlation of the grade of each level with the grade of the level above. In the RSNA data it is 0.45, 0.40
+ * and 0.18 for the lower three pairs. For L1/L2 and L2/L3 it is not published; 0.40 is assumed.
  */
 export const NEIGHBOURS = [0, 0.4, 0.45, 0.4, 0.18] as const;
 
@@ -24,18 +24,18 @@ export function readings(seed: number, studies: number, prevalence: Prevalence):
   return Array.from({ length: studies }, (_, index) => readStudy(drawStudy(seed, index, prevalence, 7)));
 }
 
-/** Spearman's rank correlation, ties at their mean rank. */
+/** Spearman's rank correlation; ties have their mean rank. */
 export function spearman(a: readonly number[], b: readonly number[]): number {
   return pearson(ranks(a), ranks(b));
 }
 
-/** Cohen's kappa of two graders over classes 0..2, unweighted. */
+/** Cohen's unweighted kappa of two readers over the grades 0 to 2. */
 export function cohensKappa(a: readonly number[], b: readonly number[]): number {
-  const share = (values: readonly number[], grade: number) =>
+  const frequency = (values: readonly number[], grade: number) =>
     values.filter((value) => value === grade).length / values.length;
-  const agreed = a.filter((value, i) => value === b[i]).length / a.length;
-  const chance = [0, 1, 2].reduce((sum, grade) => sum + share(a, grade) * share(b, grade), 0);
-  return (agreed - chance) / (1 - chance);
+  const agreement = a.filter((value, i) => value === b[i]).length / a.length;
+  const chance = [0, 1, 2].reduce((sum, grade) => sum + frequency(a, grade) * frequency(b, grade), 0);
+  return (agreement - chance) / (1 - chance);
 }
 
 function ranks(values: readonly number[]): number[] {

@@ -1,4 +1,4 @@
-/** What docs/phantom.md says of how patients and scanners vary, held against drawn studies. */
+/** Checks the variation of patients and scanners that docs/phantom.md states. */
 import { describe, expect, it } from 'vitest';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
@@ -6,13 +6,13 @@ import { drawStudy } from '#spinegrad/phantom/study.js';
 const STUDIES = 600;
 const studies = Array.from({ length: STUDIES }, (_, index) => drawStudy(31, index, 'rsna', 7));
 
-function quantile(values: readonly number[], part: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(part * (values.length - 1))]!;
+function quantile(values: readonly number[], fraction: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(fraction * (values.length - 1))]!;
 }
 
 const median = (values: readonly number[]) => quantile(values, 0.5);
 
-/** The middle nine tenths. */
+/** The 5th to the 95th percentile. */
 function expectMostlyWithin(values: readonly number[], low: number, high: number): void {
   expect(quantile(values, 0.05)).toBeGreaterThan(low);
   expect(quantile(values, 0.95)).toBeLessThan(high);
@@ -23,10 +23,10 @@ function expectWithin(values: readonly number[], low: number, high: number): voi
   expect(Math.max(...values)).toBeLessThanOrEqual(high);
 }
 
-/** The share of studies, to four standard errors. */
-function expectShare(having: (study: (typeof studies)[number]) => boolean, wanted: number): void {
-  const found = studies.filter(having).length / STUDIES;
-  expect(Math.abs(found - wanted)).toBeLessThan(4 * Math.sqrt((wanted * (1 - wanted)) / STUDIES));
+/** The fraction of studies, within four standard errors. */
+function expectFraction(matches: (study: (typeof studies)[number]) => boolean, target: number): void {
+  const found = studies.filter(matches).length / STUDIES;
+  expect(Math.abs(found - target)).toBeLessThan(4 * Math.sqrt((target * (1 - target)) / STUDIES));
 }
 
 describe('the acquisitions', () => {
@@ -42,7 +42,7 @@ describe('the acquisitions', () => {
     for (const a of acquisitions) expect(a.sliceSpacing).toBeGreaterThanOrEqual(a.sliceThickness);
   });
 
-  it('keep to the echo and repetition times, matrices and fields of view', () => {
+  it('have TR, TE, matrix and field of view within their ranges', () => {
     expectWithin(
       acquisitions.map((a) => a.repetitionTime),
       3300,
@@ -65,14 +65,14 @@ describe('the acquisitions', () => {
     );
   });
 
-  it('show the front on the right in 15 % and number from the left in 30 %', () => {
-    expectShare((study) => study.acquisition.mirrored, 0.15);
-    expectShare(({ acquisition: { slicePositions } }) => slicePositions[0]! > slicePositions[1]!, 0.3);
+  it('show anterior on the right in 15 % and number slices from the left in 30 %', () => {
+    expectFraction((study) => study.acquisition.mirrored, 0.15);
+    expectFraction(({ acquisition: { slicePositions } }) => slicePositions[0]! > slicePositions[1]!, 0.3);
   });
 });
 
 describe('the anatomy', () => {
-  const read = studies.map((study) => ({ ...study, readings: readStudy(study) }));
+  const graded = studies.map((study) => ({ ...study, readings: readStudy(study) }));
 
   it('has levels about 30 mm apart', () => {
     const pitches = studies.flatMap(({ spine: { levelPosition } }) =>
@@ -85,21 +85,21 @@ describe('the anatomy', () => {
   it('has a sac of 10 to 15 mm between the discs, and of less than 10 mm at a severe level', () => {
     const between: number[] = [];
     const severe: number[] = [];
-    for (const { spine, canal, readings } of read) {
+    for (const { spine, canal, readings } of graded) {
       const { levelPosition } = spine;
       for (const [level, { grade, sacDepth }] of readings.entries()) {
         if (grade === 2) severe.push(sacDepth);
         if (level === 0) continue;
-        const [front, back] = canal.sac((levelPosition[level - 1]! + levelPosition[level]!) / 2);
-        between.push(back - front);
+        const [anterior, posterior] = canal.sac((levelPosition[level - 1]! + levelPosition[level]!) / 2);
+        between.push(posterior - anterior);
       }
     }
     expectMostlyWithin(between, 10, 16);
     expect(Math.max(...severe)).toBeLessThan(10);
   });
 
-  it("has its points at the discs, with an annotator's error of about a millimetre", () => {
-    const errors = read.flatMap(({ spine: { wall, levelPosition }, readings }) => {
+  it('has its points at the discs, with an annotation error of about 1 mm', () => {
+    const errors = graded.flatMap(({ spine: { wall, levelPosition }, readings }) => {
       return readings.map(({ point }, level) => {
         wall.locate(point[0], point[1], levelPosition[level]!);
         return wall.s - levelPosition[level]!;

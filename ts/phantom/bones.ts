@@ -1,7 +1,7 @@
 /**
- * Shapes of the vertebrae and discs in one sagittal plane, `u` mm beside the midline: bodies with a waist, a
- * cortical rim, textured marrow and the basivertebral vein; discs with nucleus, cleft and annulus; spinous processes,
- * laminae, pedicles and articular processes, each between the offsets where anatomy has it.
+ * Shapes of vertebrae and discs in the sagittal plane at `u` mm from the midline: vertebral bodies with a concave wall,
+ * cortical bone, textured marrow and the basivertebral vein; discs with nucleus, intranuclear cleft and annulus;
+ * spinous processes, laminae, pedicles and articular processes, each within its lateral range.
  */
 import {
   type Box,
@@ -16,34 +16,36 @@ import type { Disc, Spine, Vertebra } from './spine.js';
 import type { Texture } from './texture.js';
 import { nucleusTissue, type Signals, spinEcho } from './tissue.js';
 
-/** How one patient's bone looks. */
+/** Appearance of the bone of one patient. */
 export interface BoneLook {
   readonly signals: Signals;
   readonly repetitionTime: number;
   readonly echoTime: number;
   readonly texture: Texture;
-  /** 0 red to 1 fatty marrow. */
+  /** 0 (red marrow) to 1 (fatty marrow). */
   readonly marrowFat: number;
-  /** Strength of the marrow's unevenness. */
+  /** Strength of the texture of the marrow. */
   readonly mottle: number;
 }
 
+/** A disc; null if it does not reach the plane. */
 export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
-  const lateral = lateralPart(u, disc.halfWidth);
+  const lateral = lateralFraction(u, disc.halfWidth);
   if (lateral <= 0) return null;
   const { signals, texture } = look;
   const nucleus = spinEcho(nucleusTissue(disc.degeneration), look.repetitionTime, look.echoTime);
-  const front = disc.halfDepth * lateral + 1.2 + disc.degeneration * 2;
-  const back = disc.halfDepth * Math.sqrt(lateral) + 0.6;
-  const mid = (back - front) / 2;
-  const half = (back + front) / 2;
-  const slack = disc.halfHeight + 3;
+  const anterior = disc.halfDepth * lateral + 1.2 + disc.degeneration * 2;
+  const posterior = disc.halfDepth * Math.sqrt(lateral) + 0.6;
+  const centre = (posterior - anterior) / 2;
+  const half = (posterior + anterior) / 2;
+  // Higher than the disc: the bodies, painted later, cover the rest.
+  const halfHeight = disc.halfHeight + 3;
   const cleft = 1 - smoothStep(0.35, 0.8, disc.degeneration);
   const corner = Math.min(4, disc.halfHeight);
   return {
-    frame: shifted(disc, mid),
-    box: within(half + 1, slack + 1),
-    depth: (p, q) => roundedBoxDepth(p, q, half, slack, corner),
+    frame: shifted(disc, centre),
+    box: centredBox(half + 1, halfHeight + 1),
+    depth: (p, q) => roundedBoxDepth(p, q, half, halfHeight, corner),
     signal(p, q) {
       const height = disc.halfHeight + disc.wedge * p + 1;
       const core = Math.sqrt(((p - 1) / (half - 4.5)) ** 2 + (q / (height * 0.95)) ** 2);
@@ -55,33 +57,34 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
   };
 }
 
+/** A vertebral body; null if it does not reach the plane. */
 export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLook): Shape | null {
-  const lateral = lateralPart(u, body.halfWidth);
+  const lateral = lateralFraction(u, body.halfWidth);
   if (lateral <= 0) return null;
   const { signals, texture } = look;
-  const front = body.halfDepth * lateral;
-  const back = body.halfDepth * Math.sqrt(lateral);
-  const mid = (back - front) / 2;
-  const half = (back + front) / 2;
+  const anterior = body.halfDepth * lateral;
+  const posterior = body.halfDepth * Math.sqrt(lateral);
+  const centre = (posterior - anterior) / 2;
+  const half = (posterior + anterior) / 2;
   const lumbar = body.name.startsWith('L') || body.name.startsWith('T');
   const waist = lumbar ? 2 : 0.6;
   const marrow = signals.marrow * (0.78 + 0.45 * look.marrowFat);
-  const wearAbove = spine.discs[body.index - 1]?.degeneration ?? 0;
-  const wearBelow = spine.discs[body.index]!.degeneration;
+  const degenerationAbove = spine.discs[body.index - 1]?.degeneration ?? 0;
+  const degenerationBelow = spine.discs[body.index]!.degeneration;
   const shift = body.index * 37 + Math.round(u / 3) * 11;
   const vein = lumbar ? 1 - smoothStep(3, 8, Math.abs(u)) : 0;
   const bow = lumbar ? 0.9 : 0.2;
   const heightAt = (p: number) => body.halfHeight + body.wedge * p + bow * ((p / half) ** 2 - 0.55);
   return {
-    frame: shifted(body, mid),
-    box: within(half + 3, body.halfHeight + 3),
+    frame: shifted(body, centre),
+    box: centredBox(half + 3, body.halfHeight + 3),
     depth(p, q) {
       const across = p / half;
       const along = q / body.halfHeight;
-      const wear = along > 0 ? wearAbove : wearBelow;
-      const lip = across < 0 ? 1 + 0.5 * wear : 0.55;
+      const degeneration = along > 0 ? degenerationAbove : degenerationBelow;
+      const lip = across < 0 ? 1 + 0.5 * degeneration : 0.55;
       const depth = half - waist * lip * (0.7 - along * along);
-      const rough = (0.2 + 0.35 * wear) * texture.at(p * 0.35 + shift, q * 0.35);
+      const rough = (0.2 + 0.35 * degeneration) * texture.at(p * 0.35 + shift, q * 0.35);
       return roundedBoxDepth(p, q, depth, heightAt(p), 1.6) + rough;
     },
     signal(p, q, depth) {
@@ -91,9 +94,12 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
       const fine = texture.at(p * 1.1 + shift, q * 0.9 + shift);
       const coarse = texture.at(p * 0.22 + shift, q * 0.22);
       let bone = marrow * (1 + look.mottle * (0.13 * fine + 0.1 * coarse));
-      const wear = q > 0 ? wearAbove : wearBelow;
+      const degeneration = q > 0 ? degenerationAbove : degenerationBelow;
       const modic =
-        wear * wear * bell((height - Math.abs(q)) / 4) * (0.5 + 0.5 * texture.at(p * 0.15, shift + 3));
+        degeneration *
+        degeneration *
+        bell((height - Math.abs(q)) / 4) *
+        (0.5 + 0.5 * texture.at(p * 0.15, shift + 3));
       bone *= 1 + 0.3 * modic;
       const inVein = vein * bell(q / (0.8 + 0.1 * Math.max(0, p))) * smoothStep(0.1 * half, 0.8 * half, p);
       bone += inVein * (signals.csf * 0.75 - bone) * 0.8;
@@ -102,7 +108,7 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
   };
 }
 
-/** A rounded piece of bone in a body's frame: centre (p, q) from the body's, half sides a and b, lean in radians. */
+/** A rounded box in the frame of a body: centre (p, q), half sides a and b, cosine and sine of its rotation. */
 interface Piece {
   readonly p: number;
   readonly q: number;
@@ -110,11 +116,11 @@ interface Piece {
   readonly b: number;
   readonly cos: number;
   readonly sin: number;
-  /** mm by which the piece has shrunk because this plane leaves it. */
-  readonly lost: number;
+  /** mm by which the piece is smaller because the plane is near its lateral end. */
+  readonly shrinkage: number;
 }
 
-/** The neural arch of a vertebra where this plane crosses it: all its pieces as one bone. */
+/** The neural arch of a vertebra in this plane, as the smooth union of its pieces; null if there are none. */
 export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | null {
   const pieces = archPieces(body, Math.abs(u));
   if (pieces.length === 0) return null;
@@ -123,7 +129,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
   const shift = body.index * 53 + Math.round(u / 3) * 11;
   return {
     frame: body,
-    box: aroundPieces(pieces),
+    box: boundingBox(pieces),
     depth(p, q) {
       let sum = 0;
       for (const piece of pieces) {
@@ -132,7 +138,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
         const across = dp * piece.cos + dq * piece.sin;
         const along = dq * piece.cos - dp * piece.sin;
         const corner = Math.min(piece.a, piece.b) * 0.5;
-        const depth = roundedBoxDepth(across, along, piece.a, piece.b, corner) - piece.lost;
+        const depth = roundedBoxDepth(across, along, piece.a, piece.b, corner) - piece.shrinkage;
         if (depth > -5) sum += Math.exp(1.1 * depth);
       }
       if (sum < 0.02) return -4;
@@ -154,20 +160,20 @@ function archPieces(body: Vertebra, side: number): Piece[] {
   const { halfDepth, halfHeight } = body;
   const size = halfDepth / 16.5;
   const pieces: Piece[] = [];
-  const add = (p: number, q: number, a: number, b: number, lean: number, share: number) => {
-    if (share <= 0) return;
-    const lost = 5 * (1 - share);
-    const [cos, sin] = [Math.cos(lean), -Math.sin(lean)];
-    pieces.push({ p: halfDepth + p * size, q, a: a * size, b: b * size, cos, sin, lost });
+  const add = (p: number, q: number, a: number, b: number, tilt: number, fraction: number) => {
+    if (fraction <= 0) return;
+    const shrinkage = 5 * (1 - fraction);
+    const [cos, sin] = [Math.cos(tilt), -Math.sin(tilt)];
+    pieces.push({ p: halfDepth + p * size, q, a: a * size, b: b * size, cos, sin, shrinkage });
   };
   const between = (low: number, high: number) =>
     smoothStep(low - 1.2, low + 1.2, side) * (1 - smoothStep(high - 1.2, high + 1.2, side));
 
   const kind = body.name[0];
   if (kind === 'L') {
-    const last = body.name === 'L5';
+    const isL5 = body.name === 'L5';
     const spinous = 1 - smoothStep(2.5, 5, side);
-    add(last ? 27 : 33, -halfHeight + (last ? 3 : 0), last ? 9 : 14.5, last ? 6 : 9.8, 0.2, spinous);
+    add(isL5 ? 27 : 33, -halfHeight + (isL5 ? 3 : 0), isL5 ? 9 : 14.5, isL5 ? 6 : 9.8, 0.2, spinous);
     add(24, -halfHeight * 0.6, 5.5, 7, -0.2, spinous);
     add(22.5 - side * 0.85, -halfHeight * 0.5, 3.8, 9, -0.28, between(3.5, 12));
     add(5, halfHeight * 0.4, 11, 6, 0, between(10, 18));
@@ -181,14 +187,14 @@ function archPieces(body: Vertebra, side: number): Piece[] {
     add(15.5, 0, 3.5, 14, -0.15, between(9, 16));
   } else {
     const segment = Number(body.name[1]);
-    const room = 17 - 3 * segment;
-    add(room, -2, 3, halfHeight, -0.1, 1 - smoothStep(16, 20, side));
-    add(room + 5, -2, Math.max(2, 6 - segment), halfHeight * 0.7, 0.1, 1 - smoothStep(3, 7, side));
+    const canalDepth = 17 - 3 * segment;
+    add(canalDepth, -2, 3, halfHeight, -0.1, 1 - smoothStep(16, 20, side));
+    add(canalDepth + 5, -2, Math.max(2, 6 - segment), halfHeight * 0.7, 0.1, 1 - smoothStep(3, 7, side));
   }
   return pieces;
 }
 
-/** Nerve root in the foramen below a lumbar pedicle. */
+/** The nerve root in the foramen below a lumbar pedicle. */
 export function foramenRoot(body: Vertebra, u: number, look: BoneLook): Shape {
   const side = Math.abs(u);
   const p0 = body.halfDepth + 4.5;
@@ -202,32 +208,32 @@ export function foramenRoot(body: Vertebra, u: number, look: BoneLook): Shape {
   };
 }
 
-/** How much of the midline depth is left at `u` of an oval body of this half width. */
-function lateralPart(u: number, halfWidth: number): number {
-  const part = 1 - (u / halfWidth) ** 2;
-  return part > 0 ? Math.sqrt(part) : 0;
+/** Depth of an ellipse at `u`, as a fraction of its depth at the centre. */
+function lateralFraction(u: number, halfWidth: number): number {
+  const square = 1 - (u / halfWidth) ** 2;
+  return square > 0 ? Math.sqrt(square) : 0;
 }
 
-/** The frame moved by `p` along its own axis. */
+/** The frame moved by `p` along its p axis. */
 function shifted({ y, z, angle }: Frame, p: number): Frame {
   return { y: y + p * Math.cos(angle), z: z + p * Math.sin(angle), angle };
 }
 
-function within(a: number, b: number): Box {
+function centredBox(a: number, b: number): Box {
   return { pMin: -a, pMax: a, qMin: -b, qMax: b };
 }
 
-/** The pieces' corners, with room for the rounding that joins them and for the surface's unevenness. */
-function aroundPieces(pieces: readonly Piece[]): Box {
-  const room = 3;
-  const reach = (piece: Piece) => {
+/** Bounding box of the pieces, with a margin for the smooth union and the rough surface. */
+function boundingBox(pieces: readonly Piece[]): Box {
+  const margin = 3;
+  const extent = (piece: Piece) => {
     const [cos, sin] = [Math.abs(piece.cos), Math.abs(piece.sin)];
-    return [piece.a * cos + piece.b * sin + room, piece.a * sin + piece.b * cos + room] as const;
+    return [piece.a * cos + piece.b * sin + margin, piece.a * sin + piece.b * cos + margin] as const;
   };
   return {
-    pMin: Math.min(...pieces.map((piece) => piece.p - reach(piece)[0])),
-    pMax: Math.max(...pieces.map((piece) => piece.p + reach(piece)[0])),
-    qMin: Math.min(...pieces.map((piece) => piece.q - reach(piece)[1])),
-    qMax: Math.max(...pieces.map((piece) => piece.q + reach(piece)[1])),
+    pMin: Math.min(...pieces.map((piece) => piece.p - extent(piece)[0])),
+    pMax: Math.max(...pieces.map((piece) => piece.p + extent(piece)[0])),
+    qMin: Math.min(...pieces.map((piece) => piece.q - extent(piece)[1])),
+    qMax: Math.max(...pieces.map((piece) => piece.q + extent(piece)[1])),
   };
 }

@@ -1,8 +1,8 @@
 /**
- * The canal between the posterior wall and the laminae, in the wall's coordinates: s downward along it, t to the
- * back, u to the side. Narrowing pushes the disc into the sac from the front and the ligamentum flavum from the
- * back, and draws the sides in. The nerve roots keep their cross-section, so as the sac shrinks they take up a larger
- * share of it until no CSF is left: crowding and effacement follow from the geometry, they are not painted on.
+ * The spinal canal between the posterior wall of the bodies and the laminae, in coordinates of the wall: s to inferior
+ * along the wall, t to posterior, u lateral. Stenosis moves the disc into the thecal sac from anterior and the
+ * ligamentum flavum from posterior, and narrows the sac laterally. The nerve roots keep their cross-section, so they
+ * fill a larger fraction of a smaller sac: root crowding and effacement of CSF follow from the geometry.
  */
 
 import type { RandomStream } from '../random.js';
@@ -13,7 +13,7 @@ import type { Signals } from './tissue.js';
 
 const STEP = 0.5;
 
-/** What a point of the canal holds; `csf` is the share of CSF in it. */
+/** Content of a point of the canal; `csf` is the fraction of CSF. */
 export interface CanalPoint {
   inside: boolean;
   signal: number;
@@ -21,18 +21,19 @@ export interface CanalPoint {
 }
 
 export class Canal {
-  /** Front of the sac, its depth, half width, the roots' share and the thickness of flavum and fat, by s. */
-  readonly #front: Float64Array;
+  // Functions of s in steps of STEP mm. `anterior` is the t of the anterior wall of the sac; the others are in mm too,
+  // except the fraction of the sac that roots fill.
+  readonly #anterior: Float64Array;
   readonly #depth: Float64Array;
   readonly #halfWidth: Float64Array;
-  readonly #rootShare: Float64Array;
+  readonly #rootFraction: Float64Array;
   readonly #bulge: Float64Array;
   readonly #fat: Float64Array;
   readonly #flavum: Float64Array;
   readonly #conus: number;
   readonly #waviness: number;
 
-  /** `occlusion` is the latent narrowing of the five levels: 0 none, about 1 no room left. */
+  /** `occlusion` is the latent narrowing of the five levels: 0 none, about 1 no space left. */
   constructor(
     random: RandomStream,
     readonly spine: Spine,
@@ -41,10 +42,10 @@ export class Canal {
   ) {
     const count = Math.ceil(spine.wall.length / STEP) + 1;
     const array = () => new Float64Array(count);
-    this.#front = array();
+    this.#anterior = array();
     this.#depth = array();
     this.#halfWidth = array();
-    this.#rootShare = array();
+    this.#rootFraction = array();
     this.#bulge = array();
     this.#fat = array();
     this.#flavum = array();
@@ -61,9 +62,9 @@ export class Canal {
     const levels = spine.levelPosition.map((position, i) => ({
       position: position + random.bounded(0, 0.6),
       narrowing: Math.max(0, occlusion[i]!),
-      discShare: random.uniform(0.4, 0.75),
+      discFraction: random.uniform(0.4, 0.75),
       reach: random.uniform(3.4, 5),
-      ordinaryBulge: random.uniform(0.2, 1.3),
+      normalBulge: random.uniform(0.2, 1.3),
       fat: random.uniform(2, 5) * [0.5, 0.8, 1, 1.05, 1][i]!,
       flavum: random.uniform(2, 3.2),
     }));
@@ -72,104 +73,104 @@ export class Canal {
       const s = i * STEP;
       const taper = 1 - smoothStep(l5s1 - 5, end, s);
       const above = smoothStep(0, l12, s);
-      let full = depth * (0.93 + 0.07 * above) * (1 - 0.12 * smoothStep(l34, l5s1, s)) * Math.sqrt(taper);
-      let front = 1.1 + sacralFat * smoothStep(l45 + pitch / 2, end, s);
+      let sacDepth = depth * (0.93 + 0.07 * above) * (1 - 0.12 * smoothStep(l34, l5s1, s)) * Math.sqrt(taper);
+      let anterior = 1.1 + sacralFat * smoothStep(l45 + pitch / 2, end, s);
       let width = halfWidth * Math.sqrt(taper);
-      const roots = rootBulk * (0.32 - 0.2 * smoothStep(this.#conus, l5s1 + pitch / 2, s)) * full * width;
+      const roots = rootBulk * (0.32 - 0.2 * smoothStep(this.#conus, l5s1 + pitch / 2, s)) * sacDepth * width;
       let fat = 0.4 + 5 * (1 - taper);
       let flavum = 1.2;
       let bulge = 0;
       for (const level of levels) {
         const near = bell((s - level.position) / level.reach);
         const wide = bell((s - level.position - 1) / 6.5);
-        const pushed = near * (level.ordinaryBulge + level.narrowing * depth * 0.74 * level.discShare);
-        const squeezed = wide * level.narrowing * depth * 0.74 * (1 - level.discShare);
-        bulge += pushed;
-        full -= pushed + squeezed;
-        front += pushed;
+        const fromDisc = near * (level.normalBulge + level.narrowing * depth * 0.74 * level.discFraction);
+        const fromFlavum = wide * level.narrowing * depth * 0.74 * (1 - level.discFraction);
+        bulge += fromDisc;
+        sacDepth -= fromDisc + fromFlavum;
+        anterior += fromDisc;
         fat += wide * level.fat * Math.max(0.1, 1 - level.narrowing);
-        flavum += wide * (level.flavum + squeezed * 0.9);
+        flavum += wide * (level.flavum + fromFlavum * 0.9);
         width *= 1 - 0.34 * near * Math.min(1, level.narrowing);
       }
-      this.#front[i] = front;
-      this.#depth[i] = Math.max(taper > 0 ? 1.4 * Math.sqrt(taper) : 0, full);
+      this.#anterior[i] = anterior;
+      this.#depth[i] = Math.max(taper > 0 ? 1.4 * Math.sqrt(taper) : 0, sacDepth);
       this.#halfWidth[i] = width;
-      this.#rootShare[i] = roots / Math.max(0.5, this.#depth[i]! * width);
+      this.#rootFraction[i] = roots / Math.max(0.5, this.#depth[i]! * width);
       this.#bulge[i] = bulge;
       this.#fat[i] = fat;
       this.#flavum[i] = flavum;
     }
   }
 
-  /** Front and back of the sac in the midline at s, mm behind the posterior wall. */
-  sac(s: number): readonly [front: number, back: number] {
+  /** Anterior and posterior wall of the sac in the midline at s, mm from the posterior wall of the bodies. */
+  sac(s: number): readonly [anterior: number, posterior: number] {
     const i = this.#index(s);
-    return [this.#front[i]!, this.#front[i]! + this.#depth[i]!];
+    return [this.#anterior[i]!, this.#anterior[i]! + this.#depth[i]!];
   }
 
-  /** Depth of the disc's bulge into the canal at s, mm. */
-  bulge(s: number): number {
-    return this.#bulge[this.#index(s)]!;
-  }
-
-  /** Fills `point` with what lies at (s, t, u). */
-  look(s: number, t: number, u: number, signals: Signals, point: CanalPoint): void {
+  /** Writes the content at (s, t, u) to `point`. */
+  sample(s: number, t: number, u: number, signals: Signals, point: CanalPoint): void {
     point.inside = false;
     point.csf = 0;
     const i = this.#index(s);
     const side = Math.abs(u);
     if (t < -0.8 || side > 11) return;
     const depth = this.#depth[i]!;
-    const front = this.#front[i]!;
+    const anterior = this.#anterior[i]!;
     const halfWidth = this.#halfWidth[i]!;
     const lateral = halfWidth > 0 && side < halfWidth ? Math.sqrt(1 - (side / halfWidth) ** 2) : 0;
-    const sacFront = front + (depth / 2) * (1 - lateral) * 0.7;
-    const sacBack = front + depth - (depth / 2) * (1 - lateral) * 1.3;
+    const sacAnterior = anterior + (depth / 2) * (1 - lateral) * 0.7;
+    const sacPosterior = anterior + depth - (depth / 2) * (1 - lateral) * 1.3;
     const roof = depth * (1 - 0.5 * smoothStep(3, 11, side));
-    const fatBack = front + roof + this.#fat[i]! * Math.max(0, 1 - side / 7);
-    const flavumBack = fatBack + this.#flavum[i]!;
-    if (t > flavumBack) return;
+    const fatPosterior = anterior + roof + this.#fat[i]! * Math.max(0, 1 - side / 7);
+    const flavumPosterior = fatPosterior + this.#flavum[i]!;
+    if (t > flavumPosterior) return;
     point.inside = true;
 
     const fat = signals.fat * (0.82 + 0.1 * this.texture.at(t * 0.9 + 31, s * 0.7));
-    if (t < sacFront) {
+    if (t < sacAnterior) {
       const bulge = this.#bulge[i]! * (side < 8 ? 1 : 0.7) + 0.4;
       const veins = lateral === 0 ? fat : 0.5 * fat + 0.5 * signals.ligament;
       point.signal = t < bulge ? signals.annulus * (t > bulge - 0.8 ? 0.5 : 0.95) : veins;
       return;
     }
-    if (t > sacBack || lateral === 0) {
-      const inFlavum = smoothStep(fatBack - 0.4, fatBack + 0.4, t);
+    if (t > sacPosterior || lateral === 0) {
+      const inFlavum = smoothStep(fatPosterior - 0.4, fatPosterior + 0.4, t);
       const outside =
-        lateral === 0 ? fat : signals.ligament + (fat - signals.ligament) * smoothStep(0, 0.8, t - sacBack);
+        lateral === 0
+          ? fat
+          : signals.ligament + (fat - signals.ligament) * smoothStep(0, 0.8, t - sacPosterior);
       point.signal = inFlavum * signals.ligament * 1.6 + (1 - inFlavum) * outside;
       return;
     }
-    this.#lookIntoSac(i, s, t - sacFront, sacBack - sacFront, u, signals, point);
+    this.#sampleSac(i, s, t - sacAnterior, sacPosterior - sacAnterior, u, signals, point);
   }
 
-  #lookIntoSac(
+  #sampleSac(
     i: number,
     s: number,
-    into: number,
+    fromAnterior: number,
     depth: number,
     u: number,
     signals: Signals,
     point: CanalPoint,
   ): void {
-    const dura = smoothStep(-0.1, 0.7, Math.min(into, depth - into));
+    const dura = smoothStep(-0.1, 0.7, Math.min(fromAnterior, depth - fromAnterior));
     const wave = this.#waviness * 1.6 * this.texture.at(s * 0.09, u * 0.2 + 60);
-    const strand = this.texture.at((into + wave) * 1.25 + u * 0.6, s * 0.028 + 17);
-    const share = this.#rootShare[i]!;
-    const fill = depth > 0 ? into / depth : 0;
-    const crowd = smoothStep(0.55, 1.05, share);
-    const ramp = (fill - (1 - Math.min(1.1, share * 1.25))) / 0.3 + strand * (1.5 - crowd) + crowd * 2.2;
+    const strand = this.texture.at((fromAnterior + wave) * 1.25 + u * 0.6, s * 0.028 + 17);
+    const rootFraction = this.#rootFraction[i]!;
+    const relative = depth > 0 ? fromAnterior / depth : 0;
+    const crowding = smoothStep(0.55, 1.05, rootFraction);
+    const ramp =
+      (relative - (1 - Math.min(1.1, rootFraction * 1.25))) / 0.3 +
+      strand * (1.5 - crowding) +
+      crowding * 2.2;
     const below = s - this.#conus;
     const free = 0.55 + 0.45 * smoothStep(-20, 25, below);
-    const roots = smoothStep(-0.9, 1.1, ramp) * (0.72 + 0.28 * crowd) * free;
+    const roots = smoothStep(-0.9, 1.1, ramp) * (0.72 + 0.28 * crowding) * free;
     const radius = below < 0 ? 4.1 * Math.sqrt(Math.min(1, -below / 26)) : 0;
     const cord =
-      smoothStep(-0.5, 0.5, radius - Math.sqrt((into - depth * 0.52) ** 2 + (u * 0.85) ** 2)) *
+      smoothStep(-0.5, 0.5, radius - Math.sqrt((fromAnterior - depth * 0.52) ** 2 + (u * 0.85) ** 2)) *
       smoothStep(0, 2, -below);
     point.csf = (1 - cord) * (1 - roots) * dura;
     point.signal =
@@ -179,6 +180,6 @@ export class Canal {
   }
 
   #index(s: number): number {
-    return Math.max(0, Math.min(this.#front.length - 1, Math.round(s / STEP)));
+    return Math.max(0, Math.min(this.#anterior.length - 1, Math.round(s / STEP)));
   }
 }

@@ -1,10 +1,10 @@
 /**
- * A canvas in millimetres. Anatomy is painted back to front, shape over shape. A shape lives in a frame of its own, p to
- * the back and q upward from the frame's origin; it is a depth function (mm below its surface, negative outside) and a
- * signal. At an edge the pixel mixes by the share the shape covers, which is what partial volume does within the plane.
+ * A canvas in millimetres. Shapes are painted one over the other. A shape has a frame (p to posterior, q to superior),
+ * a signed distance function (mm below its surface, negative outside) and a signal. A pixel at an edge mixes the
+ * signals by the covered fraction, which models the partial volume effect in the plane.
  */
 
-/** A plane sampled on square pixels. Column j lies at y0 + j*step (to the back), row i at z0 - i*step (downward). */
+/** A plane sampled on square pixels. Column j is at y0 + j*step (posterior), row i at z0 - i*step (inferior). */
 export interface Grid {
   readonly columns: number;
   readonly rows: number;
@@ -14,14 +14,14 @@ export interface Grid {
   readonly step: number;
 }
 
-/** Axes in the sagittal plane: `angle` is how far the upward one leans to the front, radians. */
+/** Origin and axes in the sagittal plane. `angle` is the anterior tilt of the q axis, radians. */
 export interface Frame {
   readonly y: number;
   readonly z: number;
   readonly angle: number;
 }
 
-/** Rectangle in a frame, mm. */
+/** A rectangle in a frame, mm. */
 export interface Box {
   readonly pMin: number;
   readonly pMax: number;
@@ -31,13 +31,13 @@ export interface Box {
 
 export interface Shape {
   readonly frame: Frame;
-  /** The shape has no depth outside. */
+  /** Bounding box; `depth` is not evaluated outside. */
   readonly box: Box;
-  /** Depth in mm below the surface; negative outside. */
+  /** Distance below the surface in mm; negative outside. */
   depth(p: number, q: number): number;
-  /** Brightness at a point of this depth. */
+  /** Signal at a point with this depth. */
   signal(p: number, q: number, depth: number): number;
-  /** Share of the slice's thickness that the shape fills, 0..1. */
+  /** Fraction of the slice thickness that the shape fills, 0 to 1; default 1. */
   readonly opacity?: number;
 }
 
@@ -70,30 +70,30 @@ export class Canvas {
         const p = y * cos + z * sin;
         const q = z * cos - y * sin;
         const depth = shape.depth(p, q);
-        const cover = depth / step + 0.5;
-        if (cover <= 0) continue;
+        const coverage = depth / step + 0.5;
+        if (coverage <= 0) continue;
         const index = row * columns + column;
-        const alpha = Math.min(cover, 1) * opacity;
+        const alpha = Math.min(coverage, 1) * opacity;
         this.values[index]! += alpha * (shape.signal(p, q, depth) - this.values[index]!);
       }
     }
   }
 }
 
-/** Rises smoothly from 0 at `low` to 1 at `high`. */
+/** The smoothstep function: 0 at `low`, 1 at `high`. */
 export function smoothStep(low: number, high: number, x: number): number {
   const t = Math.max(0, Math.min(1, (x - low) / (high - low)));
   return t * t * (3 - 2 * t);
 }
 
-/** Bell of height 1 and standard deviation about 1 that ends at +-4: exp(-x*x/2) without the exponential. */
+/** Approximates exp(-x*x/2) by a polynomial that is 0 outside of +-4. */
 export function bell(x: number): number {
   const a = Math.max(0, 1 - (x * x) / 16);
   const b = a * a;
   return b * b * b * b;
 }
 
-/** Depth below the surface of a box of half sides a and b with corners of radius r, at (p, q) from its centre. */
+/** Depth at (p, q) in a box with half sides a and b and corners of radius r, centred at the origin. */
 export function roundedBoxDepth(p: number, q: number, a: number, b: number, r: number): number {
   const dp = Math.abs(p) - a + r;
   const dq = Math.abs(q) - b + r;
@@ -101,7 +101,7 @@ export function roundedBoxDepth(p: number, q: number, a: number, b: number, r: n
   return r - Math.sqrt(dp * dp + dq * dq);
 }
 
-/** Depth (approximate, exact at the surface's normal) below an ellipse of half axes a and b. */
+/** Approximate depth at (p, q) in an ellipse with half axes a and b, centred at the origin. */
 export function ellipseDepth(p: number, q: number, a: number, b: number): number {
   const scaled = Math.sqrt((p / a) ** 2 + (q / b) ** 2);
   return (1 - scaled) * Math.min(a, b);

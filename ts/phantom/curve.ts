@@ -1,14 +1,14 @@
-/** Curves in the sagittal plane: a smooth function through given points, and a path with coordinates along it. */
+/** Curves in the sagittal plane: an interpolating function, and a path with curvilinear coordinates. */
 
-/** Smooth interpolation (Catmull and Rom) of (x, value) pairs, x ascending; constant beyond the ends. */
+/** Catmull-Rom interpolation of (x, value) pairs with ascending x; constant outside. */
 export function smoothFunction(
   points: readonly (readonly [x: number, value: number])[],
 ): (x: number) => number {
   const count = points.length;
   const slope = points.map((_, i) => {
-    const before = points[Math.max(0, i - 1)]!;
-    const after = points[Math.min(count - 1, i + 1)]!;
-    return (after[1] - before[1]) / (after[0] - before[0]);
+    const previous = points[Math.max(0, i - 1)]!;
+    const next = points[Math.min(count - 1, i + 1)]!;
+    return (next[1] - previous[1]) / (next[0] - previous[0]);
   });
   return (x) => {
     if (x <= points[0]![0]) return points[0]![1];
@@ -32,19 +32,19 @@ export function smoothFunction(
 const STEP = 0.5;
 
 /**
- * A path that runs downward, sampled every half millimetre. A point near it has coordinates s (mm along the path
- * from its top) and t (mm to the back of it).
+ * A path from superior to inferior, sampled every 0.5 mm. A point near it has the coordinates s, the arc length from
+ * the top in mm, and t, the distance to posterior in mm.
  */
 export class Path {
   readonly length: number;
   readonly #y: number[] = [];
   readonly #z: number[] = [];
-  /** s of `locate`'s last answer. */
+  /** s of the last `locate`. */
   s = 0;
-  /** t of `locate`'s last answer. */
+  /** t of the last `locate`. */
   t = 0;
 
-  /** `y` gives the path's y for a z between `zTop` and `zBottom`. */
+  /** `y` is the path as a function of z, from `zTop` down to `zBottom`. */
   constructor(y: (z: number) => number, zTop: number, zBottom: number) {
     let z = zTop;
     while (z > zBottom) {
@@ -56,7 +56,7 @@ export class Path {
     this.length = (this.#y.length - 1) * STEP;
   }
 
-  /** Sets `s` and `t` of the point (y, z), starting the search at the path's point nearest to `guess`. */
+  /** Sets `s` and `t` to the coordinates of (y, z), by repeated projection onto the tangent from s = `guess`. */
   locate(y: number, z: number, guess: number): void {
     let s = guess;
     for (let iteration = 0; iteration < 4; iteration++) {
@@ -73,7 +73,7 @@ export class Path {
     this.s = s;
   }
 
-  /** The point at (s, t). */
+  /** The point (y, z) with the coordinates (s, t). */
   point(s: number, t: number): readonly [y: number, z: number] {
     const i = Math.max(1, Math.min(this.#y.length - 2, Math.round(s / STEP)));
     const ty = (this.#y[i + 1]! - this.#y[i - 1]!) / (2 * STEP);
@@ -82,7 +82,7 @@ export class Path {
     return [this.#y[i]! + along * ty - t * tz, this.#z[i]! + along * tz + t * ty];
   }
 
-  /** s of the path's point at height z: a first guess for `locate`. */
+  /** s of the path at height z; an initial guess for `locate`. */
   sAtHeight(z: number): number {
     let low = 0;
     let high = this.#z.length - 1;

@@ -1,4 +1,4 @@
-/** A phantom's slice as a DICOM file: MR Image Storage, explicit little endian, 16 bits (PS3.3 A.4, C.8.3.1). */
+/** Encodes a slice as a DICOM file: MR Image Storage, Explicit VR Little Endian, 16 bits (PS3.3 A.4, C.8.3.1). */
 import dcmjs from 'dcmjs';
 import { RandomStream } from '../random.js';
 import { type PhantomStudy, PURPOSE, xInSlice } from './study.js';
@@ -10,18 +10,18 @@ export const SERIES_DESCRIPTION = 'Sagittal T2/STIR';
 export interface Identity {
   readonly studyId: string;
   readonly seriesId: string;
-  /** Digits from which the UIDs are made (root 2.25, PS3.5 B.2). */
+  /** Digits of the UIDs (root 2.25, PS3.5 B.2). */
   readonly uid: string;
 }
 
-/** Numbers that look like the data set's, and depend on the seed and the study alone. */
+/** Study and series numbers in the format of the RSNA data. They depend only on (seed, index). */
 export function identityOf(seed: number, index: number): Identity {
   const random = new RandomStream(seed, index, PURPOSE.identity);
   const order = String(index + 1).padStart(6, '0');
   return { studyId: `${random.digits(4)}${order}`, seriesId: random.digits(10), uid: random.digits(30) };
 }
 
-/** Bytes of the file of slice number `slice` (from 0). */
+/** The bytes of the file of slice `slice`, counted from 0. */
 export function encodeSlice(study: PhantomStudy, slice: number, pixels: Uint16Array): Uint8Array {
   const { acquisition: a, seed } = study;
   const { studyId, uid } = identityOf(seed, study.index);
@@ -96,14 +96,14 @@ export function encodeSlice(study: PhantomStudy, slice: number, pixels: Uint16Ar
   return new Uint8Array(file.write());
 }
 
-/** Column and row of a patient point (y, z) in the stored image; (0, 0) is the first pixel's centre. */
+/** Column and row of the patient point (y, z) in the stored image; (0, 0) is the centre of the first pixel. */
 export function toPixel(study: PhantomStudy, y: number, z: number): readonly [x: number, y: number] {
   const { acquisition: a } = study;
   const column = (y - a.y0) / a.spacing;
   return [a.mirrored ? a.columns - 1 - column : column, (a.z0 - z) / a.spacing];
 }
 
-/** A DS value: at most 16 characters (PS3.5 6.2). */
+/** A DS value, at most 16 characters (PS3.5 6.2). */
 function decimal(value: number): string {
   return String(Number(value.toFixed(9))).slice(0, 16);
 }

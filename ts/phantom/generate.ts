@@ -1,8 +1,8 @@
 /**
- * Writes a folder of synthetic studies in the RSNA 2024 layout. Studies are spread over worker threads; each
- * depends on (seed, index) alone and the CSVs are sorted by index, so the bytes do not depend on the threads.
- * `phantom.json` goes first (whatever is in the folder is marked as synthetic) and the CSVs last (a folder that was
- * not finished is not taken for a data set).
+ * Writes a folder of synthetic studies in the RSNA 2024 layout, in worker threads. A study depends only on (seed,
+ * index) and the CSV files are sorted by index, so the bytes do not depend on the number of threads. `phantom.json` is
+ * written first, so that the content of the folder is always marked as synthetic. The CSV files are written last, so
+ * that an unfinished folder is not a valid data set.
  */
 import { readdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -16,18 +16,18 @@ import { csvFiles, type StudyRows } from './tables.js';
 import type { StudyRequest } from './worker.js';
 import type { PhantomOptions } from './writeStudy.js';
 
-/** Far above the time of the largest study, a few seconds. */
+/** Time limit of one study. A study takes seconds. */
 const STUDY_TIMEOUT_MS = 600_000;
 
 export interface GenerateOptions extends PhantomOptions {
-  /** Worker threads; as many as there are processors if not given. */
+  /** Number of worker threads; default: the number of processors. */
   readonly workers?: number;
   readonly onProgress?: (done: number, total: number) => void;
-  /** Stops the run; the folder stays without CSVs. */
+  /** Aborts the run; the folder has no CSV files then. */
   readonly signal?: AbortSignal;
 }
 
-/** Content of phantom.json. */
+/** Content of `phantom.json`. */
 export interface PhantomMarker {
   synthetic: true;
   version: 1;
@@ -38,6 +38,11 @@ export interface PhantomMarker {
 }
 
 /**
+ * Writes synthetic studies to a new or empty folder.
+ *
+ * @example
+ * await generatePhantom({ out: 'phantom', studies: 20, seed: 1, prevalence: 'rsna' });
+ *
  * @throws SpinegradError ERR_ARGUMENT, ERR_OUT_NOT_EMPTY, ERR_WRITE, ERR_DISK_FULL, ERR_ABORTED
  */
 export async function generatePhantom(options: GenerateOptions): Promise<void> {
@@ -54,7 +59,7 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
   }
   const marker: PhantomMarker = { synthetic: true, version: 1, seed, studies, prevalence, slices };
   try {
-    await openFolder(out);
+    await makeEmptyFolder(out);
     await writeFile(join(out, 'phantom.json'), `${JSON.stringify(marker, null, 2)}\n`);
     const rows = await writeStudies({ ...options, slices });
     for (const [name, text] of csvFiles(rows)) await writeFileAtomic(join(out, name), text);
@@ -63,14 +68,14 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
   }
 }
 
-async function openFolder(out: string): Promise<void> {
+async function makeEmptyFolder(out: string): Promise<void> {
   await makeFolder(out);
   const present = await readdir(out);
   if (present.length === 0) return;
   throw new SpinegradError(
     'ERR_OUT_NOT_EMPTY',
-    `phantom: ${out} is not empty (it holds ${present[0]}${present.length > 1 ? ' and more' : ''}); ` +
-      'give a new or an empty folder, so that studies of two runs never mix',
+    `phantom: ${out} is not empty (found ${present[0]}${present.length > 1 ? ' and more' : ''}); ` +
+      'choose a new or empty folder',
   );
 }
 

@@ -1,4 +1,7 @@
-/** A study's slices, painted: tissue over tissue through the slice's thickness, then what the scanner makes of it. */
+/**
+ * Renders the slices of a study: paints the tissues at several depths of a slice, averages them and simulates the
+ * scanner.
+ */
 
 import { RandomStream } from '../random.js';
 import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
@@ -8,13 +11,13 @@ import { acquire, acquiredGrid } from './scanner.js';
 import { drawHabitus, type Habitus, paintSoftTissue, vesselShapes } from './softTissue.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
 
-/** Paints slices one after the other; what they share is worked out once. */
+/** Renders slices of one study. */
 export class Painter {
   readonly #study: PhantomStudy;
   readonly #habitus: Habitus;
   readonly #look: BoneLook;
   readonly #grid: Grid;
-  readonly #nearCanal: readonly NearCanal[];
+  readonly #canalPixels: readonly CanalPixel[];
 
   constructor(study: PhantomStudy) {
     const random = new RandomStream(study.seed, study.index, PURPOSE.look, 1);
@@ -29,98 +32,102 @@ export class Painter {
       mottle: random.uniform(0.6, 1.5),
     };
     this.#grid = acquiredGrid(study.acquisition);
-    this.#nearCanal = locateCanal(study, this.#grid);
+    this.#canalPixels = locateCanal(study, this.#grid);
   }
 
-  /** Stored pixels (row-major uint16) of slice number `slice`, counted from 0. */
+  /** Stored pixels of the slice with index `slice`, row-major uint16. */
   pixels(slice: number): Uint16Array {
     const { seed, index, acquisition, texture, signals } = this.#study;
     const random = new RandomStream(seed, index, PURPOSE.noise, slice);
-    return acquire(this.perfect(slice), acquisition, this.#habitus, texture, signals.csf, random);
+    return acquire(this.#ideal(slice), acquisition, this.#habitus, texture, signals.csf, random);
   }
 
-  /** The slice before the scanner spoils it: signal averaged through its thickness. */
-  perfect(slice: number): Canvas {
+  /** The slice without scanner effects: the signal, averaged over the slice thickness. */
+  #ideal(slice: number): Canvas {
     const { acquisition, signals, texture, spine } = this.#study;
     const x = acquisition.slicePositions[slice]!;
     const base = new Canvas(this.#grid);
     paintSoftTissue(base, this.#habitus, signals, texture, x - spine.midline(0), slice * 19);
     const sum = new Canvas(this.#grid);
     const layer = new Canvas(this.#grid);
-    const share = 1 / THROUGH_PLANE.length;
-    for (const part of THROUGH_PLANE) {
+    const weight = 1 / THROUGH_PLANE.length;
+    for (const fraction of THROUGH_PLANE) {
       layer.values.set(base.values);
-      const offset = x + part * acquisition.sliceThickness;
-      for (const shape of this.#inFront(offset)) if (shape) layer.paint(shape);
+      const offset = x + fraction * acquisition.sliceThickness;
+      for (const shape of this.#anteriorShapes(offset)) if (shape) layer.paint(shape);
       this.#paintForamina(layer, offset);
-      for (const shape of this.#behind(offset)) if (shape) layer.paint(shape);
-      this.#paintCanal(layer, offset, part * this.#grid.step);
-      for (let i = 0; i < sum.values.length; i++) sum.values[i]! += share * layer.values[i]!;
+      for (const shape of this.#posteriorShapes(offset)) if (shape) layer.paint(shape);
+      this.#paintCanal(layer, offset, fraction * this.#grid.step);
+      for (let i = 0; i < sum.values.length; i++) sum.values[i]! += weight * layer.values[i]!;
     }
     return sum;
   }
 
-  /** Vessels, discs and bodies, from the back of the painting to its front. */
-  #inFront(x: number): (Shape | null)[] {
+  /** Vessels, discs and bodies, in painting order. */
+  #anteriorShapes(x: number): (Shape | null)[] {
     const { spine, signals, texture } = this.#study;
     return [
       ...vesselShapes(this.#habitus, signals, spine, texture, x, this.#grid),
-      ...spine.discs.map((disc) => discShape(disc, this.#beside(disc, x), this.#look)),
-      ...spine.vertebrae.map((body) => bodyShape(body, spine, this.#beside(body, x), this.#look)),
+      ...spine.discs.map((disc) => discShape(disc, this.#lateralOffset(disc, x), this.#look)),
+      ...spine.vertebrae.map((body) => bodyShape(body, spine, this.#lateralOffset(body, x), this.#look)),
     ];
   }
 
-  #behind(x: number): (Shape | null)[] {
+  /** Nerve roots and neural arches, in painting order. */
+  #posteriorShapes(x: number): (Shape | null)[] {
     const { vertebrae } = this.#study.spine;
     const lumbar = vertebrae.filter((body) => body.name.startsWith('L'));
     return [
-      ...lumbar.map((body) => foramenRoot(body, this.#beside(body, x), this.#look)),
-      ...vertebrae.map((body) => archShape(body, this.#beside(body, x), this.#look)),
+      ...lumbar.map((body) => foramenRoot(body, this.#lateralOffset(body, x), this.#look)),
+      ...vertebrae.map((body) => archShape(body, this.#lateralOffset(body, x), this.#look)),
     ];
   }
 
-  #beside({ y, z }: { y: number; z: number }, x: number): number {
+  /** Signed distance of (x, y, z) from the midline, mm. */
+  #lateralOffset({ y, z }: { y: number; z: number }, x: number): number {
     return x + offMidline(this.#study, y, z);
   }
 
-  /** Fat between the pedicles, beside the canal. */
+  /** Paints the fat of the foramina, between the pedicles. */
   #paintForamina(layer: Canvas, x: number): void {
     const { signals, texture } = this.#study;
-    for (const { index, s, t, offset } of this.#nearCanal) {
+    for (const { index, s, t, offset } of this.#canalPixels) {
       const side = Math.abs(x + offset);
       if (side < 10 || side > 22 || t < 0 || t > 15) continue;
       const fat = signals.fat * (0.78 + 0.12 * texture.at(t * 0.5, s * 0.4));
-      const cover =
+      const coverage =
         smoothStep(10, 12, side) * smoothStep(22, 18, side) * smoothStep(0, 1.2, Math.min(t, 15 - t));
-      layer.values[index]! += cover * (fat - layer.values[index]!);
+      layer.values[index]! += coverage * (fat - layer.values[index]!);
     }
   }
 
-  /** `dither` shifts the samples along t a little, so that averaging the layers also smooths thin edges. */
+  /** Paints the canal. `dither` shifts the samples along t, so that the average over the layers smooths thin edges. */
   #paintCanal(layer: Canvas, x: number, dither: number): void {
     const { canal, signals, spine } = this.#study;
     const end = spine.wall.length;
     const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
-    for (const { index, s, t, offset } of this.#nearCanal) {
-      canal.look(s, t + dither, x + offset, signals, point);
+    for (const { index, s, t, offset } of this.#canalPixels) {
+      canal.sample(s, t + dither, x + offset, signals, point);
       if (!point.inside) continue;
-      const cover = smoothStep(-1, 0.3, t + dither) * smoothStep(end, end - 12, s);
-      layer.values[index]! += cover * (point.signal - layer.values[index]!);
+      const coverage = smoothStep(-1, 0.3, t + dither) * smoothStep(end, end - 12, s);
+      layer.values[index]! += coverage * (point.signal - layer.values[index]!);
     }
   }
 }
 
-/** A pixel near the canal: where it lies along and behind the posterior wall, and off the midline for a slice at 0. */
-interface NearCanal {
+/**
+ * A pixel near the canal: its coordinates on the posterior wall, and its distance from the midline in a slice at x = 0.
+ */
+interface CanalPixel {
   readonly index: number;
   readonly s: number;
   readonly t: number;
   readonly offset: number;
 }
 
-function locateCanal(study: PhantomStudy, { columns, rows, y0, z0, step }: Grid): NearCanal[] {
+function locateCanal(study: PhantomStudy, { columns, rows, y0, z0, step }: Grid): CanalPixel[] {
   const { wall } = study.spine;
-  const found: NearCanal[] = [];
+  const found: CanalPixel[] = [];
   for (let row = 0; row < rows; row++) {
     const z = z0 - row * step;
     const guess = wall.sAtHeight(z);

@@ -1,19 +1,19 @@
 /**
- * How often, and together with which neighbours, a level is narrow. A chain of Gaussians (a copula: level i leans on
- * level i-1) gives each level a rank; a piecewise linear map turns rank into occlusion of the canal, with its bends at
- * the ranks where moderate and severe grades begin. The constants are fitted (test/phantom/calibrate.test.ts) so that the
- * grades a noisy reader sees, not the latents, have the published frequencies.
+ * The latent occlusion of the five levels. A Gaussian Markov chain over the levels (a copula) gives each level a
+ * standard normal rank. A piecewise map turns the rank into occlusion; its breakpoints are the ranks at which moderate
+ * and severe narrowing begin. The constants are fitted by test/phantom/calibrate.test.ts so that the reported grades,
+ * with reader error, have the published frequencies.
  */
 import type { RandomStream } from '../random.js';
 
 export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
 
-/** Correlation of each level's rank with that of the level above. */
+/** Correlation of the rank of each level with the rank of the level above. */
 export const CHAIN: number[] = [0, 0.862, 0.805, 0.673, 0.63];
 
-/** Per level, the ranks (standard deviations) where moderate and severe narrowing begin. */
-export const BENDS: Record<Prevalence, [moderate: number, severe: number][]> = {
+/** Per level, the ranks at which moderate and severe narrowing begin. */
+export const BREAKPOINTS: Record<Prevalence, [moderate: number, severe: number][]> = {
   rsna: [
     [1.862, 2.925],
     [1.405, 2.51],
@@ -30,16 +30,16 @@ export const BENDS: Record<Prevalence, [moderate: number, severe: number][]> = {
   ],
 };
 
-/** Occlusion at which a reader begins to see moderate and severe stenosis, on average. */
+/** Occlusion at which moderate and severe stenosis begin, on average over readers. */
 const MODERATE = 0.5;
 const SEVERE = 0.78;
 
-/** Latent narrowing of L1/L2 to L5/S1: 0 none, 1 and more no room left. */
+/** Draws the latent occlusion of L1/L2 to L5/S1: 0 none, 1 or more no space left. */
 export function drawOcclusion(random: RandomStream, prevalence: Prevalence): number[] {
   let rank = 0;
   return CHAIN.map((correlation, level) => {
     rank = correlation * rank + Math.sqrt(1 - correlation * correlation) * random.normal();
-    const [moderate, severe] = BENDS[prevalence][level]!;
+    const [moderate, severe] = BREAKPOINTS[prevalence][level]!;
     if (rank > severe) return Math.min(1.15, SEVERE + 0.3 * (rank - severe));
     if (rank > moderate) return MODERATE + ((SEVERE - MODERATE) * (rank - moderate)) / (severe - moderate);
     const below = moderate - rank;

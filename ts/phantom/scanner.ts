@@ -1,6 +1,6 @@
 /**
- * The scanner: how one study is acquired, and what acquisition does to a perfect picture. Coil sensitivity, motion
- * ghosts, the point spread of a finite k-space, Rician noise, and the interpolation to the stored matrix.
+ * Draws the acquisition parameters of a study and simulates the scanner: motion ghosts, coil sensitivity and
+ * presaturation, the point spread function of a finite k-space, Rician noise, and interpolation to the stored matrix.
  */
 
 import type { RandomStream } from '../random.js';
@@ -8,38 +8,44 @@ import { type Canvas, type Grid, smoothStep } from './canvas.js';
 import type { Texture } from './texture.js';
 
 export interface Acquisition {
-  /** ms */
+  /** TR, ms. */
   readonly repetitionTime: number;
+  /** TE, ms. */
   readonly echoTime: number;
-  /** T */
+  /** Tesla. */
   readonly fieldStrength: number;
   /** mm */
   readonly sliceThickness: number;
+  /** Distance between the centres of adjacent slices, mm. */
   readonly sliceSpacing: number;
-  /** Stored matrix and its square pixels in mm. */
+  /** Stored matrix, and the size of its square pixels in mm. */
   readonly columns: number;
   readonly rows: number;
   readonly spacing: number;
-  /** Pixel size in mm at which k-space was sampled; the stored matrix interpolates where it is finer. */
+  /** Acquired pixel size in mm, at least `spacing`. */
   readonly acquired: number;
-  /** Patient y and z of the first pixel's centre where x is that of the slice (before any left-right flip). */
+  /** In-plane y and patient z of the centre of the first pixel, before mirroring, mm. */
   readonly y0: number;
   readonly z0: number;
-  /** Rotation of the slices about the patient's long axis, radians. */
+  /** Rotation of the slices about the patient's z axis, radians. */
   readonly obliquity: number;
-  /** The front of the patient lies on the right of the image. */
+  /** Whether the image shows anterior on the right. */
   readonly mirrored: boolean;
-  /** x of each slice's middle (at y = 0), in the order of the instance numbers. */
+  /** Patient x of each slice at y = 0, in the order of the instance numbers, mm. */
   readonly slicePositions: readonly number[];
+  /** Decay length of the coil sensitivity to anterior, mm. */
   readonly coilReach: number;
+  /** Range of the coil along z, mm. */
   readonly coilHeight: number;
+  /** Relative amplitude of the slow shading. */
   readonly shading: number;
-  /** Presaturation of the abdomen: distance in front of the spine (mm) and what is left of the signal. */
-  readonly saturation: { readonly gap: number; readonly left: number } | null;
+  /** Presaturation slab: distance anterior of the spine (mm), and the fraction of the signal that remains. */
+  readonly saturation: { readonly gap: number; readonly remaining: number } | null;
+  /** Motion ghosts: phase-encoding direction, distance of the first ghost (mm), and its relative strength. */
   readonly ghost: { readonly along: 'rows' | 'columns'; readonly shift: number; readonly strength: number };
-  /** Noise deviation as a share of the brightness of CSF. */
+  /** Standard deviation of the noise, as a fraction of the CSF signal. */
   readonly noise: number;
-  /** Point spread, standard deviation in acquired pixels, along rows and columns. */
+  /** Standard deviation of the point spread function along rows and along columns, in acquired pixels. */
   readonly blur: readonly [number, number];
   /** Stored value of CSF. */
   readonly gain: number;
@@ -47,6 +53,7 @@ export interface Acquisition {
 
 const MATRICES = [256, 320, 352, 384, 448, 512, 576, 640, 704, 768, 896, 1024];
 
+/** Draws the acquisition parameters of a study. */
 export function drawAcquisition(random: RandomStream, slices: number): Acquisition {
   const spacing = Math.max(0.28, Math.min(1.18, 0.58 * Math.exp(random.bounded(0, 0.28))));
   const fieldOfView = random.uniform(255, 310);
@@ -55,15 +62,15 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
   const storedSpacing = round(Math.max(0.28, Math.min(1.18, fieldOfView / rows)), 5);
   const sliceThickness = round(random.uniform(3, 5), 1);
   const sliceSpacing = round(Math.max(3, Math.min(6.6, sliceThickness * random.uniform(1, 1.3))), 2);
-  const miss = slices > 4 ? random.pick([-1, 0, 0, 0, 1]) : 0;
-  const centre = (miss + random.uniform(-0.35, 0.35)) * sliceSpacing;
+  const wholeSlices = slices > 4 ? random.pick([-1, 0, 0, 0, 1]) : 0;
+  const centre = (wholeSlices + random.uniform(-0.35, 0.35)) * sliceSpacing;
   const direction = random.chance(0.7) ? 1 : -1;
   const obliquity = (random.bounded(0, 1.6) * Math.PI) / 180;
   const slicePositions = Array.from(
     { length: slices },
     (_, i) => centre + (direction * (i - (slices - 1) / 2) * sliceSpacing) / Math.cos(obliquity),
   );
-  const behind = random.uniform(0.33, 0.46);
+  const posteriorFraction = random.uniform(0.33, 0.46);
   const fieldStrength = random.pick([1.5, 1.5, 3]);
   return {
     repetitionTime: Math.round(Math.min(8000, 3300 + 900 * -Math.log(random.uniform()))),
@@ -75,7 +82,7 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
     rows,
     spacing: storedSpacing,
     acquired: Math.max(storedSpacing, random.uniform(0.62, 0.85)),
-    y0: round(behind * 260 - columns * storedSpacing + random.bounded(12, 6), 3),
+    y0: round(posteriorFraction * 260 - columns * storedSpacing + random.bounded(12, 6), 3),
     z0: round((rows * storedSpacing) / 2 + random.bounded(-14, 8), 3),
     obliquity,
     mirrored: random.chance(0.15),
@@ -83,7 +90,9 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
     coilReach: random.uniform(95, 240),
     coilHeight: random.uniform(150, 320),
     shading: random.uniform(0.04, 0.14),
-    saturation: random.chance(0.5) ? { gap: random.uniform(6, 22), left: random.uniform(0.04, 0.25) } : null,
+    saturation: random.chance(0.5)
+      ? { gap: random.uniform(6, 22), remaining: random.uniform(0.04, 0.25) }
+      : null,
     ghost: {
       along: random.chance(0.75) ? 'rows' : 'columns',
       shift: random.uniform(14, 45),
@@ -95,7 +104,7 @@ export function drawAcquisition(random: RandomStream, slices: number): Acquisiti
   };
 }
 
-/** The grid on which the slice is painted and sampled, in patient y and z. */
+/** The acquired grid, on which slices are painted, in in-plane y and patient z. */
 export function acquiredGrid(acquisition: Acquisition): Grid {
   const { acquired, columns, rows, spacing, y0, z0 } = acquisition;
   return {
@@ -107,15 +116,16 @@ export function acquiredGrid(acquisition: Acquisition): Grid {
   };
 }
 
-/** What surrounds the spine along z: where the abdomen begins and where the receiving coil lies. */
+/** y of the anterior wall of the bodies, where the abdomen begins, and of the skin of the back, at the coil. */
 export interface Surroundings {
-  readonly frontWall: (z: number) => number;
+  readonly anteriorWall: (z: number) => number;
   readonly skin: (z: number) => number;
 }
 
 /**
- * From the perfect slice on the acquired grid to stored pixels (row-major uint16 of the stored matrix).
- * `csf` is the brightness of pure CSF.
+ * Simulates the acquisition of an ideal slice. Modifies `slice` and returns the stored pixels, row-major uint16.
+ *
+ * @param csf signal of pure CSF
  */
 export function acquire(
   slice: Canvas,
@@ -126,14 +136,14 @@ export function acquire(
   random: RandomStream,
 ): Uint16Array {
   const { grid } = slice;
-  addGhost(slice, acquisition, surroundings.frontWall);
+  addGhost(slice, acquisition, surroundings.anteriorWall);
   shade(slice, acquisition, surroundings, texture);
   blur(slice, acquisition.blur);
   addNoise(slice.values, acquisition.noise * csf, random);
   const { columns, rows } = acquisition;
   const scale = acquisition.spacing / grid.step;
-  const across = resampleRows(slice.values, grid.columns, columns, scale);
-  const stored = resampleColumns(across, columns, rows, scale);
+  const resampledRows = resampleRows(slice.values, grid.columns, columns, scale);
+  const stored = resampleColumns(resampledRows, columns, rows, scale);
   const gain = acquisition.gain / csf;
   const pixels = new Uint16Array(columns * rows);
   for (let row = 0; row < rows; row++) {
@@ -146,64 +156,64 @@ export function acquire(
   return pixels;
 }
 
-/** Breathing and bowel motion repeat the abdomen, faintly, along the phase-encoding direction. */
-function addGhost(slice: Canvas, acquisition: Acquisition, frontWall: (z: number) => number): void {
+/** Adds motion ghosts: faint copies of the moving abdomen along the phase-encoding direction. */
+function addGhost(slice: Canvas, acquisition: Acquisition, anteriorWall: (z: number) => number): void {
   const { columns, rows, y0, z0, step } = slice.grid;
   const { along, shift, strength } = acquisition.ghost;
-  const fronts = Float64Array.from({ length: rows }, (_, row) => frontWall(z0 - row * step) - 12);
-  const last = Math.max(0, Math.min(columns, Math.ceil((Math.max(...fronts) - y0) / step)));
+  const limits = Float64Array.from({ length: rows }, (_, row) => anteriorWall(z0 - row * step) - 12);
+  const last = Math.max(0, Math.min(columns, Math.ceil((Math.max(...limits) - y0) / step)));
   const moving = new Float32Array(rows * last);
   for (let row = 0; row < rows; row++) {
-    const front = fronts[row]!;
+    const limit = limits[row]!;
     for (let column = 0; column < last; column++) {
-      const share = smoothStep(front, front - 15, y0 + column * step);
-      moving[row * last + column] = slice.values[row * columns + column]! * share;
+      const fraction = smoothStep(limit, limit - 15, y0 + column * step);
+      moving[row * last + column] = slice.values[row * columns + column]! * fraction;
     }
   }
   for (const order of [-3, -2, -1, 1, 2, 3]) {
     const offset = Math.round((order * shift) / step);
     const [down, right] = along === 'rows' ? [offset, 0] : [0, offset];
-    const share = strength / Math.abs(order);
+    const amplitude = strength / Math.abs(order);
     for (let row = Math.max(0, -down); row < Math.min(rows, rows - down); row++) {
       const target = (row + down) * columns + right;
       for (let column = Math.max(0, -right); column < Math.min(last, columns - right); column++) {
-        slice.values[target + column]! += share * moving[row * last + column]!;
+        slice.values[target + column]! += amplitude * moving[row * last + column]!;
       }
     }
   }
 }
 
-/** Surface coil at the back, slow shading, and the presaturation slab. */
+/** Applies the sensitivity of a posterior surface coil, slow shading, and the presaturation slab. */
 function shade(
   slice: Canvas,
   acquisition: Acquisition,
-  { frontWall, skin }: Surroundings,
+  { anteriorWall, skin }: Surroundings,
   texture: Texture,
 ): void {
   const { columns, rows, y0, z0, step } = slice.grid;
   const { coilReach, coilHeight, shading, saturation } = acquisition;
-  const canalDepth = skin(0) - frontWall(0) - 35;
+  const canalDepth = skin(0) - anteriorWall(0) - 35;
   const coil = Float64Array.from({ length: columns }, (_, column) => {
-    const deep = Math.max(-10, skin(0) - (y0 + column * step)) - canalDepth;
-    return Math.exp(-deep / coilReach);
+    const distance = Math.max(-10, skin(0) - (y0 + column * step)) - canalDepth;
+    return Math.exp(-distance / coilReach);
   });
   for (let row = 0; row < rows; row++) {
     const z = z0 - row * step;
-    const front = frontWall(0) * 0.55 + 0.45 * frontWall(z);
+    const anterior = anteriorWall(0) * 0.55 + 0.45 * anteriorWall(z);
     const along = 1 / (1 + (z / coilHeight) ** 4 * 8);
     for (let column = 0; column < columns; column++) {
       const y = y0 + column * step;
       let sensitivity = along * coil[column]! * (1 + shading * texture.at(y * 0.016, z * 0.012 + 90));
       if (saturation !== null) {
-        const kept = smoothStep(front - saturation.gap - 12, front - saturation.gap + 2, y);
-        sensitivity *= saturation.left + (1 - saturation.left) * kept;
+        const unsaturated = smoothStep(anterior - saturation.gap - 12, anterior - saturation.gap + 2, y);
+        sensitivity *= saturation.remaining + (1 - saturation.remaining) * unsaturated;
       }
       slice.values[row * columns + column]! *= sensitivity;
     }
   }
 }
 
-/** Magnitude of the signal with Gaussian noise on its real and imaginary part (a pair by Marsaglia's polar method). */
+/** Adds Rician noise: the magnitude of a signal with Gaussian real and imaginary noise (Marsaglia's polar method). */
 function addNoise(values: Float32Array, deviation: number, random: RandomStream): void {
   for (let i = 0; i < values.length; i++) {
     let a: number;
@@ -221,49 +231,54 @@ function addNoise(values: Float32Array, deviation: number, random: RandomStream)
   }
 }
 
+/** Applies the point spread function. */
 function blur(slice: Canvas, [alongRows, alongColumns]: readonly [number, number]): void {
-  spread(slice.values, 1, alongRows);
-  spread(slice.values, slice.grid.columns, alongColumns);
+  convolve(slice.values, 1, alongRows);
+  convolve(slice.values, slice.grid.columns, alongColumns);
 }
 
-/** Mixes every value with its neighbours `stride` before and after; `sigma` in samples. */
-function spread(values: Float32Array, stride: number, sigma: number): void {
+/** Convolves with a Gaussian of 3 taps, in steps of `stride`; `sigma` in samples. */
+function convolve(values: Float32Array, stride: number, sigma: number): void {
   const edge = Math.exp(-0.5 / (sigma * sigma));
-  const beside = edge / (1 + 2 * edge);
-  const own = 1 / (1 + 2 * edge);
+  const neighbourWeight = edge / (1 + 2 * edge);
+  const centreWeight = 1 / (1 + 2 * edge);
   const source = values.slice();
   for (let i = stride; i < values.length - stride; i++) {
-    values[i] = own * source[i]! + beside * (source[i - stride]! + source[i + stride]!);
+    values[i] = centreWeight * source[i]! + neighbourWeight * (source[i - stride]! + source[i + stride]!);
   }
 }
 
 const TAPS = 6;
 
-/** Where `count` samples `scale` apart lie among `length`: per sample six places and their weights (Lanczos, three lobes). */
-function taps(length: number, count: number, scale: number): { places: Int32Array; weights: Float64Array } {
-  const places = new Int32Array(count * TAPS);
+/** Lanczos-3 taps of `count` samples, `scale` apart, in a line of `length`: six positions and weights per sample. */
+function taps(
+  length: number,
+  count: number,
+  scale: number,
+): { positions: Int32Array; weights: Float64Array } {
+  const positions = new Int32Array(count * TAPS);
   const weights = new Float64Array(count * TAPS);
   for (let i = 0; i < count; i++) {
     const first = Math.floor(i * scale) - 2;
     const kernel = Array.from({ length: TAPS }, (_, k) => lanczos(i * scale - first - k));
     const sum = kernel.reduce((a, b) => a + b);
     for (const [k, weight] of kernel.entries()) {
-      places[i * TAPS + k] = Math.max(0, Math.min(length - 1, first + k));
+      positions[i * TAPS + k] = Math.max(0, Math.min(length - 1, first + k));
       weights[i * TAPS + k] = weight / sum;
     }
   }
-  return { places, weights };
+  return { positions, weights };
 }
 
 function resampleRows(source: Float32Array, columns: number, count: number, scale: number): Float32Array {
   const rows = source.length / columns;
-  const { places, weights } = taps(columns, count, scale);
+  const { positions, weights } = taps(columns, count, scale);
   const result = new Float32Array(count * rows);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < count; column++) {
       let value = 0;
       for (let k = column * TAPS; k < (column + 1) * TAPS; k++) {
-        value += weights[k]! * source[row * columns + places[k]!]!;
+        value += weights[k]! * source[row * columns + positions[k]!]!;
       }
       result[row * count + column] = value;
     }
@@ -272,13 +287,13 @@ function resampleRows(source: Float32Array, columns: number, count: number, scal
 }
 
 function resampleColumns(source: Float32Array, columns: number, count: number, scale: number): Float32Array {
-  const { places, weights } = taps(source.length / columns, count, scale);
+  const { positions, weights } = taps(source.length / columns, count, scale);
   const result = new Float32Array(columns * count);
   for (let row = 0; row < count; row++) {
     for (let column = 0; column < columns; column++) {
       let value = 0;
       for (let k = row * TAPS; k < (row + 1) * TAPS; k++) {
-        value += weights[k]! * source[places[k]! * columns + column]!;
+        value += weights[k]! * source[positions[k]! * columns + column]!;
       }
       result[row * columns + column] = value;
     }

@@ -1,6 +1,6 @@
 /**
- * What lies around the spine in one sagittal plane: abdomen with bowel and vessels in front, then the muscles of
- * the back with their fat, the fascia, the fat under the skin, and air. Drawn first; bones and canal go on top.
+ * Soft tissue in one sagittal plane: anterior of the spine the abdomen with bowel and vessels; posterior the paraspinal
+ * muscles with fat, the fascia, subcutaneous fat and skin. Painted first; bones and canal are painted over it.
  */
 
 import type { RandomStream } from '../random.js';
@@ -10,24 +10,27 @@ import type { Spine } from './spine.js';
 import type { Texture } from './texture.js';
 import type { Signals } from './tissue.js';
 
+/** Body habitus of one patient: surfaces as functions of z, in mm. */
 export interface Habitus {
-  /** y of the back's skin and of the fascia below its fat, and of the belly's skin, at height z. */
+  /** y of the skin of the back, of the fascia below its fat, and of the skin of the belly. */
   readonly skin: (z: number) => number;
   readonly fascia: (z: number) => number;
   readonly belly: (z: number) => number;
-  /** y of the front and back wall of the vertebral bodies. */
-  readonly frontWall: (z: number) => number;
-  readonly backWall: (z: number) => number;
-  /** Share of fat in the muscles of the back, 0..1. */
+  /** y of the anterior and posterior wall of the vertebral bodies. */
+  readonly anteriorWall: (z: number) => number;
+  readonly posteriorWall: (z: number) => number;
+  /** Fat fraction of the paraspinal muscles, 0 to 1. */
   readonly muscleFat: number;
+  /** Fat fraction of the abdomen, 0 to 1. */
   readonly bellyFat: number;
-  /** x (to the left) of the aorta and of the vena cava, and their radii, mm. */
+  /** Aorta and vena cava: x of the axis (to the left), radius, and gap to the bodies, mm. */
   readonly vessels: readonly { readonly x: number; readonly radius: number; readonly gap: number }[];
 }
 
-/** How much nearer the fascia lies to the spine in the midline than over the muscles beside it, mm. */
+/** Depth of the midline furrow of the fascia between the paraspinal muscles, mm. */
 const FURROW = 15;
 
+/** Draws the habitus of a patient. */
 export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
   const walls = (sign: number) =>
     smoothFunction(
@@ -37,18 +40,17 @@ export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
           body.y + sign * body.halfDepth * Math.cos(body.angle),
         ])
         .reverse()
-        .filter(([z], i, all) => i === 0 || z > all[i - 1]![0] + 1),
+        .filter(([z], i, points) => i === 0 || z > points[i - 1]![0] + 1),
     );
-  const frontWall = walls(-1);
-  const backWall = walls(1);
+  const anteriorWall = walls(-1);
+  const posteriorWall = walls(1);
   const size = spine.size;
   const fat = 12 * Math.exp(random.bounded(0, 0.55));
   const buttock = fat * random.uniform(1.3, 2.2);
   const heights = [-130, -95, -55, 0, 60, 130];
   const muscle = [12, 22, 46, 56, 52, 48].map((mm) => mm * size * random.bounded(1, 0.04));
-  const spacing = [...heights.keys()];
-  const smoothed = heights.map((z) => (backWall(z - 25) + backWall(z) + backWall(z + 25)) / 3);
-  const fascia = smoothFunction(spacing.map((i) => [heights[i]!, smoothed[i]! + 14 + muscle[i]!]));
+  const smoothed = heights.map((z) => (posteriorWall(z - 25) + posteriorWall(z) + posteriorWall(z + 25)) / 3);
+  const fascia = smoothFunction(heights.map((z, i) => [z, smoothed[i]! + 14 + muscle[i]!]));
   const fatAt = smoothFunction([
     [-140, buttock],
     [-60, (fat + buttock) / 2],
@@ -57,8 +59,8 @@ export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
   ]);
   const girth = random.bounded(125, 18) + fat;
   return {
-    frontWall,
-    backWall,
+    anteriorWall,
+    posteriorWall,
     fascia,
     skin: (z) => fascia(z) + fatAt(z),
     belly: (z) => -girth + 12 * ((z + 20) / 120) ** 2,
@@ -71,7 +73,12 @@ export function drawHabitus(random: RandomStream, spine: Spine): Habitus {
   };
 }
 
-/** Paints the whole plane except bones and canal onto an empty canvas, `x` mm to the left of the midline. */
+/**
+ * Paints the soft tissue of the plane at `x` mm left of the midline.
+ *
+ * @param canvas empty
+ * @param shift offset of the textures, so that slices differ
+ */
 export function paintSoftTissue(
   canvas: Canvas,
   habitus: Habitus,
@@ -87,36 +94,36 @@ export function paintSoftTissue(
     const z = z0 - row * step;
     const skin = habitus.skin(z) + 0.6 * texture.at(z * 0.1, shift);
     const fascia = habitus.fascia(z) - FURROW * midline;
-    const front = habitus.frontWall(z);
-    const back = habitus.backWall(z);
+    const anterior = habitus.anteriorWall(z);
+    const posterior = habitus.posteriorWall(z);
     const belly = habitus.belly(z);
     for (let column = 0; column < columns; column++) {
       const y = y0 + column * step;
       const depth = Math.min(skin - y, y - belly);
-      const cover = Math.min(1, depth / step + 0.5);
-      if (cover <= 0) continue;
+      const coverage = Math.min(1, depth / step + 0.5);
+      if (coverage <= 0) continue;
       let value: number;
       if (y > fascia) value = fatSignal(y, z, fascia);
-      else if (y > back) value = muscleSignal(y, z, fascia, back);
-      else value = organs(y, z, front, belly);
+      else if (y > posterior) value = muscleSignal(y, z, fascia, posterior);
+      else value = organs(y, z, anterior, belly);
       value += (signals.skin - value) * (1 - smoothStep(1, 2.2, depth));
-      canvas.values[row * columns + column] = cover * value;
+      canvas.values[row * columns + column] = coverage * value;
     }
   }
 
-  /** Fat under the skin, with thin septa, on the dark fascia. */
+  /** Subcutaneous fat with thin septa, and the dark fascia below it. */
   function fatSignal(y: number, z: number, fascia: number): number {
     const septum = bell((texture.at(y * 0.025 + shift, z * 0.11 + y * 0.05) - 0.2) / 0.05);
     const value = signals.fat * (1 + 0.05 * texture.at(y * 0.3, z * 0.3)) * (1 - 0.2 * septum);
     return value + (signals.ligament - value) * 0.8 * bell((y - fascia - 0.8) / 0.8);
   }
 
-  /** Muscle fibres run along the back with fat between them; in the midline ligaments run from spine to spine. */
-  function muscleSignal(y: number, z: number, fascia: number, back: number): number {
-    const deep = (y - back) / Math.max(1, fascia - back);
+  /** Paraspinal muscle fibres with fat between them; in the midline, the interspinous ligaments. */
+  function muscleSignal(y: number, z: number, fascia: number, posterior: number): number {
+    const deep = (y - posterior) / Math.max(1, fascia - posterior);
     const low = smoothStep(20, -70, z);
-    const lean = 0.08 + 0.2 * deep;
-    const bent = y + lean * z + 3 * texture.at(y * 0.05 + 9, z * 0.03 + shift);
+    const tilt = 0.08 + 0.2 * deep;
+    const bent = y + tilt * z + 3 * texture.at(y * 0.05 + 9, z * 0.03 + shift);
     const fibre = texture.at(bent * 0.75 + shift, z * 0.05);
     const clump = texture.at(bent * 0.16 + shift + 40, z * 0.05);
     const fine = 1 + 0.22 * texture.at(bent * 1.2, z * 0.08 + shift);
@@ -136,14 +143,15 @@ export function paintSoftTissue(
   }
 }
 
+/** Signal of the abdomen: bowel with content and gas, fat, and the abdominal wall. */
 function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift: number) {
-  return (y: number, z: number, front: number, belly: number): number => {
+  return (y: number, z: number, anterior: number, belly: number): number => {
     const warpY = y + 6 * texture.at(y * 0.08, z * 0.08 + shift);
     const warpZ = z + 6 * texture.at(y * 0.08 + 80, z * 0.08 + shift);
     const loops =
       texture.at(warpY * 0.085 + shift, warpZ * 0.07) + 0.35 * texture.at(warpY * 0.2, warpZ * 0.2 + shift);
     const content = texture.at(warpY * 0.07 + 50, warpZ * 0.06 + shift);
-    const distance = front - y;
+    const distance = anterior - y;
     const near = smoothStep(6, 26, distance);
     const bowel = smoothStep(-0.45, 0.6, loops + 0.9 - 1.8 * habitus.bellyFat - (1 - near) * 2.5);
     const wall = bell((loops - 0.75) / 0.16) * near;
@@ -165,7 +173,7 @@ function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift
   };
 }
 
-/** Aorta and vena cava as dark tubes (flow void) in front of the bodies, where this plane cuts them. */
+/** Aorta and vena cava, anterior of the bodies, as dark tubes (flow void), as far as they cross this plane. */
 export function vesselShapes(
   habitus: Habitus,
   signals: Signals,
@@ -176,14 +184,14 @@ export function vesselShapes(
 ): Shape[] {
   const end = spine.vertebrae.find((body) => body.name === 'L4')!.z - 8;
   const heights = Array.from({ length: grid.rows }, (_, row) => grid.z0 - row * grid.step);
-  const front = heights.map(
-    (z) => (habitus.frontWall(z - 14) + habitus.frontWall(z) + habitus.frontWall(z + 14)) / 3,
+  const anterior = heights.map(
+    (z) => (habitus.anteriorWall(z - 14) + habitus.anteriorWall(z) + habitus.anteriorWall(z + 14)) / 3,
   );
   return habitus.vessels.flatMap((vessel): Shape[] => {
     const chord = 1 - ((x - vessel.x) / vessel.radius) ** 2;
     if (chord <= 0.02) return [];
     const rows = heights.map((z, i) => ({
-      centre: front[i]! - vessel.gap - vessel.radius - 0.6 * texture.at(z * 0.06, vessel.x),
+      centre: anterior[i]! - vessel.gap - vessel.radius - 0.6 * texture.at(z * 0.06, vessel.x),
       half: vessel.radius * Math.sqrt(chord * smoothStep(end - 20, end, z)),
     }));
     return [
@@ -205,5 +213,5 @@ export function vesselShapes(
   });
 }
 
-/** The patient's own axes: p is y, q is z. */
+/** The patient axes: p is y, q is z. */
 const PATIENT = { y: 0, z: 0, angle: 0 };

@@ -1,7 +1,7 @@
 /**
- * The bony frame of one phantom: vertebrae from T9 to S4 as a chain of endplates, built from the sacrum's top
- * upward and downward. Coordinates are patient mm (y to the back, z to the head) in the midsagittal plane, with the
- * middle of L3 at the origin; the spine's midline x (to the left) bends a little with height.
+ * The vertebral column of one phantom: vertebrae T9 to S4 as a chain of endplates, built upward and downward from the
+ * superior endplate of S1. Coordinates are patient mm (y to posterior, z to superior) in the midsagittal plane; the
+ * origin is the centre of L3. The x coordinate of the midline (to the left) varies slightly with height.
  */
 import { LEVELS, type Level } from '../anatomy.js';
 import type { RandomStream } from '../random.js';
@@ -11,36 +11,37 @@ import { Path, smoothFunction } from './curve.js';
 export interface Vertebra extends Frame {
   readonly name: string;
   readonly index: number;
-  /** Half of the body's depth (front to back) and height at its centre, mm. */
+  /** Half the anteroposterior depth of the body, and half its height at the centre, mm. */
   readonly halfDepth: number;
   readonly halfHeight: number;
-  /** Change of the half height per mm from the front to the back. */
+  /** Change of the half height per mm to posterior. */
   readonly wedge: number;
-  /** Half width to the side, mm. */
+  /** Half the lateral width, mm. */
   readonly halfWidth: number;
 }
 
 export interface Disc extends Frame {
-  /** The vertebra above has the same index. */
+  /** Index of the vertebra above the disc. */
   readonly index: number;
   readonly level: Level | null;
   readonly halfDepth: number;
   readonly halfHeight: number;
   readonly wedge: number;
   readonly halfWidth: number;
-  /** 0 healthy to 1 collapsed and black. */
+  /** 0 (healthy) to 1 (collapsed and dark). */
   readonly degeneration: number;
 }
 
 export interface Spine {
   readonly vertebrae: readonly Vertebra[];
   readonly discs: readonly Disc[];
-  /** Along the posterior wall of the bodies; s grows downward, t to the back, into the canal. */
+  /** Posterior wall of the bodies; s increases to inferior, t to posterior, into the canal. */
   readonly wall: Path;
-  /** s on `wall` of each graded level's disc. */
+  /** s on `wall` of the disc of each level. */
   readonly levelPosition: readonly number[];
-  /** x of the midline at height z. */
+  /** x of the midline at height z, mm. */
   midline(z: number): number;
+  /** Scale of the patient; 1 is the mean. */
   readonly size: number;
 }
 
@@ -49,28 +50,33 @@ const L1 = VERTEBRAE.indexOf('L1');
 const L3 = VERTEBRAE.indexOf('L3');
 const S1 = VERTEBRAE.indexOf('S1');
 
-/** Height at the centre, depth, width of the body in mm, T9 to S4. */
+/** Height at the centre, depth and width of the bodies T9 to S4, mm. */
 const HEIGHT = [19.5, 20.5, 21.5, 23, 24, 24.5, 24.5, 24.5, 23.5, 27, 21, 17, 14];
 const DEPTH = [28, 29, 30, 31, 31.5, 32.5, 33.5, 34, 34, 28, 19, 14, 11];
 const WIDTH = [30, 32, 35, 38, 41, 43, 45, 48, 50, 52, 44, 38, 32];
-/** Front minus back height of the body as an angle, degrees. */
+/** Angle between the endplates of each body, degrees; positive if the body is higher anteriorly. */
 const BODY_WEDGE = [-2, -2, -2, -2, -1, 0, 1.5, 2.5, 8, 6, 3, -9, -14];
-/** Height at the centre and wedge of the disc below each vertebra. */
+/** Height at the centre (mm) and angle (degrees) of the disc below each vertebra. */
 const DISC_HEIGHT = [4, 4.5, 5, 6, 7.6, 9, 10.2, 11, 9.6, 2.4, 1.6, 1.2, 1];
 const DISC_WEDGE = [0, 0, 0, 1, 4, 6.5, 8, 10.5, 15, 0, -4, -6, -6];
 
-/** `occlusion` is the latent narrowing of the five levels; degeneration goes with it, loosely. */
+/**
+ * Draws a spine. `occlusion` is the latent narrowing of the five levels, which correlates weakly with degeneration.
+ */
 export function drawSpine(random: RandomStream, occlusion: readonly number[]): Spine {
   const size = random.bounded(1, 0.055);
   const age = random.uniform();
   const lordosis = random.bounded(0.72, 0.16);
   const degeneration = VERTEBRAE.map((_, i) => {
     const level = i - L1;
-    const wear = [0.1, 0.15, 0.2, 0.35, 0.38][level] ?? 0.05;
+    const predisposition = [0.1, 0.15, 0.2, 0.35, 0.38][level] ?? 0.05;
     const narrowing = occlusion[level] ?? 0;
     return Math.max(
       0,
-      Math.min(1, 0.65 * age * (0.6 + wear) + wear * 0.5 + 0.3 * narrowing + random.normal(0, 0.16)),
+      Math.min(
+        1,
+        0.65 * age * (0.6 + predisposition) + predisposition * 0.5 + 0.3 * narrowing + random.normal(0, 0.16),
+      ),
     );
   });
 
@@ -110,30 +116,30 @@ export function drawSpine(random: RandomStream, occlusion: readonly number[]): S
   const sacralSlope = radians(random.bounded(36, 5) * (0.5 + 0.5 * (lordosis / 0.72)));
   let cursor: Frame = { y: 0, z: 0, angle: sacralSlope };
   for (let i = S1 - 1; i >= 0; i--) {
-    discs[i] = disc(i, climb(cursor, discHeight[i]! / 2, -discWedge[i]! / 2));
-    cursor = climb(cursor, discHeight[i]!, -discWedge[i]!);
-    vertebrae[i] = vertebra(i, climb(cursor, bodyHeight[i]! / 2, -bodyWedge[i]! / 2));
-    cursor = climb(cursor, bodyHeight[i]!, -bodyWedge[i]!);
+    discs[i] = disc(i, advance(cursor, discHeight[i]! / 2, -discWedge[i]! / 2));
+    cursor = advance(cursor, discHeight[i]!, -discWedge[i]!);
+    vertebrae[i] = vertebra(i, advance(cursor, bodyHeight[i]! / 2, -bodyWedge[i]! / 2));
+    cursor = advance(cursor, bodyHeight[i]!, -bodyWedge[i]!);
   }
   cursor = { y: 0, z: 0, angle: sacralSlope };
   for (let i = S1; i < VERTEBRAE.length; i++) {
-    vertebrae[i] = vertebra(i, climb(cursor, -bodyHeight[i]! / 2, bodyWedge[i]! / 2));
-    cursor = climb(cursor, -bodyHeight[i]!, bodyWedge[i]!);
-    discs[i] = disc(i, climb(cursor, -discHeight[i]! / 2, discWedge[i]! / 2));
-    cursor = climb(cursor, -discHeight[i]!, discWedge[i]!);
+    vertebrae[i] = vertebra(i, advance(cursor, -bodyHeight[i]! / 2, bodyWedge[i]! / 2));
+    cursor = advance(cursor, -bodyHeight[i]!, bodyWedge[i]!);
+    discs[i] = disc(i, advance(cursor, -discHeight[i]! / 2, discWedge[i]! / 2));
+    cursor = advance(cursor, -discHeight[i]!, discWedge[i]!);
   }
 
-  const tilt = radians(random.bounded(0, 2.5)) + leanOf(vertebrae);
-  const origin = turned(vertebrae[L3]!, tilt);
+  const tilt = radians(random.bounded(0, 2.5)) + anteriorTilt(vertebrae);
+  const origin = rotated(vertebrae[L3]!, tilt);
   const place = <T extends Frame>(item: T): T => {
-    const moved = turned(item, tilt);
+    const moved = rotated(item, tilt);
     return { ...item, y: moved.y - origin.y, z: moved.z - origin.z, angle: item.angle - tilt };
   };
   const placedVertebrae = vertebrae.map(place);
   const placedDiscs = discs.map(place);
   const wall = posteriorWall(placedVertebrae);
   const levelPosition = LEVELS.map((_, i) => {
-    const [y, z] = backOf(placedDiscs[L1 + i]!);
+    const [y, z] = posteriorMargin(placedDiscs[L1 + i]!);
     wall.locate(y, z, wall.sAtHeight(z));
     return wall.s;
   });
@@ -149,40 +155,40 @@ function radians(degrees: number): number {
   return (degrees * Math.PI) / 180;
 }
 
-/** Goes `height` along the upward axis (of the mean direction) and turns by `turn`. */
-function climb(from: Frame, height: number, turn: number): Frame {
-  const angle = from.angle + turn / 2;
+/** Moves by `height` along the mean upward axis and rotates by `rotation`. */
+function advance(from: Frame, height: number, rotation: number): Frame {
+  const angle = from.angle + rotation / 2;
   return {
     y: from.y - height * Math.sin(angle),
     z: from.z + height * Math.cos(angle),
-    angle: from.angle + turn,
+    angle: from.angle + rotation,
   };
 }
 
-function turned(item: Frame, angle: number): { y: number; z: number } {
+function rotated(item: Frame, angle: number): { y: number; z: number } {
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);
   return { y: item.y * cos + item.z * sin, z: item.z * cos - item.y * sin };
 }
 
-/** Lean of the line from S1 to T12 from the vertical, to the front. */
-function leanOf(vertebrae: readonly Vertebra[]): number {
+/** Angle between the line from S1 to T12 and the vertical, positive to anterior, radians. */
+function anteriorTilt(vertebrae: readonly Vertebra[]): number {
   const top = vertebrae[L1 - 1]!;
   const bottom = vertebrae[S1]!;
   return Math.atan2(bottom.y - top.y, top.z - bottom.z);
 }
 
-function backOf(disc: Disc): readonly [number, number] {
+function posteriorMargin(disc: Disc): readonly [number, number] {
   return [disc.y + disc.halfDepth * Math.cos(disc.angle), disc.z + disc.halfDepth * Math.sin(disc.angle)];
 }
 
-/** A smooth path through the upper and lower back corner of every body. */
+/** A smooth path through the posterior corners of the bodies. */
 function posteriorWall(vertebrae: readonly Vertebra[]): Path {
   const points = vertebrae.flatMap((body) => {
     const cos = Math.cos(body.angle);
     const sin = Math.sin(body.angle);
-    return [0.62, -0.62].map((part): [number, number] => {
-      const q = part * body.halfHeight;
+    return [0.62, -0.62].map((fraction): [number, number] => {
+      const q = fraction * body.halfHeight;
       return [body.z + body.halfDepth * sin + q * cos, body.y + body.halfDepth * cos - q * sin];
     });
   });

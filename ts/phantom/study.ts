@@ -1,4 +1,4 @@
-/** One synthetic patient: anatomy, scanner and look, drawn from (seed, index). */
+/** One synthetic study: anatomy, acquisition and tissue texture, drawn from (seed, index). */
 
 import { RandomStream } from '../random.js';
 import { Canal } from './canal.js';
@@ -8,7 +8,7 @@ import { drawSpine, type Spine } from './spine.js';
 import { Texture } from './texture.js';
 import { type Signals, tissueSignals } from './tissue.js';
 
-/** Each purpose has its own stream, so that a change of one leaves the others' numbers as they were. */
+/** Each purpose has a random stream of its own, so that a change of one does not affect the others. */
 export const PURPOSE = {
   grades: 1,
   anatomy: 2,
@@ -29,9 +29,10 @@ export interface PhantomStudy {
   readonly texture: Texture;
 }
 
-/** Where in a slice's thickness the anatomy is sampled, as shares of it. */
+/** Through-plane sampling positions, as fractions of the slice thickness. */
 export const THROUGH_PLANE = [-1 / 3, 0, 1 / 3];
 
+/** Draws study `index` of a seed. */
 export function drawStudy(seed: number, index: number, prevalence: Prevalence, slices: number): PhantomStudy {
   const anatomy = new RandomStream(seed, index, PURPOSE.anatomy);
   const occlusion = drawOcclusion(new RandomStream(seed, index, PURPOSE.grades), prevalence);
@@ -43,7 +44,7 @@ export function drawStudy(seed: number, index: number, prevalence: Prevalence, s
   return { seed, index, spine, canal, acquisition, signals, texture };
 }
 
-/** x in the patient at in-plane distance `y` from the middle of slice `slice`; the body is drawn in in-plane y. */
+/** Patient x at the in-plane position `y` of a slice. Oblique slices are rotated about the patient's z axis. */
 export function xInSlice(acquisition: Acquisition, slice: number, y: number): number {
   return acquisition.slicePositions[slice]! + y * Math.sin(acquisition.obliquity);
 }

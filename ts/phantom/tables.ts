@@ -1,11 +1,11 @@
-/** The three CSVs of the RSNA 2024 layout. (Without the DICOM writer, which only the workers need.) */
+/** The three CSV files of the RSNA 2024 layout. */
 import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '../tasks/rsna.js';
 import { snakeCase, type Task } from '../tasks/task.js';
 
 /** The task that phantom images can be graded for. */
 export const PHANTOM_TASK: Task = SPINAL_CANAL_STENOSIS;
 
-/** One study's lines. */
+/** The lines of one study. */
 export interface StudyRows {
   labels: string;
   coordinates: string[];
@@ -16,7 +16,7 @@ const LABEL_COLUMNS = RSNA_TASKS.flatMap(({ condition, levels }) =>
   levels.map((level) => snakeCase(`${condition} ${level}`)),
 );
 
-/** Names and contents, in the order to write them: the labels make the folder a data set. */
+/** Names and contents of the CSV files, in writing order. train.csv is last: without it, a folder is no data set. */
 export function csvFiles(rows: readonly StudyRows[]): [name: string, text: string][] {
   const table = (header: string, lines: readonly string[]) => `${[header, ...lines].join('\n')}\n`;
   const series = rows.map((row) => row.series);

@@ -4,8 +4,9 @@ const SIZE = 256;
 const MASK = SIZE - 1;
 
 /**
- * Smooth periodic noise, mean 0 and deviation 1, for marrow, muscle, fat and bowel: white noise averaged over
- * neighbours and read with interpolation smooth enough to show no grid. One table serves a study; callers shift and stretch it.
+ * Smooth periodic noise with mean 0 and standard deviation 1, for marrow, muscle, fat and bowel: filtered white noise
+ * with smooth interpolation, so that no grid is visible. A study has one table; callers shift and scale the
+ * coordinates.
  */
 export class Texture {
   readonly #table = new Float32Array(SIZE * SIZE);
@@ -31,7 +32,7 @@ export class Texture {
     for (let i = 0; i < this.#table.length; i++) this.#table[i]! *= scale;
   }
 
-  /** The noise at (a, b); its grains are about two units wide. */
+  /** The noise at (a, b). Its grains are about two units wide. */
   at(a: number, b: number): number {
     const a0 = Math.floor(a);
     const b0 = Math.floor(b);

@@ -1,15 +1,15 @@
 /**
- * What a tissue looks like: proton density and relaxation times at 1.5 T, and the spin echo equation that turns
- * them into brightness. Relaxation times follow the literature named in docs/phantom.md. Fat and muscle carry the
- * apparent T2 of a turbo spin echo, where the echo train suppresses J-coupling and fat is about as bright as CSF.
+ * Proton density (PD), T1 and T2 of the tissues at 1.5 T, and the spin echo signal equation. docs/phantom.md has the
+ * sources. Fat and muscle have the apparent T2 of a turbo spin echo sequence: its echo train suppresses J-coupling, so
+ * that fat is about as bright as CSF.
  */
 
 export interface Tissue {
-  /** ms */
+  /** T1, ms. */
   readonly t1: number;
-  /** ms */
+  /** T2, ms. */
   readonly t2: number;
-  /** Proton density, in per cent of water. */
+  /** PD, per cent of water. */
   readonly protonDensity: number;
 }
 
@@ -30,10 +30,10 @@ const TISSUES = {
 
 export type TissueName = keyof typeof TISSUES;
 
-/** Brightness of each tissue for one study's repetition and echo time. */
+/** Signal of each tissue at the TR and TE of one study. */
 export type Signals = Readonly<Record<TissueName, number>>;
 
-/** Spin echo signal PD (1 - exp(-TR/T1)) exp(-TE/T2); times in ms. */
+/** Spin echo signal PD (1 - exp(-TR/T1)) exp(-TE/T2), in per cent of water; TR and TE in ms. */
 export function spinEcho(tissue: Tissue, repetitionTime: number, echoTime: number): number {
   return tissue.protonDensity * (1 - Math.exp(-repetitionTime / tissue.t1)) * Math.exp(-echoTime / tissue.t2);
 }
@@ -46,7 +46,7 @@ export function tissueSignals(repetitionTime: number, echoTime: number): Signals
   return Object.fromEntries(entries) as Signals;
 }
 
-/** A disc's nucleus: `degeneration` 0 (Pfirrmann I) to 1 (Pfirrmann V). */
+/** The nucleus pulposus at a degeneration of 0 (Pfirrmann grade I) to 1 (grade V). */
 export function nucleusTissue(degeneration: number): Tissue {
   const t2 = 210 * Math.exp(-1.5 * degeneration);
   return { t1: 1165 - 611 * degeneration, t2, protonDensity: 79 - 31 * degeneration };

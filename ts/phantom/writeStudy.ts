@@ -1,4 +1,4 @@
-/** Writes one study's DICOM files and says what belongs into the three CSVs. */
+/** Writes the DICOM files of one study and returns its lines of the CSV files. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RSNA_TASKS } from '../tasks/rsna.js';
@@ -19,6 +19,7 @@ export interface PhantomOptions {
   readonly slices?: number;
 }
 
+/** Writes the files of study `index` to `train_images`. */
 export async function writeStudy(options: PhantomOptions, index: number): Promise<StudyRows> {
   const { seed, prevalence, slices = 7 } = options;
   const study = drawStudy(seed, index, prevalence, slices);
@@ -34,12 +35,14 @@ export async function writeStudy(options: PhantomOptions, index: number): Promis
   return studyRows(study, readings);
 }
 
-/** Only PHANTOM_TASK is graded. The cells of the other conditions are empty, as for a missing label. */
+/** The lines of one study. Only PHANTOM_TASK is graded; the cells of the other conditions are empty. */
 export function studyRows(study: PhantomStudy, readings: readonly LevelReading[]): StudyRows {
   const { studyId, seriesId } = identityOf(study.seed, study.index);
   const { condition, grades, levels } = PHANTOM_TASK;
   const labels = RSNA_TASKS.flatMap((task) =>
-    task.levels.map((_, level) => (task === PHANTOM_TASK ? grades[readings[level]!.readGrade]!.label : '')),
+    task.levels.map((_, level) =>
+      task === PHANTOM_TASK ? grades[readings[level]!.reportedGrade]!.label : '',
+    ),
   );
   return {
     labels: [studyId, ...labels].join(','),
