@@ -1,4 +1,4 @@
 import type { DeviceKind } from '#spinegrad/engine/device.js';
 
-/** The device under test: `cuda` in vitest's project of that name, else what SPINEGRAD_TEST_DEVICE says, else `cpu`. */
+/** The device under test: SPINEGRAD_TEST_DEVICE, by default `cpu`. The vitest project `cuda` sets it to `cuda`. */
 export const DEVICE = (process.env.SPINEGRAD_TEST_DEVICE ?? 'cpu') as DeviceKind;

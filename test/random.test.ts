@@ -5,14 +5,14 @@ const draw = (count: number, next: () => number): number[] => Array.from({ lengt
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b) / values.length;
 
 describe('RandomStream', () => {
-  it('is a function of its path: equal paths agree, any other differs from the first draw on', () => {
-    const first = (...path: number[]) => draw(4, () => new RandomStream(...path).bits());
-    expect(first(1, 2, 3)).toEqual(first(1, 2, 3));
-    const others = [first(1, 2), first(3, 2, 1), first(1, 2, 4), first(2 ** 40 + 1, 2, 3)];
-    for (const other of others) expect(other).not.toEqual(first(1, 2, 3));
+  it('draws the same values for equal paths and different values for other paths', () => {
+    const drawsOf = (...path: number[]) => draw(4, () => new RandomStream(...path).bits());
+    expect(drawsOf(1, 2, 3)).toEqual(drawsOf(1, 2, 3));
+    const others = [drawsOf(1, 2), drawsOf(3, 2, 1), drawsOf(1, 2, 4), drawsOf(2 ** 40 + 1, 2, 3)];
+    for (const other of others) expect(other).not.toEqual(drawsOf(1, 2, 3));
   });
 
-  it('is uniform and Gaussian: moments within five standard errors', () => {
+  it('draws uniform and normal values with moments within five standard errors', () => {
     const random = new RandomStream(7);
     const count = 100_000;
     const uniform = draw(count, () => random.uniform());
@@ -24,7 +24,7 @@ describe('RandomStream', () => {
     expect(Math.abs(variance / 9 - 1)).toBeLessThan(5 * Math.sqrt(2 / count));
   });
 
-  it('neighbouring paths are not correlated', () => {
+  it('draws uncorrelated values for neighbouring paths', () => {
     const values = draw(20_000, () => 0).map((_, i) => new RandomStream(1, i).uniform() - 0.5);
     const lagged = mean(values.slice(1).map((value, i) => value * values[i]!)) * 12;
     expect(Math.abs(lagged)).toBeLessThan(5 / Math.sqrt(values.length));

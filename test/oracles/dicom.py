@@ -1,16 +1,16 @@
-"""What pydicom makes of the DICOM test files: test/dicom/golden/pydicom.json.
+"""Writes test/dicom/golden/pydicom.json: the DICOM test files as pydicom reads them.
 
     SPINEGRAD_TEST_DATA=... python test/oracles/dicom.py
 
-Needs pydicom, numpy and imagecodecs; made with the plug-ins GDCM and Pillow. Per file: shape, sha256 and range of
-the modality values as float32 in C order, or the error that pydicom raises. Where pydicom alone is no oracle:
+Requires pydicom, numpy and imagecodecs; the file was made with the plug-ins GDCM and Pillow. For each file it records
+shape, sha256 and range of the modality values as float32 in C order, or pydicom's error. Exceptions:
 
-- apply_modality_lut reads RescaleSlope and RescaleIntercept at the top of a file alone. Enhanced multi-frame files
-  hold them in functional groups, where we apply them frame by frame.
-- A file that ends without the sequence delimiter of its fragments loses its elements in pydicom: it is read once
-  more with the delimiter appended (`repaired`).
-- No plug-in decodes JPEG of 12 bits, nor the retired processes .53 and .55: imagecodecs (libjpeg-turbo 3) does
-  (`decoder`), and pydicom's own error is kept beside it.
+- apply_modality_lut reads RescaleSlope and RescaleIntercept only at the top level. Enhanced multi-frame files have them
+  in functional groups; this script applies them per frame.
+- pydicom loses all elements of a file that ends without the sequence delimiter of its fragments. Such a file is read
+  again with the delimiter appended (`repaired`).
+- No plug-in decodes 12-bit JPEG or the retired processes .53 and .55. imagecodecs (libjpeg-turbo 3) decodes them
+  (`decoder`), and pydicom's error is recorded as well.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def read(path):
 def stored_values(dataset, syntax):
     try:
         return dataset.pixel_array, {}
-    except Exception as error:  # noqa: BLE001 - whatever pydicom raises is the answer
+    except Exception as error:  # noqa: BLE001 - any error of pydicom is recorded
         failure = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         if syntax not in LOSSY_JPEG:
             return None, {"error": failure}

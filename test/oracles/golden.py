@@ -1,11 +1,11 @@
-"""What the PyTorch oracles share: inputs that float32 holds exactly, gradients in float64, one JSON file an operation.
+"""Shared code of the PyTorch oracles, which write one JSON file per operation.
 
     python3.11 -m venv venv && venv/bin/pip install torch==2.13.0
     venv/bin/python test/oracles/layers.py
     venv/bin/python test/oracles/losses.py
 
-Inputs are multiples of 1/64, drawn from a fixed seed. PyTorch computes in float64, so what the file holds is exact to
-about 1e-15 and the whole tolerance of a test belongs to the operation under test.
+Inputs are multiples of 1/64 from a fixed seed, so float32 represents them exactly. PyTorch computes in float64 with an
+error of about 1e-15, so the tolerance of a test applies to the tested operation alone.
 """
 
 import json
@@ -17,7 +17,7 @@ FOLDER = pathlib.Path(__file__).parent.parent / "ops" / "golden"
 
 
 class Operation:
-    """Collects the cases of one operation; write() makes test/ops/golden/<name>.json."""
+    """Collects the cases of one operation. write() writes test/ops/golden/<name>.json."""
 
     def __init__(self, name):
         self.name = name
@@ -32,10 +32,10 @@ class Operation:
         return torch.randint(classes, shape, generator=self.generator, dtype=torch.int32)
 
     def case(self, name, inputs, run, options=None, differentiable=None):
-        """run(inputs) is PyTorch's answer; float64 inputs get gradients unless `differentiable` names them."""
+        """Records run(inputs) and the gradients of the float64 inputs, or of those named in `differentiable`."""
         floats = [key for key, value in inputs.items() if value.dtype == torch.float64]
-        wanted = floats if differentiable is None else differentiable
-        leaves = {key: value.clone().requires_grad_(key in wanted) for key, value in inputs.items()}
+        required = floats if differentiable is None else differentiable
+        leaves = {key: value.clone().requires_grad_(key in required) for key, value in inputs.items()}
         value = run(leaves)
         cotangent = self.normal(*value.shape) if value.dim() else self.normal(1)
         (value * cotangent.reshape(value.shape)).sum().backward()
@@ -55,7 +55,7 @@ class Operation:
                 "shape": list(value.shape) or [1],
                 "value": flat(value),
                 "cotangent": flat(cotangent),
-                "gradients": {key: flat(leaves[key].grad) for key in wanted},
+                "gradients": {key: flat(leaves[key].grad) for key in required},
             }
         )
 

@@ -1,4 +1,4 @@
-"""Golden values of linear, conv2d, batchNorm2d, maxPool2d and globalAvgPool2d, from PyTorch. See golden.py."""
+"""Golden values of linear, conv2d, batchNorm2d, maxPool2d and globalAvgPool2d from PyTorch. See golden.py."""
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +54,7 @@ batch_norm.write()
 
 max_pool = Operation("maxPool2d")
 for kernel, stride, padding in ((3, 2, 1), (2, 2, 0), ([3, 2], [1, 2], [1, 0])):
-    # No two values are equal: the arg max is unique.
+    # All values differ, so the argmax is unique.
     x = torch.randperm(2 * 3 * 7 * 6, generator=max_pool.generator).to(torch.float64).reshape(2, 3, 7, 6) / 8
     max_pool.case(
         f"kernel {kernel} stride {stride} padding {padding}",

@@ -1,7 +1,7 @@
-"""Golden values of the losses and of softmax, l2Normalize and soft-argmax, from PyTorch. See golden.py.
+"""Golden values of the losses and of softmax, l2Normalize and softArgmax2d from PyTorch. See golden.py.
 
-Where PyTorch has the loss, its own function is the oracle (cross_entropy, binary_cross_entropy_with_logits, mse_loss,
-smooth_l1_loss, torchvision's formula of sigmoid_focal_loss, written out); else the paper's equation with autograd.
+The oracle is PyTorch's function if there is one (cross_entropy, binary_cross_entropy_with_logits, mse_loss,
+smooth_l1_loss, and the formula of torchvision's sigmoid_focal_loss), otherwise the paper's equation with autograd.
 """
 
 import torch
@@ -82,7 +82,7 @@ def info_nce(embeddings, labels, scale, inside):
 
 nce = Operation("infoNCE")
 for mean in ("outside", "inside"):
-    # Rounded to 1/64, rows have a length of about 1; the loss does not ask for more.
+    # After rounding to 1/64 the norm of a row is about 1, which the loss accepts.
     embeddings = torch.round(F.normalize(nce.normal(24, 6)) * 64) / 64
     labels = nce.labels(24, classes=9)
     nce.case(

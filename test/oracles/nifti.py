@@ -1,8 +1,8 @@
-"""What nibabel reads from the lumbar volume: pip install nibabel numpy, then
+"""Reads the lumbar test volume with nibabel. Requires nibabel and numpy.
 
     SPINEGRAD_TEST_DATA=DIR python test/oracles/nifti.py > test/data/golden/nifti.json
 
-Writes the voxel size, and for a few voxels their place in the patient (LPS, mm) and value.
+Records the shape, and position in the patient (LPS, mm) and value of some voxels.
 """
 
 import json

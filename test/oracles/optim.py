@@ -1,10 +1,10 @@
-"""Golden values of gather and of the optimizers, computed by PyTorch.
+"""Golden values of gather and of the optimizers from PyTorch.
 
     python3.11 -m venv venv && venv/bin/pip install torch==2.13.0
     venv/bin/python test/oracles/optim.py
 
-The optimizers run in float64 on parameters and gradients that float32 holds exactly; the tests allow for the
-rounding of float32. Writes test/ops/golden/gather.json and test/optim/golden/optimizers.json.
+The optimizers run in float64 on values that float32 represents exactly. Writes test/ops/golden/gather.json and
+test/optim/golden/optimizers.json.
 """
 
 import json
@@ -44,7 +44,7 @@ def gather():
 
 
 def run(make, shapes, skip):
-    """Parameters after each step; `skip` names (step, parameter) pairs without a gradient."""
+    """Returns the parameters after each step. `skip` has the (step, parameter) pairs without a gradient."""
     generator = torch.Generator().manual_seed(2)
     parameters = [exact(*shape, generator=generator).requires_grad_() for shape in shapes]
     start = [p.detach().flatten().tolist() for p in parameters]
@@ -106,15 +106,15 @@ def optimizers():
         ("SGD", {"learningRate": 0.1, "momentum": 0.9, "weightDecay": 0.2, "decoupled": True}, decoupled),
     ]
     norms = []
-    for most in (0.5, 100.0):
+    for max_norm in (0.5, 100.0):
         ps = [torch.zeros(2, 3, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)]
         generator = torch.Generator().manual_seed(3)
         for p in ps:
             p.grad = exact(*p.shape, generator=generator)
         before = [p.grad.flatten().tolist() for p in ps]
-        norm = torch.nn.utils.clip_grad_norm_(ps, most)
+        norm = torch.nn.utils.clip_grad_norm_(ps, max_norm)
         after = [p.grad.flatten().tolist() for p in ps]
-        norms.append({"maxNorm": most, "shapes": [[2, 3], [4]], "before": before, "norm": norm.item(), "after": after})
+        norms.append({"maxNorm": max_norm, "shapes": [[2, 3], [4]], "before": before, "norm": norm.item(), "after": after})
     return {
         "torch": torch.__version__,
         "optimizers": [{"class": name, "settings": s, **run(make, shapes, skip)} for name, s, make in cases],

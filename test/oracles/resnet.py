@@ -1,15 +1,15 @@
-"""The ResNets of torchvision: names, shapes and counts of the full networks; weights and results of narrow ones.
+"""Golden values of torchvision's ResNets: names, shapes and counts of full networks, weights and results of narrow ones.
 
     python3.11 -m venv venv && venv/bin/pip install torch==2.13.0 torchvision==0.28.0 safetensors==0.8.0 numpy
     venv/bin/python test/oracles/resnet.py
 
-Writes test/nn/golden/resnet.json and, as PyTorch writes them, the weights test/nn/golden/<network>.safetensors. Results
-are computed in float64 on the float32 weights, so the whole tolerance belongs to the network under test; beside each
-stands how far PyTorch's own float32 is from it (`float32Error`), the scale by which a float32 engine may be judged: the
-larger error of PyTorch's two ways to convolve, since one alone is small by luck now and then (by 20 times, was seen).
+Writes test/nn/golden/resnet.json and the weights test/nn/golden/<network>.safetensors. Results are computed in float64
+from the float32 weights. `float32Error` is the error of PyTorch's float32, the scale for the tolerance of a test. It is
+the larger error of PyTorch's two convolution implementations, because one alone can be accidentally small (by a factor
+of 20 in one case).
 
-Gradients jump where a ReLU's input crosses zero or the maximum of a pooling window changes place. Weights are drawn
-anew until every such input keeps a margin that float32 rounding does not bridge.
+Gradients are discontinuous where a ReLU's input crosses zero or the maximum of a pooling window moves. Weights are drawn
+until every such input has a margin larger than float32 rounding.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ import torch
 try:
     import torchvision
 except RuntimeError:
-    # Its operators need the CUDA libraries, which a CPU build of torch lacks. A ResNet uses none of them: declare two.
+    # torchvision's operators need the CUDA libraries, which a CPU build of torch lacks. A ResNet does not use them.
     operators = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -44,7 +44,7 @@ MARGIN = 1e-5
 
 
 class Network(ResNet):
-    """torchvision's network with another number of input channels and, of the first stage, of channels."""
+    """torchvision's network with other numbers of input channels and of channels in the first stage."""
 
     def __init__(self, name, channels, width=64, classes=CLASSES):
         self.first = width
@@ -61,7 +61,7 @@ class Network(ResNet):
 
 
 def pattern(shape, dtype):
-    """Multiples of 1/64 within [-2, 2] that need no file: element i is ((31 i^2 + 17 i) mod 257 - 128) / 64."""
+    """Multiples of 1/64 in [-2, 2] from a formula: element i is ((31 i^2 + 17 i) mod 257 - 128) / 64."""
     i = torch.arange(torch.Size(shape).numel())
     return (((31 * i * i + 17 * i) % 257 - 128) / 64).reshape(shape).to(dtype)
 
@@ -87,7 +87,7 @@ def full(name):
 
 
 def margin(model, x):
-    """The smallest change of an activation that would make a ReLU or the pooling take the other branch."""
+    """Returns the smallest change of an activation that changes a ReLU or the argmax of a pooling window."""
     smallest = []
 
     def relu(_, inputs):
@@ -108,7 +108,7 @@ def margin(model, x):
 
 
 def trained(name, channels, width, shape, seed):
-    """A network in which every tensor matters: no scale of 1, no shift of 0, running statistics of real batches."""
+    """Returns a network in which each tensor affects the result: scales are not 1, shifts are not 0."""
     torch.manual_seed(seed)
     model = Network(name, channels, width)
     with torch.no_grad():
@@ -129,9 +129,9 @@ def keep_state(model):
 
 
 def results(model, x, gradients, statistics):
-    """Embedding and logits in both modes; running statistics and gradients of one training step.
+    """Embedding and logits in both modes, and running statistics and gradients of one training step.
 
-    The logarithms of the norms make the relative error of every parameter's gradient count alike.
+    Gradient norms are recorded as logarithms, so that the relative errors of all parameters have equal weight.
     """
     values = {}
     embedding = {}
@@ -148,7 +148,7 @@ def results(model, x, gradients, statistics):
             values[f"state {key}"] = model.state_dict()[key].clone()
         norms = {}
         for key, parameter in model.named_parameters():
-            # Before a batch norm the scale of one channel has next to no gradient: only rounding.
+            # A batch norm cancels the scale of the channel before it, so this gradient is only rounding.
             if parameter[0].numel() > 1 or parameter.dim() == 1:
                 norms[key] = parameter.grad.norm().log()
             if key in gradients:

@@ -1,11 +1,11 @@
-"""The way back: spinegrad writes the weights of full-width networks, PyTorch loads them and must give the same logits.
+"""spinegrad writes the weights of full networks; PyTorch loads them and must compute the same logits.
 
     python3.11 -m venv venv && venv/bin/pip install torch==2.13.0 torchvision==0.28.0 safetensors==0.8.0 numpy
     npm run build && venv/bin/python test/oracles/resnet_roundtrip.py
 
-Run by hand; docs/networks.md holds what it printed. The networks are first trained for three steps by spinegrad, so that
-scales, shifts and running statistics are not those of the start. They are loaded with strict=True: every name and
-shape must match (`num_batches_tracked`, which is not stored, is what PyTorch fills in for older files itself).
+This is a manual check; docs/networks.md has its output. spinegrad first trains the networks for three steps, so that
+scales, shifts and running statistics differ from their initial values. PyTorch loads them with strict=True. It fills in
+`num_batches_tracked`, which is not stored.
 """
 
 import pathlib
@@ -21,7 +21,7 @@ CASES = [("resnet18", 1), ("resnet18", 3), ("resnet34", 1), ("resnet50", 1), ("r
 SHAPE = (4, 96, 96)
 
 WRITE = """
-import { writeSafetensors } from '#spinegrad/data/safetensors.js';
+import { writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import { openDevice } from '#spinegrad/engine/device.js';
 import { focalLoss } from '#spinegrad/engine/ops/focalLoss.js';

@@ -1,4 +1,4 @@
-"""A file written by the safetensors library itself: pip install safetensors numpy, then
+"""A file written by the safetensors library. Requires safetensors and numpy.
 
     python test/oracles/safetensors_file.py > test/data/golden/safetensors.json
 """
