@@ -12,7 +12,7 @@ import type { Bounds } from './types.js';
 /**
  * Fewest patients that an interval or p-value may rest on, for each grade that enters the number: what the bootstrap
  * cannot see in a handful of clusters it leaves out, so its intervals come out too narrow (Cameron, Gelbach & Miller,
- * Rev. Econ. Stat. 2008). With one patient it sees nothing. `scripts/bootstrap-coverage.js` measures how often the
+ * Rev. Econ. Stat. 2008). With one patient it sees nothing. `docs/tools/bootstrap-coverage.js` measures how often the
  * intervals hold the truth by this count.
  */
 export const MIN_PATIENTS = 10;

@@ -1,6 +1,8 @@
 /**
- * Makes docs/phantom-side-by-side.png: real lumbar slices (SPIDER, CC BY 4.0, see docs/phantom.md) above the phantom's.
- * `npm run build:ts && SPINEGRAD_TEST_DATA=<folder of real test files> node scripts/phantom-side-by-side.js`
+ * Writes docs/phantom-side-by-side.png: slices of real patients (SPIDER, CC BY 4.0, see docs/phantom.md) above slices of
+ * the phantom.
+ *
+ *     SPINEGRAD_TEST_DATA=DIR node docs/tools/phantom-side-by-side.js
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +15,7 @@ const SIDE = 340;
 const GAP = 6;
 const CAPTION = TEXT_HEIGHT * 2 + 8;
 const REAL = ['10008_12', '10019_9', '10024_17', '10030_2'];
-/** Study and slice (from the midline) of seed 1, RSNA prevalence. */
+/** Studies of seed 1 and RSNA prevalence: index, and slice relative to the midline. */
 const PHANTOM = [
   [1, 0],
   [13, 0],
@@ -24,7 +26,7 @@ const PHANTOM = [
 const folder = process.env.SPINEGRAD_TEST_DATA;
 if (folder === undefined) {
   console.error(
-    'phantom-side-by-side: SPINEGRAD_TEST_DATA is not set; point it to the folder of real test files',
+    'phantom-side-by-side: SPINEGRAD_TEST_DATA is not set; set it to the folder of real test files',
   );
   process.exit(1);
 }
@@ -53,9 +55,9 @@ for (const [i, [index, side]] of PHANTOM.entries()) {
   const slice = Math.max(0, Math.min(slicePositions.length - 1, middle + side));
   show(new Painter(study).pixels(slice), columns, rows, i * (SIDE + GAP), SIDE + 2 * CAPTION);
 }
-await writeFile(new URL('../docs/phantom-side-by-side.png', import.meta.url), canvas.png());
+await writeFile(new URL('../phantom-side-by-side.png', import.meta.url), canvas.png());
 
-/** Fits an image into a square by averaging, white at its 98.5th percentile, as a reader windows it. */
+/** Resamples an image into a square; its 98.5th percentile becomes white, as a radiologist would window it. */
 function show(pixels, width, height, left, top) {
   const white = Float32Array.from(pixels).sort()[Math.floor(pixels.length * 0.985)];
   const scale = Math.max(width, height) / SIDE;

@@ -1,7 +1,7 @@
 /**
  * Reads every DICOM file of the given folders and prints the results as a Markdown table:
  *
- *     node scripts/dicom-table.js DIR...
+ *     node docs/tools/dicom-table.js DIR...
  *
  * Results are compared with those of pydicom if test/dicom/golden/pydicom.json has them.
  */
@@ -11,7 +11,7 @@ import { basename, join } from 'node:path';
 import { readDicom, readHeader } from '#spinegrad/dicom/read.js';
 
 const golden = JSON.parse(
-  readFileSync(new URL('../test/dicom/golden/pydicom.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../test/dicom/golden/pydicom.json', import.meta.url), 'utf8'),
 ).files;
 
 async function resultOf(path, expected) {
@@ -45,7 +45,7 @@ async function transferSyntaxOf(path) {
 
 const folders = process.argv.slice(2);
 if (folders.length === 0) {
-  process.stderr.write('usage: node scripts/dicom-table.js DIR...\n');
+  process.stderr.write('usage: node docs/tools/dicom-table.js DIR...\n');
   process.exitCode = 2;
 }
 for (const folder of folders) {

@@ -1,22 +1,22 @@
 /**
  * Prints docs/settings.md from the schema of the settings:
  *
- *     node scripts/settings-page.js > docs/settings.md
+ *     node docs/tools/settings.js > docs/settings.md
  */
 import { z } from 'zod';
 import { configSchema, PRESETS, resolveConfig } from '#spinegrad/training/config.js';
 
 const INTRODUCTION = `# Settings
 
-<!-- Written by \`node scripts/settings-page.js > docs/settings.md\`; change ts/training/config.ts instead. -->
+<!-- Written by \`node docs/tools/settings.js > docs/settings.md\`; change ts/training/config.ts instead. -->
 
-A run starts from a preset and changes single settings by \`--set\`, as often as needed:
+A run takes its settings from a preset. \`--set\` changes one setting and may be repeated:
 
     node train.js --preset paper --set data.roiMode=mm --set pretraining.temperature=0.07
 
-The value is JSON or a word; lists are written \`--set 'localization.encoder.strides=[1,2,1]'\`. An unknown key or a value
-that does not fit is an error before anything is computed. \`config.json\` in the run's folder holds every setting of the
-run. Preset \`demo\` is the default column; where \`smoke\` or \`paper\` differ, the other two columns say so.`;
+The value is JSON or a word. A list is written as \`--set 'localization.encoder.strides=[1,2,1]'\`. An unknown key or an
+invalid value is an error before anything is computed. \`config.json\` in the run folder holds all settings of the run.
+The columns \`smoke\` and \`paper\` are empty where these presets equal \`demo\`, the default preset.`;
 
 const { properties } = z.toJSONSchema(configSchema, { io: 'input' });
 const presets = Object.fromEntries(Object.keys(PRESETS).map((name) => [name, resolveConfig(name)]));
@@ -35,11 +35,11 @@ function range({ type, minimum, maximum, exclusiveMinimum, enum: words, anyOf, c
   if (only !== undefined) return String(only);
   if (items) return `list of ${range(items)}`;
   const number = type === 'integer' ? 'whole number' : type;
-  const least = exclusiveMinimum === undefined ? minimum : exclusiveMinimum + (type === 'integer' ? 1 : 0);
-  const above = exclusiveMinimum !== undefined && type !== 'integer';
-  const most = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
-  if (least !== undefined && most !== undefined) return `${above ? 'above ' : ''}${least} to ${most}`;
-  if (least !== undefined) return `${number}, ${above ? `above ${least}` : `${least} or more`}`;
+  const min = exclusiveMinimum === undefined ? minimum : exclusiveMinimum + (type === 'integer' ? 1 : 0);
+  const open = exclusiveMinimum !== undefined && type !== 'integer';
+  const max = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
+  if (min !== undefined && max !== undefined) return `${open ? 'above ' : ''}${min} to ${max}`;
+  if (min !== undefined) return `${number}, ${open ? `above ${min}` : `${min} or more`}`;
   return number;
 }
 
@@ -47,28 +47,28 @@ function row({ node, path }) {
   const values = Object.fromEntries(
     Object.entries(presets).map(([name, config]) => [name, JSON.stringify(valueAt(config, path))]),
   );
-  const other = (name) => (values[name] === values.demo ? '' : values[name]);
-  return `| \`${path}\` | ${values.demo} | ${other('smoke')} | ${other('paper')} | ${range(node)} | ${node.description} |`;
+  const difference = (name) => (values[name] === values.demo ? '' : values[name]);
+  return `| \`${path}\` | ${values.demo} | ${difference('smoke')} | ${difference('paper')} | ${range(node)} | ${node.description} |`;
 }
 
 function section(title, rows) {
   return [
     `## ${title}`,
     '',
-    '| key | demo | smoke | paper | takes | why |',
+    '| key | demo | smoke | paper | values | reason |',
     '| --- | --- | --- | --- | --- | --- |',
     ...rows.map(row),
   ].join('\n');
 }
 
 const { preset: _, ...settings } = properties;
-const top = Object.entries(settings).filter(([, node]) => !node.properties);
+const runSettings = Object.entries(settings).filter(([, node]) => !node.properties);
 const sections = Object.entries(settings).filter(([, node]) => node.properties);
 const page = [
   INTRODUCTION,
   section(
     'run',
-    top.map(([path, node]) => ({ path, node })),
+    runSettings.map(([path, node]) => ({ path, node })),
   ),
   ...sections.map(([name, node]) => section(name, leaves(node, name))),
 ];

@@ -1,11 +1,11 @@
 /**
- * How often the 95 % bootstrap intervals hold the true value: that of balanced accuracy by the number of patients who
- * have a disc of the rarest grade, that of the recall of severe by the number of patients who have a severe disc:
+ * Prints the coverage table of docs/evaluation.md: how often a 95 % bootstrap interval contains the true value, by the
+ * number of patients. MIN_PATIENTS of ts/evaluation/bootstrap.ts follows from it.
  *
- *     node scripts/bootstrap-coverage.js [--prevalence enriched|rsna]
+ *     node docs/tools/bootstrap-coverage.js [--prevalence enriched|rsna]
  *
- * Patients are simulated: five discs that share a severity, and a reader model whose errors share a shift. The true
- * value is that of 200,000 patients. This is where MIN_PATIENTS of ts/evaluation/bootstrap.ts comes from.
+ * Patients are simulated. The five discs of a patient have correlated severities, and the errors of the grader are
+ * correlated within a patient. The true value is computed from 200,000 patients.
  */
 import { parseArgs } from 'node:util';
 import { percentileInterval, resampleStudies } from '#spinegrad/evaluation/bootstrap.js';
@@ -23,7 +23,7 @@ const gradeOf = (severity) => (severity < CUTS[0] ? 0 : severity < CUTS[1] ? 1 :
 function simulate(random, patients) {
   const studyId = [];
   const truth = [];
-  const called = [];
+  const predicted = [];
   for (let patient = 0; patient < patients; patient++) {
     const shared = random.normal(0, 0.65);
     const shift = 0.1 + random.normal(0, 0.35);
@@ -31,18 +31,18 @@ function simulate(random, patients) {
       const severity = shared + random.normal(0, 0.76);
       studyId.push(String(patient));
       truth.push(gradeOf(severity));
-      called.push(gradeOf(severity + shift + random.normal(0, 0.45)));
+      predicted.push(gradeOf(severity + shift + random.normal(0, 0.45)));
     }
   }
-  return { studyId, truth, called };
+  return { studyId, truth, predicted };
 }
 
 function patientsPerGrade({ studyId, truth }) {
   return [0, 1, 2].map((grade) => new Set(studyId.filter((_, i) => truth[i] === grade)).size);
 }
 
-function measure({ truth, called }, weights) {
-  const confusion = confusionMatrix(truth, called, 3, weights);
+function measure({ truth, predicted }, weights) {
+  const confusion = confusionMatrix(truth, predicted, 3, weights);
   return { accuracy: balancedAccuracy(confusion), severe: recallPerClass(confusion)[2] };
 }
 
@@ -50,12 +50,12 @@ const expected = measure(simulate(new RandomStream(0), 200_000));
 const random = new RandomStream(1);
 const BINS = [1, 2, 3, 4, 5, 7, 10, 20, Number.POSITIVE_INFINITY];
 const binOf = (patients) => BINS.findIndex((from, k) => patients >= from && patients < BINS[k + 1]);
-const tally = () => BINS.map(() => ({ samples: 0, covered: 0 }));
-const held = { accuracy: tally(), severe: tally() };
+const newBins = () => BINS.map(() => ({ samples: 0, covered: 0 }));
+const coverage = { accuracy: newBins(), severe: newBins() };
 
-function count(name, patients, drawn) {
-  const { low, high } = percentileInterval(drawn.map((numbers) => numbers[name]));
-  const bin = held[name][binOf(patients)];
+function count(name, patients, resampled) {
+  const { low, high } = percentileInterval(resampled.map((numbers) => numbers[name]));
+  const bin = coverage[name][binOf(patients)];
   bin.samples += 1;
   if (low <= expected[name] && expected[name] <= high) bin.covered += 1;
 }
@@ -65,22 +65,22 @@ for (const size of SIZES) {
     const sample = simulate(random, size);
     const patients = patientsPerGrade(sample);
     if (patients.includes(0)) continue;
-    const drawn = [];
+    const resampled = [];
     for (const weights of resampleStudies(sample.studyId, sample.truth, { seed: i, resamples: RESAMPLES })) {
-      drawn.push(measure(sample, weights));
+      resampled.push(measure(sample, weights));
     }
-    count('accuracy', Math.min(...patients), drawn);
-    count('severe', patients[2], drawn);
+    count('accuracy', Math.min(...patients), resampled);
+    count('severe', patients[2], resampled);
   }
 }
 
-const share = ({ samples, covered }) =>
+const rate = ({ samples, covered }) =>
   samples > 0 ? `${((100 * covered) / samples).toFixed(0)} % of ${samples}` : '';
 console.log(
   `| patients | balanced accuracy, ${prevalence} | recall of severe, ${prevalence} |\n|---|---|---|`,
 );
 BINS.slice(0, -1).forEach((from, k) => {
   const to = BINS[k + 1] - 1;
-  const name = to === from ? from : Number.isFinite(to) ? `${from} to ${to}` : `${from} and more`;
-  console.log(`| ${name} | ${share(held.accuracy[k])} | ${share(held.severe[k])} |`);
+  const name = to === from ? from : Number.isFinite(to) ? `${from} to ${to}` : `${from} or more`;
+  console.log(`| ${name} | ${rate(coverage.accuracy[k])} | ${rate(coverage.severe[k])} |`);
 });
