@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of the operations on the simulator with its checker: races, accesses out of bounds, uninitialised memory.
-# Arguments are test files of operations (default: all, and those of the simulator itself).
+# Runs the tests of the operations on the simulator with its checker, which reports races, accesses out of bounds and
+# reads of uninitialized memory. Arguments: test files of operations (default: all, and the tests of the simulator).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,12 +12,12 @@ npm run build
 cmake -S simulator -B build/checked -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DSPINEGRAD_CHECKED=ON >/dev/null
 cmake --build build/checked
 
-# Without the cache each tensor is an allocation of its own, with red zones around it.
+# Without the cache each tensor is its own allocation with red zones around it.
 export SPINEGRAD_CUDA_LIBRARY=build/Release/libcuda-simulator-checked.so SPINEGRAD_CUDA_CACHE=0
-SLOW=600000 # milliseconds a test may take: checked kernels are some ten times as slow
+TIMEOUT=600000 # milliseconds per test: checked kernels are about ten times slower
 if (($#)); then
-  npx vitest run --project cuda "$@" --testTimeout "$SLOW"
+  npx vitest run --project cuda "$@" --testTimeout "$TIMEOUT"
 else
-  npx vitest run --project cuda test/ops test/optim --testTimeout "$SLOW"
-  npx vitest run --project spinegrad test/simulator --testTimeout "$SLOW"
+  npx vitest run --project cuda test/ops test/optim --testTimeout "$TIMEOUT"
+  npx vitest run --project spinegrad test/simulator --testTimeout "$TIMEOUT"
 fi

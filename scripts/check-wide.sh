@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the CPU's tests of operations and networks with blocks of 16 channels, as a processor with AVX-512 has them, on
-# one without: the same code in AVX2's instructions. Arguments are test files (default: all of those).
+# Runs the CPU's tests with AVX-512's blocks of 16 channels, compiled to AVX2 instructions, so that a processor without
+# AVX-512 tests them. Arguments: test files (default: operations, networks and optimizers).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

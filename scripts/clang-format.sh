@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs clang-format, with the arguments given, on all C++ of the project. Versions differ in taste, so only one counts:
-# where it is missing the C++ goes unchecked, visibly; under CI that is an error.
+# Runs clang-format 14 with the given arguments on all C++ and CUDA files. Other versions format differently. Without
+# version 14 nothing is checked and a message is printed; under CI that is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,5 +11,5 @@ for tool in "clang-format-$version" clang-format; do
     exit
   fi
 done
-echo "clang-format $version was not found, so the format of the C++ was not checked; on Debian 12: apt-get install clang-format" >&2
+echo "clang-format $version was not found: C++ formatting was not checked; on Debian 12: apt-get install clang-format" >&2
 [[ -z "${CI:-}" ]]

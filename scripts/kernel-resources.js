@@ -1,11 +1,11 @@
 /**
- * Compiles every kernel for every architecture and compares what the compiler says with docs/kernels/resources.md:
+ * Compiles every kernel for every architecture and compares registers and shared memory with docs/kernels/resources.md:
  *
- *     npm run kernels:resources                 # fails where a kernel spills, or where the table is another
+ *     npm run kernels:resources                 # fails if a kernel spills or differs from the table
  *     npm run kernels:resources -- --write      # writes the table
- *     npm run kernels:resources -- --json FILE  # compares, and writes all that was found to FILE, parameters too
+ *     npm run kernels:resources -- --json FILE  # compares, and writes resources and parameters to FILE
  *
- * Needs nvcc of CUDA 12.8 or newer; the table is of one version of it.
+ * Needs nvcc of CUDA 12.8 or newer. The table holds the results of one nvcc version.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,10 @@ import { promisify } from 'node:util';
 const root = join(import.meta.dirname, '..');
 const page = join(root, 'docs', 'kernels', 'resources.md');
 
-/** Of a multiprocessor: threads, blocks, bytes of shared memory; from the CUDA C++ Programming Guide, "Technical Specifications". */
+/**
+ * Limits of a multiprocessor: threads, blocks, bytes of shared memory, and bytes reserved per block. CUDA C++ Programming
+ * Guide, "Technical Specifications".
+ */
 const MULTIPROCESSORS = {
   75: { threads: 1024, blocks: 16, shared: 64 << 10, reserved: 0 },
   80: { threads: 2048, blocks: 32, shared: 164 << 10, reserved: 1024 },
@@ -27,19 +30,19 @@ const MULTIPROCESSORS = {
   120: { threads: 1536, blocks: 24, shared: 100 << 10, reserved: 1024 },
 };
 const REGISTERS = 65536;
-/** A warp gets registers in pieces of this size. */
-const REGISTER_PIECE = 256;
+/** Registers are allocated to a warp in units of this size. */
+const REGISTER_UNIT = 256;
 const ARCHITECTURES = Object.keys(MULTIPROCESSORS).map(Number);
 
-/** Part of the threads that a multiprocessor can hold, were all of them this kernel's. */
+/** Resident threads of this kernel as a fraction of the threads that a multiprocessor can hold. */
 function occupancy(architecture, { threads, registers, shared }) {
   const limits = MULTIPROCESSORS[architecture];
   const warps = Math.ceil(threads / 32);
-  const ofWarp = Math.ceil((registers * 32) / REGISTER_PIECE) * REGISTER_PIECE;
+  const warpRegisters = Math.ceil((registers * 32) / REGISTER_UNIT) * REGISTER_UNIT;
   const blocks = Math.min(
     limits.blocks,
     Math.floor(limits.threads / (warps * 32)),
-    Math.floor(REGISTERS / ofWarp / warps),
+    Math.floor(REGISTERS / warpRegisters / warps),
     Math.floor(limits.shared / (shared + limits.reserved)),
   );
   return (blocks * warps * 32) / limits.threads;
@@ -48,7 +51,7 @@ function occupancy(architecture, { threads, registers, shared }) {
 const folder = mkdtempSync(join(tmpdir(), 'spinegrad-resources-'));
 const run = promisify(execFile);
 
-/** What ptxas and the cubin say of the kernels in a file: { name: { registers, shared, local, threads, parameters } }. */
+/** Resources of the kernels in a file, from ptxas and the cubin: { name: { registers, shared, local, threads, parameters } }. */
 async function compile(file, architecture) {
   const cubin = join(folder, `${basename(file)}.${architecture}.cubin`);
   const options = [
@@ -82,8 +85,9 @@ async function compile(file, architecture) {
 }
 
 /**
- * Launch bounds and parameters ("offset:bytes", in their order) of a cubin's kernels, from the sections .nv.info.NAME of
- * the ELF file: attributes of a byte of format, a byte of kind, two bytes of value or of size of what follows.
+ * Reads launch bounds and parameters ("offset:bytes", in order) of a cubin's kernels from the sections .nv.info.NAME of
+ * the ELF file. An attribute has one byte of format, one byte of kind, and two bytes that hold its value or the size of
+ * the value that follows.
  */
 function kernelsOf(cubin) {
   const SIZED = 4;
@@ -120,10 +124,10 @@ function kernelsOf(cubin) {
 
 async function compileAll() {
   const files = readdirSync(join(root, 'kernels')).filter((file) => file.endsWith('.cu'));
-  const left = files.flatMap((file) => ARCHITECTURES.map((architecture) => [file, architecture]));
+  const jobs = files.flatMap((file) => ARCHITECTURES.map((architecture) => [file, architecture]));
   const kernels = new Map();
   const work = async () => {
-    for (let next = left.pop(); next; next = left.pop()) {
+    for (let next = jobs.pop(); next; next = jobs.pop()) {
       const [file, architecture] = next;
       for (const [name, resources] of Object.entries(await compile(file, architecture))) {
         if (!kernels.has(name)) kernels.set(name, {});
@@ -146,14 +150,14 @@ function table(kernels, version) {
     return `| \`${name}\` | ${threads} | ${shared.join(' or ')} | ${cells.join(' | ')} |`;
   });
   return [
-    '# What the kernels take of a multiprocessor',
+    '# Kernel resources',
     '',
     '<!-- Written by `npm run kernels:resources -- --write`. -->',
     '',
-    `By nvcc of CUDA ${version}: the most threads of a block, bytes of static shared memory, and for each architecture the`,
-    'registers of a thread and, from these three, the occupancy (the part of the threads that a multiprocessor can hold, at',
-    'the most threads of a block; what a launch asks for in dynamic shared memory is not counted). No kernel uses local',
-    "memory: none spills. Computed from the compiler's output, not measured.",
+    `Compiled by nvcc of CUDA ${version}. Columns: maximum threads per block, bytes of static shared memory, and for each`,
+    'architecture the registers per thread with the occupancy that follows from these three. Occupancy assumes the maximum',
+    'block size and no dynamic shared memory. No kernel uses local memory: none spills. The values come from the compiler;',
+    'none was measured on a GPU.',
     '',
     `| kernel | threads | shared | ${ARCHITECTURES.map((architecture) => `sm_${architecture}`).join(' | ')} |`,
     `|---|---|---|${'---|'.repeat(ARCHITECTURES.length)}`,
@@ -172,7 +176,9 @@ async function main() {
   const version = /release (\d+\.\d+)/.exec(stdout)[1];
   const [major, minor] = version.split('.').map(Number);
   if (major < 12 || (major === 12 && minor < 8)) {
-    return fail(`nvcc is of CUDA ${version}, expected 12.8 or newer, which knows all of sm_${ARCHITECTURES}`);
+    return fail(
+      `nvcc: expected CUDA 12.8 or newer, which compiles for sm_${ARCHITECTURES}; found ${version}`,
+    );
   }
   const kernels = await compileAll();
   for (const [name, resources] of kernels) {
@@ -184,20 +190,26 @@ async function main() {
   }
   const json = process.argv.indexOf('--json');
   if (json > 0) writeFileSync(process.argv[json + 1], JSON.stringify(Object.fromEntries(kernels)));
-  const found = table(kernels, version);
-  if (process.argv.includes('--write')) return writeFileSync(page, found);
+  const current = table(kernels, version);
+  if (process.argv.includes('--write')) return writeFileSync(page, current);
   const committed = readFileSync(page, 'utf8');
-  const [, of] = /nvcc of CUDA (\d+\.\d+)/.exec(committed);
-  if (of !== version)
-    return console.log(`no spills; the table is of CUDA ${of}, this is ${version}: not compared`);
-  const [before, now] = [committed, found].map((text) => new Set(text.split('\n')));
+  const [, tableVersion] = /nvcc of CUDA (\d+\.\d+)/.exec(committed);
+  if (tableVersion !== version) {
+    return console.log(
+      `no spills; not compared with the table: it is of CUDA ${tableVersion}, nvcc is ${version}`,
+    );
+  }
+  const [before, now] = [committed, current].map((text) => new Set(text.split('\n')));
   const lines = [
     ...[...before].filter((line) => !now.has(line)).map((line) => `- ${line}`),
     ...[...now].filter((line) => !before.has(line)).map((line) => `+ ${line}`),
   ];
   if (lines.length > 0)
-    fail('docs/kernels/resources.md is not what nvcc says now; look, then run with --write', ...lines);
-  else console.log(`no spills; ${kernels.length} kernels as in docs/kernels/resources.md`);
+    fail(
+      'docs/kernels/resources.md differs from nvcc; check the differences, then run with --write',
+      ...lines,
+    );
+  else console.log(`no spills; ${kernels.length} kernels equal docs/kernels/resources.md`);
 }
 
 try {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing to build spinegrad, then builds it. Does nothing, quickly, when all is there.
+# Installs missing build tools and npm packages, then builds spinegrad. Does nothing if everything is up to date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,21 +9,21 @@ fail() {
 }
 
 onednn_from_source=(
-  "oneDNN 2 is built from source by:"
+  "To build oneDNN 2 from source:"
   "  git clone --depth 1 --branch v2.6.3 https://github.com/oneapi-src/oneDNN /tmp/oneDNN"
   "  cmake -S /tmp/oneDNN -B /tmp/oneDNN/build -DCMAKE_BUILD_TYPE=Release -DDNNL_BUILD_TESTS=OFF -DDNNL_BUILD_EXAMPLES=OFF"
   "  sudo cmake --build /tmp/oneDNN/build --parallel --target install && sudo ldconfig"
   "Then run ./scripts/setup.sh again."
 )
 
-[[ "$(uname -sm)" == "Linux x86_64" ]] || fail "spinegrad runs on Linux on x86-64; this is $(uname -sm)."
+[[ "$(uname -sm)" == "Linux x86_64" ]] || fail "spinegrad runs on Linux on x86-64; found $(uname -sm)."
 
 node_version=$(node --version 2>/dev/null || true)
 node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 17) ? 0 : 1)' 2>/dev/null ||
   fail "Node.js 20.17 or newer is needed, found ${node_version:-none}. On Debian and Ubuntu, as root:" \
     "  curl -fsSL https://deb.nodesource.com/setup_20.x | bash - && apt-get install -y nodejs" \
     "Elsewhere: https://nodejs.org/en/download. Then run ./scripts/setup.sh again."
-command -v npm >/dev/null || fail "npm was not found beside Node.js $node_version; install it, then run ./scripts/setup.sh again."
+command -v npm >/dev/null || fail "npm was not found; install it, then run ./scripts/setup.sh again."
 
 missing=()
 command -v g++ >/dev/null || missing+=(g++)
@@ -33,11 +33,12 @@ command -v ninja >/dev/null || missing+=(ninja-build)
 
 if ((${#missing[@]})); then
   command -v apt-get >/dev/null ||
-    fail "install a C++20 compiler (g++ 11 or newer), CMake 3.25 or newer, Ninja, and oneDNN 2 with its headers." \
-      "Not found here (by their names in Debian): ${missing[*]}" "${onednn_from_source[@]}"
+    fail "these packages are missing (Debian's names): ${missing[*]}" \
+      "Install a C++20 compiler (g++ 11 or newer), CMake 3.25 or newer, Ninja, and oneDNN 2 with its headers." \
+      "${onednn_from_source[@]}"
   as_root=()
   if ((EUID)); then
-    command -v sudo >/dev/null || fail "run as root: apt-get install -y ${missing[*]}" "Then run ./scripts/setup.sh again."
+    command -v sudo >/dev/null || fail "${missing[*]} must be installed; run as root: apt-get install -y ${missing[*]}" "Then run ./scripts/setup.sh again."
     as_root=(sudo)
   fi
   printf 'setup: installing %s\n' "${missing[*]}"
@@ -45,17 +46,17 @@ if ((${#missing[@]})); then
   if [[ " ${missing[*]} " == *" libdnnl-dev "* ]]; then
     offered=$(apt-cache policy libdnnl-dev | awk '/Candidate:/ { print $2 }')
     [[ "$offered" == 2.* ]] ||
-      fail "oneDNN 2 is needed (Debian 12 has it); this system offers libdnnl-dev ${offered:-of no version}." "${onednn_from_source[@]}"
+      fail "oneDNN 2 is needed (Debian 12 has it); this system offers libdnnl-dev ${offered:-(none)}." "${onednn_from_source[@]}"
   fi
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 digest() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum; }
-# Each stamp lies where it vanishes together with what it vouches for.
+# Each stamp is in the folder that it describes, so that it is deleted with it.
 packages="$(digest package-lock.json) $node_version"
 sources="$(digest CMakeLists.txt cmake tsconfig.json kernels native simulator test/simulator ts)"
 if [[ "$(cat node_modules/.setup 2>/dev/null)" != "$packages" ]]; then
-  npm ci --no-audit --no-fund # whose `prepare` step builds the addon and dist/
+  npm ci --no-audit --no-fund # runs `prepare`, which builds the addon and dist/
 elif [[ "$(cat build/.setup dist/.setup 2>/dev/null)" != "$sources"$'\n'"$sources" ]]; then
   npm run build
 else

@@ -1,10 +1,10 @@
 /**
- * Runs the tests of operations on the simulator and prints what their kernels asked of the memories:
+ * Runs the tests of operations on the simulator and prints the memory accesses of each kernel:
  *
  *     npm run trace:kernels [-- test/ops/conv2d.test.ts ...]
  *
- * Counts are of a warp's instructions. "sectors" are 32-byte pieces of global memory per request, and in brackets the
- * fewest that the bytes need; "passes" are those of shared memory, where more than the fewest are bank conflicts.
+ * A request is one instruction of a warp. Global memory serves it in 32-byte sectors and shared memory in passes; the
+ * minimum that the bytes need is in brackets. Passes above the minimum are bank conflicts.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -25,7 +25,7 @@ const { status } = spawnSync(
     env: { ...process.env, SPINEGRAD_SIMULATOR_TRACE: file },
   },
 );
-if (status !== 0) console.error('trace:kernels: some tests failed; npm run check:kernels says which');
+if (status !== 0) console.error('trace:kernels: some tests failed; run npm run check:kernels to see which');
 
 const kernels = new Map();
 for (const line of readFileSync(file, 'utf8').trim().split('\n')) {
@@ -51,6 +51,7 @@ for (const [kernel, total] of [...kernels].sort(([a], [b]) => (a < b ? -1 : 1)))
     const units = `${per(total.units[i], requests)} ${unit} each (${per(total.least[i], requests)})`;
     console.log(`  ${`${memory} ${kind}`.padEnd(16)} ${String(requests).padStart(10)}   ${units}`);
   }
-  const others = ['mma', 'shuffles', 'votes', 'warpSyncs', 'barriers'].filter((name) => total[name] > 0);
-  if (others.length > 0) console.log(`  ${others.map((name) => `${name} ${total[name]}`).join(', ')}`);
+  const otherCounts = ['mma', 'shuffles', 'votes', 'warpSyncs', 'barriers'].filter((name) => total[name] > 0);
+  if (otherCounts.length > 0)
+    console.log(`  ${otherCounts.map((name) => `${name} ${total[name]}`).join(', ')}`);
 }
