@@ -9,6 +9,7 @@ import { DEFAULT_SPLIT, splitOf } from '#spinegrad/data/split.js';
 import type { Split } from '#spinegrad/data/types.js';
 import type { Summary } from '#spinegrad/evaluation/types.js';
 import { readSafetensors, type StoredTensor } from '#spinegrad/io/safetensors.js';
+import type { Task } from '#spinegrad/tasks/task.js';
 import { parseSetting } from '#spinegrad/training/config.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { openRunFolder } from '#spinegrad/training/runFolder.js';
@@ -106,8 +107,10 @@ function idsBySide(train: number, validation: number, test: number): string[] {
 /** A data folder of tiny studies that fills each side of the split; `change` makes a study another one. */
 export async function tinyStudies(
   change: (study: TinyStudy, side: Split) => TinyStudy = (study) => study,
+  task?: Task,
 ): Promise<string> {
-  const folder = await tinyLayout(idsBySide(6, 2, 2).map((studyId) => change({ studyId }, sideOf(studyId))));
+  const studies = idsBySide(6, 2, 2).map((studyId) => change({ studyId }, sideOf(studyId)));
+  const folder = await tinyLayout(studies, task);
   folders.push(folder);
   return folder;
 }

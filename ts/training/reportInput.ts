@@ -14,6 +14,7 @@ import type {
   RoiExample,
 } from '../report/types.js';
 import { taskOf } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import type { Evaluated } from './evaluateArms.js';
 import { ARMS } from './finetune.js';
 import type { Run } from './stage.js';
@@ -29,7 +30,7 @@ export function reportInput(run: Run, bank: Bank, summary: Summary, evaluated: E
       epochs: run.log.rows(`finetuning-${arm}`) as unknown as FineTuningEpoch[],
     })),
     roiExamples: roiExamples(bank),
-    predictionExamples: predictionExamples(bank, evaluated),
+    predictionExamples: predictionExamples(bank, evaluated, taskOf(bank.manifest.task)),
     config: run.config,
   };
 }
@@ -74,6 +75,7 @@ function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
 function predictionExamples(
   { manifest, slices }: Bank,
   { predictions, centres }: Evaluated,
+  { levels }: Task,
 ): PredictionExample[] {
   const said = predictions.contrastive!.predicted;
   const records = manifest.slices.filter(
@@ -82,10 +84,10 @@ function predictionExamples(
   const indexOf = (record: SliceRecord, level: string) =>
     said.studyId.findIndex((studyId, i) => studyId === record.studyId && said.level[i] === level);
   const severity = (record: SliceRecord) =>
-    LEVELS.reduce((sum, level) => sum + (said.truth[indexOf(record, level)] ?? 0), 0);
+    levels.reduce((sum, level) => sum + (said.truth[indexOf(record, level)] ?? 0), 0);
   return records
     .map((record, index) => ({ record, found: centres[index]! }))
-    .filter(({ record }) => LEVELS.every((level) => indexOf(record, level) >= 0))
+    .filter(({ record }) => levels.every((level) => indexOf(record, level) >= 0))
     .sort((p, q) => severity(q.record) - severity(p.record))
     .slice(0, SERIES_SHOWN)
     .map(({ record, found }) => {
@@ -93,7 +95,7 @@ function predictionExamples(
       return {
         studyId: record.studyId,
         slice: image(slices, manifest.sliceSize, record.row),
-        discs: LEVELS.map((level) => {
+        discs: levels.map((level) => {
           const index = indexOf(record, level);
           return {
             level,

@@ -1,0 +1,194 @@
+/** Runs on tasks other than the default: prepare, train, evaluate and predict follow the task. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decode, encode } from 'fast-png';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { predictCommand } from '#spinegrad/cli/predict.js';
+import { prepareBank, readBank } from '#spinegrad/data/bank.js';
+import { summarySchema } from '#spinegrad/evaluation/types.js';
+import { RSNA_TASKS } from '#spinegrad/tasks/rsna.js';
+import type { Task } from '#spinegrad/tasks/task.js';
+import { evaluateModel } from '#spinegrad/training/evaluateModel.js';
+import { silent } from '#spinegrad/training/progress.js';
+import { failure, spinegrad } from '../cli/command.js';
+import { HERNIATION, MODIC, PFIRRMANN } from '../tasks/examples.js';
+import {
+  readLog,
+  readSummary,
+  temporaryFolder,
+  tensorsOf,
+  tinyStudies,
+  trainArgs,
+  trainHere,
+  trainRun,
+} from './runs.js';
+
+const FORAMEN = RSNA_TASKS[1]!;
+const SUBARTICULAR = RSNA_TASKS[3]!;
+
+const namesOf = ({ grades }: Task) => grades.map(({ name }) => name);
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+describe.each([PFIRRMANN, HERNIATION, MODIC])('a run on $id', (task) => {
+  const names = namesOf(task);
+  let data: string;
+  let dir: string;
+
+  beforeAll(async () => {
+    data = await tinyStudies(undefined, task);
+    dir = await temporaryFolder();
+    await trainHere(dir, data, { task: task.id });
+  });
+
+  it('counts and evaluates the grades of the task', async () => {
+    const summary = readSummary(dir);
+    expect(summarySchema.parse(summary)).toEqual(summary);
+    expect(summary.task).toBe(task.id);
+    expect(summary.data.discs).toBe(10 * task.levels.length);
+    expect(Object.keys(summary.data.classCounts.train)).toEqual(names);
+    expect(sum(Object.values(summary.data.classCounts.train))).toBe(6 * task.levels.length);
+    for (const { annotated } of summary.arms) {
+      expect(Object.keys(annotated.recall)).toEqual(names);
+      expect(annotated.confusion.map((row) => row.length)).toEqual(names.map(() => names.length));
+      expect(sum(annotated.confusion.flat())).toBe(2 * task.levels.length);
+      expect(annotated.mostSevereAsMildest !== null).toBe(task.ordered);
+    }
+    const epoch = readLog(dir).find(({ stage }) => stage === 'finetuning-scratch')!;
+    expect(Object.keys(epoch.validationRecall as object)).toEqual(names);
+    const weights = await tensorsOf(dir, 'weights/grader-scratch.safetensors');
+    expect(weights.get('head.weight')!.shape[0]).toBe(names.length);
+  });
+
+  it('is evaluated again with the same numbers, and on other studies', async () => {
+    const { signal } = new AbortController();
+    const options = { model: dir, device: 'cpu', progress: silent, signal } as const;
+    const { arms, localization } = readSummary(dir);
+    expect(await evaluateModel(options)).toMatchObject({ arms, localization });
+    const other = await evaluateModel({ ...options, data });
+    expect(sum(other.arms[0]!.annotated.confusion.flat())).toBe(10 * task.levels.length);
+  });
+
+  it('predicts the levels and grades of the task', async () => {
+    const [png, json, overlay] = ['slice.png', 'out.json', 'out.png'].map((name) => join(dir, name));
+    const pixels = Uint8Array.from({ length: 1600 }, (_, i) => (i * 7) % 251);
+    writeFileSync(png!, encode({ width: 40, height: 40, data: pixels, channels: 1, depth: 8 }));
+    // The localizer is hardly trained, so its views may disagree more than predict accepts.
+    const path = join(dir, 'model.json');
+    const model = JSON.parse(readFileSync(path, 'utf8'));
+    model.localizer.usualSpread = 1;
+    writeFileSync(path, JSON.stringify(model));
+    const flags = [
+      '--model',
+      dir,
+      '--spacing',
+      '1',
+      '--device',
+      'cpu',
+      '--json',
+      json!,
+      '--overlay',
+      overlay!,
+    ];
+    await predictCommand().parseAsync([png!, ...flags], { from: 'user' });
+    const { levels } = JSON.parse(readFileSync(json!, 'utf8'));
+    expect(levels.map(({ level }: { level: string }) => level)).toEqual(task.levels);
+    for (const { grade, probabilities } of levels) {
+      expect(Object.keys(probabilities)).toEqual(names);
+      expect(probabilities[grade]).toBe(Math.max(...(Object.values(probabilities) as number[])));
+    }
+    expect(decode(readFileSync(overlay!)).width).toBeGreaterThan(0);
+  });
+
+  it('does not read a bank with a grade that the task does not have', async () => {
+    const bank = join(await temporaryFolder(), 'bank');
+    await cp(join(dir, 'bank'), bank, { recursive: true });
+    const manifest = join(bank, 'manifest.json');
+    const last = `"grade":${names.length - 1}`;
+    const changed = readFileSync(manifest, 'utf8').replace(last, `"grade":${names.length}`);
+    writeFileSync(manifest, changed);
+    await expect(readBank(bank)).rejects.toMatchObject({
+      code: 'ERR_BANK_MANIFEST',
+      message: expect.stringContaining(`found grade ${names.length}`),
+    });
+  });
+});
+
+describe('an RSNA condition on sagittal T1', () => {
+  let data: string;
+  let dir: string;
+
+  beforeAll(async () => {
+    data = await tinyStudies(undefined, FORAMEN);
+    dir = await temporaryFolder();
+  });
+
+  it('is trained and evaluated; predict and a resume with another task refuse it', async () => {
+    const ended = await trainRun(dir, data, { task: FORAMEN.id });
+    expect(ended.status).toBe(0);
+    const summary = readSummary(dir);
+    expect(summary.data.discs).toBe(50);
+    expect(readFileSync(join(dir, 'report.html'), 'utf8')).toMatch(
+      /Grading of left neural foraminal narrowing at 5 lumbar levels from Sagittal T1 MRI/,
+    );
+    const evaluated = await spinegrad('evaluate', '--model', dir, '--device', 'cpu');
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({ arms: summary.arms });
+    const predicted = await spinegrad('predict', data, '--model', dir);
+    expect(failure(predicted)).toMatch(
+      /ERR_TASK_SERIES: predict: task rsna\/left_neural_foraminal_narrowing is graded on Sagittal T1, .*; expected a task on Sagittal T2\/STIR/,
+    );
+    const resumed = await spinegrad(...trainArgs(dir, data, { task: PFIRRMANN.id }), '--resume');
+    expect(failure(resumed)).toMatch(/ERR_TASK: /);
+    const other = await spinegrad(...trainArgs(dir, data, { task: SUBARTICULAR.id }), '--resume');
+    expect(failure(other)).toMatch(
+      /ERR_RESUME: .*task is "rsna\/left_subarticular_stenosis", .*"rsna\/left_neural/,
+    );
+  });
+
+  it('refuses a bank and a model.json of another task, and names both', async () => {
+    const changed = await temporaryFolder();
+    await cp(dir, changed, { recursive: true });
+    await prepareBank({ data: await tinyStudies(), out: join(changed, 'bank') });
+    const both = /rsna\/spinal_canal_stenosis.*rsna\/left_neural_foraminal_narrowing/;
+    for (const args of [
+      trainArgs(changed, data, { task: FORAMEN.id }).concat('--resume'),
+      ['evaluate', '--model', changed],
+    ]) {
+      const ended = await spinegrad(...args);
+      expect(failure(ended)).toMatch(/ERR_TASK_MISMATCH/);
+      expect(failure(ended)).toMatch(both);
+    }
+    const path = join(changed, 'model.json');
+    const model = JSON.parse(readFileSync(path, 'utf8'));
+    model.config.task = RSNA_TASKS[0]!.id;
+    writeFileSync(path, JSON.stringify(model));
+    const ended = await spinegrad('evaluate', '--model', changed);
+    expect(failure(ended)).toMatch(/ERR_TASK_MISMATCH: .*model\.json/);
+    expect(failure(ended)).toMatch(both);
+  });
+});
+
+describe('train refuses', () => {
+  it.each<[string, number, RegExp]>([
+    [
+      'rsna/scoliosis',
+      2,
+      /ERR_TASK: .*task: there is no task 'rsna\/scoliosis'; expected one of rsna\/spinal_canal/,
+    ],
+    [
+      SUBARTICULAR.id,
+      1,
+      /ERR_TASK_SERIES: train: task .* is graded on Axial T2, .*expected a task on a sagittal series/,
+    ],
+    [
+      FORAMEN.id,
+      1,
+      /ERR_TASK_PHANTOM: train: .*only for rsna\/spinal_canal_stenosis; give studies with --data/,
+    ],
+  ])('%s without data', async (task, status, message) => {
+    const dir = await temporaryFolder();
+    const ended = await spinegrad(...trainArgs(dir, null, { task }));
+    expect(failure(ended)).toMatch(message);
+    expect(ended.status).toBe(status);
+  });
+});
