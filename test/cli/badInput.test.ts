@@ -1,6 +1,6 @@
 /**
- * What cannot be worked with: one line that says which file, what was found, what was expected and what to do; an exit
- * code other than 0 where nothing can go on; and never a lost run. Following the advice is part of the tests.
+ * Invalid input: the command prints one line that names the file, what was found, what was expected and what to do, and
+ * exits with a code other than 0. The tests also follow the advice and check that no run is lost.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,7 @@ function expectFailure(ended: Ended, status: number, line: RegExp): void {
 }
 
 describe('data', () => {
-  it('a folder that is not there, then one that is: the same command works', async () => {
+  it('a missing folder; the same command works with an existing one', async () => {
     const dir = await temporaryFolder();
     const missing = join(dir, 'nowhere');
     expectFailure(
@@ -57,7 +57,7 @@ describe('data', () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('a folder without CSVs', async () => {
+  it('a folder without CSV files', async () => {
     const [dir, empty] = [await temporaryFolder(), await temporaryFolder()];
     const line =
       /ERR_DATA_LAYOUT: .*: found no train\.csv, .*; expected the RSNA 2024 layout .*; name another folder/;
@@ -66,7 +66,7 @@ describe('data', () => {
     expectFailure(await spinegrad('evaluate', '--model', finished, '--data', empty), 1, line);
   });
 
-  it('a CSV with a wrong header', async () => {
+  it('a CSV file without a required column', async () => {
     const copy = await copyOf(data);
     const csv = join(copy, 'train_label_coordinates.csv');
     writeFileSync(csv, readFileSync(csv, 'utf8').replace('instance_number', 'slice'));
@@ -77,7 +77,7 @@ describe('data', () => {
     );
   });
 
-  it('a truncated file, one that is not DICOM and an empty series are left out and reported; the run goes on', async () => {
+  it('a truncated file, a file that is not DICOM and an empty series are skipped and reported', async () => {
     const copy = await copyOf(data);
     const ids = idsOf(copy).filter((id) => sideOf(id) === 'train');
     const series = (n: number) => join(copy, 'train_images', ids[n]!, SERIES);
@@ -102,7 +102,7 @@ describe('data', () => {
     expect(ended.stderr).toMatch(/^skipped .*; each stands in .*bank\/manifest\.json$/m);
   });
 
-  it('too few studies on a side of the split; more of them, and the same command works', async () => {
+  it('too few studies in a part of the split; the same command works with more studies', async () => {
     const copy = await copyOf(data);
     for (const name of ['train.csv', 'train_label_coordinates.csv']) {
       const [header, ...rows] = readFileSync(join(copy, name), 'utf8').trim().split('\n');
@@ -137,7 +137,7 @@ describe('the command line', () => {
     expect(statSync(dir, { throwIfNoEntry: false })).toBeUndefined();
   });
 
-  it('--device cuda, where there is none, before any other work', async (context) => {
+  it('--device cuda without a GPU fails before any other work', async (context) => {
     const dir = await temporaryFolder();
     if (spawnSync('nvidia-smi').status === 0) context.skip('there is a GPU');
     const ended = await spinegrad('train', '--data', data, '--out', dir, '--device', 'cuda');
@@ -146,8 +146,8 @@ describe('the command line', () => {
   });
 });
 
-describe('what a run left', () => {
-  it('a damaged checkpoint; without it the run ends with the same bits', async () => {
+describe('files of a run', () => {
+  it('a damaged checkpoint; after its deletion the run resumes to the same bits', async () => {
     const dir = await copyOf(finished);
     const path = join(dir, 'checkpoints/finetuning-frozen.safetensors');
     const bytes = readFileSync(path);
@@ -175,7 +175,7 @@ describe('what a run left', () => {
     expect(new Set(log)).toEqual(new Set(reference.log));
   });
 
-  it('a bank of another version; without it the run goes on', async () => {
+  it('a bank of another version; after its deletion the run resumes to the same bits', async () => {
     const dir = await copyOf(finished);
     const manifest = join(dir, 'bank/manifest.json');
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":2', '"version":1'));
@@ -188,15 +188,15 @@ describe('what a run left', () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('a configuration that is none', async () => {
+  it('a config.json that is not JSON', async () => {
     const dir = await copyOf(finished);
     writeFileSync(join(dir, 'config.json'), '{');
     expectFailure(await resume(dir), 1, /ERR_RUN_CONFIG: .*config\.json: .*; choose another --out folder/);
   });
 });
 
-describe('the output', () => {
-  it('a folder that cannot be made', async () => {
+describe('output', () => {
+  it('a folder that cannot be created', async () => {
     expectFailure(await trainRun('/proc/run', data), 1, /ERR_WRITE: cannot write \/proc\/run: /);
     const file = join(await temporaryFolder(), 'file');
     writeFileSync(file, '');
@@ -207,7 +207,7 @@ describe('the output', () => {
     );
   });
 
-  it('a full device, for what is no run', async () => {
+  it('a full device, for commands that write one file', async () => {
     const full = /ERR_DISK_FULL: cannot write \/dev\/full: disk full; free some space/;
     expectFailure(await spinegrad('evaluate', '--model', finished, '--json', '/dev/full'), 1, full);
     const file = join(data, 'train_images', '2', SERIES, '2.dcm');
@@ -215,7 +215,7 @@ describe('the output', () => {
     expect(statSync('/dev/full').isCharacterDevice()).toBe(true);
   });
 
-  it('a disk that fills up while the run trains; with space it goes on to the same bits', async (context) => {
+  it('a disk that fills up during training; with more space the run resumes to the same bits', async (context) => {
     await onDisk(context, async (disk, remount) => {
       remount('size=400k');
       const dir = join(disk, 'run');
@@ -233,7 +233,7 @@ describe('the output', () => {
     });
   });
 
-  it('a disk that is read-only', async (context) => {
+  it('a read-only disk', async (context) => {
     await onDisk(context, async (disk, remount) => {
       remount('ro');
       const line = /ERR_WRITE: cannot write .*: the file system is read-only; choose another output folder/;
@@ -244,14 +244,14 @@ describe('the output', () => {
   });
 });
 
-/** Works on a small file system in memory, which takes root; the test is shown as skipped without. */
+/** Runs `work` on a small file system in memory. Mounting needs root; the test is skipped otherwise. */
 async function onDisk(
   context: { skip(note: string): never },
   work: (disk: string, remount: (options: string) => void) => Promise<void>,
 ): Promise<void> {
   const disk = await temporaryFolder();
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', disk]).status !== 0) {
-    context.skip('mounting a file system takes root');
+    context.skip('mounting a file system needs root');
   }
   try {
     await work(disk, (options) => execFileSync('mount', ['-o', `remount,${options}`, disk]));

@@ -1,4 +1,4 @@
-/** The command line in a process of its own, as a user starts it. */
+/** Runs the command line in its own process. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -34,12 +34,12 @@ export function run(command: string, args: readonly string[], env: NodeJS.Proces
 export const spinegrad = (...args: readonly string[]): Promise<Ended> =>
   run(process.execPath, [CLI, ...args]);
 
-/** The one line that a failure prints; any more, or a stack trace, and the test fails. */
+/** The error line that a failed command prints last. Throws if there is none, a second one or a stack trace. */
 export function failure({ stderr }: Ended): string {
   const lines = stderr.split('\n').filter((line) => line !== '');
   const found = lines.filter((line) => line.startsWith('spinegrad: ERR_'));
   if (found.length !== 1 || lines.at(-1) !== found[0] || /^\s+at /m.test(stderr)) {
-    throw new Error(`expected one line that names an error, last of all, found:\n${stderr}`);
+    throw new Error(`expected exactly one error line, at the end, found:\n${stderr}`);
   }
   return found[0]!;
 }

@@ -1,4 +1,4 @@
-/** Each command as a user starts it: help, exit codes, and what it is there for. */
+/** Each command in its own process: help, exit codes and results. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ function output({ status, stdout, stderr }: Ended): string {
 const COMMANDS = ['phantom', 'prepare', 'train', 'evaluate', 'predict', 'inspect', 'doctor'];
 
 describe('the command line', () => {
-  it('lists its commands, and knows its version', async () => {
+  it('prints its commands and its version', async () => {
     const help = output(await spinegrad('--help'));
     for (const command of COMMANDS) expect(help).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -65,7 +65,7 @@ describe('the command line', () => {
     expect(await spinegrad(...args)).toMatchObject({ status: 2, stdout: '' });
   });
 
-  it('train.js is the train command', async () => {
+  it('train.js runs the train command', async () => {
     const help = await run(process.execPath, [join(root, 'train.js'), '--help']);
     expect(output(help)).toBe(output(await spinegrad('train', '--help')));
     const wrong = await run(process.execPath, [join(root, 'train.js'), '--set', 'nonsense=1']);
@@ -73,7 +73,7 @@ describe('the command line', () => {
     expect(wrong.status).toBe(2);
   });
 
-  it('a reader that goes away ends nothing in an error', async () => {
+  it('exits with 0 if the reader of its output closes the pipe', async () => {
     const file = join(seriesOf(idsOf(data)[0]!), '1.dcm');
     const command = `"${process.execPath}" dist/cli/main.js inspect "${file}" | true; echo "\${PIPESTATUS[0]}"`;
     expect(await run('bash', ['-c', command])).toMatchObject({ stdout: '0\n', stderr: '' });
@@ -81,7 +81,7 @@ describe('the command line', () => {
 });
 
 describe('phantom and prepare', () => {
-  it('make studies, cut their bank, and say what they did', async () => {
+  it('write studies, cut their bank and print a summary', async () => {
     const folder = await temporaryFolder();
     const [studies, bank] = [join(folder, 'studies'), join(folder, 'bank')];
     const made = output(await spinegrad('phantom', '--out', studies, '--studies', '1', '--slices', '3'));
@@ -107,7 +107,7 @@ describe('evaluate', () => {
     return { localization, arms, comparisons };
   };
 
-  it('gives the numbers of the run again, also where the run has moved', async () => {
+  it('gives the numbers of the run, also after the run folder was moved', async () => {
     const moved = join(await temporaryFolder(), 'moved');
     await cp(model, moved, { recursive: true });
     const result = JSON.parse(output(await spinegrad('evaluate', '--model', moved, '--device', 'cpu')));
@@ -117,20 +117,20 @@ describe('evaluate', () => {
   it.each<Settings>([
     { 'localization.mode': 'joint', 'localization.head': 'regression' },
     { 'data.roiMode': 'pixels', 'data.neighbours': 0, 'encoder.depth': 34 },
-  ])('and those of runs with %o', async (settings) => {
+  ])('gives the numbers of a run with %o', async (settings) => {
     const [other, json] = [await temporaryFolder(), join(await temporaryFolder(), 'result.json')];
     await trainHere(other, data, settings);
     expect(output(await spinegrad('evaluate', '--model', other, '--json', json))).toBe('');
     expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject(numbers(other));
   });
 
-  it('takes all studies of another folder as test patients', async () => {
+  it('evaluates all studies of another folder', async () => {
     const result = JSON.parse(output(await spinegrad('evaluate', '--model', model, '--data', data)));
     expect(result.arms[0].annotated.patients).toBe(10);
     expect(result.localization.n).toBe(50);
   });
 
-  it('refuses a run that has not ended', async () => {
+  it('refuses an unfinished run', async () => {
     const other = await temporaryFolder();
     await cp(join(model, 'config.json'), join(other, 'config.json'));
     const ended = await spinegrad('evaluate', '--model', other);
@@ -140,7 +140,7 @@ describe('evaluate', () => {
 });
 
 describe('predict', () => {
-  it('grades five levels of a DICOM folder, and draws them', async () => {
+  it('grades five levels of a DICOM folder and draws an overlay', async () => {
     const overlay = join(await temporaryFolder(), 'overlay.png');
     const input = seriesOf(idsOf(data)[0]!);
     const ended = await spinegrad('predict', input, '--model', model, '--overlay', overlay);
@@ -148,13 +148,14 @@ describe('predict', () => {
     expect(levels.map(({ level }: { level: string }) => level)).toEqual(LEVELS);
     for (const { x, y, grade, probabilities } of levels) {
       expect(Number.isFinite(x) && Number.isFinite(y)).toBe(true);
-      expect(probabilities.normal + probabilities.moderate + probabilities.severe).toBeCloseTo(1, 5);
-      expect(Math.max(...(Object.values(probabilities) as number[]))).toBe(probabilities[grade]);
+      const values = Object.values(probabilities) as number[];
+      expect(values.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
+      expect(Math.max(...values)).toBe(probabilities[grade]);
     }
     expect(readFileSync(overlay).subarray(1, 4).toString()).toBe('PNG');
   });
 
-  it('says in one line what it cannot work with', async () => {
+  it('prints one line for invalid input', async () => {
     const nothing = await spinegrad('predict', '/nowhere', '--model', model);
     expect(failure(nothing)).toMatch(/ERR_FILE_NOT_FOUND: \/nowhere: /);
     expect(nothing.status).toBe(1);
@@ -164,7 +165,7 @@ describe('predict', () => {
 });
 
 describe('inspect', () => {
-  it('describes a file, writes its pixels, and refuses what is none', async () => {
+  it('describes a file, writes its pixels and refuses a file that is not DICOM', async () => {
     const folder = await temporaryFolder();
     const npy = join(folder, 'pixels.npy');
     const file = join(seriesOf(idsOf(data)[0]!), '2.dcm');
@@ -188,7 +189,7 @@ describe('doctor', () => {
     expect(text).toMatch(/\nready: node train\.js\n$/);
   });
 
-  it('ends with 1 and says what to do where the addon is not built', async () => {
+  it('exits with 1 and prints how to build a missing addon', async () => {
     const copy = await temporaryFolder();
     for (const part of ['dist', 'package.json', 'train.js']) {
       await cp(join(root, part), join(copy, part), { recursive: true });

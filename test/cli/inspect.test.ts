@@ -10,7 +10,7 @@ const run = (...args: string[]) => inspectCommand().parseAsync(args, { from: 'us
 afterEach(() => vi.restoreAllMocks());
 
 describe('inspect', () => {
-  it('prints tags, geometry and range, and writes the values as .npy', async () => {
+  it('prints tags, geometry and range, and writes the values as a .npy file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'spinegrad-'));
     const [file, npy] = [join(folder, 'x.dcm'), join(folder, 'x.npy')];
     const more = {
@@ -40,7 +40,7 @@ describe('inspect', () => {
     expect(values).toEqual([-1, 1, 3, 5, 7, 9]);
   });
 
-  it('says why a .npy cannot be written', async () => {
+  it('names the reason if a .npy file cannot be written', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'spinegrad-'));
     const file = join(folder, 'x.dcm');
     await writeFile(file, buildDicom(imageElements(1, 1, us(1))));

@@ -1,4 +1,4 @@
-/** What a terminal and a log show of a run. */
+/** The progress of a run on a terminal and in a log. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { interruptible } from '#spinegrad/cli/interruptible.js';
 import { terminalProgress } from '#spinegrad/cli/progress.js';
@@ -26,12 +26,12 @@ function screen(isTTY: boolean, columns = 80) {
 const wait = (milliseconds: number) => vi.advanceTimersByTime(milliseconds);
 
 describe('on a terminal', () => {
-  it('is one line that is written over, with rate and time to go', () => {
+  it('is one line that is overwritten, with rate and remaining time', () => {
     const { progress, shown } = screen(true);
     progress.update('training', 0, 100);
     wait(2000);
     progress.update('training', 10, 100, 'epoch 1/5');
-    expect(shown()).toBe('training  0/100\r\x1b[Ktraining  10/100  5.00/s, 18.0 s to go  epoch 1/5');
+    expect(shown()).toBe('training  0/100\r\x1b[Ktraining  10/100  5.00/s, 18.0 s left  epoch 1/5');
     wait(20);
     progress.update('training', 11, 100);
     expect(shown()).not.toContain('11/100');
@@ -39,17 +39,17 @@ describe('on a terminal', () => {
     expect(shown().endsWith('\r\x1b[Ktraining  100/100 in 2.0 s\n')).toBe(true);
   });
 
-  it('is cut where the terminal ends', () => {
+  it('is cut at the width of the terminal', () => {
     const { progress, shown } = screen(true, 12);
-    progress.update('a task of a long name', 1, 2);
-    expect(shown()).toBe('a task of a');
+    progress.update('a stage with a long name', 1, 2);
+    expect(shown()).toBe('a stage wit');
   });
 
-  it('gives way to lines that stay, and to what others print', () => {
+  it('is cleared for permanent lines, and kept above the output of others', () => {
     const { progress, shown } = screen(true);
     progress.update('training', 1, 2);
-    progress.line('a word');
-    expect(shown()).toBe('training  1/2\r\x1b[Ka word\n');
+    progress.line('a message');
+    expect(shown()).toBe('training  1/2\r\x1b[Ka message\n');
     wait(1000);
     progress.update('training', 1, 2);
     const before = shown();
@@ -60,7 +60,7 @@ describe('on a terminal', () => {
 });
 
 describe('in a log', () => {
-  it('is a plain line now and then, and one where a task ends', () => {
+  it('is a line at fixed intervals and one at the end of a stage', () => {
     const { progress, shown } = screen(false);
     for (let step = 0; step <= 300; step++) {
       progress.update('training', step, 300);
@@ -69,22 +69,22 @@ describe('in a log', () => {
     progress.end();
     const lines = shown().split('\n');
     expect(lines).toHaveLength(4);
-    expect(lines[0]).toBe('training  100/300  10.0/s, 20.0 s to go');
+    expect(lines[0]).toBe('training  100/300  10.0/s, 20.0 s left');
     expect(lines[2]).toMatch(/^training {2}300\/300 in 30\.0 s$/);
     expect(shown()).not.toContain('\x1b');
   });
 
-  it('counts the rate of a resumed task from where it began', () => {
+  it('measures the rate of a resumed stage from its start', () => {
     const { progress, shown } = screen(false);
     progress.update('training', 900, 1000);
     wait(10_000);
     progress.update('training', 950, 1000);
-    expect(shown()).toBe('training  950/1000  5.00/s, 10.0 s to go\n');
+    expect(shown()).toBe('training  950/1000  5.00/s, 10.0 s left\n');
   });
 });
 
 describe('an error after a progress line', () => {
-  it('stands on a line of its own', async () => {
+  it('starts a new line', async () => {
     const { progress, shown } = screen(true);
     const failing = interruptible(progress, 'again', async () => {
       progress.update('training', 1, 2);

@@ -4,7 +4,7 @@ import { type Centres, localizationErrors } from '#spinegrad/evaluation/localiza
 const none: Centres = { 'L1/L2': null, 'L2/L3': null, 'L3/L4': null, 'L4/L5': null, 'L5/S1': null };
 
 describe('localization errors', () => {
-  it('are Euclidean, per level and overall, in px and with the spacing of each slice in mm', () => {
+  it('are Euclidean distances, per level and overall, in px and in mm by the spacing of each slice', () => {
     const truth: Centres[] = [
       { ...none, 'L1/L2': [10, 10], 'L2/L3': [20, 20] },
       { ...none, 'L1/L2': [0, 0] },
@@ -32,7 +32,7 @@ describe('localization errors', () => {
     });
   });
 
-  it('of nothing are null; unequal lengths are refused', () => {
+  it('are null without discs; unequal lengths are refused', () => {
     expect(localizationErrors([none], [none], [[1, 1]])).toMatchObject({ n: 0, rmsePx: null, rmseMm: null });
     expect(() => localizationErrors([none], [], [])).toThrow(/1 predicted, 0 truth/);
   });

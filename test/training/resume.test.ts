@@ -112,13 +112,13 @@ describe('kill -9', { timeout: 600_000 }, () => {
 });
 
 describe('Ctrl-C', () => {
-  it('ends within the epoch with a checkpoint, and says how to go on', async () => {
+  it('stops within the epoch with a checkpoint, and prints how to resume', async () => {
     const dir = await prepared();
     const stopped = await stopResumed(dir, ['metrics\\.jsonl$', 1, 'SIGINT']);
     expect(stopped).toMatchObject({ status: 130, signal: null, stdout: '' });
     const lines = stopped.stderr.trimEnd().split('\n');
-    expect(lines.at(-1)).toBe(`stopped; go on with: node train.js --resume --out ${dir}`);
-    expect(lines.at(-2)).toBe('stopping at the next safe point; press Ctrl-C again to stop at once');
+    expect(lines.at(-1)).toBe(`stopped; resume with: node train.js --resume --out ${dir}`);
+    expect(lines.at(-2)).toBe('stopping at the next safe point; press Ctrl-C again to exit immediately');
     expect(await position(dir, 'pretraining')).toMatchObject({ epoch: 2, step: 1, done: false });
 
     const terminated = await stopResumed(dir, ['checkpoints/finetuning-frozen', 1, 'SIGTERM']);
@@ -147,7 +147,7 @@ describe('Ctrl-C', () => {
     const dir = await temporaryFolder();
     const stopped = await stoppedRun(trainArgs(dir, data), ['^study ', 1, 'SIGINT']);
     expect(stopped.status).toBe(130);
-    expect(stopped.stderr).toMatch(/stopped; go on with: node train\.js --resume --out .*\n$/);
+    expect(stopped.stderr).toMatch(/stopped; resume with: node train\.js --resume --out .*\n$/);
     expect(has(dir, 'bank/manifest.json')).toBe(false);
     expect((await resume(dir)).status).toBe(0);
     expect(await outcome(dir)).toEqual(reference);
@@ -169,7 +169,7 @@ describe('--resume', () => {
       ['metrics\\.jsonl$', 1, 'SIGINT'],
     );
     expect(started.status).toBe(130);
-    expect(started.stderr).toMatch(/^run .*: found nothing to resume, so a new run begins\n/);
+    expect(started.stderr).toMatch(/^run .*: there is no run to resume; starting a new one\n/);
     expect(readLog(dir)).toHaveLength(1);
   });
 

@@ -1,4 +1,4 @@
-/** `spinegrad evaluate`: the graders of a finished run on the test patients of its own data, or on other data. */
+/** `spinegrad evaluate`: evaluates the graders of a finished run on its test patients or on other data. */
 import { Command } from 'commander';
 import type { DeviceKind } from '../engine/device.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -15,13 +15,15 @@ interface Flags {
 
 export function evaluateCommand(): Command {
   return new Command('evaluate')
-    .description("evaluate a finished run's graders and localizer, on its test patients or on other studies")
+    .description(
+      'evaluate the graders and the localizer of a finished run on its test patients or on other studies',
+    )
     .requiredOption('--model <run>', 'folder of a finished run')
     .option(
       '--data <folder>',
-      "studies in the RSNA 2024 layout, all of them; default: the run's test patients",
+      "evaluate all studies of this folder (RSNA 2024 layout); default: the run's test patients",
     )
-    .option('--json <file>', 'write the result there instead of printing it')
+    .option('--json <file>', 'write the result to a file instead of stdout')
     .addOption(deviceOption())
     .action(evaluate);
 }

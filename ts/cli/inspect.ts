@@ -1,4 +1,4 @@
-/** `spinegrad inspect FILE`: what a DICOM file says of itself, and what its pixels are. */
+/** `spinegrad inspect FILE`: prints the header, the geometry and the range of values of a DICOM file. */
 import { Command } from 'commander';
 import { canonicalOrientation, planeOf } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
@@ -9,9 +9,9 @@ import { npyBytes } from '../io/npy.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('print the tags of interest, geometry and range of values of a DICOM file as JSON')
+    .description('print selected tags, the geometry and the range of values of a DICOM file as JSON')
     .argument('<file>', 'DICOM file')
-    .option('--npy <out>', 'write the modality values (after rescale) as float32 .npy')
+    .option('--npy <out>', 'write the modality values (after rescale) as a float32 .npy file')
     .action(async (file: string, options: { npy?: string }) => {
       const header = await readHeader(file);
       const { pixels, shape, frames } = await decode(file, header);
@@ -20,10 +20,10 @@ export function inspectCommand(): Command {
     });
 }
 
-/** A file without an image is described by its tags alone; any other failure is the command's. */
+/** Decodes the image; null pixels for a file that has none. */
 async function decode(file: string, header: DicomHeader) {
   if (!header.hasPixelData) return { pixels: null, shape: [], frames: [] };
-  // Values as pydicom's apply_modality_lut gives them, so that they can be compared.
+  // The values of pydicom's apply_modality_lut.
   const { frames, rows, columns } = await readDicom(file, { invertMonochrome1: false });
   const shape = frames.length === 1 ? [rows, columns] : [frames.length, rows, columns];
   return { pixels: { shape, ...rangeOf(frames) }, shape, frames };
@@ -48,7 +48,10 @@ function rangeOf(frames: readonly DicomFrame[]): { min: number; max: number } {
 
 async function writeNpy(path: string, shape: number[], frames: readonly DicomFrame[]): Promise<void> {
   if (frames.length === 0) {
-    throw new SpinegradError('ERR_DICOM_NO_PIXELS', `${path}: not written, since the file holds no image`);
+    throw new SpinegradError(
+      'ERR_DICOM_NO_PIXELS',
+      `${path}: not written, because the DICOM file has no image`,
+    );
   }
   const bytes = npyBytes(
     shape,

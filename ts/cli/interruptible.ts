@@ -1,13 +1,13 @@
-/** Ctrl-C and SIGTERM: the first asks the work to end at its next safe point, the second ends the process at once. */
+/** Ctrl-C and SIGTERM: the first signal stops the work at its next safe point, the second exits immediately. */
 import { constants } from 'node:os';
 import { SpinegradError } from '../error.js';
 import type { Progress } from '../training/progress.js';
 
 /**
- * Runs work that ends early, with what it has done kept, when its signal is aborted; the exit code is then 130 (143 for
- * SIGTERM), as shells expect. What goes wrong while stopping is still an error.
+ * Runs work that can be stopped through its AbortSignal. After a stop the exit code is 130 (143 for SIGTERM), as shells
+ * expect. Errors other than the abort itself are rethrown.
  *
- * @param advice how to go on after a stop
+ * @param advice what to do after a stop, for the message
  */
 export async function interruptible(
   progress: Progress,
@@ -23,7 +23,7 @@ export async function interruptible(
       progress.end();
       process.exit(exitCode);
     }
-    progress.line('stopping at the next safe point; press Ctrl-C again to stop at once');
+    progress.line('stopping at the next safe point; press Ctrl-C again to exit immediately');
     abort.abort();
   };
   process.on('SIGINT', stop);

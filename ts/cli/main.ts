@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line. A failure is one line on stderr and an exit code: 1 for what went wrong, 2 for a command line that
- * makes no sense, 130 after Ctrl-C. A stack trace is shown only for SPINEGRAD_DEBUG=1. Commands import the engine when
- * they run, so that help, data and `doctor` work where its addon does not load.
+ * The command line. A failure prints one line to stderr and sets the exit code: 2 for an invalid command line or setting,
+ * 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands import the engine when they run, so help,
+ * the data commands and `doctor` work without a loadable addon.
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -30,18 +30,18 @@ const COMMANDS = [
   doctorCommand,
 ];
 
-/** Codes of errors in the command line or in the settings that it gives. */
+/** Error codes that exit with 2: the command line or one of its settings is invalid. */
 const USAGE_ERRORS = ['ERR_CONFIG', 'ERR_TASK'];
 
 /** Runs `spinegrad <args>` and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', whenUnread);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   process.on('uncaughtException', (error) => {
     fail(error);
     process.exit();
   });
   const program = new Command('spinegrad')
-    .description('grades lumbar spinal canal stenosis disc by disc from sagittal MRI; for research only')
+    .description('grade degenerative changes of the lumbar spine from MRI, per disc; for research only')
     .version(version)
     .exitOverride();
   for (const command of COMMANDS) program.addCommand(command().exitOverride());
@@ -56,8 +56,8 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** A reader that goes away early, as in `spinegrad inspect FILE | head`, ends no run. */
-function whenUnread(error: NodeJS.ErrnoException): void {
+/** A reader that closes the pipe early, as in `spinegrad inspect FILE | head`, is not an error. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 

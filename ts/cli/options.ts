@@ -1,4 +1,4 @@
-/** What several commands' options have in common. A value that cannot be meant is a usage error: exit code 2. */
+/** Options and parsers that several commands share. An invalid value is a usage error: exit code 2. */
 import { InvalidArgumentError, Option } from 'commander';
 
 export const deviceOption = (): Option =>
@@ -22,5 +22,5 @@ export function millimetres(text: string): number {
   return value;
 }
 
-/** For an option that may be repeated. */
+/** Parser of a repeatable option: appends the value. */
 export const collect = (value: string, list: readonly string[]): string[] => [...list, value];

@@ -17,25 +17,25 @@ interface Flags {
 export function phantomCommand(): Command {
   return new Command('phantom')
     .description('write synthetic lumbar MR studies as DICOM, in the layout of the RSNA 2024 data')
-    .requiredOption('--out <folder>', 'folder to write; new or empty')
+    .requiredOption('--out <folder>', 'output folder; must be new or empty')
     .option('--studies <n>', 'number of studies', wholeNumber, 200)
-    .option('--seed <n>', 'the same seed gives the same bytes', wholeNumber, 1)
+    .option('--seed <n>', 'random seed; the same seed gives the same bytes', wholeNumber, 1)
     .addOption(
       new Option(
         '--prevalence <name>',
-        'grades as frequent as in the RSNA data, or enriched to about 50/25/25 %',
+        'frequency of the grades: as in the RSNA data, or enriched to about 50/25/25 %',
       )
         .choices(PREVALENCES)
         .default('rsna'),
     )
-    .option('--slices <n>', 'sagittal slices a study', wholeNumber, 7)
+    .option('--slices <n>', 'sagittal slices per study', wholeNumber, 7)
     .action(phantom);
 }
 
 async function phantom(flags: Flags): Promise<void> {
   const started = performance.now();
   const progress = terminalProgress();
-  await interruptible(progress, `${flags.out} is not whole; delete it and run again`, async (signal) => {
+  await interruptible(progress, `${flags.out} is incomplete; delete it and run again`, async (signal) => {
     await generatePhantom({
       ...flags,
       signal,

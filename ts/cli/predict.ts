@@ -12,15 +12,18 @@ interface Flags {
   device: DeviceKind;
 }
 
-/** `spinegrad predict`: grades the five lumbar levels of one patient. */
+/** `spinegrad predict`: grades the lumbar levels of one patient. */
 export function predictCommand(): Command {
   return new Command('predict')
-    .description('find the five lumbar discs on the canal slice and grade them; for research only')
-    .argument('<input>', 'DICOM file or folder, NIfTI volume, or PNG of one sagittal slice, head up')
+    .description('find the lumbar discs on the mid-sagittal slice and grade them; for research only')
+    .argument(
+      '<input>',
+      'DICOM file or folder, NIfTI volume, or PNG of one sagittal slice with superior at the top',
+    )
     .requiredOption('--model <run>', 'folder of a finished run')
-    .option('--json <file>', 'write the result there instead of printing it')
-    .option('--overlay <file>', 'write a PNG of the slice with dots, levels and grades')
-    .option('--arm <name>', 'scratch, frozen or contrastive; default: the best on validation patients')
+    .option('--json <file>', 'write the result to a file instead of stdout')
+    .option('--overlay <file>', 'write a PNG of the slice with disc centres, levels and grades')
+    .option('--arm <name>', 'arm that grades; default: the best on validation patients')
     .option('--spacing <mm>', 'pixel spacing of a PNG', millimetres)
     .addOption(deviceOption())
     .action(run);

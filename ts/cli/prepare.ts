@@ -23,26 +23,31 @@ interface Flags {
   seed: number;
 }
 
-/** `spinegrad prepare`: cuts the ROI bank of a folder in the RSNA 2024 layout. */
+/** `spinegrad prepare`: cuts the ROI bank of a data folder. */
 export function prepareCommand(): Command {
   return new Command('prepare')
     .description(
       'cut the ROI bank (pixels, manifest, contact sheet) of a data folder in the RSNA 2024 layout',
     )
-    .requiredOption('--data <folder>', 'folder with the three CSVs and train_images')
-    .requiredOption('--out <folder>', 'folder of the bank')
-    .option('--task <id>', 'what is graded', DEFAULT_TASK)
+    .requiredOption('--data <folder>', 'folder with the three CSV files and train_images')
+    .requiredOption('--out <folder>', 'output folder')
+    .option('--task <id>', 'condition, series, levels and grades', DEFAULT_TASK)
     .addOption(
-      new Option('--roi-mode <mode>', 'ROI of a fixed extent in mm, or of native pixels as in the paper')
+      new Option('--roi-mode <mode>', 'ROI of a fixed extent in mm, or of native pixels')
         .choices(['mm', 'pixels'])
         .default(DEFAULT_ROI.mode),
     )
-    .option('--extent-mm <mm>', 'extent of a ROI in mode mm', millimetres, DEFAULT_ROI.extentMm)
+    .option('--extent-mm <mm>', 'side of a ROI in mm, for --roi-mode mm', millimetres, DEFAULT_ROI.extentMm)
     .option('--size <px>', 'side of a ROI in pixels', wholeNumber, DEFAULT_ROI.size)
-    .option('--neighbours <n>', 'neighbouring slices on each side', wholeNumber, DEFAULT_ROI.neighbours)
+    .option(
+      '--neighbours <n>',
+      'neighbouring slices to cut on each side of the annotated one',
+      wholeNumber,
+      DEFAULT_ROI.neighbours,
+    )
     .option('--slice-size <px>', "side of the localizer's slices in pixels", wholeNumber, DEFAULT_SLICE_SIZE)
     .option('--folds <k>', 'split into k folds instead of 70/15/15 %', wholeNumber)
-    .option('--fold <f>', 'with --folds: the test fold, from 0', wholeNumber)
+    .option('--fold <f>', 'with --folds: number of the test fold, from 0', wholeNumber)
     .option('--seed <n>', 'seed of the split by patient', wholeNumber, DEFAULT_SPLIT.seed)
     .addHelpText('after', `\nTasks: ${taskIds().join(', ')}`)
     .action(prepare);
@@ -52,7 +57,7 @@ async function prepare(flags: Flags): Promise<void> {
   const { data, out, sliceSize, seed, folds = null, fold = null } = flags;
   const task = taskOf(flags.task, '--task');
   const progress = terminalProgress();
-  await interruptible(progress, 'nothing was written; run again', async (signal) => {
+  await interruptible(progress, 'no bank was written; run again', async (signal) => {
     const manifest = await prepareBank({
       data,
       out,
@@ -69,7 +74,7 @@ async function prepare(flags: Flags): Promise<void> {
   });
 }
 
-/** Counts by split and grade, then the reasons for what was skipped, with one example each. */
+/** Numbers of discs by split and grade, then the codes of skipped entries, each with an example. */
 function summary(manifest: BankManifest, task: Task): string[] {
   const { studies, discs, rois, slices, classCounts, skipped, source } = manifest;
   const names = task.grades.map(({ name }) => name);
@@ -82,10 +87,10 @@ function summary(manifest: BankManifest, task: Task): string[] {
   for (const [split, counts] of Object.entries(classCounts)) {
     lines.push([split.padEnd(12), ...names.map((name) => column(counts[name]!))].join(''));
   }
-  if (skipped.length > 0) lines.push(`skipped, ${skipped.length} in all (each stands in manifest.json):`);
+  if (skipped.length > 0) lines.push(`${skipped.length} skipped (all are listed in manifest.json):`);
   for (const [code, count] of countReasons(skipped)) {
     const { path, message } = skipped.find((entry) => entry.code === code)!;
-    lines.push(`  ${String(count).padStart(6)}  ${code}, such as ${path}: ${message}`);
+    lines.push(`  ${String(count).padStart(6)}  ${code}, for example ${path}: ${message}`);
   }
   return lines;
 }

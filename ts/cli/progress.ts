@@ -1,6 +1,6 @@
 /**
- * Progress on stderr: on a terminal one line that is written over, with rate and time to go; elsewhere a plain line now
- * and then, and one where a task ends.
+ * Progress on stderr. A terminal shows one line that is overwritten, with rate and remaining time. A log gets a line at
+ * fixed intervals and one at the end of each stage.
  */
 import { duration } from '../report/format.js';
 import type { Progress } from '../training/progress.js';
@@ -11,7 +11,7 @@ const PLAIN_INTERVAL_MS = 10_000;
 export type Output = Pick<NodeJS.WriteStream, 'isTTY' | 'columns'> & { write(text: string): unknown };
 
 export function terminalProgress(stream: Output = process.stderr): Progress {
-  let task = '';
+  let stage = '';
   let startTime = 0;
   let startDone = 0;
   let shownTime = 0;
@@ -25,9 +25,9 @@ export function terminalProgress(stream: Output = process.stderr): Progress {
   return {
     update(name, done, total, note = '') {
       const now = performance.now();
-      if (name !== task) {
-        [task, startTime, startDone] = [name, now, done];
-        // A terminal shows a task at once, a log after the first interval.
+      if (name !== stage) {
+        [stage, startTime, startDone] = [name, now, done];
+        // A terminal shows a new stage immediately, a log after the first interval.
         shownTime = stream.isTTY ? -Infinity : now;
       }
       const finished = done >= total;
@@ -36,7 +36,7 @@ export function terminalProgress(stream: Output = process.stderr): Progress {
       shownTime = now;
       const seconds = (now - startTime) / 1000;
       const rate = (done - startDone) / seconds;
-      const pace = rate > 0 ? `  ${rate.toPrecision(3)}/s, ${duration((total - done) / rate)} to go` : '';
+      const pace = rate > 0 ? `  ${rate.toPrecision(3)}/s, ${duration((total - done) / rate)} left` : '';
       const text = `${name}  ${done}/${total}${finished ? ` in ${duration(seconds)}` : pace}${note && `  ${note}`}`;
       if (!stream.isTTY) {
         stream.write(`${text}\n`);

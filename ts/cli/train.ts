@@ -1,8 +1,9 @@
-/** `spinegrad train`, which is also `node train.js`. */
+/** `spinegrad train`, also available as `node train.js`. */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { DeviceKind } from '../engine/device.js';
 import { formatSummary } from '../report/console.js';
+import { DEFAULT_TASK, taskIds } from '../tasks/index.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
 import { defaultFolder, openRunFolder } from '../training/runFolder.js';
 import { interruptible } from './interruptible.js';
@@ -15,6 +16,7 @@ interface Flags {
   device: DeviceKind;
   out?: string;
   resume: boolean;
+  task?: string;
   seed?: number;
   set: string[];
   profile: boolean;
@@ -23,9 +25,12 @@ interface Flags {
 export function trainCommand(): Command {
   return new Command('train')
     .description(
-      'train, compare and report three graders of spinal canal stenosis; without --data on phantom studies',
+      'train graders, compare them on test patients and write a report; without --data on phantom studies',
     )
-    .option('--data <folder>', 'studies in the RSNA 2024 layout; default: phantom studies made for the run')
+    .option(
+      '--data <folder>',
+      'studies in the RSNA 2024 layout; default: phantom studies generated for the run',
+    )
     .addOption(
       new Option('--preset <name>', `settings to start from (default: ${DEFAULT_PRESET})`).choices(
         Object.keys(PRESETS),
@@ -33,32 +38,30 @@ export function trainCommand(): Command {
     )
     .addOption(deviceOption())
     .option('--out <folder>', 'folder of the run (default: runs/<preset>)')
-    .option(
-      '--resume',
-      'go on where a stopped run ended, with its settings; a new run where there is none',
-      false,
-    )
-    .option('--seed <n>', 'everything random follows from it', wholeNumber)
+    .option('--resume', 'resume a stopped run with its settings, or start a new run if there is none', false)
+    .option('--task <id>', `condition, series, levels and grades (default: ${DEFAULT_TASK})`)
+    .option('--seed <n>', 'random seed of the run (default: 1)', wholeNumber)
     .option(
       '--set <key=value>',
-      'change one setting, e.g. pretraining.epochs=5; may be repeated',
+      'change one setting, for example pretraining.epochs=5; repeatable',
       collect,
       [],
     )
     .option(
       '--profile',
-      'write profile.json, a Chrome trace of the first 100,000 operations on the device, and print a table of them',
+      'write profile.json, a Chrome trace of the first 100,000 device operations, and print their total times',
       false,
     )
-    .addHelpText('after', '\nThe settings and their reasons: docs/settings.md')
+    .addHelpText('after', `\nTasks: ${taskIds().join(', ')}\nSettings: docs/settings.md`)
     .action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
   const { train } = await import('../training/train.js');
   const progress = terminalProgress();
-  const { resume, device, profile, seed, preset, data } = flags;
+  const { resume, device, profile, task, seed, preset, data } = flags;
   const changes = flags.set.map(parseSetting);
+  if (task !== undefined) changes.push({ task });
   if (seed !== undefined) changes.push({ seed });
   const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
   const { identity, resumed, lock } = await openRunFolder(dir, resume, {
@@ -67,10 +70,10 @@ async function run(flags: Flags): Promise<void> {
     data: data === undefined ? undefined : resolve(data),
   });
   using _ = lock;
-  progress.line(`run ${dir}${resume && !resumed ? ': found nothing to resume, so a new run begins' : ''}`);
+  progress.line(`run ${dir}${resume && !resumed ? ': there is no run to resume; starting a new one' : ''}`);
   if (lock.tookOver !== undefined)
-    progress.line(`took the folder over from process ${lock.tookOver}, which has ended`);
-  await interruptible(progress, `go on with: node train.js --resume --out ${dir}`, async (signal) => {
+    progress.line(`removed the lock of process ${lock.tookOver}, which has ended`);
+  await interruptible(progress, `resume with: node train.js --resume --out ${dir}`, async (signal) => {
     const summary = await train({ dir, identity, resume: resumed, device, profile, progress, signal });
     console.log(formatSummary(summary));
     console.log(`report: ${resolve(dir, 'report.html')}`);

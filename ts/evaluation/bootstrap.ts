@@ -1,8 +1,15 @@
+/**
+ * The bootstrap by patient. Discs of one spine are not independent: grades of neighbouring levels correlate. Therefore
+ * whole studies are drawn with replacement, never discs (Field & Welsh, J. R. Stat. Soc. B 2007). A resample is the
+ * number of times that each disc was drawn. A resample that lacks a grade of the sample is drawn again, because balanced
+ * accuracy would then be the mean over fewer grades, which is another quantity.
+ */
 import { SpinegradError } from '../error.js';
 import { RandomStream } from '../random.js';
 import type { Bounds } from './types.js';
 
 /**
+<<<<<<< HEAD
  * The bootstrap by patient. Discs of one spine are not independent (grades of neighbouring levels correlate), so
  * whole studies are drawn with replacement, never discs (Field & Welsh, J. R. Stat. Soc. B 2007). A resample is
  * handed out as how often each disc was drawn. Resamples that lack a grade which the sample holds are drawn again:
@@ -14,19 +21,24 @@ import type { Bounds } from './types.js';
  * cannot see in a handful of clusters it leaves out, so its intervals come out too narrow (Cameron, Gelbach & Miller,
  * Rev. Econ. Stat. 2008). With one patient it sees nothing. `docs/tools/bootstrap-coverage.js` measures how often the
  * intervals hold the truth by this count.
+=======
+ * Minimum number of patients per grade for an interval or a p-value. With few clusters the bootstrap underestimates the
+ * variance, and its intervals are too narrow (Cameron, Gelbach & Miller, Rev. Econ. Stat. 2008).
+ * `scripts/bootstrap-coverage.js` measures the coverage of the intervals as a function of this number.
+>>>>>>> 5ad890a (cli, evaluation: describe commands and metrics in plain English)
  */
 export const MIN_PATIENTS = 10;
 
 export interface BootstrapOptions {
-  /** Default 0. The same seed gives the same resamples, on every machine. */
+  /** Default 0. The same seed gives the same resamples on every machine. */
   seed?: number;
   /** Number of resamples; default 2000. */
   resamples?: number;
 }
 
 /**
- * Yields, for each resample, the weight of every disc: how often its study was drawn. The array is reused. Studies
- * are taken in the order of their names, so that the order of the discs does not matter.
+ * Yields the weight of every disc for each resample: the number of times that its study was drawn. The array is reused.
+ * Studies are numbered in the order of their names, so the resamples do not depend on the order of the discs.
  *
  * @param studyId study of each disc
  * @param truth grade of each disc
@@ -63,7 +75,7 @@ export function* resampleStudies(
   }
 }
 
-/** The 2.5 and 97.5 percentiles, linear between order statistics. */
+/** The 2.5 and 97.5 percentiles, with linear interpolation between order statistics. */
 export function percentileInterval(values: readonly number[]): Bounds {
   const sorted = Float64Array.from(values).sort();
   const quantile = (q: number) => {

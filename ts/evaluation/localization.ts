@@ -2,10 +2,10 @@ import { LEVELS, type Level, type Point } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 import type { LocalizationError, LocalizationSummary } from './types.js';
 
-/** Disc centres of one slice, in pixels of the original image; null where a level has none. */
+/** Disc centres of one slice in pixels of the original image; null if a level has none. */
 export type Centres = Record<Level, Point | null>;
 
-const share = (values: readonly number[], limit: number) =>
+const fractionWithin = (values: readonly number[], limit: number) =>
   values.length > 0 ? values.filter((value) => value <= limit).length / values.length : null;
 
 const rootMeanSquare = (values: readonly number[]) =>
@@ -16,20 +16,20 @@ function summarise(pixels: readonly number[], millimetres: readonly number[]): L
     rmsePx: rootMeanSquare(pixels),
     rmseMm: rootMeanSquare(millimetres),
     n: pixels.length,
-    within5Mm: share(millimetres, 5),
-    within10Mm: share(millimetres, 10),
+    within5Mm: fractionWithin(millimetres, 5),
+    within10Mm: fractionWithin(millimetres, 10),
   };
 }
 
 /**
  * Distances between predicted and annotated disc centres: root mean square of the Euclidean distance in pixels and in
- * mm, and the shares within 5 and 10 mm, over all discs and per level. Discs without an annotation (or without a
- * prediction) are not counted; a level that is never annotated has n = 0.
+ * mm, and the fractions within 5 and 10 mm, over all discs and per level. Discs without an annotation or a prediction
+ * are ignored; a level without any has n = 0.
  *
- * @param predicted one entry a slice
- * @param truth one entry a slice
+ * @param predicted one entry per slice
+ * @param truth one entry per slice
  * @param spacing (row spacing, column spacing) of each slice in mm, (0028,0030)
- * @throws SpinegradError ERR_EVALUATION when the three differ in length
+ * @throws SpinegradError ERR_EVALUATION if the three differ in length
  */
 export function localizationErrors(
   predicted: readonly Centres[],

@@ -1,11 +1,9 @@
+/**
+ * The metrics, each a function of plain arrays. Discs may have weights: a bootstrap resample is the same sample with
+ * integer weights (the number of times that each disc was drawn). Without weights every disc has weight 1.
+ */
 import { SpinegradError } from '../error.js';
 import type { Proportion } from './types.js';
-
-/**
- * The metrics, each a function of plain arrays. Discs may carry weights: a bootstrap resample is the same sample
- * with integer weights (how often each disc was drawn), so that a point estimate and its interval come from the
- * same few lines. Without weights every disc counts once.
- */
 
 /** 0.975 quantile of the normal distribution. */
 const Z95 = 1.959963984540054;
@@ -13,7 +11,7 @@ const Z95 = 1.959963984540054;
 /** Bins of the expected calibration error. */
 export const CALIBRATION_BINS = 15;
 
-/** Index of the largest probability; of equal ones the first. */
+/** Index of the largest probability; ties go to the first, which is the milder grade on an ordered scale. */
 export function argmax(row: readonly number[]): number {
   let best = 0;
   for (let i = 1; i < row.length; i++) if (row[i]! > row[best]!) best = i;
@@ -34,7 +32,7 @@ export function confusionMatrix(
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-/** Share of each class that was called by its name (sensitivity); null for a class without members. */
+/** Recall (sensitivity) of each class; null for a class without members. */
 export function recallPerClass(confusion: readonly number[][]): (number | null)[] {
   return confusion.map((row, k) => {
     const members = sum(row);
@@ -73,8 +71,10 @@ export function cohenKappa(confusion: readonly number[][], weights: 'quadratic' 
 }
 
 /**
- * Share k / n with the Wilson score interval at 95 % (Wilson, JASA 1927), which keeps its coverage for few events
- * and never leaves [0, 1].
+ * k / n with the 95 % Wilson score interval (Wilson, JASA 1927), which keeps its coverage for few events and is always
+ * within [0, 1].
+ *
+ * @throws SpinegradError ERR_EVALUATION unless k and n are integers with 0 <= k <= n
  */
 export function wilsonInterval(k: number, n: number): Proportion {
   if (!(Number.isInteger(k) && Number.isInteger(n) && k >= 0 && n >= k)) {
@@ -96,7 +96,7 @@ export function wilsonInterval(k: number, n: number): Proportion {
   };
 }
 
-/** Indices by falling score: computed once, it serves `auroc` and `averagePrecision` for every resample. */
+/** Indices by descending score. `auroc` and `averagePrecision` accept it, so that all resamples share one sort. */
 export function descendingOrder(scores: ArrayLike<number>): Uint32Array {
   return Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
 }
@@ -123,7 +123,7 @@ function forEachTie(
 }
 
 /**
- * Area under the ROC curve: the probability that a positive outscores a negative, ties counting one half
+ * Area under the ROC curve: the probability that a positive has a higher score than a negative; a tie counts one half
  * (Hanley & McNeil, Radiology 1982). Null unless both occur.
  */
 export function auroc(
@@ -145,7 +145,7 @@ export function auroc(
 
 /**
  * Area under the precision-recall curve as average precision, sum of (R_n - R_{n-1}) P_n over the distinct scores,
- * without interpolation (scikit-learn's `average_precision_score`). Chance is the share of positives. Null without
+ * without interpolation (scikit-learn's `average_precision_score`). Chance is the fraction of positives. Null without
  * a positive.
  */
 export function averagePrecision(
@@ -155,19 +155,19 @@ export function averagePrecision(
   order = descendingOrder(scores),
 ): number | null {
   let hits = 0;
-  let called = 0;
+  let retrieved = 0;
   let area = 0;
   forEachTie(scores, positive, weights, order, (positives, negatives) => {
     hits += positives;
-    called += positives + negatives;
-    if (positives > 0) area += (positives * hits) / called;
+    retrieved += positives + negatives;
+    if (positives > 0) area += (positives * hits) / retrieved;
   });
   return hits > 0 ? area / hits : null;
 }
 
 /**
- * Expected calibration error (Guo et al., ICML 2017): the mean gap between confidence and accuracy over 15 bins of
- * equal width, (lower, upper], weighted by their size. Confidence is the largest of the three probabilities.
+ * Expected calibration error (Guo et al., ICML 2017): the mean difference between confidence and accuracy over 15 bins
+ * of equal width, (lower, upper], weighted by their size. Confidence is the largest probability.
  */
 export function expectedCalibrationError(
   probabilities: readonly (readonly number[])[],
@@ -179,10 +179,10 @@ export function expectedCalibrationError(
   for (let i = 0; i < probabilities.length; i++) {
     const row = probabilities[i]!;
     const weight = weights?.[i] ?? 1;
-    const called = argmax(row);
-    const confidence = row[called]!;
+    const predicted = argmax(row);
+    const confidence = row[predicted]!;
     const bin = Math.min(CALIBRATION_BINS, Math.max(1, Math.ceil(confidence * CALIBRATION_BINS))) - 1;
-    gaps[bin]! += weight * ((called === truth[i] ? 1 : 0) - confidence);
+    gaps[bin]! += weight * ((predicted === truth[i] ? 1 : 0) - confidence);
     total += weight;
   }
   return gaps.reduce((error, gap) => error + Math.abs(gap), 0) / total;

@@ -1,7 +1,7 @@
 import { encode } from 'fast-png';
 import type { ReportImage } from './types.js';
 
-/** The image as an 8-bit grey PNG in a data URI, so that a page needs no other file. */
+/** The image as an 8-bit grey PNG in a data URI, so the page needs no other file. */
 export function pngDataUri({ pixels, width, height }: ReportImage): string {
   const data = Uint8Array.from(pixels, (value) => value >> 8);
   const png = encode({ width, height, data, channels: 1, depth: 8 });

@@ -1,6 +1,6 @@
 /**
- * HTML and SVG as tagged templates. Whatever is put into a template is escaped, unless it came out of a template
- * itself: text from a data set cannot become markup.
+ * HTML and SVG as tagged templates. Values are escaped unless they are themselves the result of a template, so text from
+ * a data set cannot become markup.
  *
  *     markup`<td title="${hint}">${rows.map((row) => markup`<b>${row}</b>`)}</td>`
  */
@@ -13,7 +13,7 @@ export class Markup {
   }
 }
 
-/** Null, undefined and false give nothing; numbers are coordinates and keep two decimals. */
+/** Null, undefined and false are rendered as nothing. Numbers are coordinates and are rounded to two decimals. */
 export type Content = Markup | string | number | null | undefined | false | readonly Content[];
 
 const ENTITIES: Record<string, string> = {
@@ -28,7 +28,7 @@ const ENTITIES: Record<string, string> = {
 function escapeText(text: string): string {
   return (
     text
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches control characters on purpose
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
       .replace(/[&<>"']/g, (character) => ENTITIES[character]!)
   );
