@@ -9,23 +9,9 @@ import { RandomStream } from '../random.js';
 import type { Bounds } from './types.js';
 
 /**
-<<<<<<< HEAD
- * The bootstrap by patient. Discs of one spine are not independent (grades of neighbouring levels correlate), so
- * whole studies are drawn with replacement, never discs (Field & Welsh, J. R. Stat. Soc. B 2007). A resample is
- * handed out as how often each disc was drawn. Resamples that lack a grade which the sample holds are drawn again:
- * without it balanced accuracy would be the mean over fewer grades, another quantity.
- */
-
-/**
- * Fewest patients that an interval or p-value may rest on, for each grade that enters the number: what the bootstrap
- * cannot see in a handful of clusters it leaves out, so its intervals come out too narrow (Cameron, Gelbach & Miller,
- * Rev. Econ. Stat. 2008). With one patient it sees nothing. `docs/tools/bootstrap-coverage.js` measures how often the
- * intervals hold the truth by this count.
-=======
  * Minimum number of patients per grade for an interval or a p-value. With few clusters the bootstrap underestimates the
  * variance, and its intervals are too narrow (Cameron, Gelbach & Miller, Rev. Econ. Stat. 2008).
- * `scripts/bootstrap-coverage.js` measures the coverage of the intervals as a function of this number.
->>>>>>> 5ad890a (cli, evaluation: describe commands and metrics in plain English)
+ * `docs/tools/bootstrap-coverage.js` measures the coverage of the intervals as a function of this number.
  */
 export const MIN_PATIENTS = 10;
 
