@@ -1,6 +1,6 @@
 """A file written by the safetensors library. Requires safetensors and numpy.
 
-    python test/oracles/safetensors_file.py > test/data/golden/safetensors.json
+    python test/oracles/safetensors_file.py > test/io/golden/safetensors.json
 """
 
 import base64
