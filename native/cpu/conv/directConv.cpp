@@ -17,7 +17,7 @@ struct CachedPlan {
 
 CachedPlan makePlan(const ConvProblem& problem) {
   const auto& [N, C, H, W, K, R, S, P, Q, strideH, strideW, padH, padW] = problem;
-  const int64_t lanes = channelBlock();
+  const int64_t lanes = vectorLanes();
   const int64_t xBlocks = paddedChannels(C) / lanes, xPlane = H * W * lanes;
   const int64_t yBlocks = paddedChannels(K) / lanes, yPlane = P * Q * lanes;
   std::vector<DirectConvPlan::Pair> pairs;
@@ -62,9 +62,9 @@ const DirectConvPlan& planOf(const ConvProblem& problem) {
 // The filters must have at least twice as many values as the images. Of ResNet's layers at batch 1 and 5 these are the
 // 3x3 and 6x6 maps, on which this kernel was measured faster than oneDNN's; on 12x12 maps it was not.
 bool takes(const ConvProblem& problem) {
-  if (channelBlock() == 8 && dnnl::get_effective_cpu_isa() < dnnl::cpu_isa::avx2) return false;
+  if (vectorLanes() == 8 && dnnl::get_effective_cpu_isa() < dnnl::cpu_isa::avx2) return false;
   const int64_t filters = problem.w().elements(), images = problem.x().elements() + problem.y().elements();
-  return filters >= 2 * images && problem.C >= channelBlock();
+  return filters >= 2 * images && problem.C >= vectorLanes();
 }
 
 void fprop(const ConvProblem& problem, const FpropTensors& tensors) {

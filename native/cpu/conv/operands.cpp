@@ -17,7 +17,7 @@ const float* paddedBias(Tensor& bias, std::optional<Workspace<float>>& workspace
 
 dnnl::memory::desc blockedFilters(const ConvProblem& problem) {
   using Tag = dnnl::memory::format_tag;
-  return {dims(problem.w()), dnnl::memory::data_type::f32, channelBlock() == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o};
+  return {dims(problem.w()), dnnl::memory::data_type::f32, vectorLanes() == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o};
 }
 
 FpropOperands::FpropOperands(const FpropTensors& tensors, const dnnl::memory::desc& xLayout,

@@ -9,7 +9,7 @@
 
 namespace spinegrad::cpu {
 
-/// [K/block][C/block][R][S][block of C][block of K], the layout of oneDNN's direct kernels.
+/// [K/lanes][C/lanes][R][S][lanes of C][lanes of K], the layout of oneDNN's direct kernels.
 dnnl::memory::desc blockedFilters(const ConvProblem& problem);
 
 /// Pointers of an fprop call, valid as long as this object and the tensors. y and the residual are channel-blocked.

@@ -46,11 +46,11 @@ class Frames {
 };
 
 /// Pixels of y whose sums are in registers, two vectors each: 12 of 16 registers with AVX2, 24 of 32 with AVX-512.
-constexpr int64_t pixelGroup(int64_t block) { return block == 16 ? 12 : 6; }
+constexpr int64_t pixelGroup(int64_t lanes) { return lanes == 16 ? 12 : 6; }
 
 struct FpropKernel {
   int64_t filterTaps;
-  const float* w;          ///< [blocks][filterTaps][block]
+  const float* w;          ///< [blocks][filterTaps][lanes]
   const int32_t* offsets;  ///< per tap, of its pixel in the frames
   Epilogue epilogue;
   int64_t blocks, height, width;
@@ -58,19 +58,19 @@ struct FpropKernel {
 
 /// One row of an image of y, two blocks at a time. The taps of its first pixel begin at `frame`; `y` and `residual` are
 /// the row in the first block.
-template <int64_t block>
+template <int64_t lanes>
 SPINEGRAD_INLINE void convolveLoop(const FpropKernel& f, const float* frame, const float* residual, float* y) {
-  constexpr int64_t pixels = pixelGroup(block);
+  constexpr int64_t pixels = pixelGroup(lanes);
   for (int64_t b = 0; b < f.blocks; b += 2) {
     // The last block of an odd number is computed twice and stored once.
     const int64_t stored = std::min<int64_t>(2, f.blocks - b);
-    const float* w0 = f.w + b * f.filterTaps * block;
-    const float* w1 = w0 + (stored - 1) * f.filterTaps * block;
+    const float* w0 = f.w + b * f.filterTaps * lanes;
+    const float* w1 = w0 + (stored - 1) * f.filterTaps * lanes;
     for (int64_t first = 0; first < f.width; first += pixels) {
-      Lanes<block> sums[pixels][2] = {};
+      Lanes<lanes> sums[pixels][2] = {};
       for (int64_t tap = 0; tap < f.filterTaps; ++tap) {
         const float* from = frame + f.offsets[tap] + first * stride;
-        const Lanes<block> filter0 = lanesAt<block>(w0, tap), filter1 = lanesAt<block>(w1, tap);
+        const Lanes<lanes> filter0 = lanesAt<lanes>(w0, tap), filter1 = lanesAt<lanes>(w1, tap);
 #pragma GCC unroll 12
         for (int64_t i = 0; i < pixels; ++i) {
           sums[i][0] += from[i * stride] * filter0;
@@ -80,55 +80,55 @@ SPINEGRAD_INLINE void convolveLoop(const FpropKernel& f, const float* frame, con
 #pragma GCC unroll 2
       for (int64_t half = 0; half < 2; ++half) {
         if (half == stored) break;
-        const Lanes<block> bias =
-            f.epilogue.bias == nullptr ? Lanes<block>{} : lanesAt<block>(f.epilogue.bias, b + half);
+        const Lanes<lanes> bias =
+            f.epilogue.bias == nullptr ? Lanes<lanes>{} : lanesAt<lanes>(f.epilogue.bias, b + half);
         const int64_t start = (b + half) * f.height * f.width + first;
 #pragma GCC unroll 12
         for (int64_t i = 0; i < pixels; ++i) {
           if (i == f.width - first) break;
-          Lanes<block> pixel = sums[i][half] + bias;
-          if (residual != nullptr) pixel += lanesAt<block>(residual, start + i);
-          if (f.epilogue.relu) pixel = pixel < 0.0f ? Lanes<block>{} : pixel;
-          lanesAt<block>(y, start + i) = pixel;
+          Lanes<lanes> pixel = sums[i][half] + bias;
+          if (residual != nullptr) pixel += lanesAt<lanes>(residual, start + i);
+          if (f.epilogue.relu) pixel = pixel < 0.0f ? Lanes<lanes>{} : pixel;
+          lanesAt<lanes>(y, start + i) = pixel;
         }
       }
     }
   }
 }
 
-SPINEGRAD_SIMD void convolveRow(int64_t block, const FpropKernel& f, const float* frame, const float* residual,
+SPINEGRAD_SIMD void convolveRow(int64_t lanes, const FpropKernel& f, const float* frame, const float* residual,
                                 float* y) {
-  block == 16 ? convolveLoop<16>(f, frame, residual, y) : convolveLoop<8>(f, frame, residual, y);
+  lanes == 16 ? convolveLoop<16>(f, frame, residual, y) : convolveLoop<8>(f, frame, residual, y);
 }
 
 /// Adds to dw one row of taps, from one plane of x and one block of an image of dy. Rows of x are `rowStep` apart.
-template <int64_t block>
+template <int64_t lanes>
 SPINEGRAD_INLINE void wgradLoop(const float* x, int64_t rowStep, const float* dy, int64_t rows, int64_t columns,
                                 double* dw) {
-  Lanes<block> sums[taps] = {};
+  Lanes<lanes> sums[taps] = {};
   for (int64_t row = 0; row < rows; ++row) {
     const float* from = x + row * rowStep;
     for (int64_t column = 0; column < columns; ++column, from += stride) {
-      const Lanes<block> gradient = lanesAt<block>(dy, row * columns + column);
+      const Lanes<lanes> gradient = lanesAt<lanes>(dy, row * columns + column);
 #pragma GCC unroll 7
       for (int64_t tap = 0; tap < taps; ++tap) sums[tap] += from[tap] * gradient;
     }
   }
-  using Doubles = typename LanesOf<block>::Doubles;
+  using Doubles = typename LanesOf<lanes>::Doubles;
   for (int64_t tap = 0; tap < taps; ++tap) {
     reinterpret_cast<Doubles*>(dw)[tap] += __builtin_convertvector(sums[tap], Doubles);
   }
 }
 
-SPINEGRAD_SIMD void wgradPlane(int64_t block, const float* x, int64_t rowStep, const float* dy, int64_t rows,
+SPINEGRAD_SIMD void wgradPlane(int64_t lanes, const float* x, int64_t rowStep, const float* dy, int64_t rows,
                                int64_t columns, double* dw) {
-  block == 16 ? wgradLoop<16>(x, rowStep, dy, rows, columns, dw) : wgradLoop<8>(x, rowStep, dy, rows, columns, dw);
+  lanes == 16 ? wgradLoop<16>(x, rowStep, dy, rows, columns, dw) : wgradLoop<8>(x, rowStep, dy, rows, columns, dw);
 }
 
-/// [K/block][R][7][C][block].
+/// [K/lanes][R][7][C][lanes].
 dnnl::memory::desc filterLayout(const ConvProblem& problem) {
   using Tag = dnnl::memory::format_tag;
-  return {dims(problem.w()), dnnl::memory::data_type::f32, channelBlock() == 16 ? Tag::Ohwi16o : Tag::Ohwi8o};
+  return {dims(problem.w()), dnnl::memory::data_type::f32, vectorLanes() == 16 ? Tag::Ohwi16o : Tag::Ohwi8o};
 }
 
 }  // namespace
@@ -137,9 +137,9 @@ bool takes(const ConvProblem& problem) { return problem.C <= 4 && problem.S == t
 
 void fprop(const ConvProblem& problem, const FpropTensors& tensors) {
   const FpropOperands operands(tensors, rowMajor(problem.x()), filterLayout(problem));
-  const int64_t height = problem.P, width = problem.Q, block = channelBlock();
+  const int64_t height = problem.P, width = problem.Q, lanes = vectorLanes();
   // Whole pixel groups: outputs beyond the last column are computed and not stored.
-  const Frames frames(problem, operands.x, (width + pixelGroup(block) - 1) / pixelGroup(block) * pixelGroup(block));
+  const Frames frames(problem, operands.x, (width + pixelGroup(lanes) - 1) / pixelGroup(lanes) * pixelGroup(lanes));
   std::vector<int32_t> offsets;
   for (int64_t tap = 0; tap < problem.R * taps; ++tap) {
     for (int64_t channel = 0; channel < problem.C; ++channel) {
@@ -151,15 +151,15 @@ void fprop(const ConvProblem& problem, const FpropTensors& tensors) {
                            .w = operands.w,
                            .offsets = offsets.data(),
                            .epilogue = operands.epilogue,
-                           .blocks = paddedChannels(problem.K) / block,
+                           .blocks = paddedChannels(problem.K) / lanes,
                            .height = height,
                            .width = width};
   const float* residual = operands.epilogue.residual;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < problem.N; ++image) {
     for (int64_t row = 0; row < height; ++row) {
-      const int64_t first = (image * kernel.blocks * height + row) * width * block;
-      convolveRow(block, kernel, frames[image * problem.C] + row * problem.strideH * frames.width,
+      const int64_t first = (image * kernel.blocks * height + row) * width * lanes;
+      convolveRow(lanes, kernel, frames[image * problem.C] + row * problem.strideH * frames.width,
                   residual == nullptr ? nullptr : residual + first, operands.y + first);
     }
   }
@@ -171,22 +171,22 @@ void wgrad(const ConvProblem& problem, Tensor& x, Tensor& dy, Tensor& dw) {
   float* filters = write(dw, filterLayout(problem));
   const Frames frames(problem, images, problem.Q);
   const int64_t channels = problem.C, filterRows = problem.R;
-  const int64_t block = channelBlock(), blocks = paddedChannels(problem.K) / block;
-  const int64_t plane = problem.P * problem.Q * block;
+  const int64_t lanes = vectorLanes(), blocks = paddedChannels(problem.K) / lanes;
+  const int64_t plane = problem.P * problem.Q * lanes;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < blocks; ++b) {
     for (int64_t channel = 0; channel < channels; ++channel) {
-      std::vector<double> sums(filterRows * taps * block);
+      std::vector<double> sums(filterRows * taps * lanes);
       for (int64_t image = 0; image < problem.N; ++image) {
         const float* frame = frames[image * channels + channel];
         for (int64_t row = 0; row < filterRows; ++row) {
-          wgradPlane(block, frame + row * frames.width, problem.strideH * frames.width,
-                     gradients + (image * blocks + b) * plane, problem.P, problem.Q, sums.data() + row * taps * block);
+          wgradPlane(lanes, frame + row * frames.width, problem.strideH * frames.width,
+                     gradients + (image * blocks + b) * plane, problem.P, problem.Q, sums.data() + row * taps * lanes);
         }
       }
       for (int64_t tap = 0; tap < filterRows * taps; ++tap) {
-        std::copy_n(sums.data() + tap * block, block,
-                    filters + ((b * filterRows * taps + tap) * channels + channel) * block);
+        std::copy_n(sums.data() + tap * lanes, lanes,
+                    filters + ((b * filterRows * taps + tap) * channels + channel) * lanes);
       }
     }
   }

@@ -47,7 +47,7 @@ namespace {
 
 /// Null if the processor has no AVX2.
 const WinogradKernels* kernels() {
-  if (channelBlock() == 16) return &winograd16;
+  if (vectorLanes() == 16) return &winograd16;
   static const bool avx2 = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx2;
   return avx2 ? &winograd8 : nullptr;
 }
@@ -84,7 +84,7 @@ std::optional<WinogradPlan> planOf(const ConvProblem& problem, ConvPass pass) {
   const auto& [N, C, H, W, K, R, S, P, Q, strideH, strideW, padH, padW] = problem;
   if (kernels() == nullptr || R != 3 || S != 3 || strideH != strideW || strideH > 2) return {};
   if (strideH == 2 ? padH != 1 || padW != 1 : padH > 2 || padW > 2) return {};
-  if (std::min(C, K) < 2 * channelBlock()) return {};
+  if (std::min(C, K) < 2 * vectorLanes()) return {};
   const bool dgrad = pass == ConvPass::dgrad;
   const Shape from = dgrad ? problem.y() : problem.x(), to = dgrad ? problem.x() : problem.y();
   const Variant& unitStride = f4x3.multiplications(to) <= f3x3.multiplications(to) ? f4x3 : f3x3;
@@ -93,7 +93,7 @@ std::optional<WinogradPlan> planOf(const ConvProblem& problem, ConvPass pass) {
   if (variant.multiplications(to) > maxFraction * 9 * P * Q) return {};
   const auto padding = [&](int64_t pad) { return !dgrad ? pad : strideH == 2 ? 0 : 2 - pad; };
   const auto blocked = [](const Shape& images) {
-    return BlockedSize{.blocks = ceilDiv(images[1], channelBlock()), .height = images[2], .width = images[3]};
+    return BlockedSize{.blocks = ceilDiv(images[1], vectorLanes()), .height = images[2], .width = images[3]};
   };
   const WinogradPlan plan{.transforms = variant.transforms,
                           .outputs = variant.outputs,
@@ -107,7 +107,7 @@ std::optional<WinogradPlan> planOf(const ConvProblem& problem, ConvPass pass) {
                           .padW = padding(padW),
                           .tilesDown = ceilDiv(to[2], variant.outputs),
                           .tilesAcross = ceilDiv(to[3], variant.outputs),
-                          .lanes = channelBlock(),
+                          .lanes = vectorLanes(),
                           .blockTiles = 0};
   return plan.tiles() < variant.minTiles ? std::nullopt : std::optional(plan);
 }

@@ -13,7 +13,7 @@ struct Planes {
         channels(shape[1]),
         height(shape[2]),
         width(shape[3]),
-        block(channelBlock()),
+        block(vectorLanes()),
         groups((channels + block - 1) / block) {}
 
   int64_t pixels() const { return height * width; }

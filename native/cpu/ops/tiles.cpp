@@ -119,7 +119,7 @@ Tiles::Tiles(const float* values, int64_t rows, int64_t depth, bool multiplied)
       multiplied_(multiplied),
       rows_(rows),
       depth_(depth),
-      lanes_(channelBlock()),
+      lanes_(vectorLanes()),
       paddedDepth_(roundUp(depth, rowPanel(lanes_))),
       count_(roundUp(rows, tileSize) / tileSize),
       byColumn_(static_cast<size_t>(count_ * tileSize * depth_)),

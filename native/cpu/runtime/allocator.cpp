@@ -15,7 +15,7 @@ constexpr size_t hugePage = size_t{2} << 20;
 
 size_t roundUp(size_t bytes, size_t unit) { return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit; }
 
-/// Sizes are rounded to one sixteenth of a power of two, so that tensors of nearly the same size share blocks.
+/// Rounds sizes up by less than 1/16 (small sizes to cache lines), so tensors of similar sizes share blocks.
 size_t blockSize(size_t bytes) {
   size_t unit = 64;
   while (unit * 32 < bytes) unit *= 2;
@@ -35,7 +35,7 @@ void* Allocator::allocate(size_t bytes) {
   const size_t size = blockSize(bytes);
   std::lock_guard lock(mutex_);
   void* block = nullptr;
-  if (auto found = unused_.find(size); found != unused_.end() && !found->second.empty()) {
+  if (auto found = cached_.find(size); found != cached_.end() && !found->second.empty()) {
     block = found->second.back();
     found->second.pop_back();
     statistics_.cached -= size;
@@ -46,7 +46,7 @@ void* Allocator::allocate(size_t bytes) {
       block = systemAllocate(size);
     }
     if (block == nullptr) {
-      throw Error("ERR_OUT_OF_MEMORY", "the CPU device could not get " + std::to_string(bytes) + " bytes (" +
+      throw Error("ERR_OUT_OF_MEMORY", "the CPU device could not allocate " + std::to_string(bytes) + " bytes (" +
                                            std::to_string(statistics_.inUse) +
                                            " in use); use a smaller batch or dispose tensors earlier");
     }
@@ -59,7 +59,7 @@ void* Allocator::allocate(size_t bytes) {
 void Allocator::release(void* block, size_t bytes) {
   const size_t size = blockSize(bytes);
   std::lock_guard lock(mutex_);
-  unused_[size].push_back(block);
+  cached_[size].push_back(block);
   statistics_.inUse -= size;
   statistics_.cached += size;
 }
@@ -70,10 +70,10 @@ void Allocator::trim() {
 }
 
 void Allocator::trimLocked() {
-  for (auto& [size, blocks] : unused_) {
+  for (auto& [size, blocks] : cached_) {
     for (void* block : blocks) std::free(block);
   }
-  unused_.clear();
+  cached_.clear();
   statistics_.cached = 0;
 }
 

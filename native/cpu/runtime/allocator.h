@@ -1,5 +1,5 @@
-// Memory of the CPU device: freed blocks are kept by size and handed out again, so that a warm training step asks
-// the operating system for nothing. Blocks are aligned to a cache line; large ones to huge pages.
+// The memory of the CPU device. Released blocks are cached by size and reused, so a warm training step makes no system
+// call. Blocks are aligned to a cache line, large blocks to huge pages.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ class Allocator {
  public:
   ~Allocator() { trim(); }
 
-  /// A block of at least `bytes`, not initialised.
+  /// A block of at least `bytes` bytes, not initialised.
   void* allocate(size_t bytes);
   void release(void* block, size_t bytes);
-  /// Gives every unused block back to the operating system.
+  /// Returns the cached blocks to the operating system.
   void trim();
   MemoryStatistics statistics() const;
 
@@ -26,7 +26,7 @@ class Allocator {
   void trimLocked();
 
   mutable std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> unused_;
+  std::map<size_t, std::vector<void*>> cached_;
   MemoryStatistics statistics_;
 };
 

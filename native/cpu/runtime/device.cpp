@@ -31,7 +31,7 @@ void visitBytes(DType dtype, Visit visit) {
   }
 }
 
-/// As the kernel tells it; 0 where it does not.
+/// As Linux reports it, or 0.
 double lastLevelCacheBytes() {
   double kilobytes = 0;
   for (const char level : {'1', '2', '3', '4'}) {
@@ -79,7 +79,7 @@ class CpuDevice final : public Device {
   std::string description() const override {
     const dnnl_version_t* version = dnnl_version();
     return "CPU, " + std::to_string(threads_) + (threads_ == 1 ? " thread, " : " threads, ") +
-           (channelBlock() == 16 ? "AVX-512" : "AVX2 or less") + ", oneDNN " + std::to_string(version->major) + "." +
+           (vectorLanes() == 16 ? "AVX-512" : "AVX2 or less") + ", oneDNN " + std::to_string(version->major) + "." +
            std::to_string(version->minor) + "." + std::to_string(version->patch);
   }
 

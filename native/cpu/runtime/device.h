@@ -1,4 +1,4 @@
-// The CPU backend: oneDNN for convolution, pooling and matrix products, short OpenMP loops for the rest.
+// The CPU backend: oneDNN for matrix products and some convolutions, its own vector loops with OpenMP for the rest.
 #pragma once
 
 #include <memory>
@@ -8,10 +8,10 @@
 
 namespace spinegrad::cpu {
 
-/// `threads` 0: as many as OpenMP would take.
+/// If `threads` is 0, the number is that of OpenMP.
 std::unique_ptr<Device> openDevice(int threads);
 
-/// Makes an operation known by name: one static object beside each implementation.
+/// Registers an operation by name. Each implementation has one static Register.
 struct Register {
   Register(const char* name, Operation operation);
 };

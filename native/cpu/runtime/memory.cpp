@@ -10,16 +10,16 @@ namespace {
 using dnnl::memory;
 
 struct CpuStorage final : Storage {
-  CpuStorage(size_t bytes, std::optional<memory::desc> desc) : block(currentAllocator(), bytes), layout(desc) {}
+  CpuStorage(size_t bytes, std::optional<memory::desc> desc) : buffer(currentAllocator(), bytes), layout(desc) {}
 
-  Block block;
-  /// Empty: row-major.
+  Buffer buffer;
+  /// Row-major if empty.
   std::optional<memory::desc> layout;
 };
 
 CpuStorage& storageOf(const Tensor& tensor) {
   if (tensor.storage == nullptr) {
-    throw Error("ERR_UNINITIALISED", "a tensor was read before anything was written to it");
+    throw Error("ERR_UNINITIALISED", "a tensor was read before an operation wrote to it");
   }
   return static_cast<CpuStorage&>(*tensor.storage);
 }
@@ -34,7 +34,7 @@ void convert(Tensor& tensor, const memory::desc& to) {
   const memory::desc plain = rowMajor(tensor.shape);
   auto converted =
       std::make_unique<CpuStorage>(to.get_size(), to == plain ? std::nullopt : std::optional<memory::desc>(to));
-  reorder(layout(tensor), from.block.as<void>(), to, converted->block.as<void>());
+  reorder(layout(tensor), from.buffer.as<void>(), to, converted->buffer.as<void>());
   tensor.storage = std::move(converted);
 }
 
@@ -45,7 +45,7 @@ std::shared_ptr<Allocator>& currentAllocator() {
   return allocator;
 }
 
-// Never destroyed: no oneDNN object may end after the library's own statics.
+// Never destroyed: a oneDNN object must not outlive the static variables of the library.
 const dnnl::engine& dnnlEngine() {
   static const auto* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);
   return *engine;
@@ -56,12 +56,12 @@ dnnl::stream& dnnlStream() {
   return stream;
 }
 
-int64_t channelBlock() {
+int64_t vectorLanes() {
 #ifdef SPINEGRAD_WIDE
   return 16;
 #endif
-  static const int64_t block = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? 16 : 8;
-  return block;
+  static const int64_t lanes = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? 16 : 8;
+  return lanes;
 }
 
 memory::dims dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
@@ -75,7 +75,7 @@ memory::desc rowMajor(const Shape& shape) {
 }
 
 memory::desc channelBlocked(const Shape& shape) {
-  const auto tag = channelBlock() == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c;
+  const auto tag = vectorLanes() == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c;
   return {dims(shape), memory::data_type::f32, tag};
 }
 
@@ -92,17 +92,17 @@ size_t storedElements(const Tensor& tensor) {
 template <class T>
 T* read(Tensor& tensor) {
   if (storageOf(tensor).layout) convert(tensor, rowMajor(tensor.shape));
-  return storageOf(tensor).block.as<T>();
+  return storageOf(tensor).buffer.as<T>();
 }
 
 float* read(Tensor& tensor, const memory::desc& desc) {
   if (layout(tensor) != desc) convert(tensor, desc);
-  return storageOf(tensor).block.as<float>();
+  return storageOf(tensor).buffer.as<float>();
 }
 
 float* peek(Tensor& tensor, const memory::desc& desc, std::optional<Workspace<float>>& workspace) {
   const memory::desc current = layout(tensor);
-  float* values = storageOf(tensor).block.as<float>();
+  float* values = storageOf(tensor).buffer.as<float>();
   if (current == desc) return values;
   workspace.emplace(desc.get_size() / sizeof(float));
   reorder(current, values, desc, workspace->data());
@@ -115,7 +115,7 @@ T* write(Tensor& tensor) {
   if (storage == nullptr || storage->layout) {
     tensor.storage = std::make_unique<CpuStorage>(tensor.bytes(), std::nullopt);
   }
-  return storageOf(tensor).block.as<T>();
+  return storageOf(tensor).buffer.as<T>();
 }
 
 float* write(Tensor& tensor, const memory::desc& desc) {
@@ -123,12 +123,12 @@ float* write(Tensor& tensor, const memory::desc& desc) {
   if (tensor.storage == nullptr || layout(tensor) != desc) {
     tensor.storage = std::make_unique<CpuStorage>(desc.get_size(), desc);
   }
-  return storageOf(tensor).block.as<float>();
+  return storageOf(tensor).buffer.as<float>();
 }
 
 uint8_t* writePadded(Tensor& tensor, size_t bytes) {
   tensor.storage = std::make_unique<CpuStorage>(bytes, std::nullopt);
-  return storageOf(tensor).block.as<uint8_t>();
+  return storageOf(tensor).buffer.as<uint8_t>();
 }
 
 template float* read<float>(Tensor&);

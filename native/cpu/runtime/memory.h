@@ -1,9 +1,9 @@
-// Where a CPU tensor's bytes are and how they are laid out.
+// The bytes of CPU tensors and their memory layouts.
 //
-// Every dtype can lie row-major. A float32 tensor may also lie as oneDNN likes it best: images in channel blocks of
-// 16 (AVX-512) or 8 (AVX2), padded with zero channels; convolution weights in tiles. Operations ask for the layout
-// they want and the reorder happens here, in place, at most once; between the layers of a network nobody asks for
-// another layout, so nothing is reordered.
+// Tensors are row-major. A float32 tensor may instead have a blocked layout: images in blocks of 16 (AVX-512) or 8
+// channels, padded with zero channels, and convolution filters in blocks of both channel dimensions. An operation
+// requests the layout that it needs, and a tensor of another layout is converted in place. The layers of a network
+// request the same layouts, so activations are not converted between them.
 #pragma once
 
 #include <dnnl.hpp>
@@ -14,14 +14,14 @@
 
 namespace spinegrad::cpu {
 
-/// The block of memory under a tensor or a workspace.
-class Block {
+/// The memory of a tensor or a workspace.
+class Buffer {
  public:
-  Block(std::shared_ptr<Allocator> allocator, size_t bytes)
+  Buffer(std::shared_ptr<Allocator> allocator, size_t bytes)
       : allocator_(std::move(allocator)), bytes_(bytes), data_(allocator_->allocate(bytes)) {}
-  ~Block() { allocator_->release(data_, bytes_); }
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
+  ~Buffer() { allocator_->release(data_, bytes_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
 
   template <class T>
   T* as() const {
@@ -35,52 +35,52 @@ class Block {
   void* data_;
 };
 
-/// The allocator of the device whose queue runs on this thread.
+/// The allocator of the device whose queue thread calls this.
 std::shared_ptr<Allocator>& currentAllocator();
 
-/// Uninitialised memory of `count` values for the length of one operation.
+/// Memory of `count` values for the duration of one operation, not initialised.
 template <class T>
 class Workspace {
  public:
-  explicit Workspace(size_t count) : block_(currentAllocator(), count * sizeof(T)) {}
-  T* data() const { return block_.as<T>(); }
+  explicit Workspace(size_t count) : buffer_(currentAllocator(), count * sizeof(T)) {}
+  T* data() const { return buffer_.as<T>(); }
   T& operator[](size_t index) const { return data()[index]; }
 
  private:
-  Block block_;
+  Buffer buffer_;
 };
 
 const dnnl::engine& dnnlEngine();
 dnnl::stream& dnnlStream();
 
-/// Channels in a block: 16 with AVX-512, else 8.
-int64_t channelBlock();
+/// Floats in a vector, which is also the channels in a block: 16 with AVX-512, else 8.
+int64_t vectorLanes();
 inline int64_t paddedChannels(int64_t channels) {
-  return (channels + channelBlock() - 1) / channelBlock() * channelBlock();
+  return (channels + vectorLanes() - 1) / vectorLanes() * vectorLanes();
 }
 
 dnnl::memory::dims dims(const Shape& shape);
 dnnl::memory::desc rowMajor(const Shape& shape);
-/// [N, C/block, H, W, block].
+/// [N, C/lanes, H, W, lanes].
 dnnl::memory::desc channelBlocked(const Shape& shape);
 
-/// The tensor's values, row-major.
+/// The values of a tensor, row-major.
 template <class T>
 T* read(Tensor& tensor);
-/// A float32 tensor's values in the layout `desc`; the tensor keeps that layout.
+/// The values of a float32 tensor in the layout `desc`. The tensor is converted to that layout.
 float* read(Tensor& tensor, const dnnl::memory::desc& desc);
-/// The same without changing the tensor: copied into `workspace` when the layout differs.
+/// The same without converting the tensor: if its layout differs, a converted copy is made in `workspace`.
 float* peek(Tensor& tensor, const dnnl::memory::desc& desc, std::optional<Workspace<float>>& workspace);
-/// Room for new values, row-major. A tensor that already has room of this layout keeps it.
+/// Memory for new values, row-major. Memory of the same layout is reused.
 template <class T>
 T* write(Tensor& tensor);
-/// Room for new values in the layout `desc`.
+/// Memory for new values in the layout `desc`.
 float* write(Tensor& tensor, const dnnl::memory::desc& desc);
-/// Room for `bytes` bytes under a uint8 tensor that only its operation reads, laid out as that operation likes.
+/// Memory of `bytes` bytes for a uint8 tensor in a layout of the operation's own, which no other operation reads.
 uint8_t* writePadded(Tensor& tensor, size_t bytes);
-/// The layout that the tensor has now.
+/// The current layout.
 dnnl::memory::desc layout(const Tensor& tensor);
-/// Floats that the tensor holds in its present layout, padding included.
+/// Floats in the current layout, padding included.
 size_t storedElements(const Tensor& tensor);
 
 }  // namespace spinegrad::cpu

@@ -13,9 +13,8 @@ __attribute__((target("default"))) void wordRows(const Philox& philox, uint32_t 
   }
 }
 
-/// The state stands in the lower halves of 64-bit lanes, where a product leaves it and the next one reads it; what the
-/// upper halves hold means nothing. Of 8 blocks the even ones and the odd ones are apart, so that their words interlace
-/// without a permutation.
+/// The state is in the lower halves of 64-bit lanes, which the 32 x 32 bit product reads and writes; the upper halves
+/// are ignored. Even and odd blocks are in separate vectors, so that their words interleave without a permutation.
 __attribute__((target("arch=x86-64-v3"))) void wordRows(const Philox& philox, uint32_t first, uint32_t c1, uint32_t c2,
                                                         uint32_t* words) {
   typedef uint64_t Four __attribute__((vector_size(32)));

@@ -1,6 +1,6 @@
-// Leaf loops run over contiguous values. Marked so, a loop is compiled for AVX-512, for AVX2 and for the baseline,
-// and the fastest that the processor has is chosen when the addon loads. A leaf is a free function that takes plain
-// pointers; the parallel loop around it stays in the caller.
+// SPINEGRAD_SIMD compiles a function for AVX-512, AVX2 and the baseline; the loader selects the best clone that the
+// processor supports. It marks leaf loops over contiguous values: free functions of plain pointers, called from a
+// parallel loop.
 #pragma once
 
 #define SPINEGRAD_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
