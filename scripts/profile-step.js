@@ -1,54 +1,43 @@
-// What a pretraining step of ResNet-18 (64 views of 96x96 from a bank, InfoNCE, AdamW) does, by operation, and what it
-// costs to record that: steps with and without a profile in turns. docs/performance.md shows the output of
-//   node scripts/profile-step.js [device]
-import {
-  AdamW,
-  augment,
-  backward,
-  clipGradNorm,
-  infoNCE,
-  openDevice,
-  ProjectionHead,
-  RandomStream,
-  resnet18,
-  tidy,
-} from '#spinegrad/index.js';
+/**
+ * Profiles the pretraining step of a run by operation (ResNet-18, 64 views of 96x96), and measures the cost of profiling by
+ * alternating steps with and without it. The bank is noise. docs/performance.md shows the output.
+ *
+ *     node scripts/profile-step.js [device]
+ */
+import { openDevice, ProjectionHead, RandomStream, resnet18 } from '#spinegrad/index.js';
+import { resolveConfig } from '#spinegrad/training/config.js';
+import { pretraining } from '#spinegrad/training/pretrain.js';
 import { formatProfile } from '#spinegrad/training/profile.js';
+import { RoiDataset } from '#spinegrad/training/roiDataset.js';
+import { Steps } from '#spinegrad/training/stage.js';
 
-const VIEWS = 64;
+const SIZE = 96;
+const ROWS = 512;
 const STEPS = 20;
 const PAIRS = 50;
 
 const device = await openDevice(process.argv[2] ?? 'cpu');
+const config = resolveConfig('paper', { pretraining: { discs: 32 } });
 const build = { device, random: new RandomStream(1) };
 const encoder = resnet18(build);
-const projection = new ProjectionHead(build, encoder.features, 128);
-const parameters = new Map([...encoder.parameters(), ...projection.parameters()]);
-const optimizer = new AdamW(parameters, { learningRate: 1e-3 });
-const noise = Uint16Array.from({ length: 512 * 96 * 96 }, () => build.random.uniform(0, 65535));
-const bank = device.tensor(noise, [512, 96, 96]);
-const discs = Int32Array.from({ length: VIEWS }, (_, view) => view % (VIEWS / 2));
-const strengths = {
-  rotation: 10,
-  scale: 0.1,
-  translation: 5,
-  blur: 0.5,
-  contrast: 0.2,
-  brightness: 0.1,
-  noise: 0.02,
-};
+const projection = new ProjectionHead(build, encoder.features, config.pretraining.projection);
+const disc = { level: 'L4/L5', grade: null, sliceOffset: 0, split: 'train' };
+const discs = new RoiDataset(
+  device,
+  {
+    manifest: {
+      roi: { size: SIZE },
+      rois: Array.from({ length: ROWS }, (_, row) => ({ ...disc, disc: row, row, studyId: `${row}` })),
+    },
+    rois: Uint16Array.from({ length: ROWS * SIZE * SIZE }, () => build.random.uniform(0, 65535)),
+  },
+  config.augmentation,
+);
+const steps = new Steps(pretraining({ config, device }, discs, { encoder, projection }), config.seed);
+const perEpoch = steps.count(1);
 
 async function step(number) {
-  const loss = tidy(() => {
-    const rows = device.tensor(discs);
-    const views = augment(bank, rows, { seed: 1, step: number }, strengths);
-    const value = infoNCE(projection.forward(encoder.forward(views)), rows, { temperature: 0.1 });
-    backward(value);
-    clipGradNorm([...parameters.values()], 1).dispose();
-    optimizer.step();
-    optimizer.zeroGrad();
-    return value;
-  });
+  const loss = steps.run(1 + Math.floor(number / perEpoch), number % perEpoch);
   await loss.item();
   loss.dispose();
 }
@@ -56,16 +45,16 @@ async function step(number) {
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 for (let i = 0; i < 5; i++) await step(i);
-const off = [];
-const on = [];
+const plain = [];
+const profiled = [];
 for (let i = 0; i < PAIRS; i++) {
-  // The side that comes first changes, so that neither has the other's wake.
-  for (const profiled of i % 2 ? [true, false] : [false, true]) {
-    if (profiled) device.startProfile();
+  // The order alternates, so that neither side always runs on the caches of the other.
+  for (const profiling of i % 2 ? [true, false] : [false, true]) {
+    if (profiling) device.startProfile();
     const start = performance.now();
     await step(i);
-    (profiled ? on : off).push(performance.now() - start);
-    if (profiled) await device.stopProfile();
+    (profiling ? profiled : plain).push(performance.now() - start);
+    if (profiling) await device.stopProfile();
   }
 }
 
@@ -74,8 +63,8 @@ for (let i = 0; i < STEPS; i++) await step(i);
 const profile = await device.stopProfile();
 console.log(`${device.description}; ${STEPS} steps of ${profile.operations.length / STEPS} operations`);
 console.log(formatProfile(profile));
-const [without, along] = [median(off), median(on)];
+const [without, withProfile] = [median(plain), median(profiled)];
 console.log(
-  `a step takes ${without.toFixed(1)} ms, profiled ${along.toFixed(1)} ms: ${(100 * (along / without - 1)).toFixed(2)} % more ` +
-    `(medians of ${on.length}, in turns)`,
+  `a step takes ${without.toFixed(1)} ms, profiled ${withProfile.toFixed(1)} ms: ` +
+    `${(100 * (withProfile / without - 1)).toFixed(2)} % more (medians of ${profiled.length})`,
 );

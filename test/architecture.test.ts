@@ -23,14 +23,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'ts/dicom': ['ts/io'],
   'ts/data': ['ts/dicom', 'ts/io', 'ts/tasks'],
   'ts/phantom': ['ts/io', 'ts/tasks'],
-  'ts/model': ['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/io', 'ts/nn', 'ts/tasks', 'ts/training'],
+  'ts/model': ['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/io', 'ts/nn', 'ts/tasks'],
   'ts/evaluation': ['ts/tasks'],
   'ts/report': ['ts/evaluation', 'ts/io', 'ts/tasks'],
   'ts/training': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],
     ...['ts/model', 'ts/nn', 'ts/optim', 'ts/phantom', 'ts/report', 'ts/tasks'],
   ],
-  'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks', 'ts/training'],
+  'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks'],
   'ts/cli': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/io', 'ts/phantom', 'ts/predict'],
     ...['ts/report', 'ts/tasks', 'ts/training'],
@@ -51,10 +51,7 @@ const VOCABULARY = ['ts/anatomy.ts', 'ts/error.ts', 'ts/random.ts'];
 const ENTRY_POINTS = ['ts/index.ts'];
 
 /** Circles that are still to be broken. Delete a line when its circle is gone; add none. */
-const KNOWN_CIRCLES = [
-  ['ts/engine/check.ts', 'ts/engine/device.ts', 'ts/engine/tensor.ts'],
-  ['ts/model', 'ts/training'],
-];
+const KNOWN_CIRCLES = [['ts/engine/check.ts', 'ts/engine/device.ts', 'ts/engine/tensor.ts']];
 
 /** The folder of MAY_IMPORT that a file belongs to. A file outside of all folders is a group of its own. */
 function folderOf(file: string): string {

@@ -55,7 +55,7 @@ export {
   type TensorData,
   writeSafetensors,
 } from './io/safetensors.js';
-export { type DropoutKeys, Grader, type GraderOptions } from './model/grader.js';
+export { Grader, type GraderOptions } from './model/grader.js';
 export { type HeadKind, LocalizationHead, Localizer } from './model/localizer.js';
 export { ProjectionHead } from './model/projection.js';
 export { Temperature } from './model/temperature.js';

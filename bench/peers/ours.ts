@@ -20,10 +20,13 @@ import { ProjectionHead } from '#spinegrad/model/projection.js';
 import { foldBatchNorms } from '#spinegrad/nn/fold.js';
 import type { Module } from '#spinegrad/nn/module.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
-import { AdamW } from '#spinegrad/optim/adamW.js';
 import { RandomStream } from '#spinegrad/random.js';
-import { resolveConfig } from '#spinegrad/training/config.js';
-import { decayGroups, differentialGroups, update } from '#spinegrad/training/groups.js';
+import { ARMS } from '#spinegrad/training/arms.js';
+import { changeConfig, resolveConfig } from '#spinegrad/training/config.js';
+import { classWeights, finetuning } from '#spinegrad/training/finetune.js';
+import { pretraining } from '#spinegrad/training/pretrain.js';
+import { type RoiBank, RoiDataset } from '#spinegrad/training/roiDataset.js';
+import { StepKeys, Steps, type Training } from '#spinegrad/training/stage.js';
 import type { Job, Options } from './job.js';
 
 type Work = (device: Device, options: Options, folder: string) => Promise<Job>;
@@ -78,86 +81,122 @@ async function stateOf(modules: Record<string, Module>) {
   return Object.fromEntries(entries);
 }
 
-/** A step as ts/training makes it; the next one is enqueued before the loss of the one before is read. */
-const training: Work = async (device, { task, batch }, folder) => {
-  const n = Number(batch);
-  const build = { device, random: new RandomStream(1) };
-  const encoder = resnet18(build);
-  const contrastive = task === 'pretraining';
-  const head = contrastive ? new ProjectionHead(build, encoder.features, 128) : undefined;
-  const grader = contrastive
-    ? undefined
-    : new Grader(build, encoder, { grades: 3, dropout: config.finetuning.dropout });
-  const modules: Record<string, Module> = head ? { encoder, head } : { grader: grader! };
-  const pixels = images();
-  await save(folder, {
-    ...(await stateOf(head ? { encoder, head } : { encoder, head: grader!.head })),
-    bank: { shape: [BANK_ROWS, SIDE, SIDE], data: pixels },
-  });
-  const bank = device.tensor(pixels, [BANK_ROWS, SIDE, SIDE]);
-  const settings = contrastive ? config.pretraining : config.finetuning;
-  const groups = contrastive
-    ? decayGroups(modules, settings)
-    : differentialGroups(modules, settings, config.finetuning.rates.contrastive);
-  const parameters = groups.flatMap((group) => [...group.parameters.values()]);
-  const optimizer = new AdamW(groups);
-  const ids = Int32Array.from({ length: n }, (_, index) => index % (contrastive ? n / 2 : 3));
-  const lossOf = (
-    step: number,
-    augmentation: AugmentOptions,
-    keys?: { seed: number; step: number },
-  ): Tensor => {
-    const views = augment(bank, device.tensor(rowsOf(n, step)), { seed: 1, step }, augmentation);
-    const targets = device.tensor(ids);
-    if (head) return infoNCE(head.forward(encoder.forward(views)), targets, { temperature: 0.1 });
-    return focalLoss(grader!.forward(views, keys), targets, { gamma: 2, alpha: CLASS_WEIGHTS });
-  };
+const GRADES = 3;
+/** Grades of the discs in turn: six normal, three moderate, one severe. */
+const GRADE_CYCLE = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2] as const;
+
+/** A bank of discs with one row each. */
+const roiBank = (): RoiBank => ({
+  manifest: {
+    roi: { size: SIDE },
+    rois: Array.from({ length: BANK_ROWS }, (_, row) => ({
+      disc: row,
+      row,
+      studyId: `${row}`,
+      level: 'L4/L5' as const,
+      grade: GRADE_CYCLE[row % GRADE_CYCLE.length]!,
+      sliceOffset: 0,
+      split: 'train' as const,
+    })),
+  },
+  rois: images(),
+});
+
+/** Runs the steps of a training stage; `plain` is the same stage without augmentation and dropout. */
+function stepsJob<Item>(stage: Training<Item>, plain: Training<Item>, { dispose }: { dispose(): void }): Job {
+  const steps = new Steps(stage, 1);
+  const perEpoch = steps.count(1);
   let done = 0;
-  const step = (): Tensor =>
-    tidy(() => {
-      const loss = lossOf(done, AUGMENTATION, { seed: 2, step: done });
-      backward(loss);
-      update(optimizer, parameters, settings.clipNorm, 1);
-      done++;
-      return loss;
-    });
   return {
+    /** The next step is enqueued before the loss of the previous one is read, as in a run. */
     async run(calls) {
       let pending: Promise<number> | undefined;
       for (let call = 0; call < calls; call++) {
-        const loss = step();
+        const loss = steps.run(1 + Math.floor(done / perEpoch), done++ % perEpoch);
         const value = loss.item().finally(() => loss.dispose());
         await pending;
         pending = value;
       }
       await pending;
     },
-    /** The loss of plain views, and the norm of its gradient. */
+    /** The loss of the first items, and the norm of its gradient. */
     async values() {
       const loss = tidy(() => {
-        const value = lossOf(0, NORMALISATION);
+        const value = plain.lossOf(plain.items.slice(0, plain.batchSize), new StepKeys(1, 1, 0, 0));
         backward(value);
         return value;
       });
+      const parameters = plain.groups.flatMap((group) => [...group.parameters.values()]);
       const norm = clipGradNorm(parameters, 1e9);
       const values = [await loss.item(), await norm.item()].map((value) => Float32Array.of(value));
-      optimizer.zeroGrad();
+      steps.optimizer.zeroGrad();
       for (const tensor of [loss, norm]) tensor.dispose();
       return values;
     },
     dispose() {
-      optimizer[Symbol.dispose]();
-      for (const module of Object.values(modules)) module.dispose();
-      bank.dispose();
+      steps[Symbol.dispose]();
+      dispose();
     },
   };
+}
+
+/** The training steps of ts/training on a synthetic bank. */
+const training: Work = async (device, { task, batch }, folder) => {
+  const n = Number(batch);
+  const build = { device, random: new RandomStream(1) };
+  const encoder = resnet18(build);
+  const bank = roiBank();
+  const datasets: RoiDataset[] = [];
+  /** A dataset and settings with the batch size of the work, with or without random views and dropout. */
+  const prepared = (random: boolean) => {
+    const change = {
+      pretraining: { discs: n / 2 },
+      finetuning: { batch: n, ...(random ? {} : { dropout: 0 }) },
+    };
+    const discs = new RoiDataset(device, bank, random ? config.augmentation : null, NORMALISATION);
+    datasets.push(discs);
+    return [{ config: changeConfig(config, change), device }, discs] as const;
+  };
+  const modules: Module[] = [];
+  const dispose = () => {
+    for (const disposable of [...modules, ...datasets]) disposable.dispose();
+  };
+  const pixels = { shape: [BANK_ROWS, SIDE, SIDE], data: bank.rois };
+  const int32 = (values: readonly number[]) => ({ shape: [values.length], data: Int32Array.from(values) });
+
+  if (task === 'pretraining') {
+    const projection = new ProjectionHead(build, encoder.features, config.pretraining.projection);
+    modules.push(encoder, projection);
+    const networks = { encoder, projection };
+    const ids = Array.from({ length: n }, (_, index) => index % (n / 2));
+    await save(folder, {
+      ...(await stateOf({ encoder, head: projection })),
+      ...{ bank: pixels, rows: int32(ids), labels: int32(ids) },
+    });
+    const stages = [true, false].map((random) => pretraining(...prepared(random), networks));
+    return stepsJob(stages[0]!, stages[1]!, { dispose });
+  }
+  const arm = ARMS.find(({ rates, encoder: source }) => rates && source === 'pretrained')!;
+  const grader = new Grader(build, encoder, { grades: GRADES });
+  modules.push(grader);
+  const stages = [true, false].map((random) => finetuning(...prepared(random), arm, grader));
+  const { items } = stages[0]!;
+  const weights = Float32Array.from(classWeights(items, GRADES, config.finetuning.alpha));
+  await save(folder, {
+    ...(await stateOf({ encoder, head: grader.head })),
+    bank: pixels,
+    rows: int32(items.slice(0, n).map(({ row }) => row)),
+    labels: int32(items.slice(0, n).map(({ grade }) => grade)),
+    class_weights: { shape: [weights.length], data: weights },
+  });
+  return stepsJob(stages[0]!, stages[1]!, { dispose });
 };
 
 /** Pixels on the host to logits on the host. */
 const inference: Work = async (device, { batch }, folder) => {
   const n = Number(batch);
   const build = { device, random: new RandomStream(1) };
-  const grader = new Grader(build, resnet18(build), { grades: 3 });
+  const grader = new Grader(build, resnet18(build), { grades: GRADES });
   // Statistics that are not those of a fresh network.
   for (const [name, tensor] of grader.state()) {
     if (/running_mean$/.test(name)) tensor.write(normals(tensor.size, 3).map((value) => 0.1 * value));

@@ -115,9 +115,9 @@ def info_nce(embeddings, labels, temperature=0.1):
     return (s.logsumexp(1) - torch.where(positives, s, 0).sum(1) / positives.sum(1)).mean()
 
 
-def focal_loss(logits, targets):
+def focal_loss(logits, targets, weights=CLASS_WEIGHTS):
     logp = logits.log_softmax(1).gather(1, targets[:, None]).squeeze(1)
-    return (-CLASS_WEIGHTS[targets] * (1 - logp.exp()) ** 2 * logp).mean()
+    return (-weights[targets] * (1 - logp.exp()) ** 2 * logp).mean()
 
 
 def sample(images, maps):
@@ -177,8 +177,8 @@ def bank_of(tensors):
     return torch.from_numpy(tensors["bank"].astype(np.float32) / 65535)
 
 
-def rows_of(bank, n, step):
-    return bank[(torch.arange(n) * 37 + step * n) % len(bank)][:, None]
+def rows_of(bank, rows, step):
+    return bank[(rows + step * len(rows)) % len(bank)][:, None]
 
 
 def groups_of(network, contrastive):
@@ -198,7 +198,7 @@ def merged(groups):
 
 
 def training(options, folder):
-    n, contrastive = options["batch"], options["task"] == "pretraining"
+    contrastive = options["task"] == "pretraining"
     tensors = read(folder)
     bank = bank_of(tensors)
     if contrastive:
@@ -209,18 +209,19 @@ def training(options, folder):
     network = Network(head).load(tensors)
     optimizer = torch.optim.AdamW(merged(groups_of(network, contrastive)), fused=True)
     parameters = list(network.parameters())
-    labels = torch.arange(n) % (n // 2 if contrastive else 3)
+    rows, labels = (torch.from_numpy(tensors[name].astype(np.int64)) for name in ("rows", "labels"))
+    weights = None if contrastive else torch.from_numpy(tensors["class_weights"].copy())
 
     def loss_of(views, forward):
         y = forward(views.contiguous(memory_format=torch.channels_last))
-        return info_nce(F.normalize(y), labels) if contrastive else focal_loss(y, labels)
+        return info_nce(F.normalize(y), labels) if contrastive else focal_loss(y, labels, weights)
 
     state = {"step": 0}
 
     def runner(augmentation, loss):
         def run():
             with torch.no_grad():
-                views = augmentation(rows_of(bank, n, state["step"]))
+                views = augmentation(rows_of(bank, rows, state["step"]))
             value = loss(views)
             value.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 5, foreach=True)
@@ -238,7 +239,7 @@ def training(options, folder):
         """Computed in float64: the gradient amplifies rounding; PyTorch's float32 result has an error of 2e-3."""
         exact = copy.deepcopy(network).double().train()
         exact.head.eval()
-        loss = loss_of((rows_of(bank, n, 0).double() - MEAN) / STD, exact)
+        loss = loss_of((rows_of(bank, rows, 0).double() - MEAN) / STD, exact)
         loss.backward()
         return [loss.item(), torch.nn.utils.clip_grad_norm_(exact.parameters(), 1e9).item()]
 

@@ -157,7 +157,7 @@ describe('files of a run', () => {
       [bytes.subarray(0, 5000), /found .*; expected .*damaged/],
       [Buffer.alloc(0), /found 0 bytes/],
       [Buffer.alloc(4000, 'x'), /found a header/],
-      [flipped, /found tensors that do not fit their checksum/],
+      [flipped, /found tensors that do not match their checksum/],
     ] as const) {
       writeFileSync(path, damaged);
       const ended = await resume(dir);

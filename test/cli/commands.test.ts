@@ -134,7 +134,9 @@ describe('evaluate', () => {
     const other = await temporaryFolder();
     await cp(join(model, 'config.json'), join(other, 'config.json'));
     const ended = await spinegrad('evaluate', '--model', other);
-    expect(failure(ended)).toMatch(/ERR_MODEL_MISSING: .*has not ended; go on with `node train\.js --resume/);
+    expect(failure(ended)).toMatch(
+      /ERR_MODEL_MISSING: .*is not finished; resume it with `node train\.js --resume/,
+    );
     expect(ended.status).toBe(1);
   });
 });

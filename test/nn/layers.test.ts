@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { DropoutOptions } from '#spinegrad/engine/ops/dropout.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
@@ -132,9 +133,9 @@ describe('Grader', () => {
     );
 
   /** A training step: the gradient of the mean square of the logits, over all parameters. */
-  function step(network: Grader, optimizer: AdamW, keys?: { seed: number; step: number }): void {
+  function step(network: Grader, optimizer: AdamW, dropout?: DropoutOptions): void {
     tidy(() => {
-      const logits = network.forward(input(), keys);
+      const logits = network.forward(input(), dropout);
       backward(sum(mul(logits, logits)));
       optimizer.step();
     });
@@ -146,13 +147,13 @@ describe('Grader', () => {
   it.each(['as built', 'told to train', 'told to evaluate and to train again'])(
     'frozen, %s, keeps every bit of its encoder, running statistics included, and learns',
     async (how) => {
-      using network = grader({ frozen: true, dropout: 0.5 });
+      using network = grader({ frozen: true });
       if (how !== 'as built') network.train();
       if (how.endsWith('again')) network.eval().train();
       const before = await bits(network.encoder.state());
       const head = await bits(network.head.state());
       const optimizer = optimizerOf(network);
-      for (let i = 0; i < 3; i++) step(network, optimizer, { seed: 1, step: i });
+      for (let i = 0; i < 3; i++) step(network, optimizer, { p: 0.5, seed: 1, step: i });
       expect(await bits(network.encoder.state())).toEqual(before);
       expect(await bits(network.head.state())).not.toEqual(head);
       for (const parameter of network.encoder.parameters().values()) expect(parameter.grad).toBeUndefined();
@@ -172,9 +173,9 @@ describe('Grader', () => {
   });
 
   it('drops features by its keys in training, and none in eval mode', async () => {
-    using network = grader({ frozen: true, dropout: 0.5 });
+    using network = grader({ frozen: true });
     const logits = async (keys?: { seed: number; step: number }) => {
-      using y = tidy(() => network.forward(input(), keys));
+      using y = tidy(() => network.forward(input(), keys && { p: 0.5, ...keys }));
       return y.data();
     };
     const plain = await logits();
@@ -188,11 +189,11 @@ describe('Grader', () => {
 
   it.each([true, false])('frozen %s, leaves no tensor behind', (frozen) => {
     const before = device.memory().tensors;
-    const network = grader({ frozen, dropout: 0.5 });
+    const network = grader({ frozen });
     const optimizer = optimizerOf(network);
-    step(network, optimizer, { seed: 1, step: 0 });
+    step(network, optimizer, { p: 0.5, seed: 1, step: 0 });
     const after = device.memory().tensors;
-    step(network, optimizer, { seed: 1, step: 1 });
+    step(network, optimizer, { p: 0.5, seed: 1, step: 1 });
     expect(device.memory().tensors).toBe(after);
     optimizer.dispose();
     network.dispose();

@@ -5,12 +5,13 @@ import { openDevice } from '#spinegrad/engine/device.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
-import { FRONT, type HeadKind, LocalizationHead, Localizer, POINTS } from '#spinegrad/model/localizer.js';
-import { letterboxed, locate, meanSpread, usualSpread } from '#spinegrad/model/locate.js';
+import { ANTERIOR, type HeadKind, LocalizationHead, Localizer, POINTS } from '#spinegrad/model/localizer.js';
+import { locate, meanSpread, spreadP95 } from '#spinegrad/model/locate.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { jointLocalization, locateRecords, summarise, trainLocalizer } from '#spinegrad/training/localize.js';
-import { Slices } from '#spinegrad/training/slices.js';
+import { SliceDataset } from '#spinegrad/training/sliceDataset.js';
+import { StepKeys } from '#spinegrad/training/stage.js';
 import { SIZE, TO_IMAGE, tinyBank, tinyConfig, tinyRun } from '../predict/tiny.js';
 
 const device = await openDevice('cpu', { threads: 2 });
@@ -64,7 +65,7 @@ describe('Localizer', () => {
   });
 });
 
-describe('Slices', () => {
+describe('SliceDataset', () => {
   const bank = tinyBank({ train: 4, validation: 0, test: 0 });
   const options = { rotation: 20, scale: 0.2, translation: 6 };
 
@@ -75,7 +76,7 @@ describe('Slices', () => {
     const centres = { ...record!.centres, 'L1/L2': null, 'L3/L4': spot };
     const pixels = new Uint16Array(SIZE * SIZE);
     pixels[spot[1] * SIZE + spot[0]] = 65535;
-    using slices = new Slices(device, {
+    using slices = new SliceDataset(device, {
       ...bank,
       manifest: { ...bank.manifest, slices: [{ ...record!, centres }] },
       slices: pixels,
@@ -98,11 +99,11 @@ describe('Slices', () => {
   });
 
   it('puts the front before L3/L4, on the other side where a view is mirrored', () => {
-    using slices = new Slices(device, bank);
+    using slices = new SliceDataset(device, bank);
     const records = slices.of('train').slice(0, 1);
     const ahead = (flip: number) => {
       const { points } = slices.targets(records, { seed: 1, step: 1 }, { flip });
-      return points[2 * FRONT]! - points[2 * LEVELS.indexOf('L3/L4')]!;
+      return points[2 * ANTERIOR]! - points[2 * LEVELS.indexOf('L3/L4')]!;
     };
     // 25 mm at 1 mm a pixel.
     expect(ahead(0)).toBeCloseTo(-25, 3);
@@ -110,7 +111,7 @@ describe('Slices', () => {
   });
 
   it('leaves out what a view does not show', () => {
-    using slices = new Slices(device, bank);
+    using slices = new SliceDataset(device, bank);
     const far = { translation: 4 * SIZE };
     const { weights } = slices.targets(slices.of('train'), { seed: 1, step: 1 }, far);
     expect(weights).toContain(0);
@@ -139,8 +140,8 @@ describe('locate', () => {
   it('sees no spread in one view, and never calls less than a pixel usual', async () => {
     const found = await locate(device, brightest, [slice], SIZE, normalisation, 1);
     expect(meanSpread(found[0]!)).toBe(0);
-    expect(usualSpread(found, SIZE)).toBe(1 / SIZE);
-    expect(usualSpread([], SIZE)).toBe(1 / SIZE);
+    expect(spreadP95(found, SIZE)).toBe(1 / SIZE);
+    expect(spreadP95([], SIZE)).toBe(1 / SIZE);
   });
 });
 
@@ -151,23 +152,17 @@ describe('localization', () => {
     const errors: number[] = [];
     for (let attempt = 0; attempt < 2; attempt++) {
       const run = await tinyRun(device, tinyConfig());
-      const { localizer, rows, bestEpoch } = await trainLocalizer(run, bank);
-      using slices = new Slices(device, bank);
+      const { localizer, rows, best } = await trainLocalizer(run, bank);
+      using slices = new SliceDataset(device, bank);
       const tested = slices.of('test');
-      const found = await locateRecords(run, bank, localizer, tested, slices);
+      const found = await locateRecords(device, localizer, slices, tested);
       const { rmsePx, rmseMm, n } = summarise(found, tested);
       expect(n).toBe(5 * tested.length);
       expect(rmseMm).toBeCloseTo(0.5 * rmsePx!, 6);
-      const first = rows[0]!.validationRmseMm as number;
-      expect(rows[bestEpoch - 1]!.validationRmseMm).toBeLessThan(0.6 * first);
-      const doubts = await locate(
-        device,
-        localizer,
-        letterboxed(bank.slices, SIZE, tested),
-        SIZE,
-        slices.normalisation,
-      );
-      expect(meanSpread(doubts[0]!)).toBeGreaterThan(0);
+      const first = rows[0]!.validationRmseMm!;
+      expect(best!.validationRmseMm).toBeLessThan(0.6 * first);
+      const located = await locate(device, localizer, slices.letterboxed(tested), SIZE, slices.normalisation);
+      expect(meanSpread(located[0]!)).toBeGreaterThan(0);
       errors.push(rmsePx!);
       localizer.dispose();
     }
@@ -178,12 +173,12 @@ describe('localization', () => {
     const run = await tinyRun(device, tinyConfig({ localization: { mode: 'joint', head: 'regression' } }));
     const encoder = new ResNet({ device, random: new RandomStream(1) }, { depth: 18, width: 4 });
     const joint = jointLocalization(run, bank, encoder);
-    using loss = joint.loss(1, 0);
-    using again = joint.loss(1, 0);
+    using loss = joint.loss(new StepKeys(1, 1, 0, 0));
+    using repeated = joint.loss(new StepKeys(1, 1, 0, 0));
     expect(await loss.item()).toBeGreaterThan(0);
-    expect(await loss.item()).toBeCloseTo(await again.item(), 5);
+    expect(await loss.item()).toBeCloseTo(await repeated.item(), 5);
     expect(joint.weight).toBe(1);
-    joint.dispose();
+    joint[Symbol.dispose]();
   });
 
   it('refuses a side of the split without annotated slices', async () => {

@@ -22,12 +22,12 @@ import { readSafetensors } from '#spinegrad/io/safetensors.js';
 import { Linear } from '#spinegrad/nn/layers.js';
 import {
   type Depth,
-  depthOf,
   ResNet,
   type ResNetOptions,
   resnet18,
   resnet34,
   resnet50,
+  stageOf,
 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import golden from './golden/resnet.json' with { type: 'json' };
@@ -226,7 +226,7 @@ describe('ResNet', () => {
 
   it('knows how deep a parameter lies', () => {
     using network = new ResNet(build(), { depth: 18, width: 1 });
-    const depths = [...network.parameters().keys()].map(depthOf);
+    const depths = [...network.parameters().keys()].map(stageOf);
     expect(depths).toEqual(depths.toSorted((a, b) => a - b));
     expect(new Set(depths)).toEqual(new Set([0, 1, 2, 3, 4]));
   });

@@ -10,7 +10,7 @@ import { predictCommand } from '#spinegrad/cli/predict.js';
 import { readPng } from '#spinegrad/data/png.js';
 import { openDevice } from '#spinegrad/engine/device.js';
 import { readSafetensors, writeSafetensors } from '#spinegrad/io/safetensors.js';
-import { type ArmName, loadModel, writeModel } from '#spinegrad/model/bundle.js';
+import { loadModel, writeModel } from '#spinegrad/model/bundle.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { predict } from '#spinegrad/predict/predict.js';
@@ -54,11 +54,11 @@ async function changeWeights(dir: string, name: string, change: (data: Float32Ar
 }
 
 /** Writes a model with random weights; `scratch` replaces the grader of that arm. */
-async function randomModel(usualSpread: number, scratch?: Grader): Promise<string> {
+async function randomModel(spreadP95: number, scratch?: Grader): Promise<string> {
   const dir = await mkdtemp(join(folder, 'model-'));
   const config = tinyConfig();
   const { manifest } = tinyBank({ train: 1, validation: 1, test: 1 });
-  const arm = (name: ArmName, validationBalancedAccuracy: number | null) => {
+  const arm = (name: string, validationBalancedAccuracy: number | null) => {
     const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
     const grader =
       (name === 'scratch' ? scratch : undefined) ??
@@ -69,10 +69,12 @@ async function randomModel(usualSpread: number, scratch?: Grader): Promise<strin
   const half = { mean: 0.5, std: 0.25 };
   const arms = [arm('scratch', null), arm('frozen', 0.7), arm('contrastive', 0.6)];
   await writeModel(dir, {
+    preset: config.preset,
     config,
+    evaluation: { seed: 1, resamples: 20, threads: null },
     manifest,
     normalisation: { rois: half, slices: half },
-    localizer: { network, rmseMm: 3, usualSpread },
+    localizer: { network, rmseMm: 3, spreadP95 },
     arms,
   });
   network.dispose();
@@ -91,15 +93,17 @@ beforeAll(async () => {
 describe('model bundle', () => {
   it('gives back the weights that were written, and the recommended arm', async () => {
     const loaded = await loadModel(model, device);
-    expect(loaded.arm).toBe('frozen');
+    expect(loaded.arms[0]!.name).toBe('frozen');
     expect(loaded.description.trainedOn).toMatchObject({ synthetic: true, fingerprint: 'tiny' });
     const stored = await readSafetensors(join(model, 'weights/grader-frozen.safetensors'));
-    expect(await loaded.grader.state().get('head.weight')!.data()).toEqual(stored.get('head.weight')!.data);
+    expect(await loaded.arms[0]!.grader.state().get('head.weight')!.data()).toEqual(
+      stored.get('head.weight')!.data,
+    );
     expect([...stored.keys()]).toContain('encoder.layer1.0.conv1.weight');
-    expect(loaded.grader.training).toBe(false);
+    expect(loaded.arms[0]!.grader.training).toBe(false);
     loaded.dispose();
     const scratch = await loadModel(model, device, 'scratch');
-    expect(scratch.arm).toBe('scratch');
+    expect(scratch.arms[0]!.name).toBe('scratch');
     scratch.dispose();
   });
 

@@ -22,7 +22,8 @@ const { SPINEGRAD_TEST_DATA: data, SPINEGRAD_TEST_RUN: folder } = process.env;
 it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
   using device = await openDevice('cpu');
   const model = await loadModel(folder!, device);
-  const { sliceSize, normalisation, localizer } = model.description;
+  const { normalisation, localizer } = model.description;
+  const { sliceSize } = localizer.network;
   const rows: Record<string, string | number | boolean>[] = [];
   let [hits, total, squares] = [0, 0, 0];
   for (const name of SPIDER_MIDDLE_SLICES) {
@@ -41,7 +42,7 @@ it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
       levels: `${right} of ${centres.size}`,
       shares: [...shares.values()].map((share) => share.toFixed(2)).join(' '),
       x: anterior.toFixed(0),
-      doubt: (meanSpread(found!) / localizer.usualSpread).toFixed(1),
+      doubt: (meanSpread(found!) / localizer.spreadP95).toFixed(1),
       orientation: `${oriented.anterior} ${oriented.superior}`,
     });
   }

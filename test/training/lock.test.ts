@@ -60,5 +60,7 @@ it('a run goes on with the threads it began with, and says where bits will diffe
   writeFileSync(path, JSON.stringify({ ...config, machine: { ...config.machine, threads } }));
   const { stderr } = await resume();
   expect(stderr).toContain(`CPU, ${threads} threads`);
-  expect(stderr).toMatch(/the run began on cpu \(.*\): its bits will differ from an unbroken run's/);
+  expect(stderr).toMatch(
+    /the run began on cpu \(.*\); its bits will differ from those of an uninterrupted run/,
+  );
 });

@@ -24,6 +24,13 @@ export interface Crop {
   window: IntensityWindow;
 }
 
+/** The point of an image that is nearest to `point`; `point` itself if it lies inside. */
+export function clampToImage(point: Point, [width, height]: readonly [width: number, height: number]): Point {
+  const [x, y] = point;
+  const inside: Point = [Math.min(Math.max(x, 0), width - 1), Math.min(Math.max(y, 0), height - 1)];
+  return inside[0] === x && inside[1] === y ? point : inside;
+}
+
 /**
  * The ROI of `spec.size` pixels a side around a disc centre. Mode `mm`: spans `extentMm`, bilinear (antialiased
  * where it shrinks), centred to a fraction of a pixel. Mode `pixels`: the source's own pixels, not resampled (where

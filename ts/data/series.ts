@@ -91,7 +91,7 @@ export function neighbours<T extends SlicePlace>(
  * files whose header is wrong about the side on which anterior lies; they exist, so what the pixels show decides.
  */
 export function swapFrontAndBack(slice: SourceSlice): SourceSlice {
-  const { rowDirection, columnDirection, position } = slice.geometry ?? CANONICAL;
+  const { rowDirection, columnDirection, position } = slice.geometry ?? CANONICAL_GEOMETRY;
   const opposite = ([x, y, z]: Vector3): Vector3 => [x, -y, z];
   const geometry = {
     rowDirection: opposite(rowDirection),
@@ -101,8 +101,12 @@ export function swapFrontAndBack(slice: SourceSlice): SourceSlice {
   return { ...slice, geometry };
 }
 
-/** What is assumed of a slice without geometry. */
-const CANONICAL: Geometry = { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [0, 0, 0] };
+/** The geometry of a slice whose file has none: sagittal, anterior left, superior up. */
+export const CANONICAL_GEOMETRY: Geometry = {
+  rowDirection: [0, 1, 0],
+  columnDirection: [0, 0, -1],
+  position: [0, 0, 0],
+};
 
 function isParallel(a: SlicePlace, b: SlicePlace): boolean {
   if (a.geometry === null || b.geometry === null) return a.geometry === b.geometry;

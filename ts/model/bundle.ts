@@ -1,6 +1,6 @@
 /**
- * What a run leaves for others: `model.json` says what the networks are, what they were trained on and how their
- * input is made; beside it lie their weights. It is all that `spinegrad predict` reads of a run.
+ * The model of a finished run: `model.json` describes the networks, their input and their training data; the weights
+ * are in files next to it. `spinegrad predict` reads nothing else of a run.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -15,46 +15,46 @@ import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import type { Module } from '../nn/module.js';
-import { ResNet } from '../nn/resnet.js';
+import { valuesOf } from '../nn/values.js';
 import { RandomStream } from '../random.js';
 import { taskOf } from '../tasks/index.js';
-import { valuesOf } from '../training/checkpoint.js';
-import { type Config, configSchema } from '../training/config.js';
-import type { Normalisation } from '../training/discs.js';
-import { newLocalizer } from '../training/localize.js';
-import { Grader } from './grader.js';
+import {
+  buildGrader,
+  buildLocalizer,
+  graderArchitecture,
+  graderSchema,
+  localizerArchitecture,
+  localizerSchema,
+} from './build.js';
+import type { Grader } from './grader.js';
 import type { Localizer } from './localizer.js';
+import { type Normalisation, normalisationSchema } from './normalisation.js';
 
-const ARM_NAMES = ['scratch', 'frozen', 'contrastive'] as const;
-export type ArmName = (typeof ARM_NAMES)[number];
-
-const normalisationSchema = z.object({ mean: z.number(), std: z.number().positive() });
+const FILE = 'model.json';
+const VERSION = 2;
 
 /** A weight file and the SHA-256 of its bytes. */
 const weightsSchema = z.object({ file: z.string(), sha256: z.string() });
-
-export type WeightFile = z.output<typeof weightsSchema>;
-
-const VERSION = 2;
+type WeightFile = z.output<typeof weightsSchema>;
 
 const modelSchema = z.object({
   version: z.literal(VERSION),
-  config: configSchema,
   roi: z.object({ size: z.number().int(), mode: z.enum(['pixels', 'mm']), extentMm: z.number() }),
-  sliceSize: z.number().int(),
-  /** Of intensities from 0 to 1. */
+  /** Of intensities scaled to 0..1. */
   normalisation: z.object({ rois: normalisationSchema, slices: normalisationSchema }),
   localizer: z.object({
+    network: localizerSchema,
     weights: weightsSchema,
-    /** On the validation patients. */
+    /** On the validation patients; null if it was not measured. */
     rmseMm: z.number().nullable(),
-    /** What the spread of views seldom exceeds on validation slices (their 95th percentile), as a share of the side. */
-    usualSpread: z.number().positive(),
+    /** 95th percentile over the validation slices of the spread of views, as a fraction of the slice's side. */
+    spreadP95: z.number().positive(),
   }),
   arms: z
     .array(
       z.object({
-        name: z.enum(ARM_NAMES),
+        name: z.string(),
+        network: graderSchema,
         weights: weightsSchema,
         bestEpoch: z.number().int(),
         validationBalancedAccuracy: z.number().nullable(),
@@ -62,43 +62,55 @@ const modelSchema = z.object({
     )
     .min(1),
   /** The arm with the best balanced accuracy on the validation patients. */
-  recommended: z.enum(ARM_NAMES),
+  recommended: z.string(),
   trainedOn: z.object({
+    preset: z.string(),
     source: z.enum(['phantom', 'rsna']),
     synthetic: z.boolean(),
-    /** Id of the task; equals config.task. */
+    /** Id of the task. */
     task: z.string(),
     studies: z.number().int(),
     discs: z.number().int(),
-    /** Of the ROI bank. */
+    /** Fingerprint of the ROI bank. */
     fingerprint: z.string(),
   }),
+  /** The settings with which `spinegrad evaluate` reproduces the numbers of the run. */
+  evaluation: z.object({
+    seed: z.number().int(),
+    resamples: z.number().int().positive(),
+    /** Threads of the CPU device; null: the default. */
+    threads: z.number().int().positive().nullable(),
+  }),
   notice: z.string(),
+  /** All settings of the training, for the record. */
+  config: z.record(z.string(), z.unknown()),
 });
 
 export type ModelDescription = z.output<typeof modelSchema>;
+type ArmDescription = ModelDescription['arms'][number];
 
 export interface TrainedArm {
-  name: ArmName;
+  name: string;
   grader: Grader;
   bestEpoch: number;
   validationBalancedAccuracy: number | null;
 }
 
-export interface TrainedRun {
-  config: Config;
+export interface TrainedModel {
+  preset: string;
+  config: Record<string, unknown>;
+  evaluation: ModelDescription['evaluation'];
   manifest: BankManifest;
   normalisation: { rois: Normalisation; slices: Normalisation };
-  localizer: { network: Localizer; rmseMm: number | null; usualSpread: number };
+  localizer: { network: Localizer; rmseMm: number | null; spreadP95: number };
   /** At least one. */
   arms: readonly TrainedArm[];
 }
 
-const FILE = 'model.json';
 const RESEARCH = 'For research only: not a medical device, not for diagnosis.';
 const NOTICES = {
-  phantom: `Trained on synthetic images alone: its grades say nothing about patients. ${RESEARCH}`,
-  rsna: `Trained on data under the terms of the RSNA 2024 lumbar spine challenge, which bind the weights too. ${RESEARCH}`,
+  phantom: `Trained on synthetic images only: its grades say nothing about patients. ${RESEARCH}`,
+  rsna: `Trained on data under the terms of the RSNA 2024 lumbar spine challenge, which also apply to the weights. ${RESEARCH}`,
 };
 
 /**
@@ -106,10 +118,10 @@ const NOTICES = {
  *
  * @throws SpinegradError ERR_WRITE, ERR_DISK_FULL, ERR_NOT_FINITE
  */
-export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDescription> {
-  const { config, manifest, localizer } = run;
+export async function writeModel(dir: string, model: TrainedModel): Promise<ModelDescription> {
+  const { preset, config, evaluation, manifest, normalisation, localizer } = model;
   await makeFolder(join(dir, 'weights'));
-  const save = async (name: string, module: Module) => {
+  const save = async (name: string, module: Module): Promise<WeightFile> => {
     const file = `weights/${name}.safetensors`;
     const values = await valuesOf(module.state());
     for (const [tensor, { data }] of values)
@@ -117,57 +129,62 @@ export async function writeModel(dir: string, run: TrainedRun): Promise<ModelDes
     await writeSafetensors(join(dir, file), values);
     return { file, sha256: await sha256Of(join(dir, file)) };
   };
-  const { network, ...aboutLocalizer } = localizer;
-  const arms: ModelDescription['arms'] = [];
-  for (const { grader, ...arm } of run.arms) {
-    arms.push({ ...arm, weights: await save(`grader-${arm.name}`, grader) });
+  const arms: ArmDescription[] = [];
+  for (const { name, grader, bestEpoch, validationBalancedAccuracy } of model.arms) {
+    const weights = await save(`grader-${name}`, grader);
+    const network = graderArchitecture(grader);
+    arms.push({ name, network, weights, bestEpoch, validationBalancedAccuracy });
   }
-  const accuracy = (arm: (typeof arms)[number]) => arm.validationBalancedAccuracy ?? 0;
-  const { source, synthetic, task, studies, discs, fingerprint, sliceSize } = manifest;
+  const accuracy = (arm: ArmDescription) => arm.validationBalancedAccuracy ?? 0;
+  const { source, synthetic, task, studies, discs, fingerprint } = manifest;
   const { size, mode, extentMm } = manifest.roi;
+  const { network, rmseMm, spreadP95 } = localizer;
   const description: ModelDescription = {
     version: VERSION,
-    config,
     roi: { size, mode, extentMm },
-    sliceSize,
-    normalisation: run.normalisation,
-    localizer: { ...aboutLocalizer, weights: await save('localizer', network) },
+    normalisation,
+    localizer: {
+      network: localizerArchitecture(network),
+      weights: await save('localizer', network),
+      rmseMm,
+      spreadP95,
+    },
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
-    trainedOn: { source, synthetic, task, studies, discs, fingerprint },
+    trainedOn: { preset, source, synthetic, task, studies, discs, fingerprint },
+    evaluation,
     notice: NOTICES[source],
+    config,
   };
   await writeFileAtomic(join(dir, FILE), `${JSON.stringify(description, null, 2)}\n`);
   return description;
 }
 
+/** A loaded grader and its entry in model.json. */
+export interface LoadedArm extends ArmDescription {
+  grader: Grader;
+}
+
+/** A localizer and graders in eval mode. */
 export interface Model {
   description: ModelDescription;
-  arm: ArmName;
   localizer: Localizer;
-  grader: Grader;
+  arms: LoadedArm[];
   dispose(): void;
 }
 
 /**
- * Loads the localizer and one grader of a run, in eval mode.
+ * Loads the localizer and graders of a run.
  *
- * @param arm the recommended one if it is left out
+ * @param which the name of an arm, `recommended`, or `all`
  * @throws SpinegradError ERR_MODEL_MISSING, ERR_MODEL, ERR_MODEL_ARM, ERR_MODEL_WEIGHTS, ERR_FILE_*, ERR_SAFETENSORS_*,
  *   ERR_WEIGHTS, ERR_NOT_FINITE
  */
-export async function loadModel(dir: string, device: Device, arm?: string): Promise<Model> {
+export async function loadModel(dir: string, device: Device, which = 'recommended'): Promise<Model> {
   const description = await readModel(dir);
-  const { config, arms } = description;
-  const grades = taskOf(config.task).grades.length;
-  const chosen = arms.find(({ name }) => name === (arm ?? description.recommended));
-  if (!chosen) {
-    throw new SpinegradError(
-      'ERR_MODEL_ARM',
-      `${dir}: found no arm '${arm}', expected one of ${arms.map(({ name }) => name).join(', ')}`,
-    );
-  }
-  const fill = async <T extends Module>(module: T, { file, sha256 }: WeightFile): Promise<T> => {
+  const chosen = chooseArms(dir, description, which);
+  const build = { device, random: new RandomStream(0) };
+  const load = async <T extends Module>(module: T, { file, sha256 }: WeightFile): Promise<T> => {
     const path = join(dir, file);
     const found = await sha256Of(path);
     if (found !== sha256) {
@@ -179,19 +196,32 @@ export async function loadModel(dir: string, device: Device, arm?: string): Prom
     }
     return module.load(await readSafetensors(path), path).eval();
   };
-  const localizer = await fill(newLocalizer({ config, device }), description.localizer.weights);
-  const build = { device, random: new RandomStream(config.seed) };
-  const grader = await fill(new Grader(build, new ResNet(build, config.encoder), { grades }), chosen.weights);
+  const localizer = await load(
+    buildLocalizer(description.localizer.network, build),
+    description.localizer.weights,
+  );
+  const arms: LoadedArm[] = [];
+  for (const arm of chosen) {
+    arms.push({ ...arm, grader: await load(buildGrader(arm.network, build), arm.weights) });
+  }
   return {
     description,
-    arm: chosen.name,
     localizer,
-    grader,
+    arms,
     dispose() {
       localizer.dispose();
-      grader.dispose();
+      for (const { grader } of arms) grader.dispose();
     },
   };
+}
+
+function chooseArms(dir: string, { arms, recommended }: ModelDescription, which: string): ArmDescription[] {
+  if (which === 'all') return arms;
+  const name = which === 'recommended' ? recommended : which;
+  const chosen = arms.filter((arm) => arm.name === name);
+  if (chosen.length > 0) return chosen;
+  const names = arms.map((arm) => arm.name).join(', ');
+  throw new SpinegradError('ERR_MODEL_ARM', `${dir}: found no arm '${name}', expected one of ${names}`);
 }
 
 async function sha256Of(path: string): Promise<string> {
@@ -205,41 +235,42 @@ async function sha256Of(path: string): Promise<string> {
 export async function readModel(dir: string): Promise<ModelDescription> {
   const path = join(dir, FILE);
   if (!existsSync(path)) {
-    const found = existsSync(join(dir, 'config.json'))
-      ? `the run in ${dir} has not ended; go on with \`node train.js --resume --out ${dir}\``
-      : 'expected the folder of a finished run; make one by `node train.js`';
-    throw new SpinegradError('ERR_MODEL_MISSING', `${path}: there is no such file; ${found}`);
+    const advice = existsSync(join(dir, 'config.json'))
+      ? `the run in ${dir} is not finished; resume it with \`node train.js --resume --out ${dir}\``
+      : 'expected the folder of a finished run; make one with `node train.js`';
+    throw new SpinegradError('ERR_MODEL_MISSING', `${path}: there is no such file; ${advice}`);
   }
   const text = await readFile(path, 'utf8').catch((cause) => {
     throw readError(path, cause);
   });
-  let stored: unknown;
+  const fail = (found: string, cause?: unknown): never => {
+    throw new SpinegradError('ERR_MODEL', `${path}: ${found}; copy the run's folder again`, { cause });
+  };
+  let stored: { version?: unknown } | null;
   try {
     stored = JSON.parse(text);
   } catch (cause) {
-    throw new SpinegradError('ERR_MODEL', `${path}: is not JSON; copy the run's folder again`, { cause });
+    return fail('is not JSON', cause);
   }
-  const version = (stored as { version?: unknown } | null)?.version;
-  if (version !== VERSION) {
+  if (stored?.version !== VERSION) {
     throw new SpinegradError(
       'ERR_MODEL',
-      `${path}: found version ${JSON.stringify(version)}, expected ${VERSION}: it was written by another version of ` +
-        'spinegrad; use that version, or train again',
+      `${path}: found version ${JSON.stringify(stored?.version)}, expected ${VERSION}: another version of spinegrad wrote ` +
+        'it; use that version, or train again',
     );
   }
   const result = modelSchema.safeParse(stored);
   if (result.success) {
-    const { config, trainedOn } = result.data;
-    taskOf(config.task, `${path}: config.task`);
-    if (config.task === trainedOn.task) return result.data;
+    const { trainedOn, arms } = result.data;
+    const { id, grades } = taskOf(trainedOn.task, `${path}: trainedOn.task`);
+    const other = arms.find(({ network }) => network.grades !== grades.length);
+    if (other === undefined) return result.data;
     throw new SpinegradError(
       'ERR_TASK_MISMATCH',
-      `${path}: the settings state task ${config.task}, the training data task ${trainedOn.task}; copy the run's folder again`,
+      `${path}: arm ${other.name} has ${other.network.grades} grades, task ${id} has ${grades.length}; copy the run's folder ` +
+        'again, or use the version of spinegrad that trained it',
     );
   }
-  const { path: where, message } = result.error.issues[0]!;
-  throw new SpinegradError(
-    'ERR_MODEL',
-    `${path}: at ${where.join('.') || 'the top'}: ${message}; copy the run's folder again`,
-  );
+  const { path: keys, message } = result.error.issues[0]!;
+  return fail(`at ${keys.join('.') || 'the top'}: ${message}`);
 }

@@ -1,6 +1,6 @@
-/** The grading network: an encoder and, after dropout, one linear layer to the grades. */
+/** The grading network: an encoder, dropout, and one linear layer to the logits of the grades. */
 import { noGrad } from '../engine/autograd.js';
-import { dropout } from '../engine/ops/dropout.js';
+import { type DropoutOptions, dropout } from '../engine/ops/dropout.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
 import { type Build, Linear } from '../nn/layers.js';
 import { Module } from '../nn/module.js';
@@ -9,31 +9,24 @@ import type { ResNet } from '../nn/resnet.js';
 export interface GraderOptions {
   /** Number of grades. */
   grades: number;
-  /** Probability that a feature is dropped before the linear layer, in training. */
-  dropout?: number;
-  /** Keep the encoder as it is: always in eval mode, no gradient through it. */
+  /** Keeps the encoder in eval mode and passes no gradient through it. Default false. */
   frozen?: boolean;
 }
 
-/** Draws the dropout mask of one training step. */
-export interface DropoutKeys {
-  seed: number;
-  step: number;
-}
-
-/** Slices or crops [N, 1, S, S] to logits [N, grades]; names `encoder.*` and `head.*`. */
+/** Crops [N, 1, S, S] to logits [N, grades]; state names `encoder.*` and `head.*`. */
 export class Grader extends Module {
   readonly encoder: ResNet;
   readonly head: Linear;
-  readonly #dropout: number;
+  /** Number of grades. */
+  readonly grades: number;
   readonly #frozen: boolean;
 
-  constructor(build: Build, encoder: ResNet, options: GraderOptions) {
+  constructor(build: Build, encoder: ResNet, { grades, frozen = false }: GraderOptions) {
     super();
     this.encoder = this.child('encoder', encoder);
-    this.head = this.child('head', new Linear(build, encoder.features, options.grades));
-    this.#dropout = options.dropout ?? 0;
-    this.#frozen = options.frozen ?? false;
+    this.head = this.child('head', new Linear(build, encoder.features, grades));
+    this.grades = grades;
+    this.#frozen = frozen;
     this.train();
   }
 
@@ -46,12 +39,12 @@ export class Grader extends Module {
   /**
    * [N, 1, S, S] -> logits [N, grades].
    *
-   * @param keys of the dropout; without them, or in eval mode, nothing is dropped
+   * @param features dropout of the embedding in training mode; without it nothing is dropped
    */
-  forward(x: Tensor, keys?: DropoutKeys): Tensor {
+  forward(x: Tensor, features?: DropoutOptions): Tensor {
     const encode = () => this.encoder.forward(x);
-    const features = this.#frozen ? noGrad(() => tidy(encode)) : encode();
-    const drops = this.training && keys !== undefined && this.#dropout > 0;
-    return this.head.forward(drops ? dropout(features, { p: this.#dropout, ...keys }) : features);
+    const embedding = this.#frozen ? noGrad(() => tidy(encode)) : encode();
+    const drops = this.training && features !== undefined && features.p > 0;
+    return this.head.forward(drops ? dropout(embedding, features) : embedding);
   }
 }

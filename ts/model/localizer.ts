@@ -1,8 +1,8 @@
 /**
  * The localizer: an encoder and a head that gives the centres of the five lumbar discs on a sagittal slice, and one
- * point more, in front of the middle one, which tells the front of the patient from the back. The head
- * is either one heatmap a disc, read by soft-argmax (integral regression, Sun et al., ECCV 2018), or the plain
- * regression of coordinates from the pooled embedding that the paper uses.
+ * anterior point, which shows the direction of the patient's front. The head is either one heatmap per point, read by
+ * soft-argmax (integral regression, Sun et al., ECCV 2018), or the regression of coordinates from the pooled embedding
+ * that the paper uses.
  */
 import { LEVELS } from '../anatomy.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
@@ -13,13 +13,15 @@ import { type Build, Conv2d, Linear } from '../nn/layers.js';
 import { Module } from '../nn/module.js';
 import type { ResNet } from '../nn/resnet.js';
 
-/** The five discs from L1/L2 to L5/S1, then the front. */
+/** The five discs from L1/L2 to L5/S1, then the anterior point. */
 export const POINTS = LEVELS.length + 1;
-export const FRONT = LEVELS.length;
-/** How far the front lies before L3/L4: about the middle of the vertebral body, seen from the canal. */
-export const FRONT_MM = 25;
+/** Index of the anterior point. */
+export const ANTERIOR = LEVELS.length;
+/** Distance of the anterior point from the centre of L3/L4, in mm: about the depth of the vertebral body. */
+export const ANTERIOR_MM = 25;
 
-export type HeadKind = 'heatmap' | 'regression';
+export const HEAD_KINDS = ['heatmap', 'regression'] as const;
+export type HeadKind = (typeof HEAD_KINDS)[number];
 
 /** Feature maps to six points: a 1x1 convolution read by soft-argmax, or a linear layer on the pooled embedding. */
 export class LocalizationHead extends Module {
@@ -31,8 +33,8 @@ export class LocalizationHead extends Module {
   constructor(
     build: Build,
     private readonly encoder: Pick<ResNet, 'features' | 'stride'>,
-    private readonly sliceSize: number,
-    kind: HeadKind,
+    readonly sliceSize: number,
+    readonly kind: HeadKind,
   ) {
     super();
     const { features } = encoder;
@@ -41,11 +43,11 @@ export class LocalizationHead extends Module {
     } else {
       this.#coordinates = this.child('coordinates', new Linear(build, features, 2 * POINTS));
     }
-    // As in attention: the first heatmaps are nearly flat, however wide the encoder.
+    // As in attention: the first heatmaps are nearly flat for every width of the encoder.
     this.#temperature = Math.sqrt(features);
   }
 
-  /** Feature map [N, features, H, W] -> points, twelve numbers a row: [N, 6, 2] or [N, 12], (x, y) in slice pixels. */
+  /** Feature map [N, features, H, W] -> points [N, 6, 2] (heatmap) or [N, 12] (regression): (x, y) in slice pixels. */
   forward(features: Tensor): Tensor {
     if (this.#maps) {
       const cells = softArgmax2d(this.#maps.forward(features), { temperature: this.#temperature });
@@ -55,7 +57,7 @@ export class LocalizationHead extends Module {
   }
 }
 
-/** An encoder and its localization head; names `encoder.*` and `head.*`. */
+/** An encoder and its localization head; state names `encoder.*` and `head.*`. */
 export class Localizer extends Module {
   constructor(
     readonly encoder: ResNet,
@@ -66,7 +68,7 @@ export class Localizer extends Module {
     this.child('head', head);
   }
 
-  /** Slices [N, 1, S, S] -> points, twelve numbers a row: (x, y) in slice pixels. */
+  /** Slices [N, 1, S, S] -> points, twelve numbers per slice: (x, y) in slice pixels. */
   forward(x: Tensor): Tensor {
     return this.head.forward(this.encoder.featureMap(x));
   }

@@ -139,6 +139,8 @@ export class ResNet extends Module {
   readonly features: number;
   /** Pixels of the input for each cell of the feature map. */
   readonly stride: number;
+  /** The options that determine names and shapes of the state. */
+  readonly architecture: Required<Omit<ResNetOptions, 'zeroInitResidual'>>;
   readonly #conv1: Conv2d;
   readonly #bn1: BatchNorm2d;
   readonly #stages: Stage[];
@@ -147,6 +149,7 @@ export class ResNet extends Module {
     super();
     expectOptions(options ?? {});
     const { depth, inputChannels = 1, width = 64, strides = [1, 2, 2, 2] } = options;
+    this.architecture = { depth, inputChannels, width, strides };
     this.#conv1 = this.child('conv1', new Conv2d(build, inputChannels, width, 7, { stride: 2, padding: 3 }));
     this.#bn1 = this.child('bn1', new BatchNorm2d(build, width, this.#conv1));
     let channels = width;
@@ -182,8 +185,8 @@ export const resnet34 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {
 export const resnet50 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
   new ResNet(build, { ...options, depth: 50 });
 
-/** The learning-rate group of a parameter: the stem and the four stages, from the input on. */
-export function depthOf(name: string): number {
+/** The stage of a parameter: 0 for the stem, 1 to 4 for `layer1` to `layer4`. */
+export function stageOf(name: string): number {
   const stage = /^layer(\d)\./.exec(name)?.[1];
   return stage ? Number(stage) : 0;
 }

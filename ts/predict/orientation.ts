@@ -1,13 +1,11 @@
 /**
- * Which side of a slice is the front. Headers are wrong about it often enough (and a PNG says nothing) that the pixels
- * decide: the localizer, which knows spines both ways round, looks at the slice and at its mirror image and says each
- * time where the front lies. Head and feet cannot be told apart so: the header is believed, and without one superior
- * is taken to be up.
+ * The anterior side of a slice. Headers are wrong about it often enough, and a PNG does not state it, so the pixels
+ * decide: the localizer, which was trained on both orientations, sees the slice and its mirror image, and both anterior
+ * points vote. Superior and inferior cannot be decided this way: the header is trusted, and without one superior is up.
  */
 import { letterboxSlice } from '../data/roi.js';
-import { type SourceSlice, swapFrontAndBack } from '../data/series.js';
+import { CANONICAL_GEOMETRY, type SourceSlice, swapFrontAndBack } from '../data/series.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
-import type { Geometry } from '../dicom/types.js';
 import type { Device } from '../engine/device.js';
 import type { Model } from '../model/bundle.js';
 import { type Located, locate, meanSpread } from '../model/locate.js';
@@ -15,26 +13,26 @@ import { type Located, locate, meanSpread } from '../model/locate.js';
 type Side = 'left' | 'right' | 'top' | 'bottom';
 
 export interface Oriented extends Located {
-  /** With the geometry that was found to be right. */
+  /** The slice with the geometry that the pixels support. */
   slice: SourceSlice;
-  /** Sides of the image as it is stored. */
+  /** Sides of the stored image. */
   anterior: Side;
   superior: Side;
-  /** Whether this is what the header says, or null where it says nothing. */
+  /** Whether the header states the same orientation; null if it states none. */
   agreesWithHeader: boolean | null;
   /** Mean of the levels' spread. */
-  doubt: number;
+  uncertainty: number;
 }
 
-/** How far on the wrong side the front must be seen, as a share of the side, to speak against the given orientation. */
+/** The given orientation is rejected if the anterior offset exceeds this fraction of the side. */
 const MARGIN = 0.015;
 
-const CANONICAL: Geometry = { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [0, 0, 0] };
-
+/** @throws SpinegradError ERR_NOT_FINITE as `locate` */
 export async function orient(device: Device, model: Model, slice: SourceSlice): Promise<Oriented> {
-  const given = { ...slice, geometry: slice.geometry ?? CANONICAL };
+  const given = { ...slice, geometry: slice.geometry ?? CANONICAL_GEOMETRY };
   const candidates = [given, swapFrontAndBack(given)];
-  const { sliceSize, normalisation } = model.description;
+  const { localizer, normalisation } = model.description;
+  const { sliceSize } = localizer.network;
   const located = await locate(
     device,
     model.localizer,
@@ -43,14 +41,14 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
     normalisation.slices,
   );
   const [asGiven, swapped] = located as [Located, Located];
-  const chosen = (asGiven.front - swapped.front) / 2 > MARGIN ? 1 : 0;
+  const chosen = (asGiven.anteriorOffset - swapped.anteriorOffset) / 2 > MARGIN ? 1 : 0;
   const oriented = candidates[chosen]!;
   return {
     ...located[chosen]!,
     ...sidesOf(oriented),
     slice: oriented,
     agreesWithHeader: slice.geometry === null ? null : chosen === 0,
-    doubt: meanSpread(located[chosen]!),
+    uncertainty: meanSpread(located[chosen]!),
   };
 }
 

@@ -1,21 +1,21 @@
-/** The slice as it is stored, enlarged to be legible: a dot at each disc, its level and grade beside the back. */
+/** The stored slice, enlarged until text is legible, with a dot at each disc and its level and grade on the posterior side. */
 
 import { Canvas, type Colour, GREY, gradeColours, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
 import type { SourceSlice } from '../data/series.js';
 import { taskOf } from '../tasks/index.js';
 import type { Prediction } from './predict.js';
 
-/** Pixels that the shorter side has at least. */
-const LEGIBLE = 640;
+/** Minimum length of the shorter side in pixels. */
+const MIN_SIDE = 640;
 const TEXT_SCALE = 2;
 const LINE = TEXT_SCALE * (TEXT_HEIGHT + 3);
 const GAP = 8;
 const BLACK: Colour = [0, 0, 0];
 
-/** @returns a PNG whose sides are a whole multiple of the slice's */
+/** @returns a PNG whose sides are an integer multiple of the slice's */
 export function overlay(slice: SourceSlice, { levels, orientation, model }: Prediction): Uint8Array {
   const { columns, rows } = slice;
-  const zoom = Math.max(1, Math.ceil(LEGIBLE / Math.min(columns, rows)));
+  const zoom = Math.max(1, Math.ceil(MIN_SIDE / Math.min(columns, rows)));
   const canvas = new Canvas(columns * zoom, rows * zoom);
   canvas.image(enlarged(slice, zoom), canvas.width, 0, 0);
 
@@ -29,10 +29,10 @@ export function overlay(slice: SourceSlice, { levels, orientation, model }: Pred
       dot: [(x + 0.5) * zoom - 0.5, (y + 0.5) * zoom - 0.5] as const,
     }))
     .sort((a, b) => a.dot[1] - b.dot[1]);
-  let free = 0;
+  let nextTop = 0;
   for (const { text, colour, dot } of discs) {
-    const top = Math.max(free, Math.round(dot[1] - (TEXT_SCALE * TEXT_HEIGHT) / 2));
-    free = top + LINE;
+    const top = Math.max(nextTop, Math.round(dot[1] - (TEXT_SCALE * TEXT_HEIGHT) / 2));
+    nextTop = top + LINE;
     const width = textWidth(text, TEXT_SCALE);
     const left = toLeft ? GAP : canvas.width - GAP - width;
     const side = toLeft ? left + width + GAP / 2 : left - GAP;

@@ -1,44 +1,42 @@
 /**
- * The test patients, looked at once: every arm grades their discs on crops at the annotated centres and on crops at
- * the centres that the localizer finds.
+ * Predictions on the test patients: each arm grades their discs on crops at the annotated centres and on crops at the
+ * centres that the localizer finds.
  */
 import { join } from 'node:path';
 import type { Point } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
-import { cropRoi } from '../data/roi.js';
+import { clampToImage, cropRoi } from '../data/roi.js';
 import { dicomSlices } from '../data/series.js';
 import type { SliceRecord } from '../data/types.js';
 import { readDicom } from '../dicom/read.js';
-import { augment } from '../engine/ops/augment.js';
-import { tidy } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { Centres } from '../evaluation/localization.js';
 import type { Predictions } from '../evaluation/types.js';
+import { batches } from '../model/batches.js';
+import { GRADING_BATCH, gradeCrops, gradeViews } from '../model/grade.js';
 import type { Grader } from '../model/grader.js';
-import { batches, type Discs, type Normalisation } from './discs.js';
-import { grade, gradeViews } from './finetune.js';
+import type { GradedDisc, RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
 
-type TestDisc = ReturnType<Discs['graded']>[number];
-
-/** Test discs that both kinds of crop exist for, so that the two columns of a report speak of the same discs. */
+/** The test discs that have both kinds of crop, so that both columns of a report are about the same discs. */
 export interface TestSet {
-  discs: TestDisc[];
+  discs: GradedDisc[];
   /** Crops at the predicted centres, uint16 [discs, size, size]. */
   crops: Uint16Array;
   size: number;
 }
 
 /**
- * Cuts the test discs at the centres that the localizer found. A disc in whose slice no centre was found, or one
- * outside the image, is cut at the nearest point of the image: a wrong crop counts as what it is.
+ * Cuts the test discs at the centres that the localizer found. A centre outside the image is moved to the nearest point
+ * of the image, and a missing one to its middle: wrong crops are graded and counted like all others.
  *
- * @param centres of each test slice of the bank, in pixels of the original image
+ * @param centres one entry per slice, in pixels of the original image
+ * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readDicom`
  */
 export async function cutPredicted(
-  run: Pick<Run, 'device' | 'progress' | 'signal'>,
+  run: Pick<Run, 'progress' | 'signal'>,
   bank: Bank,
-  discs: Discs,
+  discs: RoiDataset,
   slices: readonly SliceRecord[],
   centres: readonly Centres[],
 ): Promise<TestSet> {
@@ -59,7 +57,7 @@ export async function cutPredicted(
     const source = dicomSlices(image)[0]!;
     for (const [index, disc] of tested.entries()) {
       if (disc.studyId !== studyId) continue;
-      const centre = within(found[disc.level] ?? middle(slice), slice);
+      const centre = clampToImage(found[disc.level] ?? middleOf(slice), slice.imageSize);
       crops.set(cropRoi(source, centre, manifest.roi).pixels, index * size * size);
     }
     run.progress.update('evaluation', ++done, byStudy.size);
@@ -68,59 +66,26 @@ export async function cutPredicted(
   return { discs: tested, crops, size };
 }
 
-const middle = ({ imageSize: [width, height] }: SliceRecord): Point => [width / 2, height / 2];
+const middleOf = ({ imageSize: [width, height] }: SliceRecord): Point => [width / 2, height / 2];
 
-const within = ([x, y]: Point, { imageSize: [width, height] }: SliceRecord): Point => [
-  Math.min(Math.max(x, 0), width - 1),
-  Math.min(Math.max(y, 0), height - 1),
-];
-
-/** What an arm says about the test discs, on annotated and on predicted crops. */
+/** Predictions of an arm for the test discs, on annotated and on predicted crops. */
 export async function assess(
-  run: Pick<Run, 'device' | 'progress' | 'signal'>,
-  discs: Discs,
-  test: TestSet,
+  { device }: Pick<Run, 'device'>,
+  dataset: RoiDataset,
+  { discs, crops, size }: TestSet,
   grader: Grader,
 ): Promise<Record<'annotated' | 'predicted', Predictions>> {
-  const annotated = await grade(
+  const rows = batches(discs, GRADING_BATCH).map((batch) => batch.map(({ row }) => row));
+  const annotated = await gradeViews(
     grader,
-    discs,
-    test.discs.map(({ row }) => row),
+    rows.map((batch) => () => dataset.plain(batch)),
   );
-  const predicted = await gradeCrops(run, grader, test.crops, test.size, discs.normalisation);
-  const about = (probabilities: number[][]): Predictions => ({
-    studyId: test.discs.map(({ studyId }) => studyId),
-    level: test.discs.map(({ level }) => level),
-    truth: test.discs.map((disc) => disc.grade),
+  const predicted = await gradeCrops(device, grader, crops, size, dataset.normalisation);
+  const predictions = (probabilities: number[][]): Predictions => ({
+    studyId: discs.map(({ studyId }) => studyId),
+    level: discs.map(({ level }) => level),
+    truth: discs.map(({ grade }) => grade),
     probabilities,
   });
-  return { annotated: about(annotated), predicted: about(predicted) };
-}
-
-const CROP_BATCH = 64;
-
-/** Probabilities of the grades for uint16 crops [N, size, size] that are not in a bank. */
-export function gradeCrops(
-  { device }: Pick<Run, 'device'>,
-  grader: Grader,
-  crops: Uint16Array,
-  size: number,
-  normalisation: Normalisation,
-): Promise<number[][]> {
-  const count = crops.length / (size * size);
-  const makeViews = batches(
-    Array.from({ length: count }, (_, index) => index),
-    CROP_BATCH,
-  ).map((batch) => () => {
-    const pixels = crops.subarray(batch[0]! * size * size, (batch.at(-1)! + 1) * size * size);
-    return tidy(() =>
-      augment(
-        device.tensor(pixels, [batch.length, size, size]),
-        device.tensor(Int32Array.from(batch, (_, index) => index)),
-        { seed: 0, step: 0 },
-        normalisation,
-      ),
-    );
-  });
-  return gradeViews(grader, makeViews);
+  return { annotated: predictions(annotated), predicted: predictions(predicted) };
 }

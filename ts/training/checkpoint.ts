@@ -1,56 +1,48 @@
 /**
- * A checkpoint is one safetensors file a stage: the weights of its modules, the best weights so far, the optimizer's
- * state, and in the metadata where the stage stands and what it was trained from. It is written atomically, so a run
- * killed at any moment resumes from a whole one, and carries a checksum of its tensors, so that a bad disk is noticed
- * and not trained on. All randomness follows from (seed, stage, epoch, step): the position
- * is the state of every generator.
+ * A checkpoint is one safetensors file per stage: the weights of its modules, the weights of the best epoch, the state of
+ * the optimizer, and in the metadata the position of the stage and the hashes of settings and data. It is written
+ * atomically, so a run that is killed at any moment finds a complete one, and it holds a checksum of its tensors. All
+ * random streams follow from (seed, purpose, epoch, step), so the position is the state of every generator.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder } from '../io/atomic.js';
 import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
+import type { Values } from '../nn/values.js';
 
 const positionSchema = z.object({
   version: z.literal(1),
-  /** Hash of the configuration, and the bank's fingerprint. */
+  /** Hash of the configuration. */
   config: z.string(),
+  /** Fingerprint of the bank. */
   data: z.string(),
-  /** The step that comes next: in epoch `epoch` (from 1), `step` steps have been done. */
+  /** The next step: `step` steps of epoch `epoch` (from 1) are done. */
   epoch: z.number().int(),
   step: z.number().int(),
-  /** Sum of the losses of the epoch's steps so far. */
+  /** Sum of the losses of these steps. */
   lossSum: z.number(),
+  /** 0 before the first validation. */
   bestEpoch: z.number().int(),
-  /** Spent on the stage so far, over all resumed runs. */
+  /** Time spent on the stage so far, over all resumed runs. */
   seconds: z.number(),
   done: z.boolean(),
-  /** What the log says of the epochs so far. */
-  rows: z.array(z.looseObject({ stage: z.string(), epoch: z.number().int() })),
 });
 
-const AGAIN = 'delete that file and resume, to train this stage again and keep the others';
+const RETRAIN = 'delete that file and resume: this stage is trained again, the others are kept';
 
 export type Position = z.output<typeof positionSchema>;
 
-/** Tensors on the host, by name. */
-export type Values = Map<string, { shape: readonly number[]; data: Float32Array | Int32Array }>;
+type GroupName = 'weights' | 'best' | 'optimizer';
 
-/** Reads tensors from the device. */
-export async function valuesOf(tensors: Iterable<readonly [string, Tensor]>): Promise<Values> {
-  const reads = [...tensors].map(
-    async ([name, tensor]) => [name, { shape: tensor.shape, data: await tensor.data() }] as const,
-  );
-  return new Map(await Promise.all(reads));
-}
-
-export interface Checkpoint {
+export interface Checkpoint<Row> {
   position: Position;
-  /** By group ('weights', 'best', 'optimizer'), then by name. */
-  groups: Record<'weights' | 'best' | 'optimizer', Map<string, StoredTensor>>;
+  /** The rows of the log up to the position. */
+  rows: Row[];
+  /** Tensors by group and name. */
+  groups: Record<GroupName, Map<string, StoredTensor>>;
 }
 
 export class CheckpointStore {
@@ -58,7 +50,7 @@ export class CheckpointStore {
 
   constructor(
     runDir: string,
-    private readonly origin: { config: string; data: string },
+    private readonly origin: Pick<Position, 'config' | 'data'>,
   ) {
     this.#dir = join(runDir, 'checkpoints');
   }
@@ -69,8 +61,8 @@ export class CheckpointStore {
 
   async write(
     stage: string,
-    position: Omit<Position, 'version' | 'config' | 'data'>,
-    groups: Record<'weights' | 'best' | 'optimizer', Values>,
+    position: Omit<Position, 'version' | 'config' | 'data'> & { rows: readonly object[] },
+    groups: Record<GroupName, Values>,
   ): Promise<void> {
     await makeFolder(this.#dir);
     const named = Object.entries(groups).flatMap(([group, values]) =>
@@ -84,38 +76,39 @@ export class CheckpointStore {
   }
 
   /**
-   * The checkpoint of a stage, or undefined where there is none.
+   * Reads the checkpoint of a stage; undefined if it has none.
    *
-   * @throws SpinegradError ERR_CHECKPOINT where the file is damaged or of another run
+   * @param row schema of the rows of the stage's log
+   * @throws SpinegradError ERR_CHECKPOINT if the file is damaged or belongs to another run
    */
-  async read(stage: string): Promise<Checkpoint | undefined> {
+  async read<Row>(stage: string, row: z.ZodType<Row>): Promise<Checkpoint<Row> | undefined> {
     const path = this.path(stage);
     if (!existsSync(path)) return undefined;
     const { tensors, metadata } = await readSafetensorsFile(path).catch((cause: Error) => {
-      throw new SpinegradError('ERR_CHECKPOINT', `${cause.message}; ${AGAIN}`, { cause });
+      throw new SpinegradError('ERR_CHECKPOINT', `${cause.message}; ${RETRAIN}`, { cause });
     });
-    const position = parsePosition(path, metadata.position);
+    const { rows, ...position } = parsePosition(path, metadata.position, row);
     for (const key of ['config', 'data'] as const) {
       if (position[key] !== this.origin[key]) {
         throw new SpinegradError(
           'ERR_CHECKPOINT',
-          `${path}: was made with other ${key === 'config' ? 'settings' : 'data'} (${position[key].slice(0, 12)}, now ` +
-            `${this.origin[key].slice(0, 12)}); resume with the same, or start anew in another --out folder`,
+          `${path}: was written with other ${key === 'config' ? 'settings' : 'data'} (hash ${position[key].slice(0, 12)}, ` +
+            `now ${this.origin[key].slice(0, 12)}); resume with the same ones, or start a new run in another --out folder`,
         );
       }
     }
     if (metadata.sha256 !== checksum(tensors)) {
       throw new SpinegradError(
         'ERR_CHECKPOINT',
-        `${path}: found tensors that do not fit their checksum, expected those that were written; ${AGAIN}`,
+        `${path}: found tensors that do not match their checksum; the file is damaged; ${RETRAIN}`,
       );
     }
-    const groups: Checkpoint['groups'] = { weights: new Map(), best: new Map(), optimizer: new Map() };
+    const groups: Checkpoint<Row>['groups'] = { weights: new Map(), best: new Map(), optimizer: new Map() };
     for (const [name, tensor] of tensors) {
       const [group, ...rest] = name.split('/');
-      groups[group as keyof typeof groups]?.set(rest.join('/'), tensor);
+      groups[group as GroupName]?.set(rest.join('/'), tensor);
     }
-    return { position, groups };
+    return { position, rows, groups };
   }
 }
 
@@ -129,13 +122,13 @@ function checksum(tensors: ReadonlyMap<string, { shape: readonly number[]; data:
   return hash.digest('hex');
 }
 
-function parsePosition(path: string, text: string | undefined): Position {
+function parsePosition<Row>(path: string, text: string | undefined, row: z.ZodType<Row>) {
   try {
-    return positionSchema.parse(JSON.parse(text ?? ''));
+    return positionSchema.extend({ rows: z.array(row) }).parse(JSON.parse(text ?? ''));
   } catch (cause) {
     throw new SpinegradError(
       'ERR_CHECKPOINT',
-      `${path}: found a position that this version cannot read, expected one that it wrote; ${AGAIN}`,
+      `${path}: found a position that this version of spinegrad did not write; ${RETRAIN}`,
       { cause },
     );
   }

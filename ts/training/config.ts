@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
+import { ARMS, type TunedArmName } from './arms.js';
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
@@ -205,6 +206,10 @@ const rates = (encoderFactor: number, layerDecay: number) =>
     })
     .prefault({});
 
+const armRates = Object.fromEntries(
+  ARMS.flatMap((arm) => (arm.rates ? [[arm.name, rates(arm.rates.encoder, arm.rates.layerDecay)]] : [])),
+) as Record<TunedArmName, ReturnType<typeof rates>>;
+
 const finetuning = z.strictObject({
   epochs: why(count, 15, 'Passes over the training discs; the paper takes 37.'),
   batch: why(z.number().int().min(2), 64, 'Discs a batch.'),
@@ -223,7 +228,7 @@ const finetuning = z.strictObject({
   neighbours: why(z.boolean(), true, 'Train on neighbouring slices too: the grade belongs to the disc.'),
   dropout: why(z.number().min(0).max(0.9), 0.2, 'Dropout before the grading layer.'),
   rates: z
-    .strictObject({ scratch: rates(1, 1), contrastive: rates(1, 0.7) })
+    .strictObject(armRates)
     .prefault({})
     .describe('Layer-wise rates; the frozen arm trains its head only. The arms share everything else.'),
   ...optimizer(1e-3, 1e-2),

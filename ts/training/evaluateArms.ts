@@ -1,51 +1,55 @@
-/** From trained networks to the numbers and examples of a report; the test patients are looked at here and only here. */
-
-import { LEVELS } from '../anatomy.js';
+/** The evaluation of trained networks on the test patients, which no training step uses. */
 import type { Bank } from '../data/bank.js';
 import { compareArms, evaluate } from '../evaluation/evaluate.js';
 import type { Centres } from '../evaluation/localization.js';
 import type { Predictions, Summary } from '../evaluation/types.js';
-import type { TrainedArm } from '../model/bundle.js';
+import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
 import { taskOf } from '../tasks/index.js';
 import { assess, cutPredicted } from './assess.js';
-import type { Discs } from './discs.js';
 import { locateRecords, summarise } from './localize.js';
-import type { Slices } from './slices.js';
+import type { RoiDataset } from './roiDataset.js';
+import type { SliceDataset } from './sliceDataset.js';
 import type { Run } from './stage.js';
 
 export interface Evaluated {
   results: Pick<Summary, 'localization' | 'arms' | 'comparisons'>;
-  /** What each arm said, for figures. */
+  /** By arm. */
   predictions: Record<string, Record<'annotated' | 'predicted', Predictions>>;
-  /** Of each test slice of the bank, in pixels of the original image. */
+  /** Per annotated test slice, in pixels of the original image. */
   centres: Centres[];
 }
 
+export interface EvaluatedArm {
+  name: string;
+  grader: Grader;
+  bestEpoch: number;
+}
+
+/** @param options seed and resamples of the bootstrap */
 export async function evaluateArms(
-  run: Pick<Run, 'config' | 'device' | 'progress' | 'signal'>,
+  run: Pick<Run, 'device' | 'progress' | 'signal'>,
   bank: Bank,
-  discs: Discs,
-  slices: Pick<Slices, 'of' | 'size' | 'normalisation'>,
+  discs: RoiDataset,
+  slices: SliceDataset,
   localizer: Localizer,
-  arms: readonly Pick<TrainedArm, 'name' | 'grader' | 'bestEpoch'>[],
+  arms: readonly EvaluatedArm[],
+  options: { seed: number; resamples: number },
 ): Promise<Evaluated> {
-  const { seed, evaluation } = run.config;
-  const task = taskOf(run.config.task);
-  const options = { seed, resamples: evaluation.resamples };
-  const records = slices.of('test').filter(({ centres }) => LEVELS.some((level) => centres[level]));
-  const centres = await locateRecords(run, bank, localizer, records, slices);
+  const task = taskOf(bank.manifest.task);
+  const records = slices.annotated('test');
+  const centres = await locateRecords(run.device, localizer, slices, records);
   const test = await cutPredicted(run, bank, discs, records, centres);
   const predictions: Evaluated['predictions'] = {};
   const summaries: Summary['arms'] = [];
   for (const { name, grader, bestEpoch } of arms) {
-    const said = await assess(run, discs, test, grader);
-    predictions[name] = said;
+    const { annotated, predicted } = await assess(run, discs, test, grader);
+    predictions[name] = { annotated, predicted };
     summaries.push({
       name,
       bestEpoch,
-      annotated: evaluate(said.annotated, task, options),
-      predicted: evaluate(said.predicted, task, options),
+      annotated: evaluate(annotated, task, options),
+      predicted: evaluate(predicted, task, options),
     });
   }
   const comparisons = arms.flatMap(({ name: a }, i) =>

@@ -1,27 +1,25 @@
-/** A finished run's networks on test patients again: those of its own bank, or all studies of another folder. */
+/** Evaluates the networks of a finished run on its own test patients, or on all studies of another folder. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bank, prepareBank, readBank } from '../data/bank.js';
-import type { RoiSpec } from '../data/types.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeError } from '../io/atomic.js';
-import { loadModel, readModel } from '../model/bundle.js';
+import { loadModel, type ModelDescription, readModel } from '../model/bundle.js';
 import { taskOf } from '../tasks/index.js';
-import type { Task } from '../tasks/task.js';
-import { Discs } from './discs.js';
 import { evaluateArms } from './evaluateArms.js';
 import type { Progress } from './progress.js';
+import { RoiDataset } from './roiDataset.js';
 import { readIdentity, readRunBank } from './runFolder.js';
-import { Slices } from './slices.js';
+import { SliceDataset } from './sliceDataset.js';
 
 export interface EvaluateOptions {
   /** Folder of a finished run. */
   model: string;
-  /** A folder in the RSNA 2024 layout, all of whose studies are test patients; default: the run's own test side. */
+  /** A folder in the RSNA 2024 layout; all its studies are test patients. Default: the test patients of the run. */
   data?: string | undefined;
   device: DeviceKind;
   progress: Progress;
@@ -34,20 +32,26 @@ export type ModelEvaluation = Pick<Summary, 'localization' | 'arms' | 'compariso
   skipped: Summary['data']['skipped'];
 };
 
+/** @throws SpinegradError of `loadModel` and `prepareBank`; ERR_BANK_* */
 export async function evaluateModel(options: EvaluateOptions): Promise<ModelEvaluation> {
-  const { model, progress, signal } = options;
-  const { config, normalisation, arms, roi, sliceSize } = await readModel(model);
+  const { model: dir, progress, signal } = options;
+  const description = await readModel(dir);
   const bank = await (options.data === undefined
-    ? ownBank(model)
-    : otherBank(options.data, taskOf(config.task), roi, sliceSize, options));
-  using device = await openDevice(options.device, config.threads > 0 ? { threads: config.threads } : {});
-  const discs = new Discs(device, bank, config, normalisation.rois);
-  const loaded = await Promise.all(
-    arms.map(async ({ name, bestEpoch }) => ({ name, bestEpoch, ...(await loadModel(model, device, name)) })),
+    ? ownBank(dir)
+    : otherBank(options.data, description, options));
+  const { threads, ...bootstrap } = description.evaluation;
+  using device = await openDevice(options.device, threads === null ? {} : { threads });
+  const model = await loadModel(dir, device, 'all');
+  const { rois, slices } = description.normalisation;
+  const { results } = await evaluateArms(
+    { device, progress, signal },
+    bank,
+    new RoiDataset(device, bank, null, rois),
+    new SliceDataset(device, bank, slices),
+    model.localizer,
+    model.arms,
+    bootstrap,
   );
-  const slices = new Slices(device, bank, normalisation.slices);
-  const run = { config, device, progress, signal };
-  const { results } = await evaluateArms(run, bank, discs, slices, loaded[0]!.localizer, loaded);
   const { synthetic, studies, skipped } = bank.manifest;
   return { synthetic, studies, skipped, ...results };
 }
@@ -57,16 +61,14 @@ function ownBank(model: string): Promise<Bank> {
   if (identity && existsSync(join(model, 'bank'))) return readRunBank(model, identity);
   throw new SpinegradError(
     'ERR_BANK_MISSING',
-    `${model}: found no bank of the run's studies; name a folder of studies by --data`,
+    `${model}: found no bank of the run's studies; name a folder of studies with --data`,
   );
 }
 
-/** All studies of a folder, as test patients. */
+/** Cuts the bank of another folder as the model's own was cut; all studies are test patients. */
 async function otherBank(
   data: string,
-  task: Task,
-  roi: Omit<RoiSpec, 'neighbours'>,
-  sliceSize: number,
+  { roi, localizer, trainedOn }: ModelDescription,
   { progress, signal }: EvaluateOptions,
 ): Promise<Bank> {
   const out = await mkdtemp(join(tmpdir(), 'spinegrad-')).catch((cause) => {
@@ -76,9 +78,9 @@ async function otherBank(
     await prepareBank({
       data,
       out,
-      task,
+      task: taskOf(trainedOn.task),
       roi: { ...roi, neighbours: 0 },
-      sliceSize,
+      sliceSize: localizer.network.sliceSize,
       split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },
       onProgress: ({ done, total }) => progress.update('preparing ROIs', done, total),
       signal,

@@ -1,11 +1,9 @@
-/** Which parameters decay, at what rate each depth of an encoder learns, how rates change, and one update. */
-import { clipGradNorm } from '../engine/ops/clipGradNorm.js';
+/** Parameter groups: which parameters decay, and the learning rate of each stage of an encoder. */
 import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
-import { depthOf } from '../nn/resnet.js';
-import type { AdamW, AdamWSettings } from '../optim/adamW.js';
+import { stageOf } from '../nn/resnet.js';
+import type { AdamWSettings } from '../optim/adamW.js';
 import type { ParameterGroup } from '../optim/optimizer.js';
-import { type Schedule, warmupCosine } from '../optim/schedules.js';
 
 interface Rates {
   learningRate: number;
@@ -16,18 +14,18 @@ export type Group = ParameterGroup<AdamWSettings>;
 
 const STAGES = 4;
 
-/** Biases and the weights and biases of norms have one axis, and do not decay (Goyal et al. 2017). */
+/** Biases and the weights of norms have one axis and do not decay (Goyal et al. 2017). */
 const decays = (tensor: Tensor): boolean => tensor.shape.length > 1;
 
 function grouped(
   modules: Record<string, Module>,
   { learningRate, weightDecay }: Rates,
-  factorOf: (module: string, name: string) => number,
+  factorOf: (name: string) => number,
 ): Group[] {
   const groups = new Map<string, Group & { parameters: Map<string, Tensor> }>();
   for (const [key, module] of Object.entries(modules)) {
     for (const [name, tensor] of module.parameters()) {
-      const factor = factorOf(key, name);
+      const factor = factorOf(name);
       const decay = decays(tensor) ? weightDecay : 0;
       const id = `${factor} ${decay}`;
       const group = groups.get(id) ?? {
@@ -43,45 +41,22 @@ function grouped(
   return [...groups.values()];
 }
 
-/** One rate for all. */
+/** The same learning rate for all parameters. */
 export const decayGroups = (modules: Record<string, Module>, rates: Rates): Group[] =>
   grouped(modules, rates, () => 1);
 
 /**
  * Differential rates: the head learns at the full rate, the encoder's last stage at `encoder` times that, and each
- * stage before it at `layerDecay` times the one behind.
+ * earlier stage at `layerDecay` times the rate of the next one.
  */
 export function differentialGroups(
   modules: Record<string, Module>,
   rates: Rates,
   differential: { encoder: number; layerDecay: number },
 ): Group[] {
-  return grouped(modules, rates, (_, name) => {
+  return grouped(modules, rates, (name) => {
     if (!name.startsWith('encoder.')) return 1;
-    const depth = depthOf(name.slice('encoder.'.length));
-    return differential.encoder * differential.layerDecay ** (STAGES - depth);
+    const stage = stageOf(name.slice('encoder.'.length));
+    return differential.encoder * differential.layerDecay ** (STAGES - stage);
   });
-}
-
-/** Warm-up and cosine over a stage of `perEpoch` steps an epoch; a stage shorter than its warm-up is all warm-up. */
-export function stageSchedule(
-  settings: { epochs: number; warmupEpochs: number; floor: number },
-  perEpoch: number,
-): Schedule {
-  const totalSteps = Math.max(1, settings.epochs * perEpoch);
-  const warmupSteps = Math.min(totalSteps, Math.round(settings.warmupEpochs * perEpoch));
-  return warmupCosine({ warmupSteps, totalSteps, floor: settings.floor });
-}
-
-/** The end of a training step: clips the gradients' norm, updates the parameters, frees the gradients. */
-export function update(
-  optimizer: AdamW,
-  parameters: readonly Tensor[],
-  clipNorm: number,
-  rateFactor: number,
-): void {
-  clipGradNorm(parameters, clipNorm).dispose();
-  optimizer.learningRateFactor = rateFactor;
-  optimizer.step();
-  optimizer.zeroGrad();
 }

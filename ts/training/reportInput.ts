@@ -6,29 +6,26 @@ import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
 import type { SliceRecord } from '../data/types.js';
 import type { Summary } from '../evaluation/types.js';
-import type {
-  FineTuningEpoch,
-  PredictionExample,
-  ReportImage,
-  ReportInput,
-  RoiExample,
-} from '../report/types.js';
+import type { PredictionExample, ReportImage, ReportInput, RoiExample } from '../report/types.js';
 import { taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 import type { Evaluated } from './evaluateArms.js';
-import { ARMS } from './finetune.js';
-import type { Run } from './stage.js';
+import type { FinetuningMetrics } from './finetune.js';
+import type { EpochRow, Run } from './stage.js';
 
 const SERIES_SHOWN = 3;
 
-export function reportInput(run: Run, bank: Bank, summary: Summary, evaluated: Evaluated): ReportInput {
+export function reportInput(
+  run: Run,
+  bank: Bank,
+  summary: Summary,
+  evaluated: Evaluated,
+  arms: readonly { name: string; rows: EpochRow<FinetuningMetrics>[] }[],
+): ReportInput {
   return {
     name: basename(run.dir),
     summary,
-    finetuning: ARMS.map((arm) => ({
-      arm,
-      epochs: run.log.rows(`finetuning-${arm}`) as unknown as FineTuningEpoch[],
-    })),
+    finetuning: arms.map(({ name, rows }) => ({ arm: name, epochs: rows })),
     roiExamples: roiExamples(bank),
     predictionExamples: predictionExamples(bank, evaluated, taskOf(bank.manifest.task)),
     config: run.config,

@@ -1,6 +1,6 @@
 /**
- * metrics.jsonl: one line of JSON an epoch, written as it ends, so that it can be followed while a run goes on. What a
- * resumed run relies on are the rows in its checkpoints; the file is made to agree with them.
+ * metrics.jsonl: one JSON line per epoch, appended when the epoch ends, so that it can be followed during a run. A
+ * resumed run trusts the rows of its checkpoints; the file is rewritten to agree with them.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,9 +9,8 @@ import { writeError, writeFileAtomic } from '../io/atomic.js';
 
 export interface LogRow {
   stage: string;
-  /** Counted from 1. */
+  /** From 1. */
   epoch: number;
-  [metric: string]: unknown;
 }
 
 export class RunLog {
@@ -22,7 +21,7 @@ export class RunLog {
     this.#path = path;
   }
 
-  /** A new log, or what can be read of the old one when resuming: a kill may leave half of the last line. */
+  /** A new log, or the readable lines of the old one when resuming: a kill can leave half of the last line. */
   static async open(dir: string, resume: boolean): Promise<RunLog> {
     const log = new RunLog(join(dir, 'metrics.jsonl'));
     if (resume && existsSync(log.#path)) {
@@ -39,26 +38,21 @@ export class RunLog {
     return log;
   }
 
-  /** Replaces a stage's rows by those of the checkpoint from which it goes on. */
+  /** Replaces the rows of a stage by those of the checkpoint from which it resumes. */
   async restore(stage: string, rows: readonly LogRow[]): Promise<void> {
-    if (isDeepStrictEqual(this.rows(stage), rows)) return;
+    const found = this.#rows.filter((row) => row.stage === stage);
+    if (isDeepStrictEqual(found, rows)) return;
     this.#rows = [...this.#rows.filter((row) => row.stage !== stage), ...rows];
     await this.#rewrite();
   }
 
   append(row: LogRow): void {
-    const line = JSON.stringify(row);
-    // As it will be read again: what is not a number is null.
-    this.#rows.push(JSON.parse(line));
+    this.#rows.push(row);
     try {
-      appendFileSync(this.#path, `${line}\n`);
+      appendFileSync(this.#path, `${JSON.stringify(row)}\n`);
     } catch (cause) {
       throw writeError(this.#path, cause);
     }
-  }
-
-  rows(stage: string): LogRow[] {
-    return this.#rows.filter((row) => row.stage === stage);
   }
 
   async #rewrite(): Promise<void> {

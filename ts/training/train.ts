@@ -1,6 +1,6 @@
 /**
- * The main job, end to end: studies -> ROI bank -> contrastive pretraining -> localizer -> three graders -> the test
- * patients, once -> numbers, figures and weights in the run's folder. Every stage resumes where it was stopped.
+ * The main job: studies -> ROI bank -> contrastive pretraining -> localizer -> one grader per arm -> evaluation on the
+ * test patients -> numbers, figures and weights in the run's folder. Each stage resumes from its checkpoint.
  */
 import { join } from 'node:path';
 import type { Bank } from '../data/bank.js';
@@ -10,22 +10,24 @@ import type { Summary } from '../evaluation/types.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
-import { letterboxed, locate, usualSpread } from '../model/locate.js';
+import { locate, spreadP95 } from '../model/locate.js';
+import { type Values, valuesOf } from '../nn/values.js';
 import { writeReport } from '../report/report.js';
-import { CheckpointStore, type Values, valuesOf } from './checkpoint.js';
-import { Discs } from './discs.js';
+import { ARMS } from './arms.js';
+import { CheckpointStore } from './checkpoint.js';
 import { evaluateArms } from './evaluateArms.js';
-import { ARMS, finetune, newEncoder } from './finetune.js';
+import { type FinetuningMetrics, finetune, newEncoder } from './finetune.js';
 import { jointLocalization, trainLocalizer } from './localize.js';
-import { pretrain } from './pretrain.js';
+import { type PretrainingMetrics, pretrain } from './pretrain.js';
 import { profiled } from './profile.js';
 import type { Progress } from './progress.js';
 import { reportInput } from './reportInput.js';
+import { RoiDataset } from './roiDataset.js';
 import { makeBank } from './runData.js';
 import { hashOf, type RunIdentity, writeIdentity } from './runFolder.js';
 import { RunLog } from './runLog.js';
-import { Slices } from './slices.js';
-import type { Run, StageResult } from './stage.js';
+import { SliceDataset } from './sliceDataset.js';
+import type { EpochRow, Run, StageResult } from './stage.js';
 
 export interface TrainOptions {
   /** The run's folder, opened by `openRunFolder`. */
@@ -36,15 +38,15 @@ export interface TrainOptions {
   /** Writes profile.json, and a table by operation to `progress`. */
   profile?: boolean;
   progress: Progress;
-  /** Stops the run at the next step, with a checkpoint. */
+  /** Stops the run after the current step, with a checkpoint. */
   signal: AbortSignal;
 }
 
-/** Seconds spent, by stage. */
+/** Seconds per stage. */
 type Timing = Record<string, number>;
 
 /**
- * Trains, evaluates and reports; resolves to what summary.json holds.
+ * Trains, evaluates and reports; resolves to the content of summary.json.
  *
  * @throws SpinegradError of its parts; the signal's reason when it is aborted
  */
@@ -68,44 +70,43 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     progress,
     signal,
   };
-  const discs = new Discs(device, bank, config);
-  const stages = await trainNetworks(run, bank, discs, timing);
-  const slices = new Slices(device, bank);
-  const normalisation = { rois: discs.normalisation, slices: slices.normalisation };
+  const discs = new RoiDataset(device, bank, config.augmentation);
+  const { pretraining, localizer, rmseMm, arms } = await trainNetworks(run, bank, discs, timing);
+  const slices = new SliceDataset(device, bank);
+  const { seed } = config;
+  const { resamples } = config.evaluation;
   device.beginSpan('evaluation');
   const evaluated = await timed(timing, 'evaluation', () =>
-    evaluateArms(run, bank, discs, slices, stages.localizer, stages.arms),
+    evaluateArms(run, bank, discs, slices, localizer, arms, { seed, resamples }),
   );
   const summary: Summary = {
     preset: config.preset,
     task: config.task,
-    seed: config.seed,
+    seed,
     device: device.name,
     threads: device.properties.threads ?? null,
     data: summariseData(bank.manifest),
-    pretraining: curves(stages.pretraining),
+    pretraining: curves(pretraining),
     ...evaluated.results,
     timing,
   };
   await writeModel(dir, {
+    preset: config.preset,
     config,
+    evaluation: { seed, resamples, threads: config.threads || null },
     manifest: bank.manifest,
-    normalisation,
-    localizer: {
-      network: stages.localizer,
-      rmseMm: stages.localizationRmseMm,
-      usualSpread: await doubt(run, bank, slices, stages.localizer),
-    },
-    arms: stages.arms,
+    normalisation: { rois: discs.normalisation, slices: slices.normalisation },
+    localizer: { network: localizer, rmseMm, spreadP95: await validationSpread(device, slices, localizer) },
+    arms,
   });
-  await writeReport(dir, reportInput(run, bank, summary, evaluated));
+  await writeReport(dir, reportInput(run, bank, summary, evaluated, arms));
   await writeFileAtomic(join(dir, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
 }
 
 /**
- * The device, and a line where the run will not have the bits of one that was never stopped. A run goes on with the
- * threads that it began with.
+ * Opens the device, with the number of threads that the run began with. Reports if the device is another one than at the
+ * beginning, because the bits of the run will then differ.
  */
 async function openRunDevice({ dir, identity, device: kind, progress }: TrainOptions): Promise<Device> {
   const { config, machine } = identity;
@@ -115,31 +116,37 @@ async function openRunDevice({ dir, identity, device: kind, progress }: TrainOpt
   const { name, description, reason, properties } = device;
   progress.line(`device ${name} (${description}; ${reason})`);
   if (machine === undefined) {
-    const began = { device: name, threads: properties.threads ?? null, description };
-    await writeIdentity(dir, { ...identity, machine: began });
+    const first = { device: name, threads: properties.threads ?? null, description };
+    await writeIdentity(dir, { ...identity, machine: first });
   } else if (machine.device !== name || machine.description !== description) {
     progress.line(
-      `the run began on ${machine.device} (${machine.description}): its bits will differ from an unbroken run's`,
+      `the run began on ${machine.device} (${machine.description}); its bits will differ from those of an uninterrupted run`,
     );
   }
   return device;
 }
 
-/** How much the localizer usually doubts what it was made for. */
-async function doubt({ device }: Run, bank: Bank, slices: Slices, localizer: Localizer): Promise<number> {
+/** The spread that views of validation slices rarely exceed. */
+async function validationSpread(device: Device, slices: SliceDataset, localizer: Localizer): Promise<number> {
   const { size, normalisation } = slices;
-  const views = letterboxed(bank.slices, size, slices.of('validation'));
-  return usualSpread(await locate(device, localizer, views, size, normalisation), size);
+  const views = slices.letterboxed(slices.of('validation'));
+  return spreadP95(await locate(device, localizer, views, size, normalisation), size);
+}
+
+/** A trained grader and its curves. */
+export interface ArmResult extends TrainedArm {
+  rows: EpochRow<FinetuningMetrics>[];
 }
 
 interface Networks {
-  pretraining: StageResult;
+  pretraining: StageResult<PretrainingMetrics>;
   localizer: Localizer;
-  localizationRmseMm: number | null;
-  arms: TrainedArm[];
+  /** Error of the localizer on the validation patients; null in joint mode. */
+  rmseMm: number | null;
+  arms: ArmResult[];
 }
 
-async function trainNetworks(run: Run, bank: Bank, discs: Discs, timing: Timing): Promise<Networks> {
+async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Timing): Promise<Networks> {
   const encoder = newEncoder(run);
   const joint = run.config.localization.mode === 'joint' ? jointLocalization(run, bank, encoder) : undefined;
   const pretraining = await pretrain(run, discs, encoder, joint);
@@ -147,39 +154,34 @@ async function trainNetworks(run: Run, bank: Bank, discs: Discs, timing: Timing)
   const pretrained: Values = await valuesOf(encoder.state());
 
   let localizer: Localizer;
-  let localizationRmseMm: number | null = null;
+  let rmseMm: number | null = null;
   if (joint) {
     localizer = joint.finish();
-    joint.dispose();
+    joint[Symbol.dispose]();
   } else {
     encoder.dispose();
     const trained = await trainLocalizer(run, bank);
     localizer = trained.localizer;
-    localizationRmseMm = (bestRow(trained)?.validationRmseMm ?? null) as number | null;
+    rmseMm = trained.best?.validationRmseMm ?? null;
     timing.localization = trained.seconds;
   }
 
-  const arms: TrainedArm[] = [];
-  for (const name of ARMS) {
-    const trained = await finetune(run, discs, name, pretrained);
-    timing[`finetuning-${name}`] = trained.seconds;
-    const validationBalancedAccuracy = bestRow(trained)?.validationBalancedAccuracy as number;
-    arms.push({ name, grader: trained.grader, bestEpoch: trained.bestEpoch, validationBalancedAccuracy });
+  const arms: ArmResult[] = [];
+  for (const arm of ARMS) {
+    const { grader, rows, best, seconds } = await finetune(run, discs, arm, pretrained);
+    timing[`finetuning-${arm.name}`] = seconds;
+    const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
+    arms.push({ name: arm.name, grader, rows, bestEpoch, validationBalancedAccuracy });
   }
-  return { pretraining, localizer, localizationRmseMm, arms };
+  return { pretraining, localizer, rmseMm, arms };
 }
 
-const bestRow = ({ rows, bestEpoch }: StageResult) => rows.find(({ epoch }) => epoch === bestEpoch);
-
-function curves({ rows }: StageResult): Summary['pretraining'] {
-  const column = (name: string) => rows.map((row) => row[name] as number);
-  return {
-    epochs: rows.length,
-    trainLoss: column('trainLoss'),
-    validationLoss: column('validationLoss'),
-    learningRate: column('learningRate'),
-  };
-}
+const curves = ({ rows }: StageResult<PretrainingMetrics>): Summary['pretraining'] => ({
+  epochs: rows.length,
+  trainLoss: rows.map(({ trainLoss }) => trainLoss),
+  validationLoss: rows.map(({ validationLoss }) => validationLoss),
+  learningRate: rows.map(({ learningRate }) => learningRate),
+});
 
 function summariseData(manifest: BankManifest): Summary['data'] {
   const studies = (split: string) =>

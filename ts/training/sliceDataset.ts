@@ -1,8 +1,7 @@
 /**
- * The bank's whole slices as the localizer's training sees them: all pixels in one device buffer, views made there,
- * and the disc centres moved with the pixels.
+ * The whole slices of a bank for the localizer: all pixels in one device buffer, views made on the device, and the
+ * annotated points moved with the pixels.
  */
-
 import { LEVELS, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
@@ -10,45 +9,57 @@ import type { SliceRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
-import { FRONT_MM, POINTS } from '../model/localizer.js';
-import { measure, type Normalisation } from './discs.js';
+import { ANTERIOR_MM, POINTS } from '../model/localizer.js';
+import type { LetterboxedSlice } from '../model/locate.js';
+import { measureNormalisation, type Normalisation } from '../model/normalisation.js';
 
-/** Twelve numbers a row, as the localizer gives them: (x, y) in pixels of the view. */
+/** Twelve numbers per slice in the order of the localizer's output: (x, y) in pixels of the view. */
 export interface Targets {
   points: Float32Array;
-  /** 1 where the point is known and lies in the view, else 0. */
+  /** 1 if the point is annotated and lies in the view, else 0. */
   weights: Float32Array;
 }
 
-export class Slices {
+export class SliceDataset {
   readonly size: number;
   readonly normalisation: Normalisation;
   readonly #records: readonly SliceRecord[];
+  readonly #slices: Uint16Array;
   readonly #pixels: Tensor;
 
+  /** @param normalisation of a trained model; by default it is measured on the training slices */
   constructor(
     private readonly device: Device,
     { manifest, slices }: Bank,
-    /** Measured on the training slices unless a trained model brings its own. */
     normalisation?: Normalisation,
   ) {
     this.size = manifest.sliceSize;
     this.#records = manifest.slices;
+    this.#slices = slices;
     this.#pixels = device.tensor(slices, [manifest.slices.length, this.size, this.size]).keep();
-    this.normalisation =
-      normalisation ??
-      measure(
-        slices,
-        this.size * this.size,
-        this.of('train').map(({ row }) => row),
-      );
+    const trainRows = this.of('train').map(({ row }) => row);
+    this.normalisation = normalisation ?? measureNormalisation(slices, this.size * this.size, trainRows);
   }
 
   of(split: Split): readonly SliceRecord[] {
     return this.#records.filter((record) => record.split === split);
   }
 
-  /** Augmented views [N, 1, size, size]; without options the slices as they are. */
+  /** Slices of a side of the split with at least one annotated disc. */
+  annotated(split: Split): readonly SliceRecord[] {
+    return this.of(split).filter(({ centres }) => LEVELS.some((level) => centres[level]));
+  }
+
+  /** Pixels on the host, for `locate`. */
+  letterboxed(records: readonly SliceRecord[]): LetterboxedSlice[] {
+    const pixels = this.size * this.size;
+    return records.map(({ row, toImage }) => ({
+      pixels: this.#slices.subarray(row * pixels, (row + 1) * pixels),
+      toImage,
+    }));
+  }
+
+  /** Normalised views [N, 1, size, size]; without options the slices are not augmented. */
   views(records: readonly SliceRecord[], keys: AugmentKeys, options: AugmentOptions = {}): Tensor {
     const rows = Int32Array.from(records, ({ row }) => row);
     return tidy(() =>
@@ -56,7 +67,7 @@ export class Slices {
     );
   }
 
-  /** Where the discs and the front lie in `views(...)` of the same arguments. */
+  /** The points in the views that `views` makes of the same arguments. */
   targets(records: readonly SliceRecord[], keys: AugmentKeys, options: AugmentOptions = {}): Targets {
     const { size } = this;
     const count = 2 * POINTS * records.length;
@@ -84,11 +95,11 @@ export class Slices {
   }
 }
 
-/** The discs' centres and the front in pixels of the row; crops are canonical, so the front lies on the left. */
+/** The disc centres and the anterior point in pixels of the row. Anterior is left in a letterboxed slice. */
 function pointsOf({ centres, toImage, pixelSpacing }: SliceRecord): (Point | null)[] {
   const [a, , , d] = toImage;
-  const millimetres = Math.hypot(a * pixelSpacing[1], d * pixelSpacing[0]);
+  const mmPerPixel = Math.hypot(a * pixelSpacing[1], d * pixelSpacing[0]);
   const middle = centres['L3/L4'];
-  const front: Point | null = middle && [middle[0] - FRONT_MM / millimetres, middle[1]];
-  return [...LEVELS.map((level) => centres[level]), front];
+  const anterior: Point | null = middle && [middle[0] - ANTERIOR_MM / mmPerPixel, middle[1]];
+  return [...LEVELS.map((level) => centres[level]), anterior];
 }
