@@ -27,8 +27,8 @@ afterAll(async () => {
   await rm(out, { recursive: true });
 });
 
-describe('the bank', () => {
-  test('holds each disc on its slice and the neighbouring ones, with its origin', async () => {
+describe('a bank', () => {
+  test('has each disc on its slice and the neighbouring slices, with its origin', async () => {
     const progress: number[] = [];
     const written = await prepareBank({
       data,
@@ -57,7 +57,7 @@ describe('the bank', () => {
     expect(counted.reduce((a, b) => a + b)).toBe(30);
   });
 
-  test("the pixels are those of the file, and the slice's centres lie where the discs are", async () => {
+  test('has the pixels of the files and the disc centres in each slice', async () => {
     const { manifest, rois, slices } = await readBank(out);
     const record = manifest.rois.find(({ studyId, level }) => studyId === '13' && level === 'L3/L4')!;
     const source = await readDicom(join(data, record.file));
@@ -78,7 +78,7 @@ describe('the bank', () => {
     );
   });
 
-  test('is the same, bit for bit, however many threads cut it', async () => {
+  test('has the same bytes for any number of threads', async () => {
     const other = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
     const manifest = await prepareBank({ data, out: other, roi, sliceSize: 32, threads: 5 });
     expect(manifest.fingerprint).toBe((await readBank(out)).manifest.fingerprint);
@@ -94,7 +94,7 @@ describe('the bank', () => {
     expect(sheet.data.some((value) => value === 255)).toBe(true);
   });
 
-  test('settings that make no sense, and an aborted run', async () => {
+  test('rejects invalid settings and aborts', async () => {
     await expect(prepareBank({ data, out, roi: { size: 1.5 } })).rejects.toMatchObject({ code: 'ERR_ROI' });
     await expect(prepareBank({ data, out, roi: { neighbours: -1 } })).rejects.toMatchObject({
       code: 'ERR_ROI',
@@ -108,7 +108,7 @@ describe('the bank', () => {
   });
 });
 
-describe('a damaged bank is refused', () => {
+describe('readBank rejects a bank with', () => {
   let copy: string;
   const damage = async (change: () => Promise<void>) => {
     copy = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
@@ -126,22 +126,22 @@ describe('a damaged bank is refused', () => {
 
   test.each<[string, string, () => Promise<void>]>([
     ['no manifest', 'ERR_BANK_MISSING', () => unlink(join(copy, 'manifest.json'))],
-    ['half a manifest', 'ERR_BANK_MANIFEST', manifestWith((text) => text.slice(0, 500))],
+    ['a truncated manifest', 'ERR_BANK_MANIFEST', manifestWith((text) => text.slice(0, 500))],
     ['an unknown level', 'ERR_BANK_MANIFEST', manifestWith((text) => text.replace('"L3/L4"', '"L9/L9"'))],
     [
       'a changed grade',
       'ERR_BANK_FINGERPRINT',
       manifestWith((text) => text.replace('"grade":1', '"grade":2')),
     ],
-    ['another size', 'ERR_BANK_SHAPE', manifestWith((text) => text.replace('"size":16', '"size":24'))],
-    ['cut pixels', 'ERR_SAFETENSORS_TRUNCATED', () => truncate(join(copy, 'bank.safetensors'), 5000)],
+    ['another ROI size', 'ERR_BANK_SHAPE', manifestWith((text) => text.replace('"size":16', '"size":24'))],
+    ['truncated pixels', 'ERR_SAFETENSORS_TRUNCATED', () => truncate(join(copy, 'bank.safetensors'), 5000)],
   ])('%s', async (_, code, change) => {
     expect(await damage(change)).toMatchObject({ code, message: expect.stringContaining('spinegrad-bank-') });
   });
 });
 
-describe('bad files cost only the discs that need them', () => {
-  test('each is reported with path, code and message; the others enter the bank', async () => {
+describe('bad files', () => {
+  test('are listed in skipped, and the other discs enter the bank', async () => {
     const broken = await tinyLayout(studies);
     const at = (study: string, instance: number) =>
       join(broken, 'train_images', study, SERIES, `${instance}.dcm`);
@@ -171,8 +171,8 @@ describe('bad files cost only the discs that need them', () => {
     await rm(target, { recursive: true });
   });
 
-  describe('a file that crashes its thread', () => {
-    /** A bank, while threads crash when they come to what `isBad` says. */
+  describe('that crash their worker thread', () => {
+    /** Prepares a bank while every thread that starts to read a file with `isBad` crashes. */
     const prepareWith = async (isBad: (file: string) => boolean) => {
       const { emit } = Worker.prototype;
       const spy = vi.spyOn(Worker.prototype, 'emit').mockImplementation(function (this: Worker, name, value) {
@@ -190,7 +190,7 @@ describe('bad files cost only the discs that need them', () => {
       }
     };
 
-    test('is left out like one that cannot be read', async () => {
+    test('are skipped like unreadable files', async () => {
       const bad = ['12/77/3.dcm', '12/77/1.dcm', '14/77/2.dcm'];
       const manifest = await prepareWith((file) => bad.some((end) => file.endsWith(end)));
       expect(manifest.skipped).toEqual(
@@ -203,12 +203,12 @@ describe('bad files cost only the discs that need them', () => {
       const count = (study: string) => manifest.rois.filter(({ studyId }) => studyId === study).length;
       expect(studies.map(({ studyId }) => count(studyId))).toEqual([15, 5, 15, 0, 15, 15]);
       const { rois } = await readBank(out).then((bank) => bank.manifest);
-      const alone = rois.filter(({ studyId, sliceOffset }) => studyId === '12' && sliceOffset === 0);
+      const annotated = rois.filter(({ studyId, sliceOffset }) => studyId === '12' && sliceOffset === 0);
       const found = manifest.rois.filter(({ studyId }) => studyId === '12');
-      expect(found).toEqual(alone.map((record, i) => ({ ...record, row: found[i]!.row })));
+      expect(found).toEqual(annotated.map((record, i) => ({ ...record, row: found[i]!.row })));
     });
 
-    test('costs its study where leaving it out does not help', async () => {
+    test('cost their study if skipping them does not help', async () => {
       await using pool = new CutPool({ size: 2, timeoutMs: 0 });
       const { studies: found, ...rest } = await readRsna(data, taskOf(DEFAULT_TASK));
       const cut = await pool.cut(found[0]!, { ...rest, roi, sliceSize: 32 });
@@ -227,7 +227,7 @@ describe('bad files cost only the discs that need them', () => {
     });
   });
 
-  test('a folder in which nothing can be used says so', async () => {
+  test('give ERR_BANK_EMPTY with the reasons if no disc remains', async () => {
     const empty = await tinyLayout([{ studyId: '1', images: [] }]);
     const target = join(empty, 'bank');
     await expect(prepareBank({ data: empty, out: target, roi })).rejects.toMatchObject({
@@ -237,7 +237,7 @@ describe('bad files cost only the discs that need them', () => {
     await rm(empty, { recursive: true });
   });
 
-  test('an axial condition has ROIs, but no slices for the localizer', async () => {
+  test('an axial task has ROIs but no slices for the localizer', async () => {
     const images = [1, 2, 3].map((instanceNumber) => ({ instanceNumber, x: 0, axial: true }));
     const axial = await tinyLayout([{ studyId: '1', images }]);
     const csv = join(axial, 'train_label_coordinates.csv');
@@ -252,7 +252,7 @@ describe('bad files cost only the discs that need them', () => {
     await rm(axial, { recursive: true });
   });
 
-  test('a mirrored series comes out with anterior left all the same', async () => {
+  test('a mirrored series has anterior on the left in the bank', async () => {
     const mirrored = await tinyLayout([
       { studyId: '1', images: [1, 2, 3].map((n) => ({ instanceNumber: n, x: 4 * n, mirrored: true })) },
     ]);

@@ -23,22 +23,22 @@ afterAll(() => rm(folder, { recursive: true }));
 describe.skipIf(testData === undefined)('a NIfTI volume', () => {
   const volume = join(testData ?? '', 'lumbar-volume/t2_lumbar.nii.gz');
 
-  test('gives sagittal slices; voxels lie where nibabel says', async () => {
+  test('gives sagittal slices with the voxels and patient coordinates of nibabel', async () => {
     const slices = await readNifti(volume);
     expect(slices).toHaveLength(golden.shape[0]!);
     expect(planeOf(slices[0]!.geometry!)).toBe('sagittal');
     for (const { lps, value } of golden.voxels) {
-      const place = lps as [number, number, number];
-      const slice = slices.find(({ geometry }) => Math.abs(geometry!.position[0] - place[0]) < 0.01)!;
-      const [x, y] = toPixel(slice.geometry!, slice.pixelSpacing!, place);
+      const point = lps as [number, number, number];
+      const slice = slices.find(({ geometry }) => Math.abs(geometry!.position[0] - point[0]) < 0.01)!;
+      const [x, y] = toPixel(slice.geometry!, slice.pixelSpacing!, point);
       expect(Math.abs(x - Math.round(x)) + Math.abs(y - Math.round(y))).toBeLessThan(0.01);
       expect(slice.pixels[Math.round(y) * slice.columns + Math.round(x)]).toBeCloseTo(value, 3);
     }
-    const lateral = slices.map(({ geometry }) => geometry!.position[0]);
-    expect(lateral).toEqual([...lateral].sort((a, b) => a - b));
+    const xs = slices.map(({ geometry }) => geometry!.position[0]);
+    expect(xs).toEqual([...xs].sort((a, b) => a - b));
   });
 
-  test('comes out canonical: the skin of the back on the right, air beside it', async () => {
+  test('is canonical after letterboxSlice: brighter posterior than anterior', async () => {
     const { pixels } = letterboxSlice(canalSlice(await readNifti(volume)), 96);
     const mean = (from: number, to: number) => {
       const columns = pixels.filter((_, i) => i % 96 >= from && i % 96 < to);
@@ -47,23 +47,23 @@ describe.skipIf(testData === undefined)('a NIfTI volume', () => {
     expect(mean(60, 72)).toBeGreaterThan(mean(0, 12));
   });
 
-  test('uncompressed it is the same; cut, it is an error', async () => {
+  test('is the same without compression, and ERR_NIFTI if truncated', async () => {
     const raw = gunzipSync(await readFile(volume));
     await writeFile(join(folder, 'raw.nii'), raw);
     const [a, b] = [await readNifti(volume), await readNifti(join(folder, 'raw.nii'))];
     expect(b[19]!.pixels).toEqual(a[19]!.pixels);
-    await writeFile(join(folder, 'cut.nii'), raw.subarray(0, 10_000));
-    await expect(readNifti(join(folder, 'cut.nii'))).rejects.toMatchObject({
+    await writeFile(join(folder, 'truncated.nii'), raw.subarray(0, 10_000));
+    await expect(readNifti(join(folder, 'truncated.nii'))).rejects.toMatchObject({
       code: 'ERR_NIFTI',
       message: expect.stringContaining('truncated'),
     });
-    await writeFile(join(folder, 'cut.nii.gz'), (await readFile(volume)).subarray(0, 10_000));
-    await expect(readNifti(join(folder, 'cut.nii.gz'))).rejects.toMatchObject({ code: 'ERR_NIFTI' });
+    await writeFile(join(folder, 'truncated.nii.gz'), (await readFile(volume)).subarray(0, 10_000));
+    await expect(readNifti(join(folder, 'truncated.nii.gz'))).rejects.toMatchObject({ code: 'ERR_NIFTI' });
   });
 });
 
-test('what is not NIfTI or not there', async () => {
-  await writeFile(join(folder, 'text.nii'), 'no volume');
+test('readNifti throws ERR_NIFTI for other files and ERR_FILE_NOT_FOUND', async () => {
+  await writeFile(join(folder, 'text.nii'), 'not NIfTI');
   await expect(readNifti(join(folder, 'text.nii'))).rejects.toMatchObject({ code: 'ERR_NIFTI' });
   await expect(readNifti(join(folder, 'none.nii'))).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
 });
@@ -75,7 +75,7 @@ describe('a PNG slice', () => {
     return path;
   };
 
-  test('grey, with and without alpha, 8 and 16 bits', async () => {
+  test('can be grey with 8 or 16 bits, with or without alpha', async () => {
     const grey = await write({
       width: 2,
       height: 1,
@@ -94,7 +94,7 @@ describe('a PNG slice', () => {
     expect((await readPng(alpha, null)).pixels).toEqual(new Float32Array([9]));
   });
 
-  test('colours become luminance', async () => {
+  test('in colour is converted to luminance', async () => {
     const data = new Uint8Array([100, 100, 100, 255, 255, 0, 0, 255]);
     const colour = await write({ width: 2, height: 1, channels: 4, depth: 8, data });
     const { pixels } = await readPng(colour, null);
@@ -102,8 +102,8 @@ describe('a PNG slice', () => {
     expect(pixels[1]).toBeCloseTo(76.245);
   });
 
-  test('what is not a PNG or not there', async () => {
-    await writeFile(join(folder, 'text.png'), 'no picture');
+  test('throws ERR_PNG for other files and ERR_FILE_NOT_FOUND', async () => {
+    await writeFile(join(folder, 'text.png'), 'not PNG');
     await expect(readPng(join(folder, 'text.png'), null)).rejects.toMatchObject({ code: 'ERR_PNG' });
     await expect(readPng(join(folder, 'none.png'), null)).rejects.toMatchObject({
       code: 'ERR_FILE_NOT_FOUND',
@@ -111,41 +111,41 @@ describe('a PNG slice', () => {
   });
 });
 
-describe.skipIf(testData === undefined)('the SPIDER slices', () => {
-  test.each(SPIDER_MIDDLE_SLICES)('%s: disc centres go down the spine', async (name) => {
+describe.skipIf(testData === undefined)('SPIDER slices', () => {
+  test.each(SPIDER_MIDDLE_SLICES)('%s: disc centres are ordered from superior to inferior', async (name) => {
     const { slice, centres } = await readSpider(testData!, name);
-    const places = [...centres.values()];
-    expect(places.length).toBeGreaterThanOrEqual(3);
-    for (const [i, [x, y]] of places.entries()) {
-      expect(x > 0 && x < slice.columns && y > (places[i - 1]?.[1] ?? 0)).toBe(true);
+    const points = [...centres.values()];
+    expect(points.length).toBeGreaterThanOrEqual(3);
+    for (const [i, [x, y]] of points.entries()) {
+      expect(x > 0 && x < slice.columns && y > (points[i - 1]?.[1] ?? 0)).toBe(true);
     }
   });
 });
 
-describe.skipIf(testData === undefined)('what predict is given', () => {
+describe.skipIf(testData === undefined)('readInput', () => {
   const read = (name: string, spacing: [number, number] | null = null) =>
     readInput(join(testData!, name), spacing);
 
-  test('a DICOM file, a folder, a volume, a picture', async () => {
-    const one = await read('spine-dicom/2022-03-08-RicSmi.dcm');
-    expect(one.slices).toMatchObject([{ rows: 256, columns: 256, pixelSpacing: [1.328125, 1.328125] }]);
+  test('reads a DICOM file, a folder, a NIfTI volume and a PNG image', async () => {
+    const file = await read('spine-dicom/2022-03-08-RicSmi.dcm');
+    expect(file.slices).toMatchObject([{ rows: 256, columns: 256, pixelSpacing: [1.328125, 1.328125] }]);
     expect((await read('spine-dicom')).slices.length).toBeGreaterThan(0);
     expect((await read('lumbar-volume/t2_lumbar.nii.gz')).slices).toHaveLength(38);
     expect((await read('spider-slices/images/10009_11.png', [0.7, 0.7])).slices).toHaveLength(1);
   });
 
-  test('of several studies one is taken, and the others are named', async () => {
+  test('uses one of several studies and lists the others in skipped', async () => {
     const { slices, skipped } = await read('spine-dicom');
     expect(slices[0]!.path).toContain('RicSmi');
     expect(skipped).toMatchObject([{ code: 'ERR_STUDY_EXTRA', path: expect.stringContaining('ISO_IR13') }]);
   });
 
-  test('a file without an image says what it is', async () => {
+  test('rejects files that are not DICOM or have no image', async () => {
     await expect(read('dicom-odd/README.txt')).rejects.toMatchObject({ code: 'ERR_DICOM_NOT_DICOM' });
     await expect(read('dicom-odd/reportsi.dcm')).rejects.toMatchObject({ code: 'ERR_DICOM_NO_PIXELS' });
   });
 
-  test('an axial file, a picture without spacing and a folder without images are refused', async () => {
+  test('rejects an axial file, a PNG without spacing and a folder without images', async () => {
     await expect(read('spine-dicom/GH1339.dcm')).rejects.toMatchObject({ code: 'ERR_SERIES_NOT_FOUND' });
     await expect(read('spider-slices/images/10009_11.png')).rejects.toMatchObject({
       code: 'ERR_PIXEL_SPACING',

@@ -1,4 +1,4 @@
-/** Tiny studies in the RSNA layout for tests: real DICOM files whose pixels tell where they lie. */
+/** Tiny studies in the RSNA layout. The pixels of the DICOM files encode their position. */
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export const COLUMNS = 40;
 
 interface TinyImage {
   instanceNumber: number;
-  /** Place along the slice axis, mm to the patient's left. */
+  /** Position along the slice axis, mm to the patient's left. */
   x: number;
   /** Anterior on the right instead of the left. */
   mirrored?: boolean;
@@ -20,7 +20,7 @@ interface TinyImage {
   spacing?: [number, number];
 }
 
-/** A DICOM file, explicit little endian, 16 bit; values grow to the back and to the feet. */
+/** A DICOM file, Explicit VR Little Endian, 16 bits. Pixel values increase to posterior and to inferior. */
 export function tinyDicom({ instanceNumber, x, mirrored, axial, spacing = [0.5, 0.5] }: TinyImage): Buffer {
   const pixels = new Uint16Array(ROWS * COLUMNS);
   for (let i = 0; i < pixels.length; i++) {
@@ -58,7 +58,7 @@ export function tinyDicom({ instanceNumber, x, mirrored, axial, spacing = [0.5, 
 
 export interface TinyStudy {
   studyId: string;
-  /** Labels by level index; default: the labels of the task's grades in turn. */
+  /** Labels by level index; default: the labels of the grades of the task in turn. */
   labels?: Record<number, string>;
   images?: TinyImage[];
 }
@@ -68,7 +68,7 @@ export const SERIES = '77';
 /** Disc centres of every tiny study. */
 export const centreOf = (level: number) => [20 + level / 4, 6 + 9 * level] as const;
 
-/** Makes a folder; change its files and CSVs afterwards to break it. */
+/** Writes a valid data folder. Tests then damage its files. */
 export async function tinyLayout(
   studies: readonly TinyStudy[],
   task: Task = SPINAL_CANAL_STENOSIS,

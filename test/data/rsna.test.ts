@@ -24,8 +24,8 @@ async function edit(folder: string, file: string, change: (text: string) => stri
   await writeFile(path, change(await readFile(path, 'utf8')));
 }
 
-describe('the RSNA layout', () => {
-  test('a sound folder: studies by id, discs by level, nothing skipped', async () => {
+describe('readRsna', () => {
+  test('returns studies sorted by id and discs by level', async () => {
     const folder = await make([{ studyId: '100' }, { studyId: '20' }]);
     const data = await readRsna(folder);
     expect(data.skipped).toEqual([]);
@@ -43,7 +43,7 @@ describe('the RSNA layout', () => {
     });
   });
 
-  test('other conditions are read from their own rows', async () => {
+  test('reads only the rows of the task', async () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Left Neural Foraminal Narrowing,L3/L4,5,6\n`);
     const data = await readRsna(folder, 'rsna/left_neural_foraminal_narrowing');
@@ -51,13 +51,13 @@ describe('the RSNA layout', () => {
     expect(codes(data).every((code) => code === 'ERR_COORDINATE_MISSING')).toBe(true);
   });
 
-  test("the phantom's marker", async () => {
+  test('returns synthetic = true if phantom.json exists', async () => {
     const folder = await make([{ studyId: '1' }]);
     await writeFile(join(folder, 'phantom.json'), '{"synthetic": true}');
     expect((await readRsna(folder)).synthetic).toBe(true);
   });
 
-  test('a folder without the layout names what is missing', async () => {
+  test('throws ERR_DATA_LAYOUT that names the missing file', async () => {
     const folder = await make([{ studyId: '1' }]);
     await rm(join(folder, 'train.csv'));
     await expect(readRsna(folder)).rejects.toMatchObject({
@@ -81,7 +81,7 @@ describe('the RSNA layout', () => {
     },
   );
 
-  test('a CSV that cannot be parsed', async () => {
+  test('throws ERR_CSV for a line that cannot be parsed', async () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, COORDINATES), '1,2,3\n');
     await expect(readRsna(folder)).rejects.toMatchObject({ code: 'ERR_CSV' });
@@ -101,15 +101,15 @@ describe('the RSNA layout', () => {
   test.each<[string, string, string]>([
     ['a missing coordinate', '', 'ERR_COORDINATE_MISSING'],
     [
-      'a coordinate that is no number',
+      'a coordinate that is not a number',
       `1,${SERIES},2,Spinal Canal Stenosis,L2/L3,left,9`,
       'ERR_COORDINATE_INVALID',
     ],
     ['an empty instance number', `1,${SERIES},,Spinal Canal Stenosis,L2/L3,7,9`, 'ERR_COORDINATE_INVALID'],
     ['an unknown level', `1,${SERIES},2,Spinal Canal Stenosis,L6/S1,7,9`, 'ERR_LEVEL_UNKNOWN'],
     ['an unknown condition', `1,${SERIES},2,Scoliosis,L2/L3,7,9`, 'ERR_CONDITION_UNKNOWN'],
-    ['a series that is not there', '1,555,2,Spinal Canal Stenosis,L2/L3,7,9', 'ERR_SERIES_MISSING'],
-  ])('%s costs its disc only', async (_, row, code) => {
+    ['a missing series folder', '1,555,2,Spinal Canal Stenosis,L2/L3,7,9', 'ERR_SERIES_MISSING'],
+  ])('%s removes only its disc', async (_, row, code) => {
     const folder = await make([{ studyId: '1' }]);
     await edit(folder, COORDINATES, (text) => text.replace(/^.*L2\/L3.*\n/m, row && `${row}\n`));
     const data = await readRsna(folder);
@@ -117,7 +117,7 @@ describe('the RSNA layout', () => {
     expect(data.studies[0]!.discs.map(({ level }) => level)).toEqual(['L1/L2', 'L3/L4', 'L4/L5', 'L5/S1']);
   });
 
-  test('of duplicate rows the first counts', async () => {
+  test('uses the first of duplicate rows', async () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Spinal Canal Stenosis,L1/L2,0,0\n`);
     await edit(folder, 'train.csv', (text) => text + text.split('\n')[1]!.replace('Normal/Mild', 'Severe'));
@@ -127,7 +127,7 @@ describe('the RSNA layout', () => {
     expect(data.studies[0]!.discs[0]).toMatchObject({ x: 20, y: 6, grade: 0 });
   });
 
-  test('a study without labels stays, ungraded; one without coordinates or folder goes', async () => {
+  test('keeps a study without labels and skips one without coordinates or folder', async () => {
     const folder = await make([{ studyId: '1' }, { studyId: '2' }, { studyId: '3' }]);
     await edit(folder, 'train.csv', (text) => text.replace(/^1,.*\n/m, ''));
     await edit(folder, COORDINATES, (text) => text.replaceAll(/^2,.*\n/gm, ''));
@@ -140,7 +140,7 @@ describe('the RSNA layout', () => {
     );
   });
 
-  test('a study folder that no CSV names is reported', async () => {
+  test('reports a study folder that no CSV file lists', async () => {
     const folder = await make([{ studyId: '1' }]);
     await mkdir(join(folder, 'train_images/7'));
     expect((await readRsna(folder)).skipped).toMatchObject([
@@ -148,7 +148,7 @@ describe('the RSNA layout', () => {
     ]);
   });
 
-  test('several series of one kind: the annotated one is used, the other is reported', async () => {
+  test('uses the annotated one of several series and reports the other', async () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, 'train_series_descriptions.csv'), '1,88,Sagittal T2/STIR\n1,99,Axial T2\n');
     await mkdir(join(folder, 'train_images/1/88'));

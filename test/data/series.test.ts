@@ -12,18 +12,18 @@ const axial: SlicePlace = {
 };
 const instances = (slices: readonly SlicePlace[]) => slices.map((slice) => slice.instanceNumber);
 
-describe('the order of slices', () => {
-  test('comes from their positions, not from instance numbers', () => {
+describe('slices', () => {
+  test('are sorted by position, not by instance number', () => {
     expect(instances(sortSeries([at(8, 1), at(-4, 2), at(4, 3), at(0, 4)]))).toEqual([2, 4, 3, 1]);
   });
 
-  test('falls back on instance numbers without geometry', () => {
+  test('are sorted by instance number without geometry', () => {
     const slices = [3, 1, 2].map((instanceNumber) => ({ instanceNumber, geometry: null }));
     expect(instances(sortSeries(slices))).toEqual([1, 2, 3]);
     expect(neighbours(slices, slices[0]!, 1).map(({ offset }) => offset)).toEqual([-1, 0]);
   });
 
-  test('neighbours are the nearest other positions of parallel slices', () => {
+  test('have the nearest other positions of parallel slices as neighbours', () => {
     const centre = at(0, 5);
     const slices = [at(4, 1), at(0.01, 2), centre, axial, at(-4, 7), at(4, 8), at(-8, 9), at(8, 3)];
     const found = neighbours(slices, centre, 1);
@@ -36,7 +36,7 @@ describe('the order of slices', () => {
     expect(neighbours(slices, centre, 9).map(({ offset }) => offset)).toEqual([-2, -1, 0, 1, 2]);
   });
 
-  test('the canal slice is the middle one; an empty series is an error', () => {
+  test('have the middle one as canal slice; an empty series throws', () => {
     expect(canalSlice(Array.from({ length: 17 }, (_, i) => i + 1))).toBe(9);
     expect(() => canalSlice([])).toThrow(expect.objectContaining({ code: 'ERR_SERIES_EMPTY' }));
   });

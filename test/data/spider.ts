@@ -1,7 +1,7 @@
 /**
- * Disc centres of the SPIDER slices from their vertebra masks: the centre of a vertebral body is where its mask
- * is thickest (processes and pedicles are thin), a disc's centre lies half-way between two neighbouring bodies.
- * The slices are stored upside down (sacrum at the top); what is returned is turned to superior up.
+ * Disc centres of the SPIDER slices, from their vertebra masks. The centre of a vertebral body is the thickest part of
+ * its mask, because processes and pedicles are thin. The centre of a disc is the midpoint of two neighbouring bodies.
+ * The slices are stored upside down, with the sacrum at the top; the results are flipped to superior up.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,12 +16,12 @@ export interface SpiderSlice {
   centres: Map<Level, Point>;
 }
 
-/** The slices near the middle, on which the centres were checked by eye. */
+/** The slices near the midline. Their centres were checked visually. */
 export const SPIDER_MIDDLE_SLICES = [
   ...['10008_12', '10009_4', '10009_7', '10009_11', '10016_12', '10019_9', '10019_10', '10025_11', '10030_2'],
 ].map((name) => `${name}.png`);
 
-/** The masks' colours (r, g, b), from L5 upwards. */
+/** Mask colours (RGB). */
 const VERTEBRAE = { L5: 'ff0000', L4: '00ff00', L3: '0000ff', L2: 'ffff00', L1: 'ff00ff' };
 
 const DISCS: [Level, keyof typeof VERTEBRAE, keyof typeof VERTEBRAE][] = [
@@ -31,13 +31,13 @@ const DISCS: [Level, keyof typeof VERTEBRAE, keyof typeof VERTEBRAE][] = [
   ['L4/L5', 'L4', 'L5'],
 ];
 
-/** Half the least thickness of a body in pixels: thinner masks show a process, or a slice beside the bodies. */
-const LEAST_DEPTH = 8;
+/** Minimum half thickness of a body in pixels. Thinner masks show a process, or a slice lateral of the bodies. */
+const MIN_DEPTH = 8;
 
 /**
- * @param testData the folder that SPINEGRAD_TEST_DATA names
+ * @param testData value of SPINEGRAD_TEST_DATA
  * @param name such as `10009_11.png`
- * @param spacing assumed, in mm: the files have none
+ * @param spacing assumed pixel spacing in mm; the files have none
  */
 export async function readSpider(testData: string, name: string, spacing = 0.7): Promise<SpiderSlice> {
   const slice = await readPng(join(testData, 'spider-slices/images', name), [spacing, spacing]);
@@ -48,7 +48,7 @@ export async function readSpider(testData: string, name: string, spacing = 0.7):
   const colours = Array.from({ length: width * height }, (_, i) => colour(i));
   const body = (name: keyof typeof VERTEBRAE) =>
     thickest(
-      colours.map((each) => each === VERTEBRAE[name]),
+      colours.map((value) => value === VERTEBRAE[name]),
       width,
     );
   const centres = new Map<Level, Point>();
@@ -63,7 +63,7 @@ export async function readSpider(testData: string, name: string, spacing = 0.7):
   return { slice: { ...slice, pixels: upright }, centres };
 }
 
-/** Mean place of the pixels whose distance to the outside is at least 0.7 of the greatest. */
+/** Mean position of the pixels whose distance to the outside is at least 0.7 of the maximum. */
 function thickest(inside: boolean[], width: number): Point | null {
   // City-block distance to the outside in two passes.
   const depth = inside.map((is) => (is ? Number.POSITIVE_INFINITY : 0));
@@ -72,9 +72,9 @@ function thickest(inside: boolean[], width: number): Point | null {
   };
   for (let i = 0; i < depth.length; i++) relax(i, i - 1, i - width);
   for (let i = depth.length - 1; i >= 0; i--) relax(i, i + 1, i + width);
-  const greatest = depth.reduce((a, b) => Math.max(a, b), 0);
-  if (greatest < LEAST_DEPTH) return null;
-  const core = depth.flatMap((d, i) => (d >= 0.7 * greatest ? [i] : []));
+  const maximum = depth.reduce((a, b) => Math.max(a, b), 0);
+  if (maximum < MIN_DEPTH) return null;
+  const core = depth.flatMap((d, i) => (d >= 0.7 * maximum ? [i] : []));
   const mean = (f: (i: number) => number) => core.reduce((sum, i) => sum + f(i), 0) / core.length;
   return [mean((i) => i % width), mean((i) => Math.floor(i / width))];
 }

@@ -15,32 +15,32 @@ const specs = fc.oneof(
     .map(([seed, folds, n]) => ({ ...DEFAULT_SPLIT, seed, folds, fold: n % folds })),
 );
 
-describe('the patient split', () => {
-  test('a study stands on one side, whatever other studies there are and in whatever order', () => {
+describe('splitOf', () => {
+  test('does not depend on other studies and their order', () => {
     fc.assert(
       fc.property(studyIds, studyIds, specs, (first, added, spec) => {
-        const sides = new Map<string, Set<string>>();
+        const splits = new Map<string, Set<string>>();
         for (const id of [...first, ...added.reverse(), ...first]) {
-          sides.set(id, (sides.get(id) ?? new Set()).add(splitOf(id, spec)));
+          splits.set(id, (splits.get(id) ?? new Set()).add(splitOf(id, spec)));
         }
-        expect([...sides.values()].every((side) => side.size === 1)).toBe(true);
+        expect([...splits.values()].every((found) => found.size === 1)).toBe(true);
       }),
     );
   });
 
-  test('over the folds, a study is in the test side once and in the validation side once', () => {
+  test('puts a study into the test set of one fold and the validation set of one fold', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[0-9]{4,12}$/), fc.integer({ min: 3, max: 10 }), (id, folds) => {
-        const sides = Array.from({ length: folds }, (_, fold) =>
+        const splits = Array.from({ length: folds }, (_, fold) =>
           splitOf(id, { ...DEFAULT_SPLIT, folds, fold }),
         );
-        expect(sides.filter((side) => side === 'test')).toHaveLength(1);
-        expect(sides.filter((side) => side === 'validation')).toHaveLength(1);
+        expect(splits.filter((split) => split === 'test')).toHaveLength(1);
+        expect(splits.filter((split) => split === 'validation')).toHaveLength(1);
       }),
     );
   });
 
-  test('the sides have the sizes asked for', () => {
+  test('gives sets with the requested fractions', () => {
     const counts = { train: 0, validation: 0, test: 0 };
     for (let id = 0; id < 20_000; id++) counts[splitOf(String(id), DEFAULT_SPLIT)]++;
     expect(counts.train / 20_000).toBeCloseTo(0.7, 1);
@@ -54,7 +54,7 @@ describe('the patient split', () => {
     { folds: 2, fold: 0 },
     { folds: 5, fold: 5 },
     { folds: 5, fold: null },
-  ])('%o is refused', (change) => {
+  ])('checkSplit rejects %o', (change) => {
     expect(() => checkSplit({ ...DEFAULT_SPLIT, ...change })).toThrow(
       expect.objectContaining({ code: 'ERR_SPLIT' }),
     );
