@@ -48,7 +48,7 @@ for (const [kernel, total] of [...kernels].sort(([a], [b]) => (a < b ? -1 : 1)))
     const requests = total.requests[i];
     if (requests === 0) continue;
     const [memory, unit] = i < GLOBAL_KINDS ? ['global', 'sectors'] : ['shared', 'passes'];
-    const units = `${per(total.units[i], requests)} ${unit} each (${per(total.least[i], requests)})`;
+    const units = `${per(total.units[i], requests)} ${unit} each (${per(total.minimum[i], requests)})`;
     console.log(`  ${`${memory} ${kind}`.padEnd(16)} ${String(requests).padStart(10)}   ${units}`);
   }
   const otherCounts = ['mma', 'shuffles', 'votes', 'warpSyncs', 'barriers'].filter((name) => total[name] > 0);

@@ -1,7 +1,6 @@
-// Accesses to memory that pass no ordinary load or store: cp.async, and vectors.
-//
-// A cp.async writes poison where it will write, and the data only when its thread waits for its group: who forgets to
-// wait reads NaN, and who overwrites what others still read shows it at once, on hardware by luck alone.
+// cp.async and vector accesses. A cp.async writes poison (NaN) to its target when it is issued, and the data only when
+// its thread waits for its group. A missing wait therefore reads NaN, and a copy over data that other threads still
+// read shows at once.
 #include <algorithm>
 
 #include "simulator/block.h"
@@ -14,14 +13,14 @@ namespace {
 
 using checker::Access;
 
-void needAligned(const char* what, const void* address, size_t bytes, Site site) {
+void requireAligned(const char* what, const void* address, size_t bytes, Site site) {
   if ((reinterpret_cast<uintptr_t>(address) & (bytes - 1)) == 0) return;
   report(format("misaligned: %s of %zu bytes at %p, at %s; %s", what, bytes, address, format(site).c_str(),
                 block->where().c_str()));
   block->abandon();
 }
 
-/// By moves of a fixed size, never by a call of memcpy: the checker takes those for the kernel's.
+/// Copies with moves of a fixed size. The checker would attribute a call of memcpy to the kernel.
 inline void move(void* to, const void* from, size_t bytes) {
   switch (bytes) {
     case 2:
@@ -43,8 +42,8 @@ alignas(16) constexpr uint32_t poison[4] = {~0u, ~0u, ~0u, ~0u}, zeros[4] = {};
 }  // namespace
 
 void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Site site) {
-  needAligned("cp.async to shared memory", shared, bytes, site);
-  if (valid) needAligned("cp.async from global memory", global, bytes, site);
+  requireAligned("cp.async to shared memory", shared, bytes, site);
+  if (valid) requireAligned("cp.async from global memory", global, bytes, site);
   if (!block->sharedMemory().contains(shared)) {
     report(format("cp.async to %p, which is not in shared memory, at %s; %s", shared, format(site).c_str(),
                   block->where().c_str()));
@@ -55,7 +54,7 @@ void copyAsync(void* shared, const void* global, unsigned bytes, bool valid, Sit
     checker::accessOf(block->lane(), Access::read, global, bytes, location);
     counters::access(counters::globalCopy, block->lane(), global, bytes, location);
   }
-  checker::awaited(shared, bytes, location);
+  checker::copyIssued(shared, bytes, location);
   counters::access(counters::sharedCopy, block->lane(), shared, bytes, location);
   move(shared, poison, bytes);
   AsyncCopies& async = block->async();
@@ -77,20 +76,20 @@ void waitGroup(int groups, Site) {
   for (size_t i = 0; i < copies; ++i) {
     const AsyncCopy& copy = async.copies[i];
     move(copy.to, copy.valid ? copy.from : zeros, copy.bytes);
-    checker::landed(copy.to, copy.bytes, checker::at(copy.site));
+    checker::copyCompleted(copy.to, copy.bytes, checker::at(copy.site));
   }
   async.copies.erase(async.copies.begin(), async.copies.begin() + static_cast<ptrdiff_t>(copies));
   async.groups.erase(async.groups.begin(), async.groups.begin() + landing);
 }
 
 void loadVector(void* to, const void* from, size_t bytes, Site site) {
-  needAligned("vector load", from, bytes, site);
+  requireAligned("vector load", from, bytes, site);
   checker::access(Access::read, from, bytes, checker::at(site));
   move(to, from, bytes);
 }
 
 void storeVector(void* to, const void* from, size_t bytes, Site site) {
-  needAligned("vector store", to, bytes, site);
+  requireAligned("vector store", to, bytes, site);
   checker::access(Access::write, to, bytes, checker::at(site));
   move(to, from, bytes);
 }

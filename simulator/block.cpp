@@ -24,19 +24,19 @@ CUresult Block::run(const Grid& grid, Index index) {
   randomState_ = settings().seed ^ ((uint64_t{index.z} << 40) + (uint64_t{index.y} << 20) + index.x);
   counters::startBlock();
   checker::startBlock(sharedMemory_.begin(), SharedMemory::capacity);
-  sharedMemory_.start(grid.dynamicShared, grid.hasAskedForShared);
+  sharedMemory_.start(grid.dynamicShared, grid.optedInShared);
 
-  warpsThatCanRun_ = 0;
+  runnableWarps_ = 0;
   Index thread{0, 0, 0};
   for (unsigned i = 0; i < threads_; ++i) {
     Warp& warp = warps_[i / 32];
     const unsigned lane = i % 32;
     if (lane == 0) {
-      warp.lanes = warp.canRun = threads_ - i >= 32 ? allLanes : (1u << (threads_ - i)) - 1;
+      warp.lanes = warp.runnable = threads_ - i >= 32 ? allLanes : (1u << (threads_ - i)) - 1;
       warp.atBarrier = warp.returned = 0;
-      warp.whole = {warp.lanes, 0, nullptr};
-      warp.parts.clear();
-      warpsThatCanRun_ |= 1u << (i / 32);
+      warp.fullMask = {warp.lanes, 0, nullptr};
+      warp.partialMasks.clear();
+      runnableWarps_ |= 1u << (i / 32);
     }
     warp.stack[lane] = stacks_.fresh(static_cast<int>(i), enter);
     warp.index[lane] = thread;
@@ -48,16 +48,16 @@ CUresult Block::run(const Grid& grid, Index index) {
   }
 
   warp_ = &warps_[0];
-  chooseNext();
-  runs_ = true;
+  selectNext();
+  isRunning_ = true;
   spinegradSwitchStack(&hostStack_, warp_->stack[lane_]);
-  runs_ = false;
-  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) counters::together(static_cast<int>(i));
+  isRunning_ = false;
+  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) counters::converged(static_cast<int>(i));
   if (checker::report() && result_ == CUDA_SUCCESS) result_ = CUDA_ERROR_LAUNCH_FAILED;
 
   if (result_ == CUDA_SUCCESS) {
     if (const std::string damage = sharedMemory_.damage(); !damage.empty()) {
-      report(format("write outside of shared memory: %s; kernel `%s`, block %s", damage.c_str(), grid.kernel.name,
+      report(format("write outside shared memory: %s; kernel `%s`, block %s", damage.c_str(), grid.kernel.name,
                     format(index).c_str()));
       result_ = CUDA_ERROR_ILLEGAL_ADDRESS;
     }
@@ -69,32 +69,32 @@ void Block::enter() {
   block->grid_->kernel.call(block->grid_->arguments);
   block->warp_->returned |= 1u << block->lane_;
   ++block->returned_;
-  block->handOver();
+  block->yield();
 }
 
-/// Leaves the fiber that runs, which waits or has returned.
-inline void Block::handOver() {
+/// Switches away from the current fiber, which waits or has returned.
+inline void Block::yield() {
   void** const from = &warp_->stack[lane_];
-  if (chooseNext()) {
+  if (selectNext()) {
     void* const to = warp_->stack[lane_];
     if (from != &warp_->stack[lane_]) spinegradSwitchStack(from, to);
   } else if (returned_ == threads_) {
     spinegradSwitchStack(from, hostStack_);
   } else {
-    reportStandstill();
+    reportDeadlock();
   }
 }
 
-/// The fiber that runs could go on; where the order is random another may come first.
-inline void Block::mayHandOver() {
+/// Switches to another fiber in random order, although the current one could continue.
+inline void Block::maybeYield() {
   if (order_ != Settings::Order::random) return;
-  warp_->canRun |= 1u << lane_;
-  warpsThatCanRun_ |= 1u << (warp_ - warps_.data());
-  handOver();
+  warp_->runnable |= 1u << lane_;
+  runnableWarps_ |= 1u << (warp_ - warps_.data());
+  yield();
 }
 
 namespace {
-/// The set bit that comes first: the lowest, the highest, or a random one.
+/// Selects a set bit: the lowest, the highest, or a random one.
 inline int pick(uint32_t bits, Settings::Order order, uint64_t random) {
   if (order == Settings::Order::forward) return __builtin_ctz(bits);
   if (order == Settings::Order::reverse) return 31 - __builtin_clz(bits);
@@ -104,21 +104,21 @@ inline int pick(uint32_t bits, Settings::Order order, uint64_t random) {
 }
 }  // namespace
 
-/// Makes another fiber the one that runs. A warp goes on as long as one of its lanes can, as that is the fastest;
-/// unless the order is random.
-inline bool Block::chooseNext() {
+/// Selects the next fiber. Unless the order is random, a warp continues as long as one of its lanes can, which is
+/// fastest.
+inline bool Block::selectNext() {
   const bool isRandom = order_ == Settings::Order::random;
-  if (isRandom || !warp_->canRun) {
-    if (!warpsThatCanRun_) return false;
-    warp_ = &warps_[static_cast<size_t>(pick(warpsThatCanRun_, order_, isRandom ? random() : 0))];
+  if (isRandom || !warp_->runnable) {
+    if (!runnableWarps_) return false;
+    warp_ = &warps_[static_cast<size_t>(pick(runnableWarps_, order_, isRandom ? random() : 0))];
   }
-  lane_ = pick(warp_->canRun, order_, isRandom ? random() : 0);
-  warp_->canRun &= ~(1u << lane_);
-  if (warp_->canRun) {
-    const char* const soon = static_cast<const char*>(warp_->stack[pick(warp_->canRun, order_, 0)]);
+  lane_ = pick(warp_->runnable, order_, isRandom ? random() : 0);
+  warp_->runnable &= ~(1u << lane_);
+  if (warp_->runnable) {
+    const char* const soon = static_cast<const char*>(warp_->stack[pick(warp_->runnable, order_, 0)]);
     for (int line = 0; line < 4; ++line) __builtin_prefetch(soon + 64 * line);
   } else {
-    warpsThatCanRun_ &= ~(1u << (warp_ - warps_.data()));
+    runnableWarps_ &= ~(1u << (warp_ - warps_.data()));
   }
   threadIdx = warp_->index[lane_];
   return true;
@@ -131,49 +131,49 @@ uint64_t Block::random() {  // SplitMix64
   return z ^ (z >> 31);
 }
 
-// What is rare stands in functions of its own: the frame of meet() lies on each fiber's stack while it waits, and the
+// Rare cases are separate functions: the frame of joinCollective() stays on the stack of each waiting fiber, and the
 // stacks of a warp should fit into the cache.
-void Block::meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site) {
+void Block::joinCollective(const Collective& collective, void* operand, uint32_t lanes, Site site) {
   Warp& warp = *warp_;
   const uint32_t mine = 1u << lane_;
   warp.site[lane_] = site;
   warp.operands[lane_] = operand;
-  if (lanes == allLanes) lanes = warp.lanes;  // the mask that everyone writes, also where the last warp is not full
-  Gathering& gathering = lanes == warp.lanes ? warp.whole : gatheringOf(meeting, lanes);
-  if (gathering.arrived && gathering.meeting != &meeting) rejectMeeting(meeting, *gathering.meeting);
-  gathering.meeting = &meeting;
-  gathering.arrived |= mine;
-  if (gathering.arrived != lanes) {
-    handOver();
+  if (lanes == allLanes) lanes = warp.lanes;  // the full mask is also used in an incomplete warp
+  PendingCollective& pending = lanes == warp.lanes ? warp.fullMask : pendingFor(collective, lanes);
+  if (pending.arrived && pending.collective != &collective) rejectCollective(collective, *pending.collective);
+  pending.collective = &collective;
+  pending.arrived |= mine;
+  if (pending.arrived != lanes) {
+    yield();
     return;
   }
-  gathering.arrived = 0;
-  counters::met(meeting, operand);
-  if (lanes == warp.lanes) counters::together(static_cast<int>(warp_ - warps_.data()));
-  meeting.run(warp.operands, lanes, site);
-  if (&meeting == &syncWarp) checker::syncLanes(static_cast<int>(warp_ - warps_.data()), lanes);
-  warp.canRun |= lanes & ~mine;
-  if (warp.canRun) warpsThatCanRun_ |= 1u << (warp_ - warps_.data());
-  mayHandOver();
+  pending.arrived = 0;
+  counters::countCollective(collective, operand);
+  if (lanes == warp.lanes) counters::converged(static_cast<int>(warp_ - warps_.data()));
+  collective.run(warp.operands, lanes, site);
+  if (&collective == &syncWarp) checker::syncLanes(static_cast<int>(warp_ - warps_.data()), lanes);
+  warp.runnable |= lanes & ~mine;
+  if (warp.runnable) runnableWarps_ |= 1u << (warp_ - warps_.data());
+  maybeYield();
 }
 
-Gathering& Block::gatheringOf(const Meeting& meeting, uint32_t lanes) {
+PendingCollective& Block::pendingFor(const Collective& collective, uint32_t lanes) {
   Warp& warp = *warp_;
   const bool isMine = lanes >> lane_ & 1;
   if (!isMine || lanes & ~warp.lanes) {
-    report(format("%s with lanes %08x, %s, at %s; %s", meeting.name, lanes,
-                  isMine ? "of which some do not exist" : "without the lane that calls it",
+    report(format("%s with mask %08x, %s, at %s; %s", collective.name, lanes,
+                  isMine ? "some of which do not exist" : "which does not include the calling lane",
                   format(warp.site[lane_]).c_str(), where().c_str()));
     abandon();
   }
-  for (Gathering& part : warp.parts)
-    if (part.lanes == lanes) return part;
-  return warp.parts.emplace_back(Gathering{lanes, 0, nullptr});
+  for (PendingCollective& pending : warp.partialMasks)
+    if (pending.lanes == lanes) return pending;
+  return warp.partialMasks.emplace_back(PendingCollective{lanes, 0, nullptr});
 }
 
-void Block::rejectMeeting(const Meeting& meeting, const Meeting& other) {
-  report(format("lanes of a warp meet for different things: %s, and here %s at %s; %s\n%s", other.name, meeting.name,
-                format(warp_->site[lane_]).c_str(), where().c_str(), whatWarpsDo().c_str()));
+void Block::rejectCollective(const Collective& collective, const Collective& other) {
+  report(format("lanes of a warp call different collectives: %s, but %s at %s; %s\n%s", other.name, collective.name,
+                format(warp_->site[lane_]).c_str(), where().c_str(), describeWarps().c_str()));
   abandon();
 }
 
@@ -186,38 +186,38 @@ void Block::syncBlock(Site site) {
     rejectBarrier();
   }
   if (++atBarrier_ < threads_) {
-    handOver();
+    yield();
     return;
   }
   atBarrier_ = 0;
   checker::syncBlock();
   counters::barrier();
-  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) counters::together(static_cast<int>(i));
+  for (size_t i = 0; i < (threads_ + 31) / 32; ++i) counters::converged(static_cast<int>(i));
   for (size_t i = 0; i < (threads_ + 31) / 32; ++i) {
-    warps_[i].canRun = warps_[i].atBarrier;
+    warps_[i].runnable = warps_[i].atBarrier;
     warps_[i].atBarrier = 0;
-    warpsThatCanRun_ |= 1u << i;
+    runnableWarps_ |= 1u << i;
   }
-  warp_->canRun &= ~(1u << lane_);
-  if (!warp_->canRun) warpsThatCanRun_ &= ~(1u << (warp_ - warps_.data()));
-  mayHandOver();
+  warp_->runnable &= ~(1u << lane_);
+  if (!warp_->runnable) runnableWarps_ &= ~(1u << (warp_ - warps_.data()));
+  maybeYield();
 }
 
 void Block::rejectBarrier() {
   report(format("divergent barrier: threads of one block wait at different __syncthreads(); %s\n%s", where().c_str(),
-                whatWarpsDo().c_str()));
+                describeWarps().c_str()));
   abandon();
 }
 
-void Block::reportStandstill() {
+void Block::reportDeadlock() {
   report(format("%s; kernel `%s`, block %s\n%s",
-                atBarrier_ ? "divergent barrier: some threads wait at __syncthreads() and others never come"
-                           : "deadlock: no thread can go on",
-                grid_->kernel.name, format(blockIdx).c_str(), whatWarpsDo().c_str()));
+                atBarrier_ ? "divergent barrier: some threads wait at __syncthreads() and others never reach it"
+                           : "deadlock: no thread can continue",
+                grid_->kernel.name, format(blockIdx).c_str(), describeWarps().c_str()));
   abandon();
 }
 
-std::string Block::whatWarpsDo() const {
+std::string Block::describeWarps() const {
   std::string text;
   for (size_t i = 0; i < (threads_ + 31) / 32; ++i) {
     const Warp& warp = warps_[i];
@@ -225,12 +225,12 @@ std::string Block::whatWarpsDo() const {
       const uint32_t bit = 1u << lane;
       if (warp.returned & bit) return "returned";
       if (warp.atBarrier & bit) return "at __syncthreads(), " + format(warp.site[lane]);
-      const auto waitsFor = [&](const Gathering& gathering) {
-        return format("at %s of lanes %08x, ", gathering.meeting->name, gathering.lanes) + format(warp.site[lane]);
+      const auto waitsFor = [&](const PendingCollective& pending) {
+        return format("at %s with mask %08x, ", pending.collective->name, pending.lanes) + format(warp.site[lane]);
       };
-      if (warp.whole.arrived & bit) return waitsFor(warp.whole);
-      for (const Gathering& part : warp.parts)
-        if (part.arrived & bit) return waitsFor(part);
+      if (warp.fullMask.arrived & bit) return waitsFor(warp.fullMask);
+      for (const PendingCollective& pending : warp.partialMasks)
+        if (pending.arrived & bit) return waitsFor(pending);
       return "running";
     };
     text += format("  warp %zu:", i);
@@ -259,8 +259,8 @@ void Block::abandon(CUresult why) {
   __builtin_unreachable();
 }
 
-void meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site) {
-  block->meet(meeting, operand, lanes, site);
+void joinCollective(const Collective& collective, void* operand, uint32_t lanes, Site site) {
+  block->joinCollective(collective, operand, lanes, site);
 }
 
 void syncBlock(Site site) { block->syncBlock(site); }

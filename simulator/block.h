@@ -1,9 +1,8 @@
-// One block of a grid, run by one OS thread: its fibers, the warps in which they meet, its shared memory.
+// One block of a grid, executed by one OS thread: its fibers, its warps and its shared memory.
 //
-// A fiber runs until it must wait, at a meeting of its warp or at the block's barrier, and then hands over to the next
-// one that can go on; which that is follows the order that the settings ask for. When none can go on and not all have
-// returned, the block can never end: that is a divergent barrier or a deadlock, and is reported with what each warp
-// does.
+// A fiber runs until it waits at a collective of its warp or at the barrier of the block, and then yields to the next
+// runnable fiber; the setting ORDER determines which one. If no fiber is runnable and not all have returned, the block
+// is in a deadlock or at a divergent barrier, which is reported with the state of each warp.
 #pragma once
 
 #include <string>
@@ -21,7 +20,7 @@ struct Grid {
   const Kernel& kernel;
   Index blocks, threads;
   unsigned dynamicShared;
-  bool hasAskedForShared;  // by cuFuncSetAttribute
+  bool optedInShared;  // by cuFuncSetAttribute
   void** arguments;
 };
 
@@ -33,7 +32,7 @@ struct AsyncCopy {
   Site site;
 };
 
-/// A thread's cp.async copies that have not landed, oldest first, and how many of them each committed group holds.
+/// The incomplete cp.async copies of a thread, oldest first, and the number of copies in each committed group.
 struct AsyncCopies {
   std::vector<AsyncCopy> copies;
   std::vector<size_t> groups;
@@ -46,22 +45,22 @@ struct AsyncCopies {
   }
 };
 
-/// What lanes of a warp wait for together, and which of them are there already.
-struct Gathering {
+/// A collective that lanes of a warp wait in, and the lanes that have arrived.
+struct PendingCollective {
   uint32_t lanes = 0, arrived = 0;
-  const Meeting* meeting = nullptr;
+  const Collective* collective = nullptr;
 };
 
-/// A warp's fibers, as arrays over its lanes: a switch touches one element of few of them.
+/// The fibers of a warp, as arrays over its lanes so that a switch touches few cache lines.
 struct Warp {
-  uint32_t lanes;   // those that exist
-  uint32_t canRun;  // those that wait for nothing, without the one that runs
+  uint32_t lanes;     // the lanes that exist
+  uint32_t runnable;  // the lanes that do not wait, without the current one
   uint32_t atBarrier, returned;
-  Gathering whole;               // of all lanes
-  std::vector<Gathering> parts;  // one for each other set of lanes that met so far
+  PendingCollective fullMask;                   // the collective of all lanes
+  std::vector<PendingCollective> partialMasks;  // one per other mask used so far
   void* stack[32];
   void* operands[32];
-  Site site[32];  // where each waits
+  Site site[32];  // where each lane waits
   Index index[32];
   AsyncCopies async[32];
 };
@@ -70,10 +69,10 @@ class Block {
  public:
   Block();
 
-  /// Anything but CUDA_SUCCESS has been reported.
+  /// Runs one block. Any result but CUDA_SUCCESS has been reported.
   CUresult run(const Grid& grid, Index index);
 
-  void meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site);
+  void joinCollective(const Collective& collective, void* operand, uint32_t lanes, Site site);
   void syncBlock(Site site);
 
   const Kernel& kernel() const { return grid_->kernel; }
@@ -82,48 +81,48 @@ class Block {
   AsyncCopies& async() { return warp_->async[lane_]; }
   SharedMemory& sharedMemory() { return sharedMemory_; }
 
-  /// "kernel `name`, block (x, y, z), thread (x, y, z)" of the fiber that runs, for reports.
+  /// "kernel `name`, block (x, y, z), thread (x, y, z)" of the current fiber, for reports.
   std::string where() const;
 
-  /// Where all of its threads stand, a line for each warp.
-  std::string whatWarpsDo() const;
+  /// The state of all threads, one line per warp.
+  std::string describeWarps() const;
 
-  /// Gives the block up; what is wrong has been reported.
+  /// Ends the block after an error has been reported.
   [[noreturn]] void abandon(CUresult why = CUDA_ERROR_LAUNCH_FAILED);
 
-  /// Whether one of its threads runs, rather than what runs them.
-  bool runs() const { return runs_; }
-  bool overflowed(const void* address) const { return stacks_.guards(address); }
+  /// Whether the caller is on a fiber, that is, in kernel code.
+  bool isRunning() const { return isRunning_; }
+  bool isStackOverflow(const void* address) const { return stacks_.guards(address); }
   void* spareStack() const { return stacks_.spare(); }
 
  private:
   static void enter();
-  void handOver();
-  void mayHandOver();
-  bool chooseNext();
+  void yield();
+  void maybeYield();
+  bool selectNext();
   uint64_t random();
-  __attribute__((noinline)) Gathering& gatheringOf(const Meeting& meeting, uint32_t lanes);
-  [[noreturn, gnu::noinline]] void rejectMeeting(const Meeting& meeting, const Meeting& other);
+  __attribute__((noinline)) PendingCollective& pendingFor(const Collective& collective, uint32_t lanes);
+  [[noreturn, gnu::noinline]] void rejectCollective(const Collective& collective, const Collective& other);
   [[noreturn, gnu::noinline]] void rejectBarrier();
-  [[noreturn, gnu::noinline]] void reportStandstill();
+  [[noreturn, gnu::noinline]] void reportDeadlock();
 
   Stacks stacks_;
   SharedMemory sharedMemory_;
   const Grid* grid_ = nullptr;
   std::vector<Warp> warps_;
-  Warp* warp_ = nullptr;  // with lane_: the fiber that runs
+  Warp* warp_ = nullptr;  // with lane_: the current fiber
   int lane_ = 0;
   const Settings::Order order_ = settings().order;
-  uint32_t warpsThatCanRun_ = 0;
+  uint32_t runnableWarps_ = 0;
   unsigned threads_ = 0, returned_ = 0, atBarrier_ = 0;
   Site barrier_;
   void* hostStack_ = nullptr;
   uint64_t randomState_ = 0;
-  bool runs_ = false;
+  bool isRunning_ = false;
   CUresult result_ = CUDA_SUCCESS;
 };
 
-/// The block that this OS thread runs.
+/// The block of this OS thread.
 extern __thread Block* block;
 
 }  // namespace spinegrad::simulator

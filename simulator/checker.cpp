@@ -21,21 +21,21 @@ extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start;
 namespace spinegrad::simulator::checker {
 namespace {
 
-enum State : uint8_t { notAllocated = 0, neverWritten = 1, isWritten = 2, isAwaited = 3 };
+enum State : uint8_t { notAllocated = 0, neverWritten = 1, isWritten = 2, copyPending = 3 };
 
-/// One access to some bytes of a word. The bytes are a mask; a record without any is empty.
+/// One access to a word. `bytes` is a mask; a record without bytes is empty.
 struct Record {
   uint32_t grid, block;
   uint32_t thread : 10, bytes : 4, isAtomic : 1, : 0;
   uint32_t clock, where;
 };
 
-/// The records of a word: the last writes, each at the place of its lowest byte, and some of the last reads.
+/// The records of a word: the last writes, indexed by their lowest byte, and some of the last reads.
 struct Word {
   Record writes[4], reads[4];
 };
 
-/// State and records of a range of addresses, as pages that exist once they are used.
+/// State and records of a range of addresses. Pages are created on first use.
 class Shadow {
  public:
   Shadow(const void* base, size_t bytes)
@@ -49,7 +49,7 @@ class Shadow {
   uint8_t* state(const void* address) { return states + offset(address); }
   Word& word(size_t offset) { return words_[offset / 4]; }
 
-  /// Has it stand for another range of the same size.
+  /// Moves the shadow to another range of the same size.
   void move(const void* base) { base_ = reinterpret_cast<uintptr_t>(base); }
 
   void set(const void* address, size_t bytes, State state) { memset(this->state(address), state, bytes); }
@@ -74,7 +74,7 @@ Shadow& global() {
   return shadow;
 }
 
-/// Of the block that runs. Each device's thread has a shared memory of its own, but checked blocks run one at a time.
+/// The shadow of the current block's shared memory. Checked blocks run one at a time.
 Shadow* sharedShadow = nullptr;
 
 Shadow* shadowOf(const void* address) {
@@ -85,8 +85,8 @@ Shadow* shadowOf(const void* address) {
 struct Clocks {
   uint32_t now = 1, barrier = 0;
   struct Lanes {
-    uint32_t whole = 0;          // the last __syncwarp() of all lanes
-    uint32_t told[32][32] = {};  // up to which tick a lane knows of another, by partial ones
+    uint32_t whole = 0;                // tick of the last full __syncwarp()
+    uint32_t syncedUpTo[32][32] = {};  // tick of the last partial one, per pair of lanes
   };
   std::vector<Lanes> warps{32};
 } clocks;
@@ -103,8 +103,8 @@ std::string textOf(uint32_t where) {
   return locate({&instruction, 1}, block->kernel());
 }
 
-/// What was found, once for each kernel, kind and pair of places.
-std::set<std::tuple<const Kernel*, std::string, uint32_t, uint32_t>> known;
+/// All findings so far, each kernel, kind and pair of locations once.
+std::set<std::tuple<const Kernel*, std::string, uint32_t, uint32_t>> reportedFindings;
 struct Finding {
   std::string kind, what, thread;
   uint32_t where, other = 0;
@@ -121,9 +121,9 @@ std::string threadText(unsigned thread) {
   return format("thread %s (warp %u, lane %u)", format(threadIndex(thread)).c_str(), thread / 32, thread % 32);
 }
 
-void find(const std::string& what, unsigned thread, uint32_t where, const Record* other = nullptr) {
+void addFinding(const std::string& what, unsigned thread, uint32_t where, const Record* other = nullptr) {
   const std::string kind = what.substr(0, what.find(" ("));
-  if (!known.emplace(&block->kernel(), kind, where, other ? other->where : 0).second) return;
+  if (!reportedFindings.emplace(&block->kernel(), kind, where, other ? other->where : 0).second) return;
   Finding finding{kind, what, format("block %s, ", format(blockIdx).c_str()) + threadText(thread), where};
   if (other) {
     finding.other = other->where;
@@ -135,44 +135,45 @@ void find(const std::string& what, unsigned thread, uint32_t where, const Record
   findings.push_back(std::move(finding));
 }
 
-/// Whether the thread knows that the access of the record is over.
-bool isOver(const Record& record, unsigned thread, bool isShared) {
+/// Whether the access of the record happened before the current access of the thread.
+bool isOrdered(const Record& record, unsigned thread, bool isShared) {
   if (!record.bytes || record.grid != grid) return true;
   if (record.block != blockNumber) return isShared;
   if (record.thread == thread || record.clock < clocks.barrier) return true;
   if (record.thread / 32 != thread / 32) return false;
   const Clocks::Lanes& warp = clocks.warps[thread / 32];
-  return record.clock < warp.whole || record.clock < warp.told[thread % 32][record.thread % 32];
+  return record.clock < warp.whole || record.clock < warp.syncedUpTo[thread % 32][record.thread % 32];
 }
 
 const char* nameOf(Access kind) { return kind == Access::read ? "read" : kind == Access::write ? "write" : "atomic"; }
 
 void race(Access kind, const char* theirs, const Record& other, bool isShared, unsigned thread, uint32_t where) {
-  find(format("race in %s memory: %s after %s", isShared ? "shared" : "global", nameOf(kind), theirs), thread, where,
-       &other);
+  addFinding(format("race in %s memory: %s after %s", isShared ? "shared" : "global", nameOf(kind), theirs), thread,
+             where, &other);
 }
 
 void checkWord(Access kind, Word& word, uint32_t bytes, bool isShared, unsigned thread, uint32_t where) {
   const Record mine{grid, blockNumber, thread, bytes, kind == Access::atomic, clocks.now, where};
   for (const Record& other : word.writes) {
-    if ((other.bytes & bytes) && !isOver(other, thread, isShared) && !(kind == Access::atomic && other.isAtomic))
+    if ((other.bytes & bytes) && !isOrdered(other, thread, isShared) && !(kind == Access::atomic && other.isAtomic))
       race(kind, other.isAtomic ? "atomic" : "write", other, isShared, thread, where);
   }
   if (kind != Access::read) {
     for (const Record& other : word.reads) {
-      if ((other.bytes & bytes) && !isOver(other, thread, isShared)) race(kind, "read", other, isShared, thread, where);
+      if ((other.bytes & bytes) && !isOrdered(other, thread, isShared))
+        race(kind, "read", other, isShared, thread, where);
     }
     for (Record& other : word.writes)
       if (!(other.bytes & ~bytes)) other.bytes = 0;
     word.writes[__builtin_ctz(bytes)] = mine;
     return;
   }
-  // A read takes the place of one by the same thread, else of one that is over, else of one by the same warp.
+  // A read replaces a read of the same thread, else an ordered one, else one of the same warp.
   Record* place = &word.reads[thread / 32 % 4];
   for (Record& other : word.reads)
     if (other.bytes && other.thread / 32 == thread / 32 && &other != &word.reads[thread % 4]) place = &other;
   for (Record& other : word.reads)
-    if (isOver(other, thread, isShared)) place = &other;
+    if (isOrdered(other, thread, isShared)) place = &other;
   for (Record& other : word.reads)
     if (other.thread == thread && other.bytes == bytes && other.block == mine.block) place = &other;
   *place = mine;
@@ -187,17 +188,17 @@ void checkState(Access kind, const void* address, size_t bytes, Shadow& shadow, 
     const char* const byte = static_cast<const char*>(address) + i;
     if (states[i] == notAllocated) {
       const std::string near = isShared ? block->sharedMemory().describe(byte) : globalMemory::describe(byte);
-      find(format("out of bounds in %s memory: %s of %zu bytes (%s)", memory, nameOf(kind), bytes, near.c_str()),
-           thread, where);
-    } else if (states[i] == isAwaited) {
-      find(format("%s of shared memory that a cp.async has yet to write", nameOf(kind)), thread, where);
+      addFinding(format("out of bounds in %s memory: %s of %zu bytes (%s)", memory, nameOf(kind), bytes, near.c_str()),
+                 thread, where);
+    } else if (states[i] == copyPending) {
+      addFinding(format("%s of shared memory before a cp.async to it has completed", nameOf(kind)), thread, where);
     } else if (kind == Access::write) {
       states[i] = isWritten;
       continue;
     } else {
-      find(format("uninitialised: %s of %s memory that nobody has written (%s)", nameOf(kind), memory,
-                  isShared ? block->sharedMemory().describe(byte).c_str() : globalMemory::describe(byte).c_str()),
-           thread, where);
+      addFinding(format("uninitialized: %s of %s memory that was never written (%s)", nameOf(kind), memory,
+                        isShared ? block->sharedMemory().describe(byte).c_str() : globalMemory::describe(byte).c_str()),
+                 thread, where);
     }
     return;
   }
@@ -241,12 +242,12 @@ void accessOf(int lane, Access kind, const void* address, size_t bytes, Location
   check(kind, address, bytes, block->thread() / 32 * 32 + static_cast<unsigned>(lane), location.code);
 }
 
-void awaited(void* shared, size_t bytes, Location location) {
+void copyIssued(void* shared, size_t bytes, Location location) {
   check(Access::write, shared, bytes, block->thread(), location.code);
-  sharedShadow->set(shared, bytes, isAwaited);
+  sharedShadow->set(shared, bytes, copyPending);
 }
 
-void landed(void* shared, size_t bytes, Location location) {
+void copyCompleted(void* shared, size_t bytes, Location location) {
   sharedShadow->set(shared, bytes, isWritten);
   check(Access::write, shared, bytes, block->thread(), location.code);
 }
@@ -277,14 +278,14 @@ void syncLanes(int warp, uint32_t lanes) {
   };
   for (int other = 0; other < 32; ++other) {
     uint32_t most = 0;
-    forEach([&](int lane) { most = std::max(most, in.told[lane][other]); });
+    forEach([&](int lane) { most = std::max(most, in.syncedUpTo[lane][other]); });
     if (lanes >> other & 1) most = now;
-    forEach([&](int lane) { in.told[lane][other] = most; });
+    forEach([&](int lane) { in.syncedUpTo[lane][other] = most; });
   }
 }
 
 bool report() {
-  static std::set<std::string> reported;  // one line may be many instructions
+  static std::set<std::string> reported;  // a line may have several instructions
   for (const Finding& finding : findings) {
     const std::string here = textOf(finding.where), there = finding.other ? textOf(finding.other) : "";
     if (!reported.insert(finding.kind + here + there).second) continue;

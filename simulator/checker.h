@@ -1,16 +1,15 @@
-// Finds what only hardware, and only sometimes, would punish: races, accesses out of bounds, reads of what was never
-// written. Part of the checked build (cmake -DSPINEGRAD_CHECKED=ON), in which clang compiles the kernels with
-// -fsanitize=thread and every load and store calls us (tsan.cpp); in the other builds nothing of this is left.
+// Finds races, accesses out of bounds, and reads of memory that was never written: errors that hardware shows rarely or
+// not at all. Only the checked build contains it (cmake -DSPINEGRAD_CHECKED=ON), in which clang compiles the kernels
+// with -fsanitize=thread and every load and store calls the checker (tsan.cpp).
 //
-// Each byte of the devices' memory and of a block's shared memory has a state (not allocated, never written, written,
-// awaited from a cp.async), each word a few records of who touched which of its bytes last, and when. Two accesses of
-// which one writes are a race unless something put them in order: the end of a kernel; __syncthreads() for threads of
-// one block; __syncwarp() for the lanes it names. Blocks of one grid are never in order; atomics race with everything
-// but atomics. Shuffles, votes and mma order no memory, as CUDA says.
+// Each byte of device memory and of shared memory has a state: not allocated, never written, written, or pending from a
+// cp.async. Each word has records of its last accesses. Two accesses, at least one a write, are a race unless they are
+// ordered: by the end of a kernel, by __syncthreads() for threads of one block, or by __syncwarp() for the lanes in its
+// mask. Blocks of one grid are unordered, and atomics race with everything but atomics. Shuffles, votes and mma do not
+// order memory, as in CUDA.
 //
-// "When" is a clock of the block that ticks at every synchronisation. A thread knows of each other one up to which tick
-// it has been told: by the last barrier, by the last __syncwarp() of its whole warp, or lane by lane after partial
-// ones.
+// A block has a clock that ticks at every synchronization. Per pair of threads the checker stores the tick of their
+// last synchronization: of the block, of the warp, or per lane for a partial __syncwarp().
 #pragma once
 
 #include <cstddef>
@@ -19,7 +18,7 @@
 
 namespace spinegrad::simulator::checker {
 
-/// Where an access stands in the source: an instruction, or a call of the dialect.
+/// The source of an access: an instruction, or a call of a function of the dialect.
 struct Location {
   uint32_t code = 0;
 };
@@ -33,21 +32,21 @@ constexpr bool present = true;
 Location at(const void* instruction);
 Location at(Site site);
 
-/// By the thread that runs, or by `lane` of its warp.
+/// An access by the current thread, or by `lane` of its warp.
 void access(Access kind, const void* address, size_t bytes, Location location);
 void accessOf(int lane, Access kind, const void* address, size_t bytes, Location location);
-/// A cp.async is issued, or has landed.
-void awaited(void* shared, size_t bytes, Location location);
-void landed(void* shared, size_t bytes, Location location);
+/// A cp.async is issued or completes.
+void copyIssued(void* shared, size_t bytes, Location location);
+void copyCompleted(void* shared, size_t bytes, Location location);
 
 void startGrid();
 void startBlock(const void* sharedMemory, size_t bytes);
 void syncBlock();
 void syncLanes(int warp, uint32_t lanes);
-/// Writes what was found since the last time; whether there was anything.
+/// Reports the findings since the last call. Returns whether there were any.
 bool report();
 
-/// Of global and of shared memory.
+/// Allocations and host accesses.
 void allocated(const void* address, size_t bytes);
 void freed(const void* address, size_t bytes);
 void written(const void* address, size_t bytes);
@@ -61,8 +60,8 @@ inline Location at(const void*) { return {}; }
 inline Location at(Site) { return {}; }
 inline void access(Access, const void*, size_t, Location) {}
 inline void accessOf(int, Access, const void*, size_t, Location) {}
-inline void awaited(void*, size_t, Location) {}
-inline void landed(void*, size_t, Location) {}
+inline void copyIssued(void*, size_t, Location) {}
+inline void copyCompleted(void*, size_t, Location) {}
 inline void startGrid() {}
 inline void startBlock(const void*, size_t) {}
 inline void syncBlock() {}

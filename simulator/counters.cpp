@@ -22,7 +22,7 @@ struct Request {
   uintptr_t address[32] = {};
 };
 
-/// An instruction in one warp: how often each lane has come there since all were together, and their requests.
+/// An instruction of one warp: how often each lane has executed it since the warp last converged, and its requests.
 struct Instruction {
   uint32_t visits[32] = {};
   std::vector<Request> requests;
@@ -31,7 +31,7 @@ struct Instruction {
 std::unordered_map<uint32_t, Instruction> open[32];
 
 struct Totals {
-  uint64_t requests[kinds] = {}, units[kinds] = {}, least[kinds] = {};
+  uint64_t requests[kinds] = {}, units[kinds] = {}, minimum[kinds] = {};
   uint64_t shuffles = 0, votes = 0, warpSyncs = 0, products = 0, barriers = 0;
 } totals;
 
@@ -40,7 +40,7 @@ uint64_t countDistinct(std::vector<uintptr_t>& values) {
   return static_cast<uint64_t>(std::unique(values.begin(), values.end()) - values.begin());
 }
 
-/// Sectors of 32 bytes that the request touches.
+/// The number of 32-byte sectors that the request touches.
 uint64_t sectors(const Request& request) {
   std::vector<uintptr_t> touched;
   for (uint32_t rest = request.lanes; rest; rest &= rest - 1) {
@@ -50,20 +50,20 @@ uint64_t sectors(const Request& request) {
   return countDistinct(touched);
 }
 
-/// Lanes that want the same are served by the same bytes.
+/// Bytes of the request; lanes with equal addresses share them.
 uint64_t distinctBytes(const Request& request) {
   std::vector<uintptr_t> addresses;
   for (uint32_t rest = request.lanes; rest; rest &= rest - 1) addresses.push_back(request.address[__builtin_ctz(rest)]);
   return countDistinct(addresses) * request.bytes;
 }
 
-/// Passes that shared memory needs for the request, and how many it would need without conflicts.
+/// Passes of shared memory for the request, and the minimum without bank conflicts.
 std::pair<uint64_t, uint64_t> passes(const Request& request) {
-  const int together = request.bytes == 16 ? 8 : request.bytes == 8 ? 16 : 32;
-  uint64_t needed = 0, least = 0;
-  for (int first = 0; first < 32; first += together) {
+  const int lanesPerPass = request.bytes == 16 ? 8 : request.bytes == 8 ? 16 : 32;
+  uint64_t needed = 0, minimum = 0;
+  for (int first = 0; first < 32; first += lanesPerPass) {
     std::vector<uintptr_t> words;
-    for (int lane = first; lane < first + together; ++lane) {
+    for (int lane = first; lane < first + lanesPerPass; ++lane) {
       if (!(request.lanes >> lane & 1)) continue;
       for (uintptr_t at = request.address[lane] / 4; at <= (request.address[lane] + request.bytes - 1) / 4; ++at)
         words.push_back(at);
@@ -73,20 +73,20 @@ std::pair<uint64_t, uint64_t> passes(const Request& request) {
     uint64_t perBank[32] = {};
     for (const uintptr_t word : words) ++perBank[word % 32];
     needed += *std::max_element(perBank, perBank + 32);
-    ++least;
+    ++minimum;
   }
-  return {needed, least};
+  return {needed, minimum};
 }
 
 void count(const Request& request) {
   ++totals.requests[request.kind];
   if (request.kind < sharedLoad) {
     totals.units[request.kind] += sectors(request);
-    totals.least[request.kind] += (distinctBytes(request) + 31) / 32;
+    totals.minimum[request.kind] += (distinctBytes(request) + 31) / 32;
   } else {
-    const auto [needed, least] = passes(request);
+    const auto [needed, minimum] = passes(request);
     totals.units[request.kind] += needed;
-    totals.least[request.kind] += least;
+    totals.minimum[request.kind] += minimum;
   }
 }
 
@@ -103,17 +103,17 @@ void access(Kind kind, int lane, const void* address, size_t bytes, checker::Loc
   request.address[lane] = reinterpret_cast<uintptr_t>(address);
 }
 
-void met(const Meeting& meeting, const void* operand) {
-  totals.shuffles += &meeting == &shuffle;
-  totals.votes += &meeting == &ballot;
-  totals.warpSyncs += &meeting == &syncWarp;
-  if (&meeting == &mmaTf32 || &meeting == &mmaBf16 || &meeting == &mmaF16)
+void countCollective(const Collective& collective, const void* operand) {
+  totals.shuffles += &collective == &shuffle;
+  totals.votes += &collective == &ballot;
+  totals.warpSyncs += &collective == &syncWarp;
+  if (&collective == &mmaTf32 || &collective == &mmaBf16 || &collective == &mmaF16)
     totals.products += static_cast<uint64_t>(static_cast<const Mma*>(operand)->products);
 }
 
 void barrier() { ++totals.barriers; }
 
-void together(int warp) {
+void converged(int warp) {
   for (auto& [code, instruction] : open[warp])
     for (const Request& request : instruction.requests) count(request);
   open[warp].clear();
@@ -134,7 +134,7 @@ void endGrid() {
     fprintf(out, "{\"kernel\":\"%s\"", block->kernel().name);
     list("requests", totals.requests);
     list("units", totals.units);
-    list("least", totals.least);
+    list("minimum", totals.minimum);
     for (const auto& [name, value] : {std::pair("shuffles", totals.shuffles), std::pair("votes", totals.votes),
                                       std::pair("warpSyncs", totals.warpSyncs), std::pair("mma", totals.products),
                                       std::pair("barriers", totals.barriers)})

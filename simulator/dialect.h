@@ -13,18 +13,18 @@
 
 constexpr int warpSize = 32;
 
-// A default argument is made anew for each call, so it knows the caller's line.
+// A default argument is evaluated at each call and therefore contains the caller's line.
 #define SPINEGRAD_SITE spinegrad::simulator::Site site = spinegrad::simulator::Site()
 
 inline void __syncthreads(SPINEGRAD_SITE) { spinegrad::simulator::syncBlock(site); }
 
 inline void __syncwarp(uint32_t lanes = 0xffffffffu, SPINEGRAD_SITE) {
-  spinegrad::simulator::meet(spinegrad::simulator::syncWarp, nullptr, lanes, site);
+  spinegrad::simulator::joinCollective(spinegrad::simulator::syncWarp, nullptr, lanes, site);
 }
 
 inline uint32_t __ballot_sync(uint32_t lanes, bool predicate, SPINEGRAD_SITE) {
   uint32_t operand = predicate;
-  spinegrad::simulator::meet(spinegrad::simulator::ballot, &operand, lanes, site);
+  spinegrad::simulator::joinCollective(spinegrad::simulator::ballot, &operand, lanes, site);
   return operand;
 }
 inline bool __any_sync(uint32_t lanes, bool predicate, SPINEGRAD_SITE) {
@@ -34,7 +34,7 @@ inline bool __all_sync(uint32_t lanes, bool predicate, SPINEGRAD_SITE) {
   return __ballot_sync(lanes, !predicate, site) == 0;
 }
 
-// A source outside of the segment of `width` lanes means the lane's own value, as on the device.
+// If the source is outside the segment of `width` lanes, the result is the lane's own value, as on the device.
 template <class T>
 T __shfl_sync(uint32_t lanes, T value, int source, int width = 32, SPINEGRAD_SITE) {
   const int first = spinegrad::simulator::lane() & -width;
@@ -56,7 +56,7 @@ T __shfl_up_sync(uint32_t lanes, T value, unsigned delta, int width = 32, SPINEG
   return spinegrad::simulator::shuffleFrom(lanes, value, source >= (me & -width) ? source : me, site);
 }
 
-// Memory that all blocks see: other fibers run only at meetings, but other blocks run on other cores.
+// Other fibers run only at collectives and barriers, but other blocks run on other cores.
 inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 template <class T>
@@ -124,7 +124,7 @@ inline float __fdividef(float x, float y) { return x / y; }
 inline float __fdiv_rn(float x, float y) { return x / y; }
 inline float __fsqrt_rn(float x) { return sqrtf(x); }
 inline float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
-// These two are never contracted into a fused multiply-add.
+// The empty asm prevents contraction into a fused multiply-add.
 inline float __fmul_rn(float x, float y) {
   float product = x * y;
   asm("" : "+x"(product));
@@ -189,43 +189,43 @@ inline uint32_t packF16(float low, float high) { return simulator::toF16(low) | 
 
 inline void mmaTf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SPINEGRAD_SITE) {
   simulator::Mma operand{d, a, b, 1};
-  simulator::meet(simulator::mmaTf32, &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::mmaTf32, &operand, simulator::allLanes, site);
 }
 template <int N>
 void mmaTf32(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2], SPINEGRAD_SITE) {
   simulator::Mma operand{d[0], a, b[0], N};
-  simulator::meet(simulator::mmaTf32, &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::mmaTf32, &operand, simulator::allLanes, site);
 }
 inline void mmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], SPINEGRAD_SITE) {
   simulator::Mma operand{d, a, b, 1};
-  simulator::meet(simulator::mmaBf16, &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::mmaBf16, &operand, simulator::allLanes, site);
 }
 template <int N>
 void mmaBf16(float (&d)[N][4], const uint32_t (&a)[4], const uint32_t (&b)[N][2], SPINEGRAD_SITE) {
   simulator::Mma operand{d[0], a, b[0], N};
-  simulator::meet(simulator::mmaBf16, &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::mmaBf16, &operand, simulator::allLanes, site);
 }
 inline void mmaF16(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1], SPINEGRAD_SITE) {
   simulator::Mma operand{d, a, b, 1};
-  simulator::meet(simulator::mmaF16, &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::mmaF16, &operand, simulator::allLanes, site);
 }
 template <int N>
 void mmaF16(float (&d)[N][4], const uint32_t (&a)[2], const uint32_t (&b)[N][1], SPINEGRAD_SITE) {
   simulator::Mma operand{d[0], a, b[0], N};
-  simulator::meet(simulator::mmaF16, &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::mmaF16, &operand, simulator::allLanes, site);
 }
 
 template <int N>
 void ldmatrix(uint32_t (&r)[N], const void* row, SPINEGRAD_SITE) {
   static_assert(N == 1 || N == 2 || N == 4);
   simulator::Ldmatrix operand{r, row};
-  simulator::meet(simulator::ldmatrix[N / 2], &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::ldmatrix[N / 2], &operand, simulator::allLanes, site);
 }
 template <int N>
 void ldmatrixTransposed(uint32_t (&r)[N], const void* row, SPINEGRAD_SITE) {
   static_assert(N == 1 || N == 2 || N == 4);
   simulator::Ldmatrix operand{r, row};
-  simulator::meet(simulator::ldmatrixTransposed[N / 2], &operand, simulator::allLanes, site);
+  simulator::joinCollective(simulator::ldmatrixTransposed[N / 2], &operand, simulator::allLanes, site);
 }
 
 }  // namespace spinegrad

@@ -1,4 +1,4 @@
-// The driver itself, its errors, devices and contexts.
+// Initialization, errors, devices and contexts.
 #include "simulator/driver.h"
 
 #include <cstdio>
@@ -13,12 +13,12 @@ Driver& driver() {
 
 thread_local CUcontext current = nullptr;
 
-CUresult refuse(CUresult result, const std::string& why) {
+CUresult reject(CUresult result, const std::string& why) {
   report(why);
   return result;
 }
 
-CUresult failed(CUresult result) { return driver().failure = result; }
+CUresult fail(CUresult result) { return driver().failure = result; }
 
 Stream* streamOf(CUctx_st& context, CUstream handle) {
   static Stream& none = *new Stream;
@@ -29,7 +29,7 @@ Stream* streamOf(CUctx_st& context, CUstream handle) {
 
 CUresult waitForAll(CUctx_st& context) {
   for (Stream* const stream : context.streams) {
-    if (const CUresult result = stream->drain(); result != CUDA_SUCCESS) return failed(result);
+    if (const CUresult result = stream->drain(); result != CUDA_SUCCESS) return fail(result);
   }
   return CUDA_SUCCESS;
 }
@@ -41,7 +41,7 @@ CUresult enqueue(CUctx_st& context, CUstream handle, Work work) {
   if (handle) return CUDA_SUCCESS;
   if (const CUresult result = waitForAll(context); result != CUDA_SUCCESS) return result;
   const CUresult result = stream->drain();
-  return result == CUDA_SUCCESS ? result : failed(result);
+  return result == CUDA_SUCCESS ? result : fail(result);
 }
 
 CUresult wait(CUctx_st& context, CUstream handle) {
@@ -49,7 +49,7 @@ CUresult wait(CUctx_st& context, CUstream handle) {
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
   if (stream->capture) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   const CUresult result = stream->drain();
-  return result == CUDA_SUCCESS ? result : failed(result);
+  return result == CUDA_SUCCESS ? result : fail(result);
 }
 
 }  // namespace spinegrad::simulator
@@ -58,7 +58,7 @@ using namespace spinegrad::simulator;
 
 namespace {
 
-/// Of a small device.
+/// The attributes of a small device.
 const std::pair<CUdevice_attribute, int> attributes[] = {
     {CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK, 1024},
     {CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X, 1024},
@@ -67,7 +67,7 @@ const std::pair<CUdevice_attribute, int> attributes[] = {
     {CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X, 0x7fffffff},
     {CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y, 65535},
     {CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z, 65535},
-    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK, SharedMemory::withoutAsking},
+    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK, SharedMemory::maxDefault},
     {CU_DEVICE_ATTRIBUTE_WARP_SIZE, 32},
     {CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK, 65536},
     {CU_DEVICE_ATTRIBUTE_CLOCK_RATE, 1000000},
@@ -80,7 +80,7 @@ const std::pair<CUdevice_attribute, int> attributes[] = {
     {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, settings().capability % 10},
     {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR, 228 * 1024},
     {CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR, 65536},
-    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, SharedMemory::most},
+    {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, SharedMemory::maxOptIn},
 };
 
 }  // namespace
@@ -114,12 +114,12 @@ constexpr ErrorText errorTexts[] = {
     ERROR(CUDA_ERROR_INVALID_HANDLE, "invalid handle"),
     ERROR(CUDA_ERROR_NOT_FOUND, "named symbol not found"),
     ERROR(CUDA_ERROR_NOT_READY, "not ready yet"),
-    ERROR(CUDA_ERROR_ILLEGAL_ADDRESS, "a kernel accessed memory that is not its own"),
-    ERROR(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "a launch asks for more than a device has"),
+    ERROR(CUDA_ERROR_ILLEGAL_ADDRESS, "a kernel accessed memory that is not allocated"),
+    ERROR(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "a launch needs more resources than the device has"),
     ERROR(CUDA_ERROR_LAUNCH_TIMEOUT, "a kernel ran too long"),
     ERROR(CUDA_ERROR_LAUNCH_FAILED, "a kernel failed; the simulator's report is on stderr"),
-    ERROR(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "not possible while a stream is being recorded"),
-    ERROR(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the stream is not being recorded"),
+    ERROR(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "not permitted while a stream is being captured"),
+    ERROR(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the stream is not being captured"),
 };
 #undef ERROR
 

@@ -1,6 +1,5 @@
-// What the functions of the simulated libcuda.so.1 share (driver*.cpp): the devices' contexts and what they own. One
-// lock serves all. As on the real driver, an error of a kernel comes out at the next call that waits, and from then on
-// every call gives it.
+// Shared by the functions of the simulated libcuda.so.1 (driver*.cpp): contexts and what they own, under one lock. As
+// in the real driver, the error of a kernel is returned by the next call that waits, and by every call from then on.
 #pragma once
 
 #include <map>
@@ -20,7 +19,7 @@ SPINEGRAD_CUDA_FUNCTIONS(DECLARE)
 SPINEGRAD_CUDA_OPTIONAL_FUNCTIONS(DECLARE)
 #undef DECLARE
 
-// Handles are pointers to these.
+// Handles point to these.
 struct CUctx_st {
   int references = 0;
   size_t allocated = 0;
@@ -29,8 +28,8 @@ struct CUctx_st {
 struct CUmod_st {};
 struct CUfunc_st {
   const spinegrad::simulator::Kernel* kernel;
-  size_t mostDynamicShared = spinegrad::simulator::SharedMemory::withoutAsking;
-  bool hasAskedForShared = false;
+  size_t maxDynamicShared = spinegrad::simulator::SharedMemory::maxDefault;
+  bool optedInShared = false;
 };
 
 namespace spinegrad::simulator {
@@ -38,8 +37,8 @@ namespace spinegrad::simulator {
 struct Driver {
   std::recursive_mutex mutex;
   std::vector<CUctx_st> contexts{static_cast<size_t>(settings().devices)};
-  std::map<CUdeviceptr, CUctx_st*> owners;  // of allocations
-  std::map<const char*, size_t> pinned;     // host memory that streams may read and write later
+  std::map<CUdeviceptr, CUctx_st*> owners;  // the context of each allocation
+  std::map<const char*, size_t> pinned;     // pinned host memory, which streams may access later
   std::map<std::string, CUfunc_st> functions;
   CUresult failure = CUDA_SUCCESS;
   bool initialized = false;
@@ -47,15 +46,15 @@ struct Driver {
 
 Driver& driver();
 
-/// The context of the calling thread.
+/// The current context of the calling thread.
 extern thread_local CUcontext current;
 
-/// Says why on stderr.
-CUresult refuse(CUresult result, const std::string& why);
-/// The driver gives this error from now on.
-CUresult failed(CUresult result);
+/// Writes the reason to stderr and returns `result`.
+CUresult reject(CUresult result, const std::string& why);
+/// Makes every later call return this error.
+CUresult fail(CUresult result);
 
-/// Runs a call with the lock held, if the driver is in a state to run any, and `name` is not the one that shall fail.
+/// Runs a call under the lock, unless the driver has failed, is not initialized, or `name` is set to fail.
 template <class Call>
 CUresult guarded(Call call, const char* name = __builtin_FUNCTION()) {
   const std::lock_guard lock(driver().mutex);
@@ -64,14 +63,14 @@ CUresult guarded(Call call, const char* name = __builtin_FUNCTION()) {
   return driver().failure != CUDA_SUCCESS ? driver().failure : call();
 }
 
-/// The same for calls that need a current context.
+/// The same for a call that needs a current context.
 template <class Call>
 CUresult inContext(Call call, const char* name = __builtin_FUNCTION()) {
   return guarded([&] { return current ? call(*current) : CUDA_ERROR_INVALID_CONTEXT; }, name);
 }
 
-/// Null if there is no such stream. Stream 0 is the one that every context has. It waits for all others, and they for
-/// it: so it puts nothing off.
+/// The stream of a handle, or null. Stream 0 exists in every context; it and the other streams wait for each other, so
+/// its work runs at once.
 Stream* streamOf(CUctx_st& context, CUstream handle);
 CUresult enqueue(CUctx_st& context, CUstream handle, Work work);
 CUresult wait(CUctx_st& context, CUstream handle);

@@ -1,4 +1,4 @@
-// Modules, functions, launches. The kernels are part of this library, whatever image a module is loaded from.
+// Modules, functions and launches. The kernels are part of this library; the image of a module is ignored.
 #include <cstring>
 
 #include "simulator/driver.h"
@@ -8,7 +8,7 @@ using namespace spinegrad::simulator;
 
 namespace {
 
-/// A kernel's parameters, copied at the launch: the caller may change his the moment after.
+/// The parameters of a kernel, copied at the launch as CUDA does.
 class Arguments {
  public:
   Arguments(const Kernel& kernel, void** from) {
@@ -41,19 +41,19 @@ class Arguments {
   std::vector<size_t> offsets_;
 };
 
-/// What CUDA says of the size of a launch; empty if nothing.
-std::string objection(const CUfunc_st& function, Index blocks, Index threads, unsigned dynamicShared) {
+/// Why CUDA would reject the size of a launch; empty if it would not.
+std::string launchError(const CUfunc_st& function, Index blocks, Index threads, unsigned dynamicShared) {
   const Kernel& kernel = *function.kernel;
   const uint64_t perBlock = uint64_t{threads.x} * threads.y * threads.z;
   if (perBlock == 0 || threads.z > 64) return format("a block of %s threads", format(threads).c_str());
-  if (perBlock > kernel.mostThreads)
-    return format("%llu threads a block, the kernel is made for at most %u", static_cast<unsigned long long>(perBlock),
-                  kernel.mostThreads);
+  if (perBlock > kernel.maxThreads)
+    return format("%llu threads per block, the kernel allows at most %u", static_cast<unsigned long long>(perBlock),
+                  kernel.maxThreads);
   if (!blocks.x || !blocks.y || !blocks.z || blocks.x > 0x7fffffff || blocks.y > 65535 || blocks.z > 65535)
     return format("a grid of %s blocks", format(blocks).c_str());
-  if (dynamicShared > function.mostDynamicShared)
-    return format("%u bytes of dynamic shared memory, %zu are allowed (cuFuncSetAttribute can allow %zu)",
-                  dynamicShared, function.mostDynamicShared, SharedMemory::most);
+  if (dynamicShared > function.maxDynamicShared)
+    return format("%u bytes of dynamic shared memory, the limit is %zu (up to %zu with cuFuncSetAttribute)",
+                  dynamicShared, function.maxDynamicShared, SharedMemory::maxOptIn);
   return {};
 }
 
@@ -87,12 +87,12 @@ CUresult cuModuleGetFunction(CUfunction* function, CUmodule, const char* name) {
 CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction function) {
   switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
-      *value = static_cast<int>(function->kernel->mostThreads);
+      *value = static_cast<int>(function->kernel->maxThreads);
       break;
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
-      *value = static_cast<int>(function->mostDynamicShared);
+      *value = static_cast<int>(function->maxDynamicShared);
       break;
-    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:  // known only once the kernel runs
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:  // unknown until the kernel runs
     case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
       *value = 0;
       break;
@@ -107,11 +107,12 @@ CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfuncti
 
 CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribute attribute, int value) {
   if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) return CUDA_SUCCESS;
-  if (value < 0 || static_cast<size_t>(value) > SharedMemory::most)
-    return refuse(CUDA_ERROR_INVALID_VALUE, format("%d bytes of dynamic shared memory for `%s`, a block can have %zu",
-                                                   value, function->kernel->name, SharedMemory::most));
-  function->mostDynamicShared = static_cast<size_t>(value);
-  function->hasAskedForShared = true;
+  if (value < 0 || static_cast<size_t>(value) > SharedMemory::maxOptIn)
+    return reject(CUDA_ERROR_INVALID_VALUE,
+                  format("%d bytes of dynamic shared memory for `%s`, a block can have at most %zu", value,
+                         function->kernel->name, SharedMemory::maxOptIn));
+  function->maxDynamicShared = static_cast<size_t>(value);
+  function->optedInShared = true;
   return CUDA_SUCCESS;
 }
 
@@ -135,24 +136,24 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, uns
   return inContext([&](CUctx_st& context) {
     const Kernel& kernel = *function->kernel;
     const Index blocks{gridX, gridY, gridZ}, threads{blockX, blockY, blockZ};
-    if (const std::string why = objection(*function, blocks, threads, dynamicShared); !why.empty())
-      return refuse(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: %s", kernel.name, why.c_str()));
+    if (const std::string why = launchError(*function, blocks, threads, dynamicShared); !why.empty())
+      return reject(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: %s", kernel.name, why.c_str()));
     const char* buffer = nullptr;
     for (; extra && *extra; extra += 2) {
       if (reinterpret_cast<size_t>(extra[0]) == CU_LAUNCH_PARAM_BUFFER_POINTER) {
         buffer = static_cast<const char*>(extra[1]);
       } else if (const size_t bytes = *static_cast<const size_t*>(extra[1]); bytes != Arguments::bytesOf(kernel)) {
-        return refuse(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: %zu bytes of parameters, it takes %zu",
+        return reject(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: found %zu bytes of parameters, expected %zu",
                                                        kernel.name, bytes, Arguments::bytesOf(kernel)));
       }
     }
     if (kernel.parameterCount && !parameters && !buffer)
-      return refuse(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: no parameters", kernel.name));
+      return reject(CUDA_ERROR_INVALID_VALUE, format("launch of `%s`: no parameters", kernel.name));
     return enqueue(context, stream,
-                   [&kernel, blocks, threads, dynamicShared, asked = function->hasAskedForShared,
+                   [&kernel, blocks, threads, dynamicShared, optedIn = function->optedInShared,
                     arguments = buffer ? Arguments(kernel, buffer) : Arguments(kernel, parameters)]() mutable {
                      std::vector<void*> pointers = arguments.pointers();
-                     return run({kernel, blocks, threads, dynamicShared, asked, pointers.data()});
+                     return run({kernel, blocks, threads, dynamicShared, optedIn, pointers.data()});
                    });
   });
 }

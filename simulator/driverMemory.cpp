@@ -1,4 +1,4 @@
-// Memory of the devices and pinned memory of the host, and copies between them.
+// Device memory, pinned host memory, and copies.
 #include <cstdlib>
 #include <cstring>
 
@@ -18,12 +18,11 @@ bool isPinned(const void* address, size_t bytes) {
   return at + bytes <= from + size;
 }
 
-/// A transfer that begins once all is well with its device side.
+/// Enqueues a transfer after checking that its device side is one allocation.
 CUresult transfer(const char* what, CUdeviceptr device, size_t bytes, CUctx_st& context, CUstream stream, Work work) {
   if (bytes && !globalMemory::contains(reinterpret_cast<void*>(device), bytes))
-    return refuse(
-        CUDA_ERROR_INVALID_VALUE,
-        format("%s of %zu bytes at %llx, which are not in one allocation of the device", what, bytes, device));
+    return reject(CUDA_ERROR_INVALID_VALUE,
+                  format("%s of %zu bytes at %llx, which are not in one device allocation", what, bytes, device));
   return enqueue(context, stream, std::move(work));
 }
 
@@ -48,12 +47,12 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
     if (const CUresult result = waitForAll(context); result != CUDA_SUCCESS) return result;
     const auto owner = driver().owners.find(address);
     if (owner == driver().owners.end())
-      return refuse(CUDA_ERROR_INVALID_VALUE, format("cuMemFree of %llx, which is not allocated", address));
+      return reject(CUDA_ERROR_INVALID_VALUE, format("cuMemFree of %llx, which is not allocated", address));
     std::string damage;
     owner->second->allocated -= globalMemory::free(reinterpret_cast<void*>(address), damage);
     driver().owners.erase(owner);
     if (damage.empty()) return CUDA_SUCCESS;
-    return failed(refuse(CUDA_ERROR_ILLEGAL_ADDRESS, damage + ", found when it was freed"));
+    return fail(reject(CUDA_ERROR_ILLEGAL_ADDRESS, damage + ", found when the allocation was freed"));
   });
 }
 
@@ -114,7 +113,7 @@ CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t bytes, CUstream
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream) {
   return inContext([&](CUctx_st& context) {
     if (bytes && !globalMemory::contains(reinterpret_cast<const void*>(from), bytes))
-      return refuse(CUDA_ERROR_INVALID_VALUE, format("copy from %llx, which is not in one allocation", from));
+      return reject(CUDA_ERROR_INVALID_VALUE, format("copy from %llx, which is not in one allocation", from));
     return transfer("copy to", to, bytes, context, stream, [to, from, bytes] {
       memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
       checker::copied(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);

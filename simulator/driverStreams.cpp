@@ -1,4 +1,4 @@
-// Streams, events, graphs.
+// Streams, events and graphs.
 #include <chrono>
 
 #include "simulator/driver.h"
@@ -39,9 +39,9 @@ CUresult cuStreamQuery(CUstream handle) {
     Stream* const stream = streamOf(context, handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (stream->work.empty()) return CUDA_SUCCESS;
-    const size_t before = stream->work.size();  // time passes for who asks again and again
+    const size_t before = stream->work.size();  // each query runs some work, so that polling ends
     const CUresult result = stream->drain([&] { return stream->work.size() < before; });
-    return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : failed(result);
+    return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : fail(result);
   });
 }
 
@@ -117,7 +117,7 @@ CUresult cuEventQuery(CUevent handle) {
     if (event.isDone()) return CUDA_SUCCESS;
     const size_t before = event.stream->work.size();
     const CUresult result = event.stream->drain([&] { return event.stream->work.size() < before; });
-    return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : failed(result);
+    return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : fail(result);
   });
 }
 
@@ -126,7 +126,7 @@ CUresult cuEventSynchronize(CUevent handle) {
     const Event& event = *reinterpret_cast<Event*>(handle);
     if (event.isDone()) return CUDA_SUCCESS;
     const CUresult result = event.stream->drain([&] { return event.isDone(); });
-    return result == CUDA_SUCCESS ? result : failed(result);
+    return result == CUDA_SUCCESS ? result : fail(result);
   });
 }
 

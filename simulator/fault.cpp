@@ -16,7 +16,7 @@
 #include "simulator/location.h"
 #include "simulator/report.h"
 
-// The linker's names for where this library begins and where its code ends.
+// Linker symbols: the start of this library and the end of its code.
 extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start, etext;
 
 namespace spinegrad::simulator {
@@ -25,17 +25,17 @@ namespace {
 struct Fault {
   int signal;
   const void* address;
-  void* stack[32];  // the instruction, and where each function would return to
+  void* stack[32];  // the instruction and the return addresses
   int depth;
 };
 thread_local Fault fault;
 
 struct sigaction before[NSIG];
 
-const int tooLong = SIGRTMIN + 6;
+const int timeoutSignal = SIGRTMIN + 6;
 
-/// Runs on a stack of its own in place of the kernel.
-void giveUp() {
+/// Runs on a spare stack in place of the kernel.
+void reportFault() {
   const char* const at = static_cast<const char*>(fault.address);
   std::string what;
   switch (fault.signal) {
@@ -44,47 +44,47 @@ void giveUp() {
       break;
     case SIGSEGV:
     case SIGBUS:
-      if (block->overflowed(at)) {
+      if (block->isStackOverflow(at)) {
         what = "stack overflow: a thread needs more than 60 KiB of local memory";
       } else if (globalMemory::isReserved(at)) {
         what = format("access to %p, which is not allocated", static_cast<const void*>(at));
       } else {
-        what = format("access to %p, which is no memory of the device", static_cast<const void*>(at));
+        what = format("access to %p, which is not device memory", static_cast<const void*>(at));
       }
       break;
     default:
-      what = format("the kernel runs longer than %g seconds", settings().seconds);
+      what = format("the kernel runs for more than %g seconds", settings().seconds);
   }
   report(format("%s, at %s; %s\n%s", what.c_str(),
                 locate({fault.stack, static_cast<size_t>(fault.depth)}, block->kernel()).c_str(),
-                block->where().c_str(), block->whatWarpsDo().c_str()));
-  block->abandon(fault.signal == tooLong ? CUDA_ERROR_LAUNCH_TIMEOUT : CUDA_ERROR_ILLEGAL_ADDRESS);
+                block->where().c_str(), block->describeWarps().c_str()));
+  block->abandon(fault.signal == timeoutSignal ? CUDA_ERROR_LAUNCH_TIMEOUT : CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 void handle(int signal, siginfo_t* info, void* context) {
   auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const auto instruction = reinterpret_cast<const char*>(registers[REG_RIP]);
   const bool inLibrary = instruction >= &__ehdr_start && instruction < &etext;
-  if (block && block->runs() && (inLibrary || signal != tooLong)) {
+  if (block && block->isRunning() && (inLibrary || signal != timeoutSignal)) {
     fault.signal = signal;
     fault.address = info->si_addr;
     fault.depth = backtrace(fault.stack, 32);
-    registers[REG_RIP] = reinterpret_cast<greg_t>(giveUp);
+    registers[REG_RIP] = reinterpret_cast<greg_t>(reportFault);
     registers[REG_RSP] = reinterpret_cast<greg_t>(block->spareStack()) - 8;  // as after a call
     return;
   }
-  if (signal == tooLong) return;  // in the C library, perhaps with a lock held: the next signal will do
+  if (signal == timeoutSignal) return;  // in the C library, perhaps with a lock held: wait for the next signal
   const struct sigaction& former = before[signal];
   if (former.sa_flags & SA_SIGINFO) {
     former.sa_sigaction(signal, info, context);
   } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
     former.sa_handler(signal);
   } else {
-    sigaction(signal, &former, nullptr);  // the instruction faults again, and the default befalls the process
+    sigaction(signal, &former, nullptr);  // the instruction faults again and gets the default action
   }
 }
 
-/// One thread looks several times a second whether a kernel has run for too long.
+/// A thread that checks every 50 ms whether a kernel has exceeded the time limit.
 class Watchdog {
  public:
   static Watchdog& instance() {
@@ -116,7 +116,7 @@ class Watchdog {
       wake_.wait_for(lock, std::chrono::milliseconds(50));
       const auto now = std::chrono::steady_clock::now();
       for (const auto& [thread, deadline] : deadlines_)
-        if (now > deadline) pthread_kill(thread, tooLong);
+        if (now > deadline) pthread_kill(thread, timeoutSignal);
     }
   }
 
@@ -130,8 +130,8 @@ class Watchdog {
 void catchFaults() {
   static const bool handlers [[maybe_unused]] = [] {
     void* first;
-    backtrace(&first, 1);  // loads what it needs, which a handler must not do
-    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, tooLong}) {
+    backtrace(&first, 1);  // loads its library now, because a handler must not
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, timeoutSignal}) {
       struct sigaction action {};
       action.sa_sigaction = handle;
       action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
@@ -143,7 +143,7 @@ void catchFaults() {
   sigaltstack(nullptr, &stack);
   if (!(stack.ss_flags & SS_DISABLE)) return;
   constexpr size_t bytes = 64 * 1024;
-  stack = {malloc(bytes), 0, bytes};  // for as long as the process lives
+  stack = {malloc(bytes), 0, bytes};  // lives as long as the process
   sigaltstack(&stack, nullptr);
 }
 

@@ -1,16 +1,15 @@
-// Faults of a kernel: an address that nobody has, a stack that is too small, a division by zero, a loop without end.
-// The signal that the system sends for each becomes a report, and the block is given up; signals that come while no
-// kernel runs go on to whoever had them before.
+// Faults of a kernel: invalid addresses, stack overflow, division by zero, endless loops. The signal of a fault becomes
+// a report and the block is abandoned. A signal outside of kernels is passed to the previous handler.
 #pragma once
 
 #include "simulator/block.h"
 
 namespace spinegrad::simulator {
 
-/// To be called by an OS thread before it runs blocks.
+/// Each OS thread calls this before it runs blocks.
 void catchFaults();
 
-/// Watches the kernels that this OS thread runs from now on until it is destroyed.
+/// Limits the time of the kernels that this OS thread runs during the lifetime of the object.
 class Watch {
  public:
   Watch();

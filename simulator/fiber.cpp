@@ -43,14 +43,14 @@ Stacks::Stacks() {
   for (size_t i = 0; i < stacks; ++i) mprotect(memory_ + i * stackBytes, page, PROT_NONE);
 }
 
-// The system counts every guard page as a mapping and allows a process some tens of thousands.
+// Each guard page is a mapping, and Linux limits a process to some tens of thousands.
 Stacks::~Stacks() { munmap(memory_, stackBytes * (stacks + 1)); }
 
 void* Stacks::fresh(int thread, void (*entry)()) {
-  // Tops at the same place of each page would share the same few sets of the cache; so each lane's is moved a little.
+  // Equal page offsets would map all stack tops to a few cache sets, so the top is shifted per lane.
   char* const top = memory_ + (thread + 1) * stackBytes - (thread % 32) * 192;
   void** stack = reinterpret_cast<void**>(top);
-  *--stack = nullptr;  // where a return address would be: entry starts with the stack as a call leaves it
+  *--stack = nullptr;  // the return address, so that `entry` starts with the alignment of a call
   *--stack = reinterpret_cast<void*>(entry);
   for (int i = 0; i < savedRegisters; ++i) *--stack = nullptr;
   return stack;

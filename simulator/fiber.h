@@ -1,5 +1,5 @@
-// Fibers: threads of a block that hand one processor to each other by switching stacks, without the kernel of the
-// system. A switch saves the six registers that a call must keep, and costs a few nanoseconds.
+// Fibers: the threads of a block share one OS thread and switch stacks without a system call. A switch saves the six
+// registers that a call must preserve and takes a few nanoseconds.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,17 @@ namespace spinegrad::simulator {
 
 extern "C" void spinegradSwitchStack(void** from, void* to);
 
-/// Stacks for the threads of one block, each with a page below it that faults when a kernel needs more.
+/// Stacks for the threads of one block, each with a guard page below it that faults on overflow.
 class Stacks {
  public:
   Stacks();
   ~Stacks();
   Stacks(const Stacks&) = delete;
   Stacks& operator=(const Stacks&) = delete;
-  /// A stack that enters `entry`, which must never return, when it is switched to.
+  /// A stack that enters `entry`, which must not return, at the first switch to it.
   void* fresh(int thread, void (*entry)());
   bool guards(const void* address) const;
-  /// The top of one more stack, for when those of the threads cannot be used.
+  /// The top of a spare stack, used after a stack overflow.
   void* spare() const;
 
  private:

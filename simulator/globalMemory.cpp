@@ -20,13 +20,13 @@ struct Allocation {
 
 struct Heap {
   char* const memory;
-  std::map<char*, size_t> gaps;                   // pages that are free, by where they begin; neighbours are merged
-  std::map<const char*, Allocation> allocations;  // by where the data begin
+  std::map<char*, size_t> freeRanges;             // free pages by their start; neighbours are merged
+  std::map<const char*, Allocation> allocations;  // by the start of the data
 
   Heap()
       : memory(static_cast<char*>(
             mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
-    if (memory != MAP_FAILED) gaps[memory] = reserved / page;
+    if (memory != MAP_FAILED) freeRanges[memory] = reserved / page;
   }
 };
 
@@ -38,15 +38,15 @@ Heap& heap() {
 }  // namespace
 
 void* allocate(size_t bytes) {
-  auto& gaps = heap().gaps;
+  auto& freeRanges = heap().freeRanges;
   const size_t pages = (bytes + 2 * redZone + page - 1) / page;
-  auto gap = gaps.begin();
-  while (gap != gaps.end() && gap->second < pages) ++gap;
-  if (gap == gaps.end()) return nullptr;
-  char* const from = gap->first;
-  const size_t rest = gap->second - pages;
-  gaps.erase(gap);
-  if (rest) gaps[from + pages * page] = rest;
+  auto range = freeRanges.begin();
+  while (range != freeRanges.end() && range->second < pages) ++range;
+  if (range == freeRanges.end()) return nullptr;
+  char* const from = range->first;
+  const size_t rest = range->second - pages;
+  freeRanges.erase(range);
+  if (rest) freeRanges[from + pages * page] = rest;
   if (mprotect(from, pages * page, PROT_READ | PROT_WRITE) != 0) return nullptr;
   char* const data = from + redZone;
   memset(from, redZoneByte, redZone);
@@ -58,7 +58,7 @@ void* allocate(size_t bytes) {
 }
 
 size_t free(void* address, std::string& damage) {
-  auto& [memory, gaps, allocations] = heap();
+  auto& [memory, freeRanges, allocations] = heap();
   const auto found = allocations.find(static_cast<char*>(address));
   if (found == allocations.end()) return 0;
   const auto [bytes, pages] = found->second;
@@ -74,15 +74,15 @@ size_t free(void* address, std::string& damage) {
   madvise(from, pages * page, MADV_DONTNEED);
   mprotect(from, pages * page, PROT_NONE);
 
-  auto gap = gaps.emplace(from, pages).first;
-  if (const auto next = std::next(gap); next != gaps.end() && next->first == end) {
-    gap->second += next->second;
-    gaps.erase(next);
+  auto range = freeRanges.emplace(from, pages).first;
+  if (const auto next = std::next(range); next != freeRanges.end() && next->first == end) {
+    range->second += next->second;
+    freeRanges.erase(next);
   }
-  if (gap != gaps.begin()) {
-    if (const auto previous = std::prev(gap); previous->first + previous->second * page == from) {
-      previous->second += gap->second;
-      gaps.erase(gap);
+  if (range != freeRanges.begin()) {
+    if (const auto previous = std::prev(range); previous->first + previous->second * page == from) {
+      previous->second += range->second;
+      freeRanges.erase(range);
     }
   }
   return bytes;
@@ -109,8 +109,7 @@ std::string describe(const void* address) {
   const auto& [data, allocation] = *--next;
   const size_t offset = static_cast<size_t>(at - data);
   if (offset >= allocation.bytes)
-    return format("%zu bytes behind the end of an allocation of %zu bytes", offset - allocation.bytes,
-                  allocation.bytes);
+    return format("%zu bytes after the end of an allocation of %zu bytes", offset - allocation.bytes, allocation.bytes);
   return format("byte %zu of an allocation of %zu bytes", offset, allocation.bytes);
 }
 

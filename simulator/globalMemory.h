@@ -1,6 +1,6 @@
-// The memory of the simulated devices: a range of addresses reserved once. An allocation takes whole pages of it, with
-// a red zone on both sides of the data; pages that nobody has allocated cannot be read or written. What is allocated is
-// poisoned (0xff: NaN as a float), and its red zones are looked at when it is freed.
+// The memory of the simulated devices: one reserved address range. An allocation takes whole pages with a red zone on
+// both sides of the data; unallocated pages are inaccessible. New memory is poisoned (0xff: NaN as a float), and the
+// red zones are checked when the allocation is freed.
 #pragma once
 
 #include <cstddef>
@@ -11,18 +11,17 @@ namespace spinegrad::simulator::globalMemory {
 constexpr size_t reserved = size_t{16} << 30;
 const void* begin();
 
-/// Null if the range has no room.
+/// Returns null if the range is full.
 void* allocate(size_t bytes);
-/// The bytes that were allocated there; 0 if `address` is not what `allocate` gave. What was written outside of the
-/// allocation, in words, goes to `damage`.
+/// Returns the size of the allocation, or 0 if `address` is not one. `damage` describes a write outside the allocation.
 size_t free(void* address, std::string& damage);
-/// Whether all of it lies in one allocation.
+/// Whether the range is inside one allocation.
 bool contains(const void* address, size_t bytes);
 
-/// Whether it is an address of the devices, allocated or not.
+/// Whether it is an address of device memory, allocated or not.
 bool isReserved(const void* address);
 
-/// "4 bytes behind the end of an allocation of 256 bytes".
+/// For example "4 bytes after the end of an allocation of 256 bytes".
 std::string describe(const void* address);
 
 }  // namespace spinegrad::simulator::globalMemory

@@ -36,7 +36,7 @@ uint64_t shuffled(uint64_t i, int bits, uint64_t seed) {
   return left << half | right;
 }
 
-/// The block that runs as the i-th of all.
+/// The index of the block that runs as the i-th.
 uint64_t blockInOrder(uint64_t i, uint64_t count) {
   switch (settings().order) {
     case Settings::Order::forward:
@@ -57,7 +57,7 @@ class Run {
  public:
   explicit Run(const Grid& grid) : grid_(grid) {}
 
-  void takeBlocks() {
+  void runBlocks() {
     static thread_local const std::unique_ptr<Block> block = std::make_unique<Block>();
     const uint64_t perRow = grid_.blocks.x, perLayer = perRow * grid_.blocks.y, count = perLayer * grid_.blocks.z;
     catchFaults();
@@ -80,24 +80,23 @@ class Run {
   std::atomic<CUresult> result_ = CUDA_SUCCESS;
 };
 
-/// The OS threads that help the one that launches. They live as long as the process and are never waited for at its
-/// end.
-class Helpers {
+/// OS threads that run blocks next to the launching thread. They live as long as the process and are not joined.
+class WorkerThreads {
  public:
-  explicit Helpers(int count) {
+  explicit WorkerThreads(int count) {
     for (int i = 0; i < count; ++i) std::thread([this] { work(); }).detach();
     count_ = count;
   }
 
-  void help(Run& run) {
+  void run(Run& run) {
     {
       const std::lock_guard lock(mutex_);
       run_ = &run;
-      ++runs_;
+      ++generation_;
       busy_ = count_;
     }
     start_.notify_all();
-    run.takeBlocks();
+    run.runBlocks();
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return busy_ == 0; });
   }
@@ -106,11 +105,11 @@ class Helpers {
   void work() {
     std::unique_lock lock(mutex_);
     for (uint64_t seen = 0;;) {
-      start_.wait(lock, [&] { return runs_ != seen; });
-      seen = runs_;
+      start_.wait(lock, [&] { return generation_ != seen; });
+      seen = generation_;
       Run& run = *run_;
       lock.unlock();
-      run.takeBlocks();
+      run.runBlocks();
       lock.lock();
       if (--busy_ == 0) done_.notify_one();
     }
@@ -119,7 +118,7 @@ class Helpers {
   std::mutex mutex_;
   std::condition_variable start_, done_;
   Run* run_ = nullptr;
-  uint64_t runs_ = 0;
+  uint64_t generation_ = 0;
   int count_ = 0, busy_ = 0;
 };
 
@@ -128,7 +127,7 @@ class Helpers {
 Registration::Registration(const Kernel& kernel) {
   const auto [other, isNew] = kernels().emplace(kernel.name, kernel);
   if (isNew) return;
-  report(format("two kernels are called `%s`: %s and %s", kernel.name, format(other->second.site).c_str(),
+  report(format("two kernels have the name `%s`: %s and %s", kernel.name, format(other->second.site).c_str(),
                 format(kernel.site).c_str()));
   abort();
 }
@@ -157,10 +156,10 @@ CUresult run(const Grid& grid) {
   Run run(grid);
   const bool single = grid.blocks.x * grid.blocks.y * grid.blocks.z == 1;
   if (single || settings().threads == 1 || checker::present) {
-    run.takeBlocks();
+    run.runBlocks();
   } else {
-    static Helpers& helpers = *new Helpers(settings().threads - 1);
-    helpers.help(run);
+    static WorkerThreads& workers = *new WorkerThreads(settings().threads - 1);
+    workers.run(run);
   }
   counters::endGrid();
   return run.result();

@@ -21,7 +21,7 @@ std::string locateOne(const Dl_info& library, size_t offset, const Kernel& kerne
     std::string place = std::filesystem::path(line).lexically_normal();
     place.erase(place.find_last_not_of(" \n") + 1);
     if (const size_t note = place.find(" (discriminator"); note != std::string::npos) place.erase(note);
-    // Only kernels and their vocabulary are of interest, not what runs them.
+    // Skip the frames of the simulator itself.
     if (place.rfind(folder, 0) != 0) continue;
     place.erase(0, folder.size());
     if (place.rfind("simulator/", 0) == 0 || (!places.empty() && place == format(kernel.site))) continue;
@@ -34,7 +34,7 @@ std::string locateOne(const Dl_info& library, size_t offset, const Kernel& kerne
 }  // namespace
 
 std::string locate(std::span<void* const> instructions, const Kernel& kernel) {
-  std::string fallback = "an unknown place";
+  std::string fallback = "an unknown location";
   Dl_info own, library;
   dladdr(reinterpret_cast<const void*>(locate), &own);
   for (const void* const instruction : instructions) {

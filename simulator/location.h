@@ -1,4 +1,4 @@
-// Where in the source an instruction of this library comes from.
+// Maps an instruction of this library to its source line.
 #pragma once
 
 #include <span>
@@ -8,9 +8,9 @@
 
 namespace spinegrad::simulator {
 
-/// Of the first of the instructions (one, or a call stack) that is the kernel's: "kernels/a.cu:12", after what was
-/// inlined there: "kernels/lib/reduce.cuh:40 in kernels/a.cu:12". Asks addr2line of the binutils, so it takes its time;
-/// where that does not help, the answer is an offset into the library.
+/// The line of the first instruction (of one, or of a call stack) that belongs to the kernel: "kernels/a.cu:12", or
+/// with inlined functions "kernels/lib/reduce.cuh:40 in kernels/a.cu:12". Runs addr2line of binutils, which is slow.
+/// Without a result it returns an offset into the library.
 std::string locate(std::span<void* const> instructions, const Kernel& kernel);
 
 }  // namespace spinegrad::simulator

@@ -1,6 +1,6 @@
-// Tensor cores, lane by lane: the last lane of a warp gathers the tiles from the registers of all by the maps of
-// kernels/lib/mma.cuh, multiplies them, and scatters the sum. Operands have the precision that the hardware sees (tf32:
-// the upper 19 bits; bf16, f16: exact in float); products are added in float32, in the order of k.
+// Tensor cores: the last lane of a warp gathers the tiles from the registers of all lanes (kernels/lib/mma.cuh),
+// multiplies them and scatters the result. Operands have the precision of the hardware (tf32: the upper 19 bits; bf16,
+// f16: exact in float). Products are added in float32 in the order of k, so rounding differs from hardware.
 #include <immintrin.h>
 
 #include "simulator/block.h"
@@ -13,9 +13,9 @@ namespace {
 
 using Row = float __attribute__((vector_size(32)));
 
-void needWholeWarp(const char* what, uint32_t lanes, Site site) {
+void requireFullWarp(const char* what, uint32_t lanes, Site site) {
   if (lanes == allLanes) return;
-  report(format("%s by an incomplete warp (lanes %08x) at %s; %s", what, lanes, format(site).c_str(),
+  report(format("%s by an incomplete warp (mask %08x) at %s; %s", what, lanes, format(site).c_str(),
                 block->where().c_str()));
   block->abandon();
 }
@@ -24,11 +24,11 @@ float fromTf32(uint32_t bits) { return __builtin_bit_cast(float, bits & 0xffffe0
 float fromBf16(uint32_t bits) { return __builtin_bit_cast(float, bits << 16); }
 float fromF16(uint32_t bits) { return _cvtsh_ss(static_cast<unsigned short>(bits)); }
 
-/// D (16 x 8) += A (16 x K) B (K x 8) for one A and the B and D of each product. `Format` gathers a lane's part of a
-/// tile.
+/// D (16 x 8) += A (16 x K) B (K x 8) for one A and the B and D of each product. `Format` gathers the registers of a
+/// lane into a tile.
 template <class Format>
 void runMma(void* const* operands, uint32_t lanes, Site site) {
-  needWholeWarp("mma", lanes, site);
+  requireFullWarp("mma", lanes, site);
   constexpr int K = Format::k;
   float a[16][K];
   for (int lane = 0; lane < 32; ++lane)
@@ -94,19 +94,19 @@ struct F16 {
 
 template <int matrices, bool transposed>
 void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
-  needWholeWarp("ldmatrix", lanes, site);
+  requireFullWarp("ldmatrix", lanes, site);
   for (int matrix = 0; matrix < matrices; ++matrix) {
     uint16_t rows[8][8];
     for (int row = 0; row < 8; ++row) {
       const void* const from = static_cast<const Ldmatrix*>(operands[8 * matrix + row])->row;
       if (!block->sharedMemory().contains(from) || reinterpret_cast<uintptr_t>(from) % 16) {
-        report(format("ldmatrix: lane %d gives %p, expected a multiple of 16 in shared memory, at %s; %s",
+        report(format("ldmatrix: lane %d passes %p, expected a multiple of 16 in shared memory, at %s; %s",
                       8 * matrix + row, from, format(site).c_str(), block->where().c_str()));
         block->abandon();
       }
       memcpy(rows[row], from, 16);
       counters::access(counters::ldmatrixRow, 8 * matrix + row, from, 16, checker::at(site));
-      // For the checker it is the lanes which get the elements that read them.
+      // The checker attributes a read to the lane that receives the element.
       for (int i = 0; checker::present && i < 8; ++i) {
         const int reader = transposed ? 4 * i + row / 2 : 4 * row + i / 2;
         checker::accessOf(reader, checker::Access::read, static_cast<const uint16_t*>(from) + i, 2, checker::at(site));
@@ -123,10 +123,10 @@ void runLdmatrix(void* const* operands, uint32_t lanes, Site site) {
 
 }  // namespace
 
-const Meeting mmaTf32{"mma", runMma<Tf32>}, mmaBf16{"mma", runMma<Bf16>}, mmaF16{"mma", runMma<F16>};
-const Meeting ldmatrix[3]{
+const Collective mmaTf32{"mma", runMma<Tf32>}, mmaBf16{"mma", runMma<Bf16>}, mmaF16{"mma", runMma<F16>};
+const Collective ldmatrix[3]{
     {"ldmatrix", runLdmatrix<1, false>}, {"ldmatrix", runLdmatrix<2, false>}, {"ldmatrix", runLdmatrix<4, false>}};
-const Meeting ldmatrixTransposed[3]{
+const Collective ldmatrixTransposed[3]{
     {"ldmatrix", runLdmatrix<1, true>}, {"ldmatrix", runLdmatrix<2, true>}, {"ldmatrix", runLdmatrix<4, true>}};
 
 uint32_t toF16(float x) { return _cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT); }

@@ -1,4 +1,4 @@
-// What is wrong with a kernel goes to stderr, one report at a time, each beginning with "spinegrad simulator: ".
+// Reports go to stderr, one at a time, each starting with "spinegrad simulator: ".
 #pragma once
 
 #include <string>

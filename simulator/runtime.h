@@ -1,6 +1,6 @@
-// What a kernel calls when it runs on the simulator. A thread of a block is a fiber. Whatever CUDA defines for "all
-// threads of a warp" is a meeting: each lane passes a pointer to its operands, and the last lane to arrive does the
-// work for all.
+// The functions of the simulator that kernels call. A thread of a block is a fiber. An instruction that CUDA defines
+// for all threads of a warp is a collective: each lane passes a pointer to its operands, and the last lane to arrive
+// does the work for all.
 #pragma once
 
 #include <stdint.h>
@@ -12,7 +12,7 @@
 
 namespace spinegrad::simulator {
 
-/// Where a kernel calls the runtime; made by default arguments, so that it is the caller's line.
+/// A source line of a kernel. As a default argument it is the line of the caller.
 struct Site {
   const char* file;
   int line;
@@ -29,14 +29,14 @@ struct Parameter {
 
 struct Kernel {
   const char* name;
-  unsigned mostThreads;
+  unsigned maxThreads;
   void (*call)(void** arguments);
   const Parameter* parameters;
   size_t parameterCount;
   Site site;
 };
 
-/// Adds a kernel to those that cuModuleGetFunction finds.
+/// Registers a kernel for cuModuleGetFunction().
 struct Registration {
   explicit Registration(const Kernel& kernel);
 };
@@ -50,7 +50,7 @@ struct Signature<Function> {
 
   static void call(void** arguments) { callWith(arguments, std::index_sequence_for<Parameters...>()); }
 
-  /// Parameters lie one after the other, each aligned as its type asks: as in a struct, and as nvcc lays them out.
+  /// The offsets of the parameters: those of a struct with these members, as in nvcc.
   static const Parameter* layout() {
     static Parameter parameters[count + 1];
     size_t offset = 0, i = 0;
@@ -63,23 +63,23 @@ struct Signature<Function> {
  private:
   template <size_t... I>
   static void callWith([[maybe_unused]] void** arguments, std::index_sequence<I...>) {
-    static_assert((std::is_trivially_copyable_v<Parameters> && ...), "a kernel's parameters are copied as bytes");
+    static_assert((std::is_trivially_copyable_v<Parameters> && ...), "kernel parameters are copied as bytes");
     Function(*static_cast<Parameters*>(arguments[I])...);
   }
 };
 
-/// A kind of meeting: its name for reports, and what the last lane to come does with the operands of the others.
-struct Meeting {
+/// A warp-wide instruction: its name in reports, and the function that the last lane runs on the operands of all lanes.
+struct Collective {
   const char* name;
   void (*run)(void* const* operands, uint32_t lanes, Site site);
 };
 
 constexpr uint32_t allLanes = 0xffffffffu;
 
-void meet(const Meeting& meeting, void* operand, uint32_t lanes, Site site);
+void joinCollective(const Collective& collective, void* operand, uint32_t lanes, Site site);
 void syncBlock(Site site);
 
-/// One declaration of shared memory in the source; its address tells it from the others.
+/// A declaration of shared memory in the source, identified by its address.
 struct SharedObject {
   const char* name;
   size_t bytes;
@@ -90,23 +90,24 @@ void* dynamicShared();
 
 struct Shuffle {
   uint32_t value;
-  int source;  // the lane whose value is wanted
+  int source;  // the lane to read from
 };
-extern const Meeting syncWarp, shuffle, ballot;
+extern const Collective syncWarp, shuffle, ballot;
 
-/// A lane's registers of the products of one tile A with several tiles B, and of one ldmatrix (x1, x2, x4 by index).
+/// A lane's registers for the products of one tile A with `products` tiles B.
 struct Mma {
   float* d;
   const uint32_t *a, *b;
   int products;
 };
-extern const Meeting mmaTf32, mmaBf16, mmaF16;
+extern const Collective mmaTf32, mmaBf16, mmaF16;
 
+/// A lane's operands of ldmatrix. The arrays below hold the variants x1, x2 and x4.
 struct Ldmatrix {
   uint32_t* registers;
   const void* row;
 };
-extern const Meeting ldmatrix[3], ldmatrixTransposed[3];
+extern const Collective ldmatrix[3], ldmatrixTransposed[3];
 
 inline uint32_t toTf32(float x) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, x);
@@ -129,7 +130,7 @@ void waitGroup(int groups, Site site);
 void loadVector(void* to, const void* from, size_t bytes, Site site);
 void storeVector(void* to, const void* from, size_t bytes, Site site);
 
-/// Moves a value of 4 or 8 bytes between lanes, as words.
+/// Shuffles a value of 4 or 8 bytes word by word.
 template <class T>
 T shuffleFrom(uint32_t lanes, T value, int source, Site site) {
   static_assert((sizeof(T) == 4 || sizeof(T) == 8) && std::is_trivially_copyable_v<T>);
@@ -137,7 +138,7 @@ T shuffleFrom(uint32_t lanes, T value, int source, Site site) {
   memcpy(words, &value, sizeof(T));
   for (uint32_t& word : words) {
     Shuffle operand{word, source};
-    meet(shuffle, &operand, lanes, site);
+    joinCollective(shuffle, &operand, lanes, site);
     word = operand.value;
   }
   memcpy(&value, words, sizeof(T));

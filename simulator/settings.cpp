@@ -6,6 +6,8 @@
 #include <string>
 #include <thread>
 
+#include "simulator/report.h"
+
 namespace spinegrad::simulator {
 namespace {
 
@@ -15,12 +17,13 @@ namespace {
 }
 
 template <class T>
-void readNumber(const char* name, T& into, double least = 1) {
+void readNumber(const char* name, T& into, double minimum = 1) {
   const char* const text = getenv(name);
   if (!text) return;
   char* end;
   const double value = strtod(text, &end);
-  if (end == text || *end || !(value >= least)) reject(name, text, "a number that can be meant");
+  if (end == text || *end || !(value >= minimum))
+    reject(name, text, format("a number of at least %g", minimum).c_str());
   into = static_cast<T>(value);
 }
 

@@ -1,14 +1,15 @@
-// What the environment sets:
-//   SPINEGRAD_SIMULATOR_ORDER    forward (default), reverse, or random:SEED: in which order the threads of a block, and
-//   the
-//                                blocks of a grid, get their turn. Results must not depend on it.
-//   SPINEGRAD_SIMULATOR_SECONDS  a kernel that runs longer than this is stopped and reported (default 120)
-//   SPINEGRAD_SIMULATOR_MEMORY   bytes of memory of each device (default 4 GiB)
-//   SPINEGRAD_SIMULATOR_DEVICES  how many devices there are (default 1; 0 is a machine without any)
-//   SPINEGRAD_SIMULATOR_VERSION  the CUDA version that the driver is for (default 13000)
-//   SPINEGRAD_SIMULATOR_CAPABILITY  the compute capability times ten (default 90): below 80 backends take other kernels
-//   SPINEGRAD_SIMULATOR_FAIL     NAME=RESULT, for example cuLaunchKernel=701: that function fails, always
-//   SPINEGRAD_SIMULATOR_THREADS  how many OS threads run blocks (default: one for each processor)
+// Settings from the environment:
+//
+//   SPINEGRAD_SIMULATOR_ORDER       forward (default), reverse or random:SEED: the order of the threads of a block and
+//   of
+//                                   the blocks of a grid. Results must not depend on it.
+//   SPINEGRAD_SIMULATOR_SECONDS     time limit of a kernel (default 120)
+//   SPINEGRAD_SIMULATOR_MEMORY      bytes of memory per device (default 4 GiB)
+//   SPINEGRAD_SIMULATOR_DEVICES     number of devices (default 1; 0 is a machine without a GPU)
+//   SPINEGRAD_SIMULATOR_VERSION     CUDA version of the driver (default 13000)
+//   SPINEGRAD_SIMULATOR_CAPABILITY  compute capability times ten (default 90); below 80 the backend uses other kernels
+//   SPINEGRAD_SIMULATOR_FAIL        NAME=RESULT, for example cuLaunchKernel=701: this function always fails
+//   SPINEGRAD_SIMULATOR_THREADS     number of OS threads that run blocks (default: the number of processors)
 #pragma once
 
 #include <cstddef>

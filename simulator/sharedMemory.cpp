@@ -14,7 +14,7 @@ namespace {
 constexpr unsigned char poison = 0xff, redZoneByte = 0xfb;
 constexpr SharedObject dynamicObject{"dynamic shared memory", 0, Site("", 0)};
 
-/// Not memset, which the checker takes for the kernel's.
+/// The checker would attribute a call of memset to the kernel.
 void fill(void* to, unsigned char value, size_t bytes) {
   asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
 }
@@ -32,10 +32,10 @@ SharedMemory::SharedMemory() {
 
 SharedMemory::~SharedMemory() { munmap(memory_, capacity); }
 
-void SharedMemory::start(size_t dynamicBytes, bool hasAsked) {
+void SharedMemory::start(size_t dynamicBytes, bool optedIn) {
   placed_.clear();
   used_ = declared_ = 0;
-  hasAsked_ = hasAsked;
+  optedIn_ = optedIn;
   place(&dynamicObject, dynamicBytes);
 }
 
@@ -54,13 +54,13 @@ void* SharedMemory::object(const SharedObject& object) {
     if (placed.object == &object) return placed.at;
   }
   declared_ += object.bytes;
-  const size_t allowed = hasAsked_ ? most : withoutAsking;
-  if (declared_ > withoutAsking || used_ + object.bytes > allowed || placed_.size() == 127) {
+  const size_t limit = optedIn_ ? maxOptIn : maxDefault;
+  if (declared_ > maxDefault || used_ + object.bytes > limit || placed_.size() == 127) {
     report(format(
-        "too much shared memory: `%s` (%s) brings it to %zu bytes, %zu of them declared, in %zu objects; allowed "
-        "are %zu, %zu and 127 (cuFuncSetAttribute can allow more that is dynamic); %s",
-        object.name, format(object.site).c_str(), used_ + object.bytes, declared_, placed_.size() + 1, allowed,
-        withoutAsking, block->where().c_str()));
+        "too much shared memory: `%s` (%s) raises the total to %zu bytes, %zu of them declared, in %zu objects; the "
+        "limits are %zu, %zu and 127 (cuFuncSetAttribute raises that of dynamic memory); %s",
+        object.name, format(object.site).c_str(), used_ + object.bytes, declared_, placed_.size() + 1, limit,
+        maxDefault, block->where().c_str()));
     block->abandon();
   }
   place(&object, object.bytes);
@@ -88,7 +88,7 @@ std::string SharedMemory::describe(const void* address) const {
     if (at >= placed.at && (placed.bytes || &placed == nearest)) nearest = &placed;
   const char *const name = nearest->object->name, *const end = nearest->at + nearest->bytes;
   if (at < nearest->at) return format("%td bytes before `%s`", nearest->at - at, name);
-  if (at >= end) return format("%td bytes behind the end of `%s`", at - end, name);
+  if (at >= end) return format("%td bytes after the end of `%s`", at - end, name);
   return format("byte %td of `%s`", at - nearest->at, name);
 }
 

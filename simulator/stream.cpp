@@ -3,8 +3,8 @@
 namespace spinegrad::simulator {
 
 namespace {
-/// A program that never waits must not make the list grow for ever.
-constexpr size_t longest = 4096;
+/// Bounds the list for a program that never waits.
+constexpr size_t maxLength = 4096;
 }  // namespace
 
 void Stream::add(Work piece) {
@@ -13,7 +13,7 @@ void Stream::add(Work piece) {
     return;
   }
   work.push_back(std::move(piece));
-  if (work.size() > longest) drain([this] { return work.size() <= longest / 2; });
+  if (work.size() > maxLength) drain([this] { return work.size() <= maxLength / 2; });
 }
 
 CUresult Stream::drain(const std::function<bool()>& enough) {

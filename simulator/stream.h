@@ -1,6 +1,5 @@
-// Streams, events and graphs. A stream puts off all work until somebody waits for it: what a program forgets to wait
-// for has then not happened, and it shows. What is recorded into a graph is the same list of work, kept to be run
-// again.
+// Streams, events and graphs. A stream defers all work until the program waits for it, so a missing wait shows. A
+// captured graph is the same list of work, kept for replay.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +20,17 @@ struct Graph {
 
 struct Stream {
   std::deque<Work> work;
-  std::shared_ptr<Graph> capture;  // where work goes instead while it is being recorded
+  std::shared_ptr<Graph> capture;  // receives the work during a capture
 
   void add(Work piece);
-  /// Runs what was put off until `enough` says so or nothing is left.
+  /// Runs deferred work until `enough` returns true or none is left.
   CUresult drain(const std::function<bool()>& enough = [] { return false; });
 };
 
 struct Event {
   Stream* stream = nullptr;
-  uint64_t recorded = 0, reached = 0;  // how often
-  double seconds = 0;                  // when it was last reached
+  uint64_t recorded = 0, reached = 0;  // counts
+  double seconds = 0;                  // time at which it was last reached
 
   bool isDone() const { return reached == recorded; }
 };

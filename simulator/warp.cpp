@@ -1,4 +1,4 @@
-// What lanes of a warp do together with single values: synchronise, look at each other's registers, vote.
+// Warp collectives on single values: synchronization, shuffles and votes.
 #include "simulator/block.h"
 #include "simulator/report.h"
 
@@ -19,8 +19,8 @@ void runShuffle(void* const* operands, uint32_t lanes, Site site) {
     Shuffle& shuffle = *static_cast<Shuffle*>(operands[lane]);
     const int source = shuffle.source & 31;
     if (!(lanes >> source & 1)) {
-      report(format("shuffle: lane %d reads the register of lane %d, which takes no part (lanes %08x), at %s; %s", lane,
-                    source, lanes, format(site).c_str(), block->where().c_str()));
+      report(format("shuffle: lane %d reads lane %d, which is not in the mask %08x, at %s; %s", lane, source, lanes,
+                    format(site).c_str(), block->where().c_str()));
       block->abandon();
     }
     shuffle.value = values[source];
@@ -35,6 +35,6 @@ void runBallot(void* const* operands, uint32_t lanes, Site) {
 
 }  // namespace
 
-const Meeting syncWarp{"__syncwarp()", runSyncWarp}, shuffle{"shuffle", runShuffle}, ballot{"vote", runBallot};
+const Collective syncWarp{"__syncwarp()", runSyncWarp}, shuffle{"shuffle", runShuffle}, ballot{"vote", runBallot};
 
 }  // namespace spinegrad::simulator

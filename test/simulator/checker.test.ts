@@ -1,4 +1,4 @@
-/** The checker of the simulator finds each kind of mistake, and none in right kernels. `npm run check:kernels` builds it. */
+/** The checker finds each kind of error, and none in valid kernels. `npm run check:kernels` builds it. */
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,22 +7,22 @@ import { BUILD, inOrder, ORDERS, run } from './run.js';
 
 const LIBRARY = join(BUILD, 'libcuda-simulator-test-checked.so');
 
-const global = (what: string) => `${what} (0 bytes behind the end of an allocation of 256 bytes), at LINE`;
-const shared = (what: string, object: string) => `${what} (0 bytes behind the end of \`${object}\`), at LINE`;
+const global = (what: string) => `${what} (0 bytes after the end of an allocation of 256 bytes), at LINE`;
+const shared = (what: string, object: string) => `${what} (0 bytes after the end of \`${object}\`), at LINE`;
 const race = (memory: string, what: string) => [
   `race in ${memory} memory: ${what}, at LINE`,
   'the other access, at LINE',
 ];
 
-/** What must be said of each wrong kernel, in this order. */
+/** The report of each faulty kernel, as parts in order. */
 const REPORTS: Record<string, string[]> = {
   no_barrier_before_read: race('shared', 'read after write'),
   no_barrier_before_write: race('shared', 'write after read'),
   no_syncwarp: race('shared', 'read after write'),
   partial_syncwarp: race('shared', 'read after write'),
   ldmatrix_no_syncwarp: race('shared', 'read after write'),
-  no_wait: ['read of shared memory that a cp.async has yet to write, at LINE'],
-  wait_too_early: ['read of shared memory that a cp.async has yet to write, at LINE'],
+  no_wait: ['read of shared memory before a cp.async to it has completed, at LINE'],
+  wait_too_early: ['read of shared memory before a cp.async to it has completed, at LINE'],
   wait_without_barrier: race('shared', 'read after write'),
   copy_over_read: race('shared', 'write after read'),
   race_between_blocks: race('global', 'write after write'),
@@ -31,44 +31,44 @@ const REPORTS: Record<string, string[]> = {
   shared_write: [shared('out of bounds in shared memory: write of 4 bytes', 'tile')],
   shared_read_beyond: [shared('out of bounds in shared memory: read of 4 bytes', 'tile')],
   dynamic_read_beyond: [shared('out of bounds in shared memory: read of 4 bytes', 'dynamic shared memory')],
-  shared_uninitialised: [
-    'uninitialised: read of shared memory that nobody has written (byte 20 of `tile`), at LINE',
+  shared_uninitialized: [
+    'uninitialized: read of shared memory that was never written (byte 20 of `tile`), at LINE',
   ],
   global_write: [global('out of bounds in global memory: write of 4 bytes')],
   global_read_beyond: [global('out of bounds in global memory: read of 4 bytes')],
   global_read_before: ['read of 4 bytes (4 bytes before an allocation of 256 bytes), at LINE'],
   copy_beyond: [global('out of bounds in global memory: read of 4 bytes')],
   vector_beyond: [global('out of bounds in global memory: read of 16 bytes')],
-  global_uninitialised: [
-    'uninitialised: read of global memory that nobody has written (byte 252 of',
+  global_uninitialized: [
+    'uninitialized: read of global memory that was never written (byte 252 of',
     ', at LINE',
   ],
 };
 
 describe.skipIf(!existsSync(LIBRARY))('the checker (npm run check:kernels)', () => {
   it.each(Object.entries(REPORTS))('finds %s', (name, parts) => {
-    const { output, status } = run('simulator-wrong', [LIBRARY, `wrong_${name}`]);
+    const { output, status } = run('simulator-faulty', [LIBRARY, `faulty_${name}`]);
     expect(output).toMatch(inOrder(parts));
     expect(output).toMatch(
-      new RegExp(`kernel \`wrong_${name}\`, block \\(\\d, 0, 0\\), thread \\(\\d+, 0, 0\\)`),
+      new RegExp(`kernel \`faulty_${name}\`, block \\(\\d, 0, 0\\), thread \\(\\d+, 0, 0\\)`),
     );
     expect(status).toBe(3);
   });
 
-  it.each(ORDERS)('finds nothing in right kernels, in %s order', (order) => {
-    const result = run('simulator-right', [LIBRARY], { SPINEGRAD_SIMULATOR_ORDER: order });
-    expect(result).toEqual({ output: 'all right\n', status: 0 });
+  it.each(ORDERS)('finds no error in valid kernels, in %s order', (order) => {
+    const result = run('simulator-valid', [LIBRARY], { SPINEGRAD_SIMULATOR_ORDER: order });
+    expect(result).toEqual({ output: 'passed\n', status: 0 });
   });
 
   it('counts requests, sectors and passes', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'spinegrad-')), 'trace');
-    run('simulator-right', [LIBRARY], { SPINEGRAD_SIMULATOR_TRACE: file });
+    run('simulator-valid', [LIBRARY], { SPINEGRAD_SIMULATOR_TRACE: file });
     const grids = readFileSync(file, 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
     const counts = (kernel: string) => {
-      const { requests, units, least } = grids.find((grid) => grid.kernel === kernel);
+      const { requests, units, minimum } = grids.find((grid) => grid.kernel === kernel);
       const kinds = [
         'load',
         'store',
@@ -80,25 +80,25 @@ describe.skipIf(!existsSync(LIBRARY))('the checker (npm run check:kernels)', () 
         'sharedCopy',
         'ldmatrix',
       ];
-      const used = kinds.map((kind, i) => [kind, [requests[i], units[i], least[i]]] as const);
+      const used = kinds.map((kind, i) => [kind, [requests[i], units[i], minimum[i]]] as const);
       return Object.fromEntries(used.filter(([, [count]]) => count > 0));
     };
-    // One warp: 32 sectors where 4 would do, then 32 passes where 1 would.
-    expect(counts('right_wasteful')).toEqual({
+    // One warp: 32 sectors instead of 4, then 32 passes instead of 1.
+    expect(counts('valid_wasteful')).toEqual({
       load: [1, 32, 4],
       store: [1, 4, 4],
       sharedStore: [1, 32, 1],
       sharedLoad: [1, 32, 1],
     });
-    // 3 blocks of 3 warps, 16 bytes a lane: 16 sectors, 4 passes.
-    expect(counts('right_reverse')).toEqual({
+    // 3 blocks of 3 warps with 16 bytes per lane: 16 sectors and 4 passes per request.
+    expect(counts('valid_reverse')).toEqual({
       load: [9, 144, 144],
       store: [9, 144, 144],
       sharedLoad: [9, 36, 36],
       sharedStore: [9, 36, 36],
     });
-    // Two steps of a tile; rows of A lie 32 bytes apart, so 8 of them meet in the same banks twice.
-    expect(counts('right_mma_tf32')).toMatchObject({
+    // Two steps. Rows of A are 32 bytes apart, so 8 rows use each bank twice.
+    expect(counts('valid_mma_tf32')).toMatchObject({
       copy: [4, 48, 48],
       sharedCopy: [4, 12, 12],
       ldmatrix: [4, 24, 12],

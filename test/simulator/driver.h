@@ -1,5 +1,4 @@
-// A small program's way to a device: the driver API of a library opened by its path, and buffers. Every call is
-// checked.
+// The driver API of a library that is opened by its path, and buffers, for small test programs. Every call is checked.
 #pragma once
 
 #include <dlfcn.h>
@@ -16,7 +15,7 @@ SPINEGRAD_CUDA_FUNCTIONS(DECLARE)
 SPINEGRAD_CUDA_OPTIONAL_FUNCTIONS(DECLARE)
 #undef DECLARE
 
-/// Ends the program with the name of the error, unless there is none.
+/// Exits with status 3 and the name of the error, if there is one.
 inline void check(CUresult result, const char* what) {
   if (result == CUDA_SUCCESS) return;
   const char* name = "an unknown error";
@@ -56,7 +55,7 @@ struct Dim {
   unsigned x = 1, y = 1, z = 1;
 };
 
-/// On stream 0, so that it has ended when this returns.
+/// Launches on stream 0, so the kernel has ended when this returns.
 template <class... Parameters>
 CUresult launch(const char* name, Dim grid, Dim block, unsigned dynamicShared, Parameters... parameters) {
   void* pointers[] = {&parameters..., nullptr};

@@ -1,4 +1,4 @@
-// kernels LIBRARY: lists the kernels of a simulator with the layout of their parameters.
+// kernels LIBRARY: lists the kernels of a simulator library with the offsets and sizes of their parameters.
 #include <dlfcn.h>
 
 #include <cstdio>

@@ -1,6 +1,6 @@
-// launches LIBRARY: what the driver API promises around kernels: that bad launches are refused, that streams put work
-// off and keep its order, that graphs repeat it, that memory runs out where it should. Prints each promise that is not
-// kept.
+// launches LIBRARY: checks what the driver API guarantees around kernels: invalid launches are rejected, streams defer
+// work and keep its order, graphs replay it, and allocation fails when memory is exhausted. Prints each check that
+// fails.
 #include <cstdint>
 #include <cstring>
 
@@ -8,14 +8,14 @@
 
 namespace {
 
-int wrong = 0;
+int failures = 0;
 
-void expect(bool kept, const char* promise) {
-  if (kept) return;
-  printf("not so: %s\n", promise);
-  ++wrong;
+void expect(bool holds, const char* statement) {
+  if (holds) return;
+  printf("failed: %s\n", statement);
+  ++failures;
 }
-#define EXPECT(promise) expect(promise, #promise)
+#define EXPECT(statement) expect(statement, #statement)
 
 struct Scale {
   float factor;
@@ -25,15 +25,15 @@ struct Scale {
 void refusals() {
   Buffer<int32_t> y(1024);
   const auto refused = [&](Dim grid, Dim block, unsigned shared) {
-    return launch("right_indices", grid, block, shared, y.address()) == CUDA_ERROR_INVALID_VALUE;
+    return launch("valid_indices", grid, block, shared, y.address()) == CUDA_ERROR_INVALID_VALUE;
   };
-  EXPECT(refused({1}, {257}, 0));  // the kernel is made for 256
+  EXPECT(refused({1}, {257}, 0));  // the kernel allows 256 threads
   EXPECT(refused({1}, {0}, 0));
   EXPECT(refused({1}, {1, 1, 65}, 0));
   EXPECT(refused({0}, {32}, 0));
   EXPECT(refused({1, 65536}, {32}, 0));
   EXPECT(refused({1}, {32}, 49153));
-  const CUfunction kernel = function("right_indices");
+  const CUfunction kernel = function("valid_indices");
   EXPECT(cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 232449) ==
          CUDA_ERROR_INVALID_VALUE);
   CHECK(cuFuncSetAttribute(kernel, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 232448));
@@ -52,7 +52,7 @@ void refusals() {
 }
 
 void parameters() {
-  const CUfunction kernel = function("right_scale");  // two pointers, int32_t, struct of float and int64_t
+  const CUfunction kernel = function("valid_scale");  // two pointers, int32_t, struct of float and int64_t
   const size_t expected[4][2] = {{0, 8}, {8, 8}, {16, 4}, {24, 16}};
   for (size_t i = 0; i < 4; ++i) {
     size_t offset, bytes;
@@ -75,7 +75,7 @@ void streams() {
   CHECK(cuMemcpyHtoDAsync(x.address(), host, 16, stream));
   CHECK(cuMemcpyDtoHAsync(host + 4, x.address(), 16, stream));
   CHECK(cuEventRecord(event, stream));
-  EXPECT(host[4] == -1);  // pinned memory is written when somebody waits, not before
+  EXPECT(host[4] == -1);  // pinned memory is written at the next wait
   EXPECT(cuEventQuery(event) == CUDA_ERROR_NOT_READY);
   CHECK(cuEventSynchronize(event));
   EXPECT(host[4] == 0 && host[7] == 3);
@@ -83,7 +83,7 @@ void streams() {
 
   float pageable[4] = {5, 6, 7, 8}, back[4] = {};
   CHECK(cuMemcpyHtoDAsync(x.address(), pageable, 16, stream));
-  memset(pageable, 0, sizeof pageable);  // pageable memory is free again when the call returns
+  memset(pageable, 0, sizeof pageable);  // pageable memory may change after the call returns
   CHECK(cuMemcpyDtoHAsync(back, x.address(), 16, stream));
   EXPECT(back[0] == 5 && back[3] == 8);
 
@@ -109,8 +109,8 @@ void graphs() {
   int32_t offset = 1;
   void* pointers[] = {&address, &address, &offset, &scale};
   CHECK(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
-  CHECK(cuLaunchKernel(function("right_scale"), 1, 1, 1, 64, 1, 1, 0, stream, pointers, nullptr));
-  scale.factor = 1000;  // the launch has its own copy
+  CHECK(cuLaunchKernel(function("valid_scale"), 1, 1, 1, 64, 1, 1, 0, stream, pointers, nullptr));
+  scale.factor = 1000;  // the launch has copied its parameters
   EXPECT(cuStreamSynchronize(stream) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
   CUgraph graph;
   CHECK(cuStreamEndCapture(stream, &graph));
@@ -151,6 +151,6 @@ int main(int, char** arguments) {
   streams();
   graphs();
   memory();
-  if (!wrong) printf("all right\n");
-  return wrong != 0;
+  if (!failures) printf("passed\n");
+  return failures != 0;
 }

@@ -1,6 +1,6 @@
 /**
- * What nvcc makes of the kernels for every architecture: none spills, each takes what docs/kernels/resources.md says, and
- * names and parameters are those that the host compiler sees in the same files.
+ * nvcc compiles the kernels for every architecture: none spills, each uses the resources in docs/kernels/resources.md, and
+ * names and parameters agree with the host compiler's.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { BUILD, run } from './run.js';
 const { stdout: nvcc } = spawnSync('nvcc', ['--version'], { encoding: 'utf8' });
 const [, major = 0, minor = 0] = /release (\d+)\.(\d+)/.exec(nvcc ?? '')?.map(Number) ?? [];
 
-/** By kernel, by architecture. */
+/** Keyed by kernel, then by architecture. */
 type Found = Record<string, Record<string, { parameters: string[] }>>;
 
 function simulated(): Map<string, string[]> {
@@ -22,8 +22,8 @@ function simulated(): Map<string, string[]> {
   return new Map(lines.map((line) => line.split(' ')).map(([name, ...parameters]) => [name!, parameters]));
 }
 
-describe.skipIf(major * 100 + minor < 1208)('kernels as nvcc sees them (needs nvcc of CUDA 12.8)', () => {
-  it('take what the table says, spill nowhere, and have the parameters that the simulator knows', async () => {
+describe.skipIf(major * 100 + minor < 1208)('the kernels compiled by nvcc (needs CUDA 12.8)', () => {
+  it('use the resources in the table, do not spill, and have the same parameters on the simulator', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'spinegrad-nvcc-'));
     try {
       const file = join(folder, 'kernels.json');

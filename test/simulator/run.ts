@@ -1,4 +1,4 @@
-/** Runs the programs of this folder. */
+/** Runs the test programs of this folder. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -6,7 +6,7 @@ export const BUILD = join(import.meta.dirname, '..', '..', 'build', 'Release');
 
 export const ORDERS = ['forward', 'reverse', 'random:1', 'random:2'];
 
-/** What `program` says, first on stderr, then on stdout. */
+/** Runs a program and returns its stderr followed by its stdout, and its exit status. */
 export function run(program: string, args: string[], environment: Record<string, string> = {}) {
   const { stdout, stderr, status } = spawnSync(join(BUILD, program), args, {
     encoding: 'utf8',
@@ -15,8 +15,8 @@ export function run(program: string, args: string[], environment: Record<string,
   return { output: stderr + stdout, status };
 }
 
-/** A pattern for `parts` in their order; LINE in them stands for a line of wrong.cu. */
+/** A pattern that matches `parts` in this order. LINE in a part matches a line of faulty.cu. */
 export function inOrder(parts: readonly string[]): RegExp {
   const escaped = parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(escaped.join('[^]*').replaceAll('LINE', 'test/simulator/kernels/wrong\\.cu:\\d+'));
+  return new RegExp(escaped.join('[^]*').replaceAll('LINE', 'test/simulator/kernels/faulty\\.cu:\\d+'));
 }

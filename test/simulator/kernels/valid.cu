@@ -1,12 +1,12 @@
-// Right kernels, small enough to be checked by hand: what they compute is known.
+// Correct kernels that are small enough to check by hand. valid.cpp compares their results with plain loops.
 #include "kernels/lib/async.cuh"
 #include "kernels/lib/kernel.cuh"
 #include "kernels/lib/mma.cuh"
 #include "kernels/lib/reduce.cuh"
 #include "kernels/lib/vector.cuh"
 
-/// y = x of threads in a grid of any shape: where each thread stands.
-SPINEGRAD_KERNEL(right_indices, 256, (int32_t * y)) {
+/// Every thread of a grid of any shape writes its position.
+SPINEGRAD_KERNEL(valid_indices, 256, (int32_t * y)) {
   const int perBlock = blockDim.x * blockDim.y * blockDim.z;
   const int block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
   const int thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
@@ -18,12 +18,12 @@ struct Scale {
   int64_t count;
 };
 
-SPINEGRAD_KERNEL(right_scale, 256, (const float* x, float* y, int32_t offset, Scale scale)) {
+SPINEGRAD_KERNEL(valid_scale, 256, (const float* x, float* y, int32_t offset, Scale scale)) {
   for (int64_t i = globalThread(); i < scale.count; i += gridThreads()) y[i] = scale.factor * x[i] + offset;
 }
 
-/// Turns 32 x 32 tiles through shared memory.
-SPINEGRAD_KERNEL(right_transpose, 256, (const float* x, float* y, int32_t n)) {
+/// A transpose in 32 x 32 tiles through shared memory.
+SPINEGRAD_KERNEL(valid_transpose, 256, (const float* x, float* y, int32_t n)) {
   SPINEGRAD_SHARED(float[32][33], tile);
   const int column = threadIdx.x % 32, row = threadIdx.x / 32;
   const int left = blockIdx.x * 32, top = blockIdx.y * 32;
@@ -34,23 +34,23 @@ SPINEGRAD_KERNEL(right_transpose, 256, (const float* x, float* y, int32_t n)) {
     if (left + i < n && top + column < n) y[(left + i) * n + top + column] = tile[column][i];
 }
 
-/// One sum and one maximum a block.
-SPINEGRAD_KERNEL(right_reduce, 1024, (const float* x, float* sums, float* maxima, int32_t perBlock)) {
-  float sum = 0, most = -INFINITY;
+/// One sum and one maximum per block.
+SPINEGRAD_KERNEL(valid_reduce, 1024, (const float* x, float* sums, float* maxima, int32_t perBlock)) {
+  float sum = 0, maximum = -INFINITY;
   for (int i = threadIdx.x; i < perBlock; i += blockDim.x) {
     sum += x[blockIdx.x * perBlock + i];
-    most = fmaxf(most, x[blockIdx.x * perBlock + i]);
+    maximum = fmaxf(maximum, x[blockIdx.x * perBlock + i]);
   }
   sum = blockSum(sum);
-  most = blockMax(most, -INFINITY);
+  maximum = blockMax(maximum, -INFINITY);
   if (threadIdx.x == 0) {
     sums[blockIdx.x] = sum;
-    maxima[blockIdx.x] = most;
+    maxima[blockIdx.x] = maximum;
   }
 }
 
-/// Every kind of shuffle and vote of one warp, 8 words a lane.
-SPINEGRAD_KERNEL(right_shuffles, 32, (int32_t * y)) {
+/// Every kind of shuffle and vote in one warp, 8 words per lane.
+SPINEGRAD_KERNEL(valid_shuffles, 32, (int32_t * y)) {
   const int lane = laneId();
   int32_t* const to = y + 8 * lane;
   to[0] = __shfl_sync(0xffffffffu, lane, 5);
@@ -60,7 +60,7 @@ SPINEGRAD_KERNEL(right_shuffles, 32, (int32_t * y)) {
   to[4] = __shfl_sync(0xffffffffu, lane, 1, 8);
   to[5] = __ballot_sync(0xffffffffu, lane % 3 == 0);
   to[6] = __any_sync(0xffffffffu, lane == 7) + 2 * __all_sync(0xffffffffu, lane < 31);
-  // Two halves that part and meet among themselves.
+  // The halves of the warp diverge and shuffle separately.
   if (lane < 16) {
     to[7] = __shfl_xor_sync(0x0000ffffu, lane, 8);
   } else {
@@ -68,8 +68,8 @@ SPINEGRAD_KERNEL(right_shuffles, 32, (int32_t * y)) {
   }
 }
 
-/// C (16 x 8) = A (16 x k) B (k x 8), one warp; A row major, B as columns. Three stages of cp.async, rows of 16 bytes.
-SPINEGRAD_KERNEL(right_mma_tf32, 32, (const float* a, const float* b, float* c, int32_t k)) {
+/// C (16 x 8) = A (16 x k) B (k x 8) by one warp, with row-major A and B stored as columns. Three stages of cp.async.
+SPINEGRAD_KERNEL(valid_mma_tf32, 32, (const float* a, const float* b, float* c, int32_t k)) {
   SPINEGRAD_SHARED(float[3][16][8], sharedA);
   SPINEGRAD_SHARED(float[3][8][8], sharedB);
   const int lane = laneId();
@@ -100,8 +100,8 @@ SPINEGRAD_KERNEL(right_mma_tf32, 32, (const float* a, const float* b, float* c, 
   for (int i = 0; i < 4; ++i) c[accumulatorRow(i) * 8 + accumulatorColumn(i)] = sum[i];
 }
 
-/// The same with 16 values of bf16 a step, B row major (so transposed by ldmatrix).
-SPINEGRAD_KERNEL(right_mma_bf16, 32, (const float* a, const float* b, float* c, int32_t k)) {
+/// The same in bf16, 16 values of k per step. B is row-major and transposed by ldmatrix.
+SPINEGRAD_KERNEL(valid_mma_bf16, 32, (const float* a, const float* b, float* c, int32_t k)) {
   SPINEGRAD_SHARED(uint16_t[16][16], sharedA);
   SPINEGRAD_SHARED(uint16_t[16][8], sharedB);
   const int lane = laneId();
@@ -119,8 +119,8 @@ SPINEGRAD_KERNEL(right_mma_bf16, 32, (const float* a, const float* b, float* c, 
   for (int i = 0; i < 4; ++i) c[accumulatorRow(i) * 8 + accumulatorColumn(i)] = sum[i];
 }
 
-/// The same in f16, 8 values a step, straight from global memory by the map of the lanes.
-SPINEGRAD_KERNEL(right_mma_f16, 32, (const float* a, const float* b, float* c, int32_t k)) {
+/// The same in f16, 8 values of k per step. Lanes load their fragments from global memory.
+SPINEGRAD_KERNEL(valid_mma_f16, 32, (const float* a, const float* b, float* c, int32_t k)) {
   const int g = laneId() / 4, t = laneId() % 4;
   float sum[4] = {};
   for (int from = 0; from < k; from += 8) {
@@ -133,9 +133,9 @@ SPINEGRAD_KERNEL(right_mma_f16, 32, (const float* a, const float* b, float* c, i
   for (int i = 0; i < 4; ++i) c[accumulatorRow(i) * 8 + accumulatorColumn(i)] = sum[i];
 }
 
-/// One tile A against two tiles B: C (16 x 16) = A (16 x 8) B (8 x 16), in all three formats added up (bf16 pads k by
-/// zeros).
-SPINEGRAD_KERNEL(right_mma_row, 32, (const float* a, const float* b, float* c)) {
+/// One tile A times two tiles B: C (16 x 16) = A (16 x 8) B (8 x 16), added over all three formats. bf16 pads k with
+/// zeros.
+SPINEGRAD_KERNEL(valid_mma_row, 32, (const float* a, const float* b, float* c)) {
   const int g = laneId() / 4, t = laneId() % 4;
   float sums[2][4] = {};
   uint32_t tf32A[4], tf32B[2][2], bf16A[4] = {}, bf16B[2][2] = {}, f16A[2], f16B[2][1];
@@ -156,29 +156,29 @@ SPINEGRAD_KERNEL(right_mma_row, 32, (const float* a, const float* b, float* c)) 
     for (int i = 0; i < 4; ++i) c[accumulatorRow(i) * 16 + 8 * tile + accumulatorColumn(i)] = sums[tile][i];
 }
 
-/// Dynamic shared memory and vectors: turns the order of the elements of a block round.
-SPINEGRAD_KERNEL(right_reverse, 256, (const float* x, float* y)) {
+/// Dynamic shared memory and vectors: reverses the elements of a block.
+SPINEGRAD_KERNEL(valid_reverse, 256, (const float* x, float* y)) {
   SPINEGRAD_DYNAMIC_SHARED(memory);
   Float4* const values = reinterpret_cast<Float4*>(memory);
   const int64_t first = int64_t(blockIdx.x) * blockDim.x;
   store(values[threadIdx.x].value, load<Float4>(x + 4 * (first + threadIdx.x)));
   __syncthreads();
-  Float4 mine = load<Float4>(values[blockDim.x - 1 - threadIdx.x].value);
-  store(y + 4 * (first + threadIdx.x), Float4{{mine[3], mine[2], mine[1], mine[0]}});
+  Float4 value = load<Float4>(values[blockDim.x - 1 - threadIdx.x].value);
+  store(y + 4 * (first + threadIdx.x), Float4{{value[3], value[2], value[1], value[0]}});
 }
 
-/// Wasteful on purpose, for the counters: every lane in a sector of its own, and all in one bank.
-SPINEGRAD_KERNEL(right_wasteful, 32, (const float* x, float* y)) {
+/// For the counters: every lane accesses its own sector, and all lanes access one bank.
+SPINEGRAD_KERNEL(valid_wasteful, 32, (const float* x, float* y)) {
   SPINEGRAD_SHARED(float[32][32], tile);
   tile[laneId()][0] = x[8 * laneId()];
   __syncwarp();
   y[laneId()] = tile[31 - laneId()][0];
 }
 
-/// Integer atomics: how many values fall in each of 8 bins, in any order the same.
-SPINEGRAD_KERNEL(right_histogram, 256, (const int32_t* x, int32_t* bins, int32_t* most, int64_t count)) {
+/// Integer atomics: a histogram of 8 bins, independent of the order.
+SPINEGRAD_KERNEL(valid_histogram, 256, (const int32_t* x, int32_t* bins, int32_t* maximum, int64_t count)) {
   for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     atomicAdd(&bins[x[i] & 7], 1);
-    atomicMax(most, x[i]);
+    atomicMax(maximum, x[i]);
   }
 }

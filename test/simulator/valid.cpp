@@ -1,5 +1,5 @@
-// right LIBRARY: runs the kernels of kernels/right.cu and compares what they leave with plain loops. All values are
-// small integers, so that every sum is exact in any order and in any of the formats, and equality is what is asked.
+// valid LIBRARY: runs the kernels of kernels/valid.cu and compares their results with plain loops. All values are small
+// integers, so every sum is exact in any order and format, and results must be equal.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -8,24 +8,24 @@
 
 namespace {
 
-int wrong = 0;
+int failures = 0;
 
 template <class T>
 void expectEqual(const char* what, const std::vector<T>& found, const std::vector<T>& expected) {
   for (size_t i = 0; i < expected.size(); ++i) {
     if (found[i] == expected[i]) continue;
     printf("%s: [%zu] is %g, expected %g\n", what, i, static_cast<double>(found[i]), static_cast<double>(expected[i]));
-    ++wrong;
+    ++failures;
     return;
   }
 }
 
-std::vector<float> integers(size_t count, int most) {
+std::vector<float> integers(size_t count, int maximum) {
   std::vector<float> values(count);
   uint32_t state = 12345;
   for (float& value : values) {
     state = state * 1664525 + 1013904223;
-    value = static_cast<float>(static_cast<int>(state >> 16) % (2 * most + 1) - most);
+    value = static_cast<float>(static_cast<int>(state >> 16) % (2 * maximum + 1) - maximum);
   }
   return values;
 }
@@ -33,7 +33,7 @@ std::vector<float> integers(size_t count, int most) {
 void indices() {
   const Dim grid{3, 2, 2}, block{5, 4, 3};
   Buffer<int32_t> y(12 * 60);
-  CHECK(launch("right_indices", grid, block, 0, y.address()));
+  CHECK(launch("valid_indices", grid, block, 0, y.address()));
   std::vector<int32_t> expected;
   for (int b = 0; b < 12; ++b)
     for (int t = 0; t < 60; ++t) expected.push_back(b * 1000 + t);
@@ -47,7 +47,7 @@ void scale() {
     float factor;
     int64_t count;
   } scale{3, 1000};
-  CHECK(launch("right_scale", {3}, {64}, 0, from.address(), to.address(), int32_t{7}, scale));
+  CHECK(launch("valid_scale", {3}, {64}, 0, from.address(), to.address(), int32_t{7}, scale));
   auto expected = x;
   for (float& value : expected) value = 3 * value + 7;
   expectEqual("scale", to.values(), expected);
@@ -57,7 +57,7 @@ void transpose() {
   const int n = 75;
   const auto x = integers(n * n, 1000);
   Buffer<float> from(x), to(x.size());
-  CHECK(launch("right_transpose", {3, 3}, {256}, 0, from.address(), to.address(), n));
+  CHECK(launch("valid_transpose", {3, 3}, {256}, 0, from.address(), to.address(), n));
   auto expected = x;
   for (int i = 0; i < n; ++i)
     for (int j = 0; j < n; ++j) expected[j * n + i] = x[i * n + j];
@@ -69,20 +69,20 @@ void reduce() {
   const auto x = integers(perBlock * blocks, 1000);
   Buffer<float> from(x), sums(blocks), maxima(blocks);
   for (const unsigned threads : {32u, 128u, 1024u}) {
-    CHECK(launch("right_reduce", {blocks}, {threads}, 0, from.address(), sums.address(), maxima.address(), perBlock));
-    std::vector<float> sum(blocks), most(blocks, -INFINITY);
+    CHECK(launch("valid_reduce", {blocks}, {threads}, 0, from.address(), sums.address(), maxima.address(), perBlock));
+    std::vector<float> sum(blocks), maximum(blocks, -INFINITY);
     for (int i = 0; i < perBlock * blocks; ++i) {
       sum[i / perBlock] += x[i];
-      most[i / perBlock] = std::max(most[i / perBlock], x[i]);
+      maximum[i / perBlock] = std::max(maximum[i / perBlock], x[i]);
     }
     expectEqual("blockSum", sums.values(), sum);
-    expectEqual("blockMax", maxima.values(), most);
+    expectEqual("blockMax", maxima.values(), maximum);
   }
 }
 
 void shuffles() {
   Buffer<int32_t> y(256);
-  CHECK(launch("right_shuffles", {1}, {32}, 0, y.address()));
+  CHECK(launch("valid_shuffles", {1}, {32}, 0, y.address()));
   std::vector<int32_t> expected;
   for (int lane = 0; lane < 32; ++lane) {
     uint32_t thirds = 0;
@@ -105,11 +105,11 @@ void mma() {
       for (int j = 0; j < 8; ++j)
         for (int l = 0; l < k; ++l) expected[i * 8 + j] += a[i * k + l] * b[l * 8 + j];
     Buffer<float> deviceA(a), deviceB(b), deviceColumns(columns), c(16 * 8);
-    CHECK(launch("right_mma_tf32", {1}, {32}, 0, deviceA.address(), deviceColumns.address(), c.address(), k));
+    CHECK(launch("valid_mma_tf32", {1}, {32}, 0, deviceA.address(), deviceColumns.address(), c.address(), k));
     expectEqual("mma tf32", c.values(), expected);
-    CHECK(launch("right_mma_bf16", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address(), k));
+    CHECK(launch("valid_mma_bf16", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address(), k));
     expectEqual("mma bf16", c.values(), expected);
-    CHECK(launch("right_mma_f16", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address(), k));
+    CHECK(launch("valid_mma_f16", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address(), k));
     expectEqual("mma f16", c.values(), expected);
   }
 }
@@ -121,7 +121,7 @@ void mmaRow() {
     for (int j = 0; j < 16; ++j)
       for (int l = 0; l < 8; ++l) expected[i * 16 + j] += 3 * a[i * 8 + l] * b[l * 16 + j];
   Buffer<float> deviceA(a), deviceB(b), c(16 * 16);
-  CHECK(launch("right_mma_row", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address()));
+  CHECK(launch("valid_mma_row", {1}, {32}, 0, deviceA.address(), deviceB.address(), c.address()));
   expectEqual("mma row", c.values(), expected);
 }
 
@@ -129,7 +129,7 @@ void reverse() {
   const int blocks = 3, threads = 96;
   const auto x = integers(blocks * threads * 4, 1000);
   Buffer<float> from(x), to(x.size());
-  CHECK(launch("right_reverse", {blocks}, {threads}, threads * 16, from.address(), to.address()));
+  CHECK(launch("valid_reverse", {blocks}, {threads}, threads * 16, from.address(), to.address()));
   auto expected = x;
   for (int block = 0; block < blocks; ++block)
     std::reverse(expected.begin() + block * threads * 4, expected.begin() + (block + 1) * threads * 4);
@@ -139,19 +139,19 @@ void reverse() {
 void wasteful() {
   const auto x = integers(256, 1000);
   Buffer<float> from(x), to(32);
-  CHECK(launch("right_wasteful", {1}, {32}, 0, from.address(), to.address()));
+  CHECK(launch("valid_wasteful", {1}, {32}, 0, from.address(), to.address()));
   std::vector<float> expected;
   for (int i = 31; i >= 0; --i) expected.push_back(x[8 * i]);
-  expectEqual("wasteful", to.values(), expected);
+  expectEqual("strided", to.values(), expected);
 }
 
 void histogram() {
   std::vector<int32_t> x(1000), bins(8);
   for (size_t i = 0; i < x.size(); ++i) ++bins[(x[i] = static_cast<int32_t>(i * i % 977)) & 7];
-  Buffer<int32_t> from(x), to(std::vector<int32_t>(8)), most(std::vector<int32_t>(1));
-  CHECK(launch("right_histogram", {4}, {128}, 0, from.address(), to.address(), most.address(), int64_t{1000}));
+  Buffer<int32_t> from(x), to(std::vector<int32_t>(8)), maximum(std::vector<int32_t>(1));
+  CHECK(launch("valid_histogram", {4}, {128}, 0, from.address(), to.address(), maximum.address(), int64_t{1000}));
   expectEqual("histogram", to.values(), bins);
-  expectEqual("most", most.values(), {*std::max_element(x.begin(), x.end())});
+  expectEqual("maximum", maximum.values(), {*std::max_element(x.begin(), x.end())});
 }
 
 }  // namespace
@@ -168,6 +168,6 @@ int main(int, char** arguments) {
   reverse();
   wasteful();
   histogram();
-  if (!wrong) printf("all right\n");
-  return wrong != 0;
+  if (!failures) printf("passed\n");
+  return failures != 0;
 }

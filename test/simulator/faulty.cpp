@@ -1,5 +1,6 @@
-// wrong LIBRARY KERNEL: runs a kernel of kernels/wrong.cu on two blocks of 64 threads (one, if it only concerns one),
-// with two arrays of 64 floats of which only the first is written. Ends with status 3 if the driver reports an error.
+// faulty LIBRARY KERNEL: runs a kernel of kernels/faulty.cu on one block of 64 threads, or on two if its name ends with
+// "between_blocks". x and y have 64 floats, and only x is initialized. Exits with status 3 if the driver returns an
+// error.
 #include "test/simulator/driver.h"
 
 int main(int, char** arguments) {
@@ -11,5 +12,5 @@ int main(int, char** arguments) {
     Buffer<float> x(std::vector<float>(64, 1)), y(64);
     CHECK(launch(name.c_str(), {blocks}, {64}, dynamicShared, x.address(), y.address(), 64));
   }
-  printf("nothing was found\n");
+  printf("no error was reported\n");
 }
