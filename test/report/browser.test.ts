@@ -1,3 +1,4 @@
+/** The report in Debian's chromium. SPINEGRAD_TEST_SCREENSHOTS names a folder for screenshots. */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import { existsSync } from 'node:fs';
@@ -8,9 +9,12 @@ import { pathToFileURL } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '#spinegrad/report/report.js';
+import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
+import { snakeCase } from '#spinegrad/tasks/task.js';
+import { HERNIATION, MODIC, PFIRRMANN } from '../tasks/examples.js';
 import { simulatedRun } from './fixture.js';
 
-/** The report in Debian's chromium. SPINEGRAD_TEST_SCREENSHOTS names a folder that keeps the pictures. */
+const CANAL = taskOf(DEFAULT_TASK);
 
 const executablePath = '/usr/bin/chromium';
 const args = [
@@ -27,11 +31,10 @@ const args = [
 describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
   let browser: Browser;
   let directory: string;
-  let url: string;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'spinegrad-report-'));
-    url = pathToFileURL(await writeReport(directory, simulatedRun())).href;
+    await writeReport(directory, simulatedRun());
     browser = await chromium.launch({ executablePath, args });
   });
   afterAll(async () => {
@@ -40,18 +43,23 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
   });
 
   it.each([
-    { width: 1280, colorScheme: 'light' },
-    { width: 1280, colorScheme: 'dark' },
-    { width: 400, colorScheme: 'light' },
-    { width: 400, colorScheme: 'dark' },
-  ] as const)('at $width px, $colorScheme', async ({ width, colorScheme }) => {
+    { task: CANAL, width: 1280, colorScheme: 'light' },
+    { task: CANAL, width: 1280, colorScheme: 'dark' },
+    { task: CANAL, width: 400, colorScheme: 'light' },
+    { task: CANAL, width: 400, colorScheme: 'dark' },
+    { task: PFIRRMANN, width: 1280, colorScheme: 'light' },
+    { task: HERNIATION, width: 1280, colorScheme: 'light' },
+    { task: MODIC, width: 400, colorScheme: 'dark' },
+  ] as const)('$task.title at $width px, $colorScheme', async ({ task, width, colorScheme }) => {
+    const folder = join(directory, snakeCase(task.title));
+    const url = pathToFileURL(await writeReport(folder, simulatedRun({ task }))).href;
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    const complaints: string[] = [];
-    page.on('console', (message) => complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(error.message));
+    const problems: string[] = [];
+    page.on('console', (message) => problems.push(message.text()));
+    page.on('pageerror', (error) => problems.push(error.message));
     page.on('request', (request) => {
       if (!request.url().startsWith('data:') && request.url() !== url)
-        complaints.push(`loads ${request.url()}`);
+        problems.push(`loads ${request.url()}`);
     });
     await page.goto(url);
 
@@ -89,9 +97,9 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
         }),
       };
     });
-    expect(complaints).toEqual([]);
+    expect(problems).toEqual([]);
     expect(found.figures).toBe(4);
-    expect(found.widths.length).toBe(21);
+    expect(found.widths.length).toBe(6 * task.grades.length + 3);
     expect(Math.min(...found.widths)).toBeGreaterThan(0);
     expect(Math.min(...found.boxes)).toBeGreaterThan(0);
     expect(found.outside).toEqual([]);
@@ -99,12 +107,15 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
     expect(found.background).toBe(colorScheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(20, 23, 26)');
     const shots = process.env.SPINEGRAD_TEST_SCREENSHOTS;
     if (shots)
-      await page.screenshot({ path: join(shots, `report-${width}-${colorScheme}.png`), fullPage: true });
+      await page.screenshot({
+        path: join(shots, `report-${snakeCase(task.title)}-${width}-${colorScheme}.png`),
+        fullPage: true,
+      });
     await page.close();
   });
 
   it.each(['rois', 'pretraining', 'finetuning', 'predictions'])(
-    'figures/%s.svg stands as a picture',
+    'figures/%s.svg is a valid image',
     async (name) => {
       const page = await browser.newPage({ viewport: { width: 1160, height: 800 } });
       const figure = await readFile(join(directory, 'figures', `${name}.svg`), 'base64');

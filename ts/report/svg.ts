@@ -150,9 +150,9 @@ function marker(label: string, x: number, y: number): Markup {
 <text class="tick halo ${leftwards ? 'end' : ''}" x="${x + (leftwards ? -5 : 5)}" y="${y}">${label}</text>`;
 }
 
-/** The text, or its first characters and a full stop if it is longer than `length`. */
+/** The text, truncated if it is longer than `length` characters. The ellipsis is as wide as two letters. */
 export const abbreviate = (text: string, length: number): string =>
-  text.length <= length ? text : `${text.slice(0, Math.max(1, Math.floor(length / 2)))}.`;
+  text.length <= length ? text : `${text.slice(0, length - 2).trimEnd()}…`;
 
 /** A confusion matrix: counts, and each count as a fraction of its row, which also shades the cell. */
 export function heatmap(
