@@ -191,6 +191,7 @@ export function simulatedRun({ synthetic = true, name = 'demo', task = canal } =
   return {
     name,
     summary,
+    arms: ARMS.map((arm) => ({ name: arm, description: `description of ${arm}` })),
     finetuning: [curve('scratch', 0.6, task), curve('frozen', 0.68, task), curve('contrastive', 0.8, task)],
     roiExamples: grades.map((_, grade) => roiExample(grade)),
     predictionExamples: ['1003', '1011', '1027'].map((studyId) => predictionExample(studyId, task)),

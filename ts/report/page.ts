@@ -79,7 +79,11 @@ function agreementCaption({ grades, ordered }: Task): string {
 probability. Log loss: discs are weighted by grade (${weights}).`;
 }
 
-export function renderPage({ name, summary, config }: ReportInput, task: Task, figures: Figures): string {
+export function renderPage(
+  { name, summary, arms: about, config }: ReportInput,
+  task: Task,
+  figures: Figures,
+): string {
   const { data, arms } = summary;
   const published = publishedFor(task);
   const studies = data.synthetic ? 'synthetic studies' : 'studies';
@@ -103,6 +107,7 @@ ${tiles(summary, task)}
 ${missing && markup`<p class="caption"><strong>${missing}</strong></p>`}
 
 <h2>Arms</h2>
+<p>${about.map((arm) => `${arm.name}: ${arm.description}`).join('; ')}. The arms share everything else.</p>
 ${armsTable(summary, task, published)}
 <p class="caption">Results on the test set. Annotated crops are centred on the readers' coordinates, predicted crops on the
 localizer's. Small print: 95 % intervals. They are bootstrap intervals over patients${

@@ -65,6 +65,8 @@ export interface ReportInput {
   /** Title of the page: the name of the run's folder. */
   name: string;
   summary: Summary;
+  /** What distinguishes the arms, in the order of `summary.arms`. */
+  arms: readonly { name: ArmSummary['name']; description: string }[];
   finetuning: FineTuningCurve[];
   /** At best one per grade; may be empty. */
   roiExamples: RoiExample[];

@@ -230,7 +230,7 @@ const finetuning = z.strictObject({
   rates: z
     .strictObject(armRates)
     .prefault({})
-    .describe('Layer-wise rates; the frozen arm trains its head only. The arms share everything else.'),
+    .describe('Layer-wise rates of the arms whose encoder is trained. The arms share everything else.'),
   ...optimizer(1e-3, 1e-2),
 });
 

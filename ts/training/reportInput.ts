@@ -1,5 +1,4 @@
-/** Picks what the report shows: the fine-tuning curves, an example of each grade, and a few test series. */
-
+/** The input of the report: fine-tuning curves, a training study per grade, and a few test series. */
 import { basename } from 'node:path';
 import { LEVELS } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
@@ -8,7 +7,7 @@ import type { SliceRecord } from '../data/types.js';
 import type { Summary } from '../evaluation/types.js';
 import type { PredictionExample, ReportImage, ReportInput, RoiExample } from '../report/types.js';
 import { taskOf } from '../tasks/index.js';
-import type { Task } from '../tasks/task.js';
+import type { Arm } from './arms.js';
 import type { Evaluated } from './evaluateArms.js';
 import type { FinetuningMetrics } from './finetune.js';
 import type { EpochRow, Run } from './stage.js';
@@ -20,14 +19,15 @@ export function reportInput(
   bank: Bank,
   summary: Summary,
   evaluated: Evaluated,
-  arms: readonly { name: string; rows: EpochRow<FinetuningMetrics>[] }[],
+  arms: readonly (Pick<Arm, 'name' | 'description'> & { rows: EpochRow<FinetuningMetrics>[] })[],
 ): ReportInput {
   return {
     name: basename(run.dir),
     summary,
+    arms: arms.map(({ name, description }) => ({ name, description })),
     finetuning: arms.map(({ name, rows }) => ({ arm: name, epochs: rows })),
     roiExamples: roiExamples(bank),
-    predictionExamples: predictionExamples(bank, evaluated, taskOf(bank.manifest.task)),
+    predictionExamples: predictionExamples(bank, evaluated, arms.at(-1)!.name),
     config: run.config,
   };
 }
@@ -36,7 +36,7 @@ function image(pixels: Uint16Array, size: number, row: number): ReportImage {
   return { pixels: pixels.subarray(row * size * size, (row + 1) * size * size), width: size, height: size };
 }
 
-/** For each grade the first training study that has it, as long as there are studies not shown yet. */
+/** For each grade the first training study with that grade that is not shown yet. */
 function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
   const shown = new Set<string>();
   return taskOf(manifest.task).grades.flatMap((_, grade): RoiExample[] => {
@@ -68,20 +68,21 @@ function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
   });
 }
 
-/** Test series with the worst grades first: they are what a reader wants to see. */
+/** Predictions of an arm for the test series with the most severe grades. */
 function predictionExamples(
   { manifest, slices }: Bank,
   { predictions, centres }: Evaluated,
-  { levels }: Task,
+  arm: string,
 ): PredictionExample[] {
-  const said = predictions.contrastive!.predicted;
+  const { levels } = taskOf(manifest.task);
+  const { predicted } = predictions[arm]!;
   const records = manifest.slices.filter(
     (record) => record.split === 'test' && LEVELS.some((level) => record.centres[level]),
   );
   const indexOf = (record: SliceRecord, level: string) =>
-    said.studyId.findIndex((studyId, i) => studyId === record.studyId && said.level[i] === level);
+    predicted.studyId.findIndex((studyId, i) => studyId === record.studyId && predicted.level[i] === level);
   const severity = (record: SliceRecord) =>
-    levels.reduce((sum, level) => sum + (said.truth[indexOf(record, level)] ?? 0), 0);
+    levels.reduce((sum, level) => sum + (predicted.truth[indexOf(record, level)] ?? 0), 0);
   return records
     .map((record, index) => ({ record, found: centres[index]! }))
     .filter(({ record }) => levels.every((level) => indexOf(record, level) >= 0))
@@ -98,8 +99,8 @@ function predictionExamples(
             level,
             truth: record.centres[level],
             predicted: applyAffine(toSlice, found[level]!),
-            truthGrade: said.truth[index]!,
-            probabilities: said.probabilities[index]!,
+            truthGrade: predicted.truth[index]!,
+            probabilities: predicted.probabilities[index]!,
           };
         }),
       };

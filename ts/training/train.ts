@@ -133,8 +133,9 @@ async function validationSpread(device: Device, slices: SliceDataset, localizer:
   return spreadP95(await locate(device, localizer, views, size, normalisation), size);
 }
 
-/** A trained grader and its curves. */
-export interface ArmResult extends TrainedArm {
+/** A trained grader, its description and its curves. */
+interface ArmResult extends TrainedArm {
+  description: string;
   rows: EpochRow<FinetuningMetrics>[];
 }
 
@@ -171,7 +172,8 @@ async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Ti
     const { grader, rows, best, seconds } = await finetune(run, discs, arm, pretrained);
     timing[`finetuning-${arm.name}`] = seconds;
     const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
-    arms.push({ name: arm.name, grader, rows, bestEpoch, validationBalancedAccuracy });
+    const { name, description } = arm;
+    arms.push({ name, description, grader, rows, bestEpoch, validationBalancedAccuracy });
   }
   return { pretraining, localizer, rmseMm, arms };
 }
