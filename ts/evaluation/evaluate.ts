@@ -108,13 +108,13 @@ export function evaluate(
 ): Metrics {
   check(predictions, scale, 'evaluate');
   const { grades, ordered } = scale;
-  const at = statistics(predictions, scale);
-  const { confusion, recall, scalars } = at();
+  const compute = statistics(predictions, scale);
+  const { confusion, recall, scalars } = compute();
   const names = Object.keys(scalars) as (keyof typeof scalars)[];
   const samples = new Map(names.map((name) => [name, [] as number[]]));
   const recallSamples = grades.map((): number[] => []);
   for (const weights of resampleStudies(predictions.studyId, predictions.truth, options)) {
-    const resample = at(weights);
+    const resample = compute(weights);
     for (const name of names) {
       const value = resample.scalars[name];
       if (value !== null) samples.get(name)!.push(value);

@@ -74,7 +74,7 @@ export interface LineChart {
   /** Default: the range of the values. */
   yDomain?: readonly [number, number];
   /** A vertical line with a label at its top or bottom. */
-  mark?: { x: number; label: string; at: 'top' | 'bottom' } | undefined;
+  mark?: { x: number; label: string; position: 'top' | 'bottom' } | undefined;
   /** A horizontal line with a label. */
   reference?: { y: number; label: string } | undefined;
 }
@@ -90,9 +90,9 @@ function legend(series: readonly Series[]): Content[] {
   return series
     .filter(({ faint }) => !faint)
     .map(({ name, style }) => {
-      const at = x;
+      const left = x;
       x += textWidth(name) + 36;
-      return markup`<g transform="translate(${at} 4)"><path class="line ${style}" d="M0 0H18" /><text x="23" y="4">${name}</text></g>`;
+      return markup`<g transform="translate(${left} 4)"><path class="line ${style}" d="M0 0H18" /><text x="23" y="4">${name}</text></g>`;
     });
 }
 
@@ -135,7 +135,7 @@ ${
   markup`<path class="reference" d="M0 ${yScale(reference.y)}H${PLOT.width}" />
 <text class="tick end halo" x="${PLOT.width - 5}" y="${yScale(reference.y) - 5}">${reference.label}</text>`
 }
-${mark && marker(mark.label, xScale(mark.x), mark.at === 'top' ? 10 : PLOT.height - 6)}
+${mark && marker(mark.label, xScale(mark.x), mark.position === 'top' ? 10 : PLOT.height - 6)}
 ${series.map((entry) => {
   const only = entry.values.length === 1 && entry.values[0] != null;
   return markup`<path class="line ${entry.style} ${entry.faint ? 'faint' : ''}" d="${path(entry.values)}" />

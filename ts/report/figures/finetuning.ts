@@ -47,7 +47,7 @@ export function curvePanels(
         { name: 'validation, smoothed', values: exponentialMovingAverage(accuracy), style: 'first' },
       ],
       reference: { y: 1 / grades.length, label: 'chance' },
-      mark: best && { x: bestEpoch, label: `best: epoch ${bestEpoch}`, at: 'bottom' },
+      mark: best && { x: bestEpoch, label: `best: epoch ${bestEpoch}`, position: 'bottom' },
     }),
     lineChart({
       title: `${name}: recall per grade`,
@@ -63,7 +63,7 @@ export function curvePanels(
           { name: grade.name, values: exponentialMovingAverage(values), style },
         ];
       }),
-      mark: best && { x: bestEpoch, label: '', at: 'bottom' },
+      mark: best && { x: bestEpoch, label: '', position: 'bottom' },
     }),
     lineChart({
       title: `${name}: focal loss`,
@@ -71,7 +71,7 @@ export function curvePanels(
       x,
       xLabel: 'epoch',
       series: [{ name: 'training', values: epochs.map((epoch) => epoch.trainLoss), style: 'first' }],
-      mark: best && { x: bestEpoch, label: '', at: 'bottom' },
+      mark: best && { x: bestEpoch, label: '', position: 'bottom' },
     }),
   ];
 }

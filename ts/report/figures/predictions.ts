@@ -17,11 +17,11 @@ const NAME_LENGTH = 10;
 type Disc = PredictionExample['discs'][number];
 
 function marks({ level, truth, predicted, truthGrade, probabilities }: Disc, scale: number): Markup {
-  const at = (point: readonly [number, number]) =>
+  const place = (point: readonly [number, number]) =>
     [toPanel(point[0], scale), toPanel(point[1], scale)] as const;
-  const [px, py] = at(predicted);
+  const [px, py] = place(predicted);
   const cross = `M${px - 5} ${py - 5}l10 10m0 -10l-10 10`;
-  const [tx, ty] = at(truth ?? predicted);
+  const [tx, ty] = place(truth ?? predicted);
   return markup`${
     truth &&
     markup`<circle class="under" cx="${tx}" cy="${ty}" r="8" /><circle class="ring ${gradeClass(truthGrade)}" cx="${tx}" cy="${ty}" r="8" />`
@@ -34,9 +34,9 @@ ${levelLabel(level, ty)}`;
 function probabilityBar(probabilities: readonly number[]): Markup {
   let x = 0;
   return markup`${probabilities.map((p, grade) => {
-    const at = x;
+    const left = x;
     x += p * BAR;
-    return markup`<rect class="segment ${gradeClass(grade)}" x="${at}" y="-9" width="${Math.max(0, p * BAR - 1)}" height="11" />`;
+    return markup`<rect class="segment ${gradeClass(grade)}" x="${left}" y="-9" width="${Math.max(0, p * BAR - 1)}" height="11" />`;
   })}`;
 }
 

@@ -21,7 +21,7 @@ export function pretrainingPanels({
       ],
       mark:
         best >= 0
-          ? { x: best + 1, label: `lowest: ${validationLoss[best]!.toFixed(3)}`, at: 'top' }
+          ? { x: best + 1, label: `lowest: ${validationLoss[best]!.toFixed(3)}`, position: 'top' }
           : undefined,
     }),
     lineChart({
