@@ -20,7 +20,7 @@ interface TinyImage {
   spacing?: [number, number];
 }
 
-/** A DICOM file, Explicit VR Little Endian, 16 bits. Pixel values increase to posterior and to inferior. */
+/** A DICOM file, Explicit VR Little Endian, 16 bits. Pixel values increase posteriorly and inferiorly. */
 export function tinyDicom({ instanceNumber, x, mirrored, axial, spacing = [0.5, 0.5] }: TinyImage): Buffer {
   const pixels = new Uint16Array(ROWS * COLUMNS);
   for (let i = 0; i < pixels.length; i++) {

@@ -31,7 +31,7 @@ const DISCS: [Level, keyof typeof VERTEBRAE, keyof typeof VERTEBRAE][] = [
   ['L4/L5', 'L4', 'L5'],
 ];
 
-/** Minimum half thickness of a body in pixels. Thinner masks show a process, or a slice lateral of the bodies. */
+/** Minimum half thickness of a body in pixels. Thinner masks show a process, or a slice lateral to the bodies. */
 const MIN_DEPTH = 8;
 
 /**

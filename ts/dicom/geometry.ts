@@ -1,8 +1,8 @@
 /**
  * The position of an image in the patient, from Image Orientation (Patient) (0020,0037) and Image Position (Patient)
- * (0020,0032) (PS3.3 C.7.6.2.1.1). Coordinates are LPS in mm: x increases to the patient's left, y to posterior, z to
- * superior. The order of rows, columns and slices is never assumed: real files exist with anterior on the right and
- * with slices numbered from left to right.
+ * (0020,0032) (PS3.3 C.7.6.2.1.1). Coordinates are LPS in mm: x increases to the patient's left, y posteriorly, z
+ * superiorly. The order of rows, columns and slices is never assumed: there are files with anterior on the right, and
+ * files whose slices are numbered from left to right.
  */
 import type { Affine } from '../anatomy.js';
 import type { Geometry, Plane, Vector3 } from './types.js';
@@ -44,7 +44,7 @@ export function planeOf(geometry: Geometry): Plane {
 
 /**
  * Position in mm along the slice axis. The axis is the normal, with the sign for which positions increase to the
- * patient's left (sagittal), to posterior (coronal) or to superior (axial).
+ * patient's left (sagittal), posteriorly (coronal) or superiorly (axial).
  */
 export function slicePosition(geometry: Geometry): number {
   const normal = normalOf(geometry);

@@ -1,7 +1,7 @@
 /** A decoded DICOM image: modality values and their position in the patient. */
 import type { IntensityWindow } from './window.js';
 
-/** A unit vector, or a point in mm, in patient coordinates (LPS: x to the left, y to posterior, z to superior). */
+/** A unit vector, or a point in mm, in patient coordinates (LPS: left, posterior, superior). */
 export type Vector3 = readonly [number, number, number];
 
 /** Image plane of one frame (PS3.3 C.7.6.2). */

@@ -1,8 +1,9 @@
 /**
- * The spinal canal between the posterior wall of the bodies and the laminae, in coordinates of the wall: s to inferior
- * along the wall, t to posterior, u lateral. Stenosis moves the disc into the thecal sac from anterior and the
- * ligamentum flavum from posterior, and narrows the sac laterally. The nerve roots keep their cross-section, so they
- * fill a larger fraction of a smaller sac: root crowding and effacement of CSF follow from the geometry.
+ * The spinal canal between the posterior wall of the bodies and the laminae, in coordinates of the wall: s is the arc
+ * length along the wall (inferiorly), t the distance from it (posteriorly), u the lateral distance. Stenosis pushes the
+ * disc into the thecal sac anteriorly and the ligamentum flavum posteriorly, and narrows the sac laterally. The nerve
+ * roots keep their cross-section, so they fill a larger fraction of a smaller sac: root crowding and effacement of CSF
+ * follow from the geometry.
  */
 
 import type { RandomStream } from '../random.js';

@@ -1,10 +1,10 @@
 /**
- * A canvas in millimetres. Shapes are painted one over the other. A shape has a frame (p to posterior, q to superior),
- * a signed distance function (mm below its surface, negative outside) and a signal. A pixel at an edge mixes the
- * signals by the covered fraction, which models the partial volume effect in the plane.
+ * A canvas in millimetres. Shapes are painted one over the other. A shape has a frame (p points posteriorly, q
+ * superiorly), a signed distance function (mm below its surface, negative outside) and a signal. A pixel at an edge
+ * mixes the signals by the covered fraction, which models the partial volume effect in the plane.
  */
 
-/** A plane sampled on square pixels. Column j is at y0 + j*step (posterior), row i at z0 - i*step (inferior). */
+/** A plane sampled on square pixels. Column j is at y0 + j*step (posteriorly), row i at z0 - i*step (inferiorly). */
 export interface Grid {
   readonly columns: number;
   readonly rows: number;

@@ -33,7 +33,7 @@ const STEP = 0.5;
 
 /**
  * A path from superior to inferior, sampled every 0.5 mm. A point near it has the coordinates s, the arc length from
- * the top in mm, and t, the distance to posterior in mm.
+ * the top in mm, and t, the distance from the path in mm, positive posteriorly.
  */
 export class Path {
   readonly length: number;

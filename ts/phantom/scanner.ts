@@ -33,13 +33,13 @@ export interface Acquisition {
   readonly mirrored: boolean;
   /** Patient x of each slice at y = 0, in the order of the instance numbers, mm. */
   readonly slicePositions: readonly number[];
-  /** Decay length of the coil sensitivity to anterior, mm. */
+  /** Decay length of the coil sensitivity in the anterior direction, mm. */
   readonly coilReach: number;
   /** Range of the coil along z, mm. */
   readonly coilHeight: number;
   /** Relative amplitude of the slow shading. */
   readonly shading: number;
-  /** Presaturation slab: distance anterior of the spine (mm), and the fraction of the signal that remains. */
+  /** Presaturation slab: distance anterior to the spine (mm), and the fraction of the signal that remains. */
   readonly saturation: { readonly gap: number; readonly remaining: number } | null;
   /** Motion ghosts: phase-encoding direction, distance of the first ghost (mm), and its relative strength. */
   readonly ghost: { readonly along: 'rows' | 'columns'; readonly shift: number; readonly strength: number };

@@ -1,6 +1,7 @@
 /**
- * Soft tissue in one sagittal plane: anterior of the spine the abdomen with bowel and vessels; posterior the paraspinal
- * muscles with fat, the fascia, subcutaneous fat and skin. Painted first; bones and canal are painted over it.
+ * Soft tissue in one sagittal plane: anterior to the spine, the abdomen with bowel and vessels; posterior to it, the
+ * paraspinal muscles with fat, the fascia, subcutaneous fat and skin. Painted first; bones and canal are painted over
+ * it.
  */
 
 import type { RandomStream } from '../random.js';
@@ -173,7 +174,7 @@ function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift
   };
 }
 
-/** Aorta and vena cava, anterior of the bodies, as dark tubes (flow void), as far as they cross this plane. */
+/** Aorta and vena cava where they cross this plane, anterior to the bodies, as dark tubes (flow void). */
 export function vesselShapes(
   habitus: Habitus,
   signals: Signals,

@@ -1,7 +1,7 @@
 /**
  * The vertebral column of one phantom: vertebrae T9 to S4 as a chain of endplates, built upward and downward from the
- * superior endplate of S1. Coordinates are patient mm (y to posterior, z to superior) in the midsagittal plane; the
- * origin is the centre of L3. The x coordinate of the midline (to the left) varies slightly with height.
+ * superior endplate of S1. Coordinates are patient mm (y increases posteriorly, z superiorly) in the midsagittal plane;
+ * the origin is the centre of L3. The x coordinate of the midline (to the left) varies slightly with height.
  */
 import { LEVELS, type Level } from '../anatomy.js';
 import type { RandomStream } from '../random.js';
@@ -14,7 +14,7 @@ export interface Vertebra extends Frame {
   /** Half the anteroposterior depth of the body, and half its height at the centre, mm. */
   readonly halfDepth: number;
   readonly halfHeight: number;
-  /** Change of the half height per mm to posterior. */
+  /** Change of the half height per mm in the posterior direction. */
   readonly wedge: number;
   /** Half the lateral width, mm. */
   readonly halfWidth: number;
@@ -35,7 +35,7 @@ export interface Disc extends Frame {
 export interface Spine {
   readonly vertebrae: readonly Vertebra[];
   readonly discs: readonly Disc[];
-  /** Posterior wall of the bodies; s increases to inferior, t to posterior, into the canal. */
+  /** Posterior wall of the bodies; s increases inferiorly, t posteriorly, into the canal. */
   readonly wall: Path;
   /** s on `wall` of the disc of each level. */
   readonly levelPosition: readonly number[];
@@ -171,7 +171,7 @@ function rotated(item: Frame, angle: number): { y: number; z: number } {
   return { y: item.y * cos + item.z * sin, z: item.z * cos - item.y * sin };
 }
 
-/** Angle between the line from S1 to T12 and the vertical, positive to anterior, radians. */
+/** Angle between the line from S1 to T12 and the vertical, positive if T12 is anterior, radians. */
 function anteriorTilt(vertebrae: readonly Vertebra[]): number {
   const top = vertebrae[L1 - 1]!;
   const bottom = vertebrae[S1]!;
