@@ -15,7 +15,7 @@ struct Update {
   __device__ __forceinline__ void operator()(float (&values)[3]) const {
     const float gradient = values[1] + factors.coupledDecay * values[0];
     const float velocity = factors.momentum * values[2] + gradient;
-    const float step = factors.velocityShare * velocity + factors.gradientShare * gradient;
+    const float step = factors.velocityFraction * velocity + factors.gradientFraction * gradient;
     values[0] = values[0] * factors.decay - factors.learningRate * step;
     values[2] = velocity;
   }

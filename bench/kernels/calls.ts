@@ -3,21 +3,21 @@
  * instead of enqueuing them.
  */
 import { backward } from '#spinegrad/engine/autograd.js';
+import type { Contract } from '#spinegrad/engine/contract.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { mul } from '#spinegrad/engine/ops/mul.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { sizeOf, type Tensor } from '#spinegrad/engine/tensor.js';
+import { sizeOf, Tensor } from '#spinegrad/engine/tensor.js';
 import type { Case, OperationCases } from './cases.js';
 import { type Input, normals, valuesOf } from './inputs.js';
 
-type Optional = Tensor | undefined;
+type Values = Readonly<Record<string, unknown>>;
 
 /** A native call. Its tensors are disposed; they only identify shape, dtype and data flow. */
 export interface Call {
   operation: string;
-  inputs: readonly Optional[];
-  outputs: readonly Optional[];
-  attributes: readonly number[];
+  contract: Contract;
+  values: Values;
 }
 
 export interface RecordedCase {
@@ -31,12 +31,17 @@ export interface RecordedCase {
 
 const SIZES = { float32: 4, int32: 4, uint16: 2, uint8: 1 };
 
-/** Minimum memory traffic of a call: each input is read once, each output is written once. */
-export const bytesOf = ({ inputs, outputs }: Call): number =>
-  [...inputs, ...outputs].reduce(
-    (total, tensor) => total + (tensor ? sizeOf(tensor.shape) * SIZES[tensor.dtype] : 0),
-    0,
-  );
+/** Minimum memory traffic of a call: inputs are read once, outputs written once, updated tensors both. */
+export function bytesOf({ contract, values }: Call): number {
+  let total = 0;
+  for (const [name, type] of Object.entries(contract.fields)) {
+    const times = String(type).startsWith('update') ? 2 : 1;
+    for (const value of [values[name]].flat()) {
+      if (value instanceof Tensor) total += times * sizeOf(value.shape) * SIZES[value.dtype];
+    }
+  }
+  return total;
+}
 
 export function recordCase(
   device: Device,
@@ -73,8 +78,8 @@ export function recordCase(
 /** Returns the calls of `body` without running them. */
 function record(device: Device, body: () => void): Call[] {
   const calls: Call[] = [];
-  device.run = (operation, inputs, outputs, attributes = []) => {
-    calls.push({ operation, inputs, outputs, attributes });
+  device.run = (contract: Contract, values: Values) => {
+    calls.push({ operation: contract.name, contract, values });
   };
   try {
     body();
@@ -95,9 +100,14 @@ export class Replica {
     for (const call of calls) this.run(call);
   }
 
-  run({ operation, inputs, outputs, attributes }: Call): void {
-    const replicaOf = (tensor: Optional): Optional => tensor && this.#replicaOf(tensor);
-    this.#device.run(operation, inputs.map(replicaOf), outputs.map(replicaOf), attributes);
+  run({ contract, values }: Call): void {
+    const replaced = Object.entries(values).map(([name, value]) => [name, this.#replace(value)]);
+    this.#device.run(contract, Object.fromEntries(replaced));
+  }
+
+  #replace(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map((element) => this.#replace(element));
+    return value instanceof Tensor ? this.#replicaOf(value) : value;
   }
 
   #replicaOf(tensor: Tensor): Tensor {

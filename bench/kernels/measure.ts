@@ -5,7 +5,7 @@
  * divides by their number. The overwriting empties the caches and, on CUDA, keeps the device busy while the calls are
  * enqueued. After a warm-up, samples are taken until the time is over. The result is median and quartiles.
  */
-import type { Device } from '#spinegrad/engine/device.js';
+import { type Device, FULL } from '#spinegrad/engine/device.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { summarize, type Timing } from '../lib/summary.js';
 import { bytesOf, type Call, type RecordedCase, Replica } from './calls.js';
@@ -57,7 +57,7 @@ export class Stopwatch implements Disposable {
 
   async #timeCall(call: Call, replicas: readonly Replica[]): Promise<Timing> {
     const sample = async (): Promise<number> => {
-      this.device.run('full.forward', [], [this.#buffer], [0]);
+      this.device.run(FULL, { y: this.#buffer, value: 0 });
       const milliseconds = await this.device.time(() => {
         for (const replica of replicas) replica.run(call);
       });

@@ -41,24 +41,18 @@ TensorRef optionalTensor(const Napi::Value& value) {
   return value.IsUndefined() ? nullptr : tensorOf(value.Env(), value);
 }
 
-/// Those of the arguments from `first` to before `end`.
-std::vector<TensorRef> tensorsOf(const Napi::CallbackInfo& info, size_t first, size_t end) {
-  std::vector<TensorRef> tensors;
-  for (size_t index = first; index < end; ++index) tensors.push_back(optionalTensor(info[index]));
-  return tensors;
-}
-
-std::vector<double> numbersOf(napi_env env, napi_value array) {
-  uint32_t length;
-  if (napi_get_array_length(env, array, &length) != napi_ok) throw Error("ERR_ARGUMENT", "expected an array");
-  std::vector<double> numbers;
-  numbers.reserve(length);
-  for (uint32_t index = 0; index < length; ++index) {
-    napi_value element;
-    napi_get_element(env, array, index, &element);
-    numbers.push_back(numberOf(env, element));
+/// Copies a Float64Array; undefined is an empty one.
+std::vector<double> numbersOf(napi_env env, napi_value value) {
+  if (Napi::Value(env, value).IsUndefined()) return {};
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array) {
+    throw Error("ERR_ARGUMENT", "expected a Float64Array");
   }
-  return numbers;
+  const auto* first = static_cast<const double*>(data);
+  return {first, first + length};
 }
 
 /// 'cpu' or 'cuda:N'.
@@ -123,14 +117,19 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   return array;
 }
 
-/// operation(device, name) -> number, by which enqueue() finds it
-Napi::Value operation(const Napi::CallbackInfo& info) {
-  DeviceHandle& handle = deviceOf(info, 0);
-  const std::string name = info[1].As<Napi::String>();
-  Operation found = handle.device->find(name);
-  if (found == nullptr) throw Error("ERR_UNKNOWN_OPERATION", "the device has no operation '" + name + "'");
-  handle.operations.push_back({found, name});
-  return Napi::Number::New(info.Env(), static_cast<double>(handle.operations.size() - 1));
+/// contracts(device) -> [{ name, fields: { name: type } }]: all operations; enqueue() takes the index of one
+Napi::Value contracts(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Array contracts = Napi::Array::New(env);
+  for (const Operation& operation : deviceOf(info, 0).device->operations()) {
+    Napi::Object fields = Napi::Object::New(env);
+    for (const Field& field : operation.fields) fields[field.name] = field.type;
+    Napi::Object contract = Napi::Object::New(env);
+    contract["name"] = operation.name;
+    contract["fields"] = fields;
+    contracts[contracts.Length()] = contract;
+  }
+  return contracts;
 }
 
 /// tensor(device, spare, dtype, ...shape) -> tensor handle, nothing written to it yet: `spare`, if that is a released
@@ -169,17 +168,22 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// enqueue(device, operation, attributes, number of inputs, ...inputs, ...outputs). Tensors are arguments, which costs
-/// less than an array of them; attributes may be more than a call takes.
+/// enqueue(device, operation, attributes, ...tensors): values in the order of the contract. Tensors are arguments,
+/// which costs less than an array; attributes are a Float64Array because there may be more than a call takes arguments.
 Napi::Value enqueue(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   DeviceHandle& handle = deviceOf(info, 0);
+  const OperationTable& operations = handle.device->operations();
   const auto index = static_cast<size_t>(numberOf(env, info[1]));
-  if (index >= handle.operations.size()) throw Error("ERR_UNKNOWN_OPERATION", "no such operation");
-  const size_t firstOutput = 4 + static_cast<size_t>(numberOf(env, info[3]));
-  Call call{tensorsOf(info, 4, firstOutput), tensorsOf(info, firstOutput, info.Length()), numbersOf(env, info[2])};
-  const NamedOperation& known = handle.operations[index];
-  handle.device->queue().enqueue([run = known.run, call = std::move(call)] { run(call); }, known.name.c_str());
+  if (index >= operations.size()) throw Error("ERR_ARGUMENT", "no operation has this index");
+  const Operation& operation = operations[index];
+  Call call;
+  call.attributes = numbersOf(env, info[2]);
+  call.tensors.reserve(info.Length() - 3);
+  for (size_t argument = 3; argument < info.Length(); ++argument)
+    call.tensors.push_back(optionalTensor(info[argument]));
+  operation.check(call);
+  handle.device->queue().enqueue([run = operation.run, call = std::move(call)] { run(call); }, operation.name);
   return env.Undefined();
 }
 
@@ -270,7 +274,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["cudaKernels"] = Napi::Function::New<guarded<cudaKernels>>(env);
   exports["properties"] = Napi::Function::New<guarded<properties>>(env);
   exports["memory"] = Napi::Function::New<guarded<memory>>(env);
-  exports["operation"] = Napi::Function::New<guarded<operation>>(env);
+  exports["contracts"] = Napi::Function::New<guarded<contracts>>(env);
   exports["tensor"] = Napi::Function::New<guarded<tensor>>(env);
   exports["release"] = Napi::Function::New<guarded<release>>(env);
   exports["write"] = Napi::Function::New<guarded<write>>(env);

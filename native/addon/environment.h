@@ -4,7 +4,6 @@
 
 #include <napi.h>
 
-#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -15,11 +14,6 @@
 #include "native/engine/device.h"
 
 namespace spinegrad::addon {
-
-struct NamedOperation {
-  Operation run;
-  std::string name;
-};
 
 /// What V8 knows of the memory of tensors: the maximum of the bytes held so far. A training step that disposes its
 /// tensors does not raise it, and so causes no collection; a loop that leaves tensors to the collector does.
@@ -49,7 +43,6 @@ struct DeviceHandle {
 
   ExternalMemory memory;
   std::unique_ptr<Device> device;
-  std::deque<NamedOperation> operations;  // names stay where they are
   /// The one under way; null: none.
   std::shared_ptr<Profile> profile;
   Napi::ThreadSafeFunction settle;

@@ -24,7 +24,7 @@ struct View {
   int64_t cutoutX, cutoutY, cutoutWidth, cutoutHeight;
 };
 
-inline View drawView(const AugmentAttributes& strength, uint32_t row, ImageSize bank, ImageSize size) {
+inline View drawView(const AugmentForward& strength, uint32_t row, ImageSize bank, ImageSize size) {
   const Philox philox{{strength.seed, static_cast<uint32_t>(Purpose::augmentView)}};
   double number[16];
   for (uint32_t block = 0; block < 4; ++block) {

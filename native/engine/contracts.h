@@ -1,175 +1,150 @@
-// The attributes of each operation by name, in the order in which ts/engine/ops/<op>.ts sends them. Both backends
-// read them here. An operation with at most one attribute reads it from the call directly.
+// The contracts of all operations. Both backends read them here; TypeScript states the same fields where it calls the
+// operation (ts/engine/ops). Names of gradients: dy is the gradient of the output y, dx that of the input x.
 #pragma once
 
 #include <cmath>
+#include <vector>
 
-#include "native/engine/operation.h"
+#include "native/engine/contract.h"
 #include "native/engine/stepFactors.h"
 
 namespace spinegrad {
 
-struct Conv2dAttributes {
-  int64_t strideH, strideW, padH, padW;
-  /// fprop's alone.
-  bool relu;
+// Shared by operations with nothing but tensors.
+SPINEGRAD_CONTRACT(Forward, (Input, x), (Output, y));
+SPINEGRAD_CONTRACT(Backward, (Input, dy), (Output, dx));
+SPINEGRAD_CONTRACT(BackwardFromOutput, (Input, y), (Input, dy), (Output, dx));
+SPINEGRAD_CONTRACT(BinaryForward, (Input, a), (Input, b), (Output, y));
+SPINEGRAD_CONTRACT(BiasGrad, (Input, dy), (Output, db));
 
-  explicit Conv2dAttributes(const Call& call)
-      : strideH(call.integer(0)),
-        strideW(call.integer(1)),
-        padH(call.integer(2)),
-        padW(call.integer(3)),
-        relu(call.flag(4)) {}
-};
+SPINEGRAD_CONTRACT(FullForward, (Output, y), (Real, value));
+SPINEGRAD_CONTRACT(MulScale, (Input, a), (Output, y), (Real, factor));
+SPINEGRAD_CONTRACT(GatherForward, (Input, x), (Input, indices), (Output, y));
+SPINEGRAD_CONTRACT(GatherBackward, (Input, dy), (Input, indices), (Output, dx));
+SPINEGRAD_CONTRACT(DropoutForward, (Input, x), (Output, y), (Real, probability), (Uint32, seed), (Uint32, step));
 
-/// fprop has one more.
-struct Conv2dFpropAttributes : Conv2dAttributes {
-  /// A training batch norm takes y: where the statistics of its channels come cheaply, they may be left for it.
-  bool forBatchNorm;
+SPINEGRAD_CONTRACT(LinearFprop, (Input, x), (Input, weight), (OptionalInput, bias), (Output, y));
+SPINEGRAD_CONTRACT(LinearDgrad, (Input, dy), (Input, weight), (Output, dx));
+SPINEGRAD_CONTRACT(LinearWgrad, (Input, x), (Input, dy), (Output, dw));
 
-  explicit Conv2dFpropAttributes(const Call& call) : Conv2dAttributes(call), forBatchNorm(call.flag(5)) {}
-};
+#define SPINEGRAD_STRIDE_AND_PADDING (Integer, strideH), (Integer, strideW), (Integer, padH), (Integer, padW)
 
+SPINEGRAD_CONTRACT(Conv2dFprop, (Input, x), (Input, weight), (OptionalInput, bias), (OptionalInput, residual),
+                   (Output, y), SPINEGRAD_STRIDE_AND_PADDING, (Flag, relu),
+                   // A training batch norm reads y: the channel statistics may be computed here and kept for it.
+                   (Flag, forBatchNorm));
+SPINEGRAD_CONTRACT(Conv2dDgrad, (Input, dy), (Input, weight), (Output, dx), SPINEGRAD_STRIDE_AND_PADDING);
+SPINEGRAD_CONTRACT(Conv2dWgrad, (Input, x), (Input, dy), (Output, dw), SPINEGRAD_STRIDE_AND_PADDING);
+
+#define SPINEGRAD_POOLING_WINDOW (Integer, kernelH), (Integer, kernelW), SPINEGRAD_STRIDE_AND_PADDING
+
+SPINEGRAD_CONTRACT(MaxPool2dForward, (Input, x), (Output, y), (Output, winner), SPINEGRAD_POOLING_WINDOW);
+SPINEGRAD_CONTRACT(MaxPool2dBackward, (Input, dy), (Input, winner), (Output, dx), SPINEGRAD_POOLING_WINDOW);
+
+/// The window of a pooling, the same in both passes.
 struct MaxPool2dAttributes {
   int64_t kernelH, kernelW, strideH, strideW, padH, padW;
 
-  explicit MaxPool2dAttributes(const Call& call)
-      : kernelH(call.integer(0)),
-        kernelW(call.integer(1)),
-        strideH(call.integer(2)),
-        strideW(call.integer(3)),
-        padH(call.integer(4)),
-        padW(call.integer(5)) {}
+  template <class Pass>
+  explicit MaxPool2dAttributes(const Pass& op)
+      : kernelH(op.kernelH),
+        kernelW(op.kernelW),
+        strideH(op.strideH),
+        strideW(op.strideW),
+        padH(op.padH),
+        padW(op.padW) {}
 };
 
-struct BatchNorm2dAttributes {
-  double eps, momentum;
-  bool relu;
+// inverseDeviation is 1 / sqrt(variance + eps), per channel.
+SPINEGRAD_CONTRACT(BatchNorm2dForward, (Input, x), (Input, weight), (Input, bias), (Update, runningMean),
+                   (Update, runningVariance), (OptionalInput, residual), (Output, y), (Output, mean),
+                   (Output, inverseDeviation), (Real, eps), (Real, momentum), (Flag, relu));
+SPINEGRAD_CONTRACT(BatchNorm2dInference, (Input, x), (Input, weight), (Input, bias), (Input, runningMean),
+                   (Input, runningVariance), (OptionalInput, residual), (Output, y), (Output, mean),
+                   (Output, inverseDeviation), (Real, eps), (Flag, relu));
+// With a bias the sign of y may be computed from x; a residual makes that impossible, so none is given then.
+SPINEGRAD_CONTRACT(BatchNorm2dBackward, (Input, x), (Input, y), (Input, dy), (Input, weight), (OptionalInput, bias),
+                   (Input, mean), (Input, inverseDeviation), (Output, dx), (Output, dw), (Output, db),
+                   (OptionalOutput, dr), (Flag, relu));
 
-  explicit BatchNorm2dAttributes(const Call& call) : eps(call.real(0)), momentum(call.real(1)), relu(call.flag(2)) {}
-};
+SPINEGRAD_CONTRACT(L2NormalizeForward, (Input, x), (Output, y), (Output, divisor), (Real, eps));
+SPINEGRAD_CONTRACT(L2NormalizeBackward, (Input, y), (Input, divisor), (Input, dy), (Output, dx), (Real, eps));
+SPINEGRAD_CONTRACT(SoftArgmax2dForward, (Input, heatmaps), (Output, y), (Output, statistics), (Real, temperature));
+SPINEGRAD_CONTRACT(SoftArgmax2dBackward, (Input, heatmaps), (Input, y), (Input, statistics), (Input, dy), (Output, dx),
+                   (Real, temperature));
 
-struct DropoutAttributes {
-  double probability;
-  uint32_t seed, step;
+SPINEGRAD_WORDS(LossReduction, mean, sum);
+#define SPINEGRAD_PREDICTION (Input, prediction), (Input, target), (OptionalInput, weight)
 
-  explicit DropoutAttributes(const Call& call)
-      : probability(call.real(0)),
-        seed(static_cast<uint32_t>(call.integer(1))),
-        step(static_cast<uint32_t>(call.integer(2))) {}
-};
+SPINEGRAD_CONTRACT(MseForward, SPINEGRAD_PREDICTION, (Output, loss), (Output, divisor),
+                   (Word<LossReduction>, reduction));
+SPINEGRAD_CONTRACT(MseBackward, SPINEGRAD_PREDICTION, (Input, divisor), (Input, dy), (Output, dx));
+SPINEGRAD_CONTRACT(SmoothL1Forward, SPINEGRAD_PREDICTION, (Output, loss), (Output, divisor),
+                   (Word<LossReduction>, reduction), (Real, beta));
+SPINEGRAD_CONTRACT(SmoothL1Backward, SPINEGRAD_PREDICTION, (Input, divisor), (Input, dy), (Output, dx), (Real, beta));
 
-struct AdamWAttributes {
-  double learningRate, beta1, beta2, eps, weightDecay;
-  int64_t step;
+SPINEGRAD_WORDS(PositivesMean, outside, inside);
+#define SPINEGRAD_EMBEDDINGS (Input, embeddings), (Input, labels), (OptionalInput, logScale)
+#define SPINEGRAD_INFO_NCE (Real, temperature), (Word<PositivesMean>, mean)
 
-  explicit AdamWAttributes(const Call& call)
-      : learningRate(call.real(0)),
-        beta1(call.real(1)),
-        beta2(call.real(2)),
-        eps(call.real(3)),
-        weightDecay(call.real(4)),
-        step(call.integer(5)) {}
+SPINEGRAD_CONTRACT(InfoNCEForward, SPINEGRAD_EMBEDDINGS, (Output, loss), (Output, logSum),
+                   (OptionalOutput, positiveLogSum), SPINEGRAD_INFO_NCE);
+SPINEGRAD_CONTRACT(InfoNCEBackward, SPINEGRAD_EMBEDDINGS, (Input, logSum), (OptionalInput, positiveLogSum), (Input, dy),
+                   (Output, dEmbeddings), (OptionalOutput, dLogScale), SPINEGRAD_INFO_NCE);
 
-  AdamWFactors factors() const {
-    const auto t = static_cast<double>(step);
-    return {
-        .decay = static_cast<float>(1 - learningRate * weightDecay),
-        .oneMinusBeta1 = static_cast<float>(1 - beta1),
-        .beta2 = static_cast<float>(beta2),
-        .oneMinusBeta2 = static_cast<float>(1 - beta2),
-        .stepSize = static_cast<float>(learningRate / (1 - std::pow(beta1, t))),
-        .rootCorrection2 = static_cast<float>(std::sqrt(1 - std::pow(beta2, t))),
-        .eps = static_cast<float>(eps),
-    };
-  }
-};
+SPINEGRAD_WORDS(FocalReduction, sum, mean, weightedMean);
+// alpha: one weight per class; empty for ones.
+#define SPINEGRAD_FOCAL_LOSS (Real, gamma), (Real, labelSmoothing), (Integer, ignoreIndex), (RealList, alpha)
 
-struct SgdAttributes {
-  double learningRate, momentum, weightDecay;
-  bool nesterov, decoupled;
+SPINEGRAD_CONTRACT(FocalLossForward, (Input, logits), (Input, targets), (Output, loss), (Output, divisor),
+                   SPINEGRAD_FOCAL_LOSS, (Word<FocalReduction>, reduction));
+SPINEGRAD_CONTRACT(FocalLossBackward, (Input, logits), (Input, targets), (Input, divisor), (Input, dy), (Output, dx),
+                   SPINEGRAD_FOCAL_LOSS);
 
-  explicit SgdAttributes(const Call& call)
-      : learningRate(call.real(0)),
-        momentum(call.real(1)),
-        weightDecay(call.real(2)),
-        nesterov(call.flag(3)),
-        decoupled(call.flag(4)) {}
+/// alpha of each class.
+inline std::vector<float> classWeights(std::span<const double> alpha, int64_t classes) {
+  return alpha.empty() ? std::vector<float>(static_cast<size_t>(classes), 1.0f)
+                       : std::vector<float>(alpha.begin(), alpha.end());
+}
 
-  SgdFactors factors() const {
-    const auto share = static_cast<float>(momentum);
-    return {
-        .coupledDecay = decoupled ? 0 : static_cast<float>(weightDecay),
-        .decay = decoupled ? static_cast<float>(1 - learningRate * weightDecay) : 1,
-        .momentum = share,
-        .learningRate = static_cast<float>(learningRate),
-        .velocityShare = nesterov ? share : 1,
-        .gradientShare = nesterov ? 1.0f : 0.0f,
-    };
-  }
-};
+// Units and order of application: ts/engine/ops/augment.ts.
+SPINEGRAD_WORDS(CutoutFill, mean, zero);
+SPINEGRAD_CONTRACT(AugmentForward, (Input, bank), (Input, indices), (Output, y), (Uint32, seed), (Uint32, step),
+                   (Real, pitch), (Real, rotation), (Real, scale), (Real, shear), (Real, translation), (Real, flip),
+                   (Real, blur), (Real, gamma), (Real, contrast), (Real, brightness), (Real, noise), (Real, cutout),
+                   (Real, cutoutSize), (Word<CutoutFill>, cutoutFill), (Real, mean), (Real, deviation));
 
-/// Units and order of application: ts/engine/ops/augment.ts.
-struct AugmentAttributes {
-  uint32_t seed, step;
-  double pitch, rotation, scale, shear, translation, flip, blur, gamma, contrast, brightness, noise, cutout, cutoutSize;
-  bool cutoutMean;
-  double mean, deviation;
+SPINEGRAD_CONTRACT(AdamWStep, (UpdateList, parameter), (InputList, gradient), (UpdateList, firstMoment),
+                   (UpdateList, secondMoment), (Real, learningRate), (Real, beta1), (Real, beta2), (Real, eps),
+                   (Real, weightDecay), (Integer, step));
+SPINEGRAD_CONTRACT(SgdStep, (UpdateList, parameter), (InputList, gradient), (UpdateList, velocity),
+                   (Real, learningRate), (Real, momentum), (Real, weightDecay), (Flag, nesterov), (Flag, decoupled));
+SPINEGRAD_CONTRACT(EmaStep, (InputList, source), (UpdateList, target), (Real, decay));
+SPINEGRAD_CONTRACT(ClipGradNormForward, (UpdateList, gradient), (Output, norm), (Real, maxNorm));
 
-  explicit AugmentAttributes(const Call& call)
-      : seed(static_cast<uint32_t>(call.integer(0))),
-        step(static_cast<uint32_t>(call.integer(1))),
-        pitch(call.real(2)),
-        rotation(call.real(3)),
-        scale(call.real(4)),
-        shear(call.real(5)),
-        translation(call.real(6)),
-        flip(call.real(7)),
-        blur(call.real(8)),
-        gamma(call.real(9)),
-        contrast(call.real(10)),
-        brightness(call.real(11)),
-        noise(call.real(12)),
-        cutout(call.real(13)),
-        cutoutSize(call.real(14)),
-        cutoutMean(call.flag(15)),
-        mean(call.real(16)),
-        deviation(call.real(17)) {}
-};
+inline AdamWFactors factorsOf(const AdamWStep& op) {
+  const auto t = static_cast<double>(op.step);
+  return {
+      .decay = static_cast<float>(1 - op.learningRate * op.weightDecay),
+      .oneMinusBeta1 = static_cast<float>(1 - op.beta1),
+      .beta2 = static_cast<float>(op.beta2),
+      .oneMinusBeta2 = static_cast<float>(1 - op.beta2),
+      .stepSize = static_cast<float>(op.learningRate / (1 - std::pow(op.beta1, t))),
+      .rootCorrection2 = static_cast<float>(std::sqrt(1 - std::pow(op.beta2, t))),
+      .eps = static_cast<float>(op.eps),
+  };
+}
 
-/// mse and smoothL1; `parameter` is smoothL1's beta.
-struct ElementwiseLossAttributes {
-  bool mean;
-  double parameter;
-
-  explicit ElementwiseLossAttributes(const Call& call) : mean(call.flag(0)), parameter(call.real(1)) {}
-};
-
-struct InfoNCEAttributes {
-  double temperature;
-  bool meanInside;
-
-  explicit InfoNCEAttributes(const Call& call) : temperature(call.real(0)), meanInside(call.flag(1)) {}
-};
-
-struct FocalLossAttributes {
-  enum class Reduction { sum, mean, weightedMean };
-
-  double gamma, labelSmoothing;
-  int64_t ignoreIndex;
-  Reduction reduction;
-  /// Whether alpha was given; else it is ones.
-  bool weighted;
-  /// One a class.
-  std::vector<float> alpha;
-
-  explicit FocalLossAttributes(const Call& call)
-      : gamma(call.real(0)),
-        labelSmoothing(call.real(1)),
-        ignoreIndex(call.integer(2)),
-        reduction(static_cast<Reduction>(call.integer(3))),
-        weighted(call.flag(4)),
-        alpha(call.attributes.begin() + 5, call.attributes.end()) {}
-};
+inline SgdFactors factorsOf(const SgdStep& op) {
+  const auto momentum = static_cast<float>(op.momentum);
+  return {
+      .coupledDecay = op.decoupled ? 0 : static_cast<float>(op.weightDecay),
+      .decay = op.decoupled ? static_cast<float>(1 - op.learningRate * op.weightDecay) : 1,
+      .momentum = momentum,
+      .learningRate = static_cast<float>(op.learningRate),
+      .velocityFraction = op.nesterov ? momentum : 1,
+      .gradientFraction = op.nesterov ? 1.0f : 0.0f,
+  };
+}
 
 }  // namespace spinegrad

@@ -33,8 +33,8 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  /// The operation of that name; null when this backend has none.
-  virtual Operation find(const std::string& name) const = 0;
+  /// The same table for all devices of a backend.
+  virtual const OperationTable& operations() const = 0;
   virtual MemoryStatistics memory() const = 0;
   /// One line for people: which processor, how many threads.
   virtual std::string description() const = 0;

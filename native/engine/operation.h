@@ -1,34 +1,48 @@
-// What an operation is to a backend: a function of a Call.
-//
-// A call carries tensors it reads, tensors it writes (an updated parameter stands in both) and its attributes as
-// plain numbers, in the order that native/engine/contracts.h gives for each operation. Shapes and dtypes were
-// checked by ts/engine/ops before the call was enqueued; what only the data can tell (a label or an index out of
-// range) is checked where it is read and thrown as Error.
+// An operation of a backend: a name, the contract of its fields, and the function that runs one call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "native/engine/tensor.h"
 
 namespace spinegrad {
 
+/// One call of an operation: values without names, in the order of the contract.
 struct Call {
-  std::vector<TensorRef> inputs;
-  std::vector<TensorRef> outputs;
+  /// Absent optional tensors are null. The tensors of a list are adjacent.
+  std::vector<TensorRef> tensors;
+  /// Flags are 0 or 1, words are indices, a list is its length followed by its values.
   std::vector<double> attributes;
-
-  Tensor& in(size_t index) const { return *inputs[index]; }
-  Tensor& out(size_t index) const { return *outputs[index]; }
-  /// Whether an optional input (or output) was given.
-  bool hasIn(size_t index) const { return index < inputs.size() && inputs[index] != nullptr; }
-  bool hasOut(size_t index) const { return index < outputs.size() && outputs[index] != nullptr; }
-
-  double real(size_t index) const { return attributes[index]; }
-  int64_t integer(size_t index) const { return static_cast<int64_t>(attributes[index]); }
-  bool flag(size_t index) const { return attributes[index] != 0; }
+  /// Tensors in each list; all lists of a call are equally long.
+  size_t listLength = 0;
 };
 
-using Operation = void (*)(const Call&);
+enum class FieldKind { tensor, optionalTensor, tensorList, real, integer, uint32, flag, word, realList };
+
+/// One field of a contract.
+struct Field {
+  const char* name;
+  /// As TypeScript writes it: 'input', 'input?', 'input[]', 'integer', or the words of an enumeration.
+  const char* type;
+  FieldKind kind;
+  /// Words of an enumeration.
+  size_t words = 0;
+
+  bool isTensor() const { return kind <= FieldKind::tensorList; }
+};
+
+struct Operation {
+  const char* name;
+  std::span<const Field> fields;
+  void (*run)(const Call&);
+
+  /// Sets `listLength`. Throws ERR_ARGUMENT, with the name of the field, if the call does not fit the contract.
+  void check(Call& call) const;
+};
+
+using OperationTable = std::vector<Operation>;
 
 }  // namespace spinegrad

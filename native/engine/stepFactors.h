@@ -1,5 +1,5 @@
-// What the optimizers work out once a step, in double, and then apply to every value: the same numbers on all backends,
-// and the parameters of their kernels. AdamWAttributes and SgdAttributes (contracts.h) make them.
+// The numbers that an optimizer computes once per step, in double, and then applies to every value: equal on all
+// backends, and the parameters of the kernels. factorsOf() in contracts.h computes them.
 #pragma once
 
 namespace spinegrad {
@@ -9,10 +9,10 @@ struct AdamWFactors {
 };
 
 struct SgdFactors {
-  /// Weight decay inside the gradient, and what is left of the parameter by the decoupled one.
+  /// Weight decay added to the gradient, and the factor of the parameter under decoupled decay.
   float coupledDecay, decay, momentum, learningRate;
-  /// The velocity's and the gradient's share of the step.
-  float velocityShare, gradientShare;
+  /// Fractions of the velocity and of the gradient in the step.
+  float velocityFraction, gradientFraction;
 };
 
 }  // namespace spinegrad

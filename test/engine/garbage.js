@@ -212,7 +212,7 @@ const ARGUMENTS = {
   sum: unary,
 };
 
-const HELPERS = ['elementwiseLoss', 'expectTuples'];
+const HELPERS = ['elementwiseLoss', 'expectTuples', 'lossContracts'];
 const missing = Object.keys(ops).filter(
   (name) => typeof ops[name] === 'function' && !(name in ARGUMENTS) && !HELPERS.includes(name),
 );

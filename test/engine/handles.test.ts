@@ -7,11 +7,11 @@ describe('a native handle', () => {
   it('of another kind, or none, is an error', () => {
     const device = native.open('cpu', 1, false);
     const tensor = native.tensor(device, undefined, 0, 2);
-    const relu = native.operation(device, 'relu.forward');
+    const relu = native.contracts(device).findIndex(({ name }) => name === 'relu.forward');
     for (const value of [undefined, null, 1, 'tensor', {}, [], () => 0, new ArrayBuffer(8), device]) {
       const handle = value as unknown as TensorHandle;
       expect(() => native.release(handle)).toThrow(code('ERR_INVALID_HANDLE'));
-      expect(() => native.enqueue(device, relu, [], 1, tensor, handle ?? device)).toThrow(
+      expect(() => native.enqueue(device, relu, undefined, tensor, handle ?? device)).toThrow(
         code('ERR_INVALID_HANDLE'),
       );
       expect(() => native.tensor(device, handle ?? device, 0, 2)).toThrow(code('ERR_INVALID_HANDLE'));

@@ -2,8 +2,18 @@
 import { SpinegradError } from '../error.js';
 import { expectNumber, expectShape, found } from './check.js';
 import {
+  type Contract,
+  checkContract,
+  contract,
+  contracts,
+  Encoder,
+  type Fields,
+  type Values,
+} from './contract.js';
+import {
   type DeviceHandle,
   fromNative,
+  type NativeContract,
   native,
   type RecordingHandle,
   rethrow,
@@ -36,11 +46,16 @@ export interface MemoryInfo {
   tensors: number;
 }
 
+/** @internal */
+export const FULL = contract('full.forward', { y: 'output', value: 'real' });
+
 /** A device as `openDevice()` gives it: makes tensors, runs what is called on them in order, reports memory. */
 export class Device {
   /** @internal */
   readonly handle: DeviceHandle;
-  readonly #operations = new Map<string, number>();
+  readonly #native: ReadonlyMap<string, readonly [index: number, contract: NativeContract]>;
+  /** By the id of the contract. */
+  readonly #encoders: Encoder[] = [];
   /** Handles of disposed tensors: to give one the next tensor costs less than to make one. */
   readonly #spares: TensorHandle[] = [];
 
@@ -53,6 +68,14 @@ export class Device {
     options: DeviceOptions,
   ) {
     this.handle = rethrow(() => native.open(name, options?.threads ?? 0, options?.precision === 'bf16'));
+    const found = native.contracts(this.handle);
+    this.#native = new Map(found.map((one, index) => [one.name, [index, one]]));
+    try {
+      for (const one of contracts()) checkContract(one, this.#native.get(one.name)?.[1]);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Processor, threads and libraries in one line. */
@@ -101,7 +124,7 @@ export class Device {
       throw new SpinegradError('ERR_ARGUMENT', `full(): value: expected a number, found ${found(value)}`);
     }
     const tensor = this.empty(shape, 'float32', 'full');
-    this.run('full.forward', [], [tensor], [value]);
+    this.run(FULL, { y: tensor, value });
     return tensor;
   }
 
@@ -122,22 +145,22 @@ export class Device {
   }
 
   /** @internal Enqueues a native operation. */
-  run(
-    operation: string,
-    inputs: readonly (Tensor | undefined)[],
-    outputs: readonly (Tensor | undefined)[],
-    attributes: readonly number[] = [],
-  ): void {
-    let index = this.#operations.get(operation);
-    if (index === undefined) {
-      index = rethrow(() => native.operation(this.handle, operation));
-      this.#operations.set(operation, index);
+  run<F extends Fields>(operation: Contract<F>, values: Values<F>): void {
+    const encoder = this.#encoders[operation.id] ?? this.#bind(operation);
+    const handles = encoder.tensors(values);
+    try {
+      native.enqueue(this.handle, encoder.operation, encoder.attributes(values), ...handles);
+    } catch (error) {
+      throw fromNative(error);
     }
-    const known = index;
-    const handles: (TensorHandle | undefined)[] = [];
-    for (const tensor of inputs) handles.push(tensor?.handle);
-    for (const tensor of outputs) handles.push(tensor?.handle);
-    rethrow(() => native.enqueue(this.handle, known, attributes, inputs.length, ...handles));
+  }
+
+  #bind(operation: Contract): Encoder {
+    const [index, found] = this.#native.get(operation.name) ?? [0, undefined];
+    checkContract(operation, found); // again, because a contract may be defined after the device was opened
+    const encoder = new Encoder(operation, Object.keys(found!.fields), index);
+    this.#encoders[operation.id] = encoder;
+    return encoder;
   }
 
   /** Resolves when everything enqueued so far has been computed; rejects with the first error. */

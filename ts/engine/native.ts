@@ -23,6 +23,13 @@ export interface NativeProfile {
   skipped: number;
 }
 
+/** The contract of an operation; the words of an enumeration are joined by `, `. */
+export interface NativeContract {
+  readonly name: string;
+  /** Types by name, in the order in which `enqueue()` takes the values. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 export interface Native {
   open(kind: string, threads: number, bf16: boolean): DeviceHandle;
   close(device: DeviceHandle): void;
@@ -32,7 +39,7 @@ export interface Native {
   cudaKernels(): string;
   properties(device: DeviceHandle): Record<string, number>;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number, tensors: number];
-  operation(device: DeviceHandle, name: string): number;
+  contracts(device: DeviceHandle): NativeContract[];
   /** Of a released handle it makes that of the new tensor. */
   tensor(
     device: DeviceHandle,
@@ -45,9 +52,8 @@ export interface Native {
   enqueue(
     device: DeviceHandle,
     operation: number,
-    attributes: readonly number[],
-    inputs: number,
-    ...inputsAndOutputs: readonly (TensorHandle | undefined)[]
+    attributes: Float64Array | undefined,
+    ...tensors: readonly (TensorHandle | undefined)[]
   ): void;
   /** `target` has the tensor's size in bytes and comes back filled. */
   read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;

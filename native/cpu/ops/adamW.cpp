@@ -1,6 +1,5 @@
 // adamW: one step of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) for many
-// parameters at once, in PyTorch's order of operations; inputs are tuples (parameter, gradient, m, v), all but the
-// gradient updated in place.
+// parameters at once, in place, in PyTorch's order of operations.
 //   p -= lr * decay * p;  m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g^2
 //   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 
@@ -24,16 +23,16 @@ SPINEGRAD_SIMD void updateRow(const AdamWFactors& factors, float* p, const float
   }
 }
 
-void step(const Call& call) {
-  const AdamWFactors factors = AdamWAttributes(call).factors();
-  const Tuples<4> tuples(call);
+void step(const AdamWStep& op) {
+  const AdamWFactors factors = factorsOf(op);
+  const Tuples<4> tuples({op.parameter, op.gradient, op.firstMoment, op.secondMoment});
   parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
     const auto& [p, g, m, v] = tuples.values[piece.tensor];
     updateRow(factors, p + piece.first, g + piece.first, m + piece.first, v + piece.first, piece.count);
   });
 }
 
-const Register registerStep("adamW.step", step);
+const Register<step> registerStep("adamW.step");
 
 }  // namespace
 }  // namespace spinegrad::cpu

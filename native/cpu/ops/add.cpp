@@ -4,6 +4,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -12,16 +13,16 @@ SPINEGRAD_SIMD void addRow(const float* a, const float* b, float* y, size_t coun
   for (size_t i = 0; i < count; ++i) y[i] = a[i] + b[i];
 }
 
-void forward(const Call& call) {
-  const auto desc = layout(call.in(0));
-  const float* a = read(call.in(0), desc);
-  const float* b = read(call.in(1), desc);
-  float* y = write(call.out(0), desc);
-  parallelPieces(storedElements(call.out(0)),
+void forward(const BinaryForward& op) {
+  const auto desc = layout(op.a);
+  const float* a = read(op.a, desc);
+  const float* b = read(op.b, desc);
+  float* y = write(op.y, desc);
+  parallelPieces(storedElements(op.y),
                  [=](size_t first, size_t count) { addRow(a + first, b + first, y + first, count); });
 }
 
-const Register registerForward("add.forward", forward);
+const Register<forward> registerForward("add.forward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -19,6 +19,7 @@
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/random.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
 namespace spinegrad::cpu {
@@ -119,14 +120,14 @@ std::vector<float> gaussianTaps(double deviation) {
 /// Makes the views of one size, with memory for one of them.
 class ViewMaker {
  public:
-  ViewMaker(const AugmentAttributes& attributes, ImageSize bank, ImageSize size, float* workspace)
+  ViewMaker(const AugmentForward& attributes, ImageSize bank, ImageSize size, float* workspace)
       : attributes_(attributes), bank_(bank), size_(size), image_(workspace), padded_(image_ + imageFloats(bank)) {}
 
   static size_t imageFloats(ImageSize bank) { return static_cast<size_t>((bank.height + 1) * (bank.width + 1)); }
-  static int64_t widestBlur(const AugmentAttributes& attributes) {
+  static int64_t widestBlur(const AugmentForward& attributes) {
     return static_cast<int64_t>(std::ceil(3 * attributes.blur));
   }
-  static size_t workspaceFloats(const AugmentAttributes& attributes, ImageSize bank, ImageSize size) {
+  static size_t workspaceFloats(const AugmentForward& attributes, ImageSize bank, ImageSize size) {
     const int64_t border = 2 * widestBlur(attributes);
     return imageFloats(bank) + static_cast<size_t>((size.height + border) * size.width + size.width + border);
   }
@@ -209,38 +210,36 @@ class ViewMaker {
   }
 
   void blank(const View& view, float* y) const {
-    const auto value = attributes_.cutoutMean ? static_cast<float>(mean(y)) : 0.0f;
+    const auto value = attributes_.cutoutFill == CutoutFill::mean ? static_cast<float>(mean(y)) : 0.0f;
     for (int64_t v = 0; v < view.cutoutHeight; ++v) {
       std::fill_n(y + (view.cutoutY + v) * size_.width + view.cutoutX, view.cutoutWidth, value);
     }
   }
 
-  const AugmentAttributes& attributes_;
+  const AugmentForward& attributes_;
   const ImageSize bank_, size_;
   float* image_;
   float* padded_;
 };
 
-void forward(const Call& call) {
-  const AugmentAttributes attributes(call);
-  const Shape &bankShape = call.in(0).shape, &viewShape = call.out(0).shape;
+void forward(const AugmentForward& op) {
+  const Shape &bankShape = op.bank.shape, &viewShape = op.y.shape;
   const ImageSize bank{bankShape[1], bankShape[2]}, size{viewShape[2], viewShape[3]};
   const int64_t images = bankShape[0], views = viewShape[0];
-  const uint16_t* pixels = read<uint16_t>(call.in(0));
-  const int32_t* indices = read<int32_t>(call.in(1));
+  const uint16_t* pixels = read<uint16_t>(op.bank);
+  const int32_t* indices = read<int32_t>(op.indices);
   for (int64_t n = 0; n < views; ++n) {
     if (indices[n] < 0 || indices[n] >= images) {
       throw Error("ERR_INDEX", "augment(): indices: expected images from 0 to " + std::to_string(images - 1) +
                                    ", found " + std::to_string(indices[n]) + " at position " + std::to_string(n));
     }
   }
-  float* y = write<float>(call.out(0));
-  const size_t floats = ViewMaker::workspaceFloats(attributes, bank, size);
+  float* y = write<float>(op.y);
+  const size_t floats = ViewMaker::workspaceFloats(op, bank, size);
   const Workspace<float> workspace(floats * static_cast<size_t>(omp_get_max_threads()));
 #pragma omp parallel
   {
-    const ViewMaker maker(attributes, bank, size,
-                          workspace.data() + floats * static_cast<size_t>(omp_get_thread_num()));
+    const ViewMaker maker(op, bank, size, workspace.data() + floats * static_cast<size_t>(omp_get_thread_num()));
 #pragma omp for schedule(static)
     for (int64_t n = 0; n < views; ++n) {
       maker.make(pixels + indices[n] * bank.height * bank.width, static_cast<uint32_t>(n),
@@ -249,7 +248,7 @@ void forward(const Call& call) {
   }
 }
 
-const Register registerForward("augment.forward", forward);
+const Register<forward> registerForward("augment.forward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

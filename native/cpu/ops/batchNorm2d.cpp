@@ -231,21 +231,22 @@ void inTwoPasses(const Planes& planes, Sums sums, Finish finish, Apply apply) {
   }
 }
 
-/// What forward and evaluate share. Inputs: x, weight, bias, running mean, running variance, residual or none.
-/// Outputs: y, mean, 1 / deviation.
+/// What forward and inference share.
 class Normalization {
  public:
-  explicit Normalization(const Call& call)
-      : planes(call.in(0).shape),
+  template <class Op>
+  explicit Normalization(const Op& op)
+      : planes(op.x.shape),
         mean(planes.groups * planes.block),
         inverseDeviation(mean.size()),
-        x(read(call.in(0), channelBlocked(call.in(0).shape))),
-        call_(call),
-        scale_(channelValues(call.in(1), planes)),
-        bias_(channelValues(call.in(2), planes)),
-        residual_(call.hasIn(5) ? read(call.in(5), channelBlocked(call.in(0).shape)) : nullptr),
-        relu_(BatchNorm2dAttributes(call).relu),
-        y_(write(call.out(0), channelBlocked(call.in(0).shape))) {}
+        x(read(op.x, channelBlocked(op.x.shape))),
+        meanTensor_(op.mean),
+        inverseDeviationTensor_(op.inverseDeviation),
+        scale_(channelValues(op.weight, planes)),
+        bias_(channelValues(op.bias, planes)),
+        residual_(op.residual != nullptr ? read(*op.residual, channelBlocked(op.x.shape)) : nullptr),
+        relu_(op.relu),
+        y_(write(op.y, channelBlocked(op.x.shape))) {}
 
   void setScale(size_t lane) { scale_[lane] *= inverseDeviation[lane]; }
 
@@ -257,8 +258,8 @@ class Normalization {
   }
 
   void keepStatistics() const {
-    std::copy_n(mean.begin(), planes.channels, write<float>(call_.out(1)));
-    std::copy_n(inverseDeviation.begin(), planes.channels, write<float>(call_.out(2)));
+    std::copy_n(mean.begin(), planes.channels, write<float>(meanTensor_));
+    std::copy_n(inverseDeviation.begin(), planes.channels, write<float>(inverseDeviationTensor_));
   }
 
   const Planes planes;
@@ -266,7 +267,7 @@ class Normalization {
   const float* const x;
 
  private:
-  const Call& call_;
+  Tensor &meanTensor_, &inverseDeviationTensor_;
   std::vector<float> scale_;
   const std::vector<float> bias_;
   const float* const residual_;
@@ -274,14 +275,13 @@ class Normalization {
   float* const y_;
 };
 
-/// Training: statistics of the batch, and the running ones (outputs 3 and 4) moved towards them.
-void forward(const Call& call) {
-  Normalization norm(call);
+/// Training: statistics of the batch, and the running ones moved towards them.
+void forward(const BatchNorm2dForward& op) {
+  Normalization norm(op);
   const Planes& planes = norm.planes;
-  const BatchNorm2dAttributes attributes(call);
   const double count = static_cast<double>(planes.images * planes.pixels());
-  float* runningMean = read<float>(call.out(3));
-  float* runningVariance = read<float>(call.out(4));
+  float* runningMean = read<float>(op.runningMean);
+  float* runningVariance = read<float>(op.runningVariance);
   const auto originOf = [&](int64_t group) { return norm.x + planes.offset(0, group); };
   inTwoPasses(
       planes,
@@ -294,25 +294,24 @@ void forward(const Call& call) {
           const double shifted = sum[lane] / count, mean = shifted + originOf(first / planes.block)[lane];
           const double variance = std::max(squares[lane] / count - shifted * shifted, 0.0);
           norm.mean[channel] = static_cast<float>(mean);
-          norm.inverseDeviation[channel] = static_cast<float>(1 / std::sqrt(variance + attributes.eps));
+          norm.inverseDeviation[channel] = static_cast<float>(1 / std::sqrt(variance + op.eps));
           norm.setScale(channel);
           if (channel >= planes.channels) continue;
           const double unbiased = variance * count / (count - 1);
-          runningMean[channel] += static_cast<float>(attributes.momentum * (mean - runningMean[channel]));
-          runningVariance[channel] += static_cast<float>(attributes.momentum * (unbiased - runningVariance[channel]));
+          runningMean[channel] += static_cast<float>(op.momentum * (mean - runningMean[channel]));
+          runningVariance[channel] += static_cast<float>(op.momentum * (unbiased - runningVariance[channel]));
         }
       },
       [&](int64_t image, int64_t group) { norm.apply(image, group); });
   norm.keepStatistics();
 }
 
-void evaluate(const Call& call) {
-  Normalization norm(call);
-  const double eps = BatchNorm2dAttributes(call).eps;
-  const std::vector<float> variance = channelValues(call.in(4), norm.planes);
-  norm.mean = channelValues(call.in(3), norm.planes);
+void inference(const BatchNorm2dInference& op) {
+  Normalization norm(op);
+  const std::vector<float> variance = channelValues(op.runningVariance, norm.planes);
+  norm.mean = channelValues(op.runningMean, norm.planes);
   for (size_t lane = 0; lane < variance.size(); ++lane) {
-    norm.inverseDeviation[lane] = static_cast<float>(1 / std::sqrt(variance[lane] + eps));
+    norm.inverseDeviation[lane] = static_cast<float>(1 / std::sqrt(variance[lane] + op.eps));
     norm.setScale(lane);
   }
 #pragma omp parallel for collapse(2) schedule(static)
@@ -322,26 +321,24 @@ void evaluate(const Call& call) {
   norm.keepStatistics();
 }
 
-/// Inputs: x, y, dy, weight, mean, 1 / deviation, bias where no residual was added. Outputs: dx, dw, db, and dr where a
-/// residual wants it.
-void gradient(const Call& call, bool throughStatistics) {
-  const Planes planes(call.in(0).shape);
-  const auto desc = channelBlocked(call.in(0).shape);
-  const bool recomputes = call.hasIn(6);
-  const Relu relu = !BatchNorm2dAttributes(call).relu ? Relu::none : recomputes ? Relu::fromX : Relu::fromY;
-  const float* x = read(call.in(0), desc);
-  const float* y = relu == Relu::fromY ? read(call.in(1), desc) : nullptr;
-  const float* dy = read(call.in(2), desc);
-  const std::vector<float> mean = channelValues(call.in(4), planes);
-  const std::vector<float> inverseDeviation = channelValues(call.in(5), planes);
-  const std::vector<float> bias = recomputes ? channelValues(call.in(6), planes) : mean;
-  std::vector<float> a = channelValues(call.in(3), planes), b(a.size()), c(a.size());
+void gradient(const BatchNorm2dBackward& op, bool throughStatistics) {
+  const Planes planes(op.x.shape);
+  const auto desc = channelBlocked(op.x.shape);
+  const bool recomputes = op.bias != nullptr;
+  const Relu relu = !op.relu ? Relu::none : recomputes ? Relu::fromX : Relu::fromY;
+  const float* x = read(op.x, desc);
+  const float* y = relu == Relu::fromY ? read(op.y, desc) : nullptr;
+  const float* dy = read(op.dy, desc);
+  const std::vector<float> mean = channelValues(op.mean, planes);
+  const std::vector<float> inverseDeviation = channelValues(op.inverseDeviation, planes);
+  const std::vector<float> bias = recomputes ? channelValues(*op.bias, planes) : mean;
+  std::vector<float> a = channelValues(op.weight, planes), b(a.size()), c(a.size());
   for (size_t lane = 0; lane < a.size(); ++lane) a[lane] *= inverseDeviation[lane];
   const double count = static_cast<double>(planes.images * planes.pixels());
-  float* dx = write(call.out(0), desc);
-  float* dw = write<float>(call.out(1));
-  float* db = write<float>(call.out(2));
-  float* dr = call.hasOut(3) ? write(call.out(3), desc) : nullptr;
+  float* dx = write(op.dx, desc);
+  float* dw = write<float>(op.dw);
+  float* db = write<float>(op.db);
+  float* dr = op.dr != nullptr ? write(*op.dr, desc) : nullptr;
   const auto planeOf = [&](int64_t offset) {
     return Plane{x + offset, y == nullptr ? nullptr : y + offset, dy + offset, planes.pixels()};
   };
@@ -377,13 +374,13 @@ void gradient(const Call& call, bool throughStatistics) {
       });
 }
 
-void backward(const Call& call) { gradient(call, true); }
-void evaluateBackward(const Call& call) { gradient(call, false); }
+void backward(const BatchNorm2dBackward& op) { gradient(op, true); }
+void inferenceBackward(const BatchNorm2dBackward& op) { gradient(op, false); }
 
-const Register registerForward("batchNorm2d.forward", forward);
-const Register registerEvaluate("batchNorm2d.evaluate", evaluate);
-const Register registerBackward("batchNorm2d.backward", backward);
-const Register registerEvaluateBackward("batchNorm2d.evaluateBackward", evaluateBackward);
+const Register<forward> registerForward("batchNorm2d.forward");
+const Register<inference> registerInference("batchNorm2d.inference");
+const Register<backward> registerBackward("batchNorm2d.backward");
+const Register<inferenceBackward> registerInferenceBackward("batchNorm2d.inferenceBackward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

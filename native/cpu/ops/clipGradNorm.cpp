@@ -7,6 +7,7 @@
 #include "native/cpu/ops/multitensor.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -22,9 +23,8 @@ SPINEGRAD_SIMD void scaleRow(float* x, float factor, size_t count) {
   for (size_t i = 0; i < count; ++i) x[i] *= factor;
 }
 
-void forward(const Call& call) {
-  const double maxNorm = call.real(0);
-  const Tuples<1> gradients(call);
+void forward(const ClipGradNormForward& op) {
+  const Tuples<1> gradients({op.gradient});
   const std::vector<Piece> pieces = cutPieces(gradients.sizes);
   const Workspace<double> partials(pieces.size());
   parallelPieces(pieces, [&](const Piece& piece, size_t index) {
@@ -33,16 +33,16 @@ void forward(const Call& call) {
   double total = 0;
   for (size_t index = 0; index < pieces.size(); ++index) total += partials[index];
   const double norm = std::sqrt(total);
-  *write<float>(*call.outputs.back()) = static_cast<float>(norm);
+  *write<float>(op.norm) = static_cast<float>(norm);
   // As PyTorch: a norm that is not a number makes the gradients so, which a caller sees; it is never hidden.
-  const double factor = maxNorm / (norm + 1e-6);
+  const double factor = op.maxNorm / (norm + 1e-6);
   if (factor >= 1) return;
   parallelPieces(pieces, [&, factor = static_cast<float>(factor)](const Piece& piece, size_t) {
     scaleRow(gradients.values[piece.tensor][0] + piece.first, factor, piece.count);
   });
 }
 
-const Register registerForward("clipGradNorm.forward", forward);
+const Register<forward> registerForward("clipGradNorm.forward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

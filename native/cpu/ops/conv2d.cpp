@@ -10,39 +10,32 @@
 namespace spinegrad::cpu {
 namespace {
 
-ConvProblem problemOf(const Shape& x, const Shape& w, const Shape& y, const Conv2dAttributes& attributes) {
-  const auto& [strideH, strideW, padH, padW, relu] = attributes;
-  return {x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3], strideH, strideW, padH, padW};
+template <class Pass>
+ConvProblem problemOf(const Pass& op, const Shape& x, const Shape& w, const Shape& y) {
+  return {x[0], x[1], x[2], x[3], w[0], w[2], w[3], y[2], y[3], op.strideH, op.strideW, op.padH, op.padW};
 }
 
-void fprop(const Call& call) {
-  const Conv2dAttributes attributes(call);
-  const FpropTensors tensors{.x = call.in(0),
-                             .w = call.in(1),
-                             .bias = call.hasIn(2) ? &call.in(2) : nullptr,
-                             .residual = call.hasIn(3) ? &call.in(3) : nullptr,
-                             .relu = attributes.relu,
-                             .y = call.out(0)};
-  const ConvProblem problem = problemOf(tensors.x.shape, tensors.w.shape, tensors.y.shape, attributes);
+void fprop(const Conv2dFprop& op) {
+  const FpropTensors tensors{
+      .x = op.x, .w = op.weight, .bias = op.bias, .residual = op.residual, .relu = op.relu, .y = op.y};
+  const ConvProblem problem = problemOf(op, op.x.shape, op.weight.shape, op.y.shape);
   if (winograd::takes(problem, ConvPass::fprop)) return winograd::fprop(problem, tensors);
   if (directConv::takes(problem)) return directConv::fprop(problem, tensors);
   if (stem::takes(problem)) return stem::fprop(problem, tensors);
   onednn::fprop(problem, tensors);
 }
 
-void dgrad(const Call& call) {
-  Tensor &dy = call.in(0), &w = call.in(1), &dx = call.out(0);
-  const ConvProblem problem = problemOf(dx.shape, w.shape, dy.shape, Conv2dAttributes(call));
-  if (winograd::takes(problem, ConvPass::dgrad)) return winograd::dgrad(problem, dy, w, dx);
-  onednn::dgrad(problem, dy, w, dx);
+void dgrad(const Conv2dDgrad& op) {
+  const ConvProblem problem = problemOf(op, op.dx.shape, op.weight.shape, op.dy.shape);
+  if (winograd::takes(problem, ConvPass::dgrad)) return winograd::dgrad(problem, op.dy, op.weight, op.dx);
+  onednn::dgrad(problem, op.dy, op.weight, op.dx);
 }
 
-void wgrad(const Call& call) {
-  Tensor &x = call.in(0), &dy = call.in(1), &dw = call.out(0);
-  const ConvProblem problem = problemOf(x.shape, dw.shape, dy.shape, Conv2dAttributes(call));
-  if (winograd::takes(problem, ConvPass::wgrad)) return winograd::wgrad(problem, x, dy, dw);
-  if (stem::takes(problem)) return stem::wgrad(problem, x, dy, dw);
-  onednn::wgrad(problem, x, dy, dw);
+void wgrad(const Conv2dWgrad& op) {
+  const ConvProblem problem = problemOf(op, op.x.shape, op.dw.shape, op.dy.shape);
+  if (winograd::takes(problem, ConvPass::wgrad)) return winograd::wgrad(problem, op.x, op.dy, op.dw);
+  if (stem::takes(problem)) return stem::wgrad(problem, op.x, op.dy, op.dw);
+  onednn::wgrad(problem, op.x, op.dy, op.dw);
 }
 
 SPINEGRAD_SIMD double sumRow(const float* values, int64_t count) {
@@ -53,10 +46,10 @@ SPINEGRAD_SIMD double sumRow(const float* values, int64_t count) {
 }
 
 /// db[k] = sum over n, p, q of dy[n, k, p, q].
-void biasGrad(const Call& call) {
-  const Shape& shape = call.in(0).shape;
-  const float* dy = read<float>(call.in(0));
-  float* db = write<float>(call.out(0));
+void biasGrad(const BiasGrad& op) {
+  const Shape& shape = op.dy.shape;
+  const float* dy = read<float>(op.dy);
+  float* db = write<float>(op.db);
   const int64_t plane = shape[2] * shape[3];
 #pragma omp parallel for schedule(static)
   for (int64_t k = 0; k < shape[1]; ++k) {
@@ -66,10 +59,10 @@ void biasGrad(const Call& call) {
   }
 }
 
-const Register registerFprop("conv2d.fprop", fprop);
-const Register registerDgrad("conv2d.dgrad", dgrad);
-const Register registerWgrad("conv2d.wgrad", wgrad);
-const Register registerBiasGrad("conv2d.biasGrad", biasGrad);
+const Register<fprop> registerFprop("conv2d.fprop");
+const Register<dgrad> registerDgrad("conv2d.dgrad");
+const Register<wgrad> registerWgrad("conv2d.wgrad");
+const Register<biasGrad> registerBiasGrad("conv2d.biasGrad");
 
 }  // namespace
 }  // namespace spinegrad::cpu

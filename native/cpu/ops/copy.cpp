@@ -6,19 +6,20 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
 
-void forward(const Call& call) {
-  const auto desc = layout(call.in(0));
-  const float* x = read(call.in(0), desc);
-  float* y = write(call.out(0), desc);
-  parallelPieces(storedElements(call.out(0)),
+void forward(const Forward& op) {
+  const auto desc = layout(op.x);
+  const float* x = read(op.x, desc);
+  float* y = write(op.y, desc);
+  parallelPieces(storedElements(op.y),
                  [=](size_t first, size_t count) { std::memcpy(y + first, x + first, count * sizeof(float)); });
 }
 
-const Register registerForward("copy.forward", forward);
+const Register<forward> registerForward("copy.forward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -20,23 +20,22 @@ SPINEGRAD_SIMD void dropRow(const float* x, const uint32_t* words, float probabi
   for (size_t i = 0; i < count; ++i) y[i] = Philox::uniform(words[i]) >= probability ? x[i] * scale : 0.0f;
 }
 
-void forward(const Call& call) {
-  const DropoutAttributes attributes(call);
-  const float* x = read<float>(call.in(0));
-  float* y = write<float>(call.out(0));
-  const Philox philox{{attributes.seed, static_cast<uint32_t>(Purpose::dropout)}};
-  const auto probability = static_cast<float>(attributes.probability);
-  const auto scale = static_cast<float>(1 / (1 - attributes.probability));
-  parallelPieces(static_cast<size_t>(call.in(0).elements()), [=](size_t piece, size_t count) {
+void forward(const DropoutForward& op) {
+  const float* x = read<float>(op.x);
+  float* y = write<float>(op.y);
+  const Philox philox{{op.seed, static_cast<uint32_t>(Purpose::dropout)}};
+  const auto probability = static_cast<float>(op.probability);
+  const auto scale = static_cast<float>(1 / (1 - op.probability));
+  parallelPieces(static_cast<size_t>(op.x.elements()), [=](size_t piece, size_t count) {
     WordGroup words;
     for (size_t first = piece; first < piece + count; first += words.size()) {
-      randomWords(philox, static_cast<uint32_t>(first / words.size()), 0, attributes.step, words);
+      randomWords(philox, static_cast<uint32_t>(first / words.size()), 0, op.step, words);
       dropRow(x + first, words.data(), probability, scale, y + first, std::min(words.size(), piece + count - first));
     }
   });
 }
 
-const Register registerForward("dropout.forward", forward);
+const Register<forward> registerForward("dropout.forward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

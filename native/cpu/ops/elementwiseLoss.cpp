@@ -12,24 +12,27 @@ namespace {
 
 constexpr size_t piece = 16384;
 
-const float* weightsOf(const Call& call) { return call.hasIn(2) ? read<float>(call.in(2)) : nullptr; }
+template <class Op>
+const float* weightsOf(const Op& op) {
+  return op.weight != nullptr ? read<float>(*op.weight) : nullptr;
+}
 
 }  // namespace
 
-void elementwiseLossForward(const Call& call, const ElementwiseLoss& loss) {
-  const ElementwiseLossAttributes attributes(call);
-  const float* prediction = read<float>(call.in(0));
-  const float* target = read<float>(call.in(1));
-  const float* weight = weightsOf(call);
-  const auto count = static_cast<size_t>(call.in(0).elements());
+template <class Op>
+void elementwiseLossForward(const Op& op, const ElementwiseLoss& loss, double parameter) {
+  const float* prediction = read<float>(op.prediction);
+  const float* target = read<float>(op.target);
+  const float* weight = weightsOf(op);
+  const auto count = static_cast<size_t>(op.prediction.elements());
   const auto pieces = static_cast<int64_t>((count + piece - 1) / piece);
   Workspace<LossSums> partials(static_cast<size_t>(pieces));
 #pragma omp parallel for schedule(static)
   for (int64_t index = 0; index < pieces; ++index) {
     const size_t first = static_cast<size_t>(index) * piece;
     partials[static_cast<size_t>(index)] =
-        loss.sums(prediction + first, target + first, weight == nullptr ? nullptr : weight + first,
-                  attributes.parameter, std::min(piece, count - first));
+        loss.sums(prediction + first, target + first, weight == nullptr ? nullptr : weight + first, parameter,
+                  std::min(piece, count - first));
   }
   LossSums total;
   for (int64_t index = 0; index < pieces; ++index) {
@@ -40,22 +43,27 @@ void elementwiseLossForward(const Call& call, const ElementwiseLoss& loss) {
   }
   if (total.negative) throw Error("ERR_WEIGHT", "a weight of the loss is negative; expected weights >= 0");
   // Nothing counts: the loss is 0 and so is its gradient, for any divisor.
-  const double divisor = attributes.mean && total.weights != 0 ? total.weights : 1;
-  *write<float>(call.out(0)) = static_cast<float>(total.terms / divisor);
-  *write<float>(call.out(1)) = static_cast<float>(divisor);
+  const double divisor = op.reduction == LossReduction::mean && total.weights != 0 ? total.weights : 1;
+  *write<float>(op.loss) = static_cast<float>(total.terms / divisor);
+  *write<float>(op.divisor) = static_cast<float>(divisor);
 }
 
-void elementwiseLossBackward(const Call& call, const ElementwiseLoss& loss) {
-  const ElementwiseLossAttributes attributes(call);
-  const float* prediction = read<float>(call.in(0));
-  const float* target = read<float>(call.in(1));
-  const float* weight = weightsOf(call);
-  const float factor = *read<float>(call.in(4)) / *read<float>(call.in(3));
-  float* gradient = write<float>(call.out(0));
-  parallelPieces(static_cast<size_t>(call.in(0).elements()), [&](size_t first, size_t count) {
-    loss.gradient(prediction + first, target + first, weight == nullptr ? nullptr : weight + first,
-                  attributes.parameter, factor, gradient + first, count);
+template <class Op>
+void elementwiseLossBackward(const Op& op, const ElementwiseLoss& loss, double parameter) {
+  const float* prediction = read<float>(op.prediction);
+  const float* target = read<float>(op.target);
+  const float* weight = weightsOf(op);
+  const float factor = *read<float>(op.dy) / *read<float>(op.divisor);
+  float* gradient = write<float>(op.dx);
+  parallelPieces(static_cast<size_t>(op.prediction.elements()), [&](size_t first, size_t count) {
+    loss.gradient(prediction + first, target + first, weight == nullptr ? nullptr : weight + first, parameter, factor,
+                  gradient + first, count);
   });
 }
+
+template void elementwiseLossForward(const MseForward&, const ElementwiseLoss&, double);
+template void elementwiseLossForward(const SmoothL1Forward&, const ElementwiseLoss&, double);
+template void elementwiseLossBackward(const MseBackward&, const ElementwiseLoss&, double);
+template void elementwiseLossBackward(const SmoothL1Backward&, const ElementwiseLoss&, double);
 
 }  // namespace spinegrad::cpu

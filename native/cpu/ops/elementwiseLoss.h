@@ -3,7 +3,7 @@
 #pragma once
 
 #include "native/cpu/runtime/math.h"
-#include "native/engine/operation.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 
@@ -41,9 +41,10 @@ struct ElementwiseLoss {
                    float* gradient, size_t count);
 };
 
-/// in: prediction, target, weight or none; out: loss [1], divisor [1]; attributes: mean or sum, parameter.
-void elementwiseLossForward(const Call& call, const ElementwiseLoss& loss);
-/// in: prediction, target, weight or none, divisor, dy [1]; out: gradient of the prediction.
-void elementwiseLossBackward(const Call& call, const ElementwiseLoss& loss);
+// For the contracts of mse and smoothL1; `parameter` is passed on to `loss`.
+template <class Op>
+void elementwiseLossForward(const Op& op, const ElementwiseLoss& loss, double parameter);
+template <class Op>
+void elementwiseLossBackward(const Op& op, const ElementwiseLoss& loss, double parameter);
 
 }  // namespace spinegrad::cpu

@@ -27,7 +27,7 @@
 namespace spinegrad::cpu {
 namespace {
 
-using Reduction = FocalLossAttributes::Reduction;
+using Reduction = FocalReduction;
 
 constexpr int64_t strip = 64;
 int64_t stripsOf(int64_t rows) { return (rows + strip - 1) / strip; }
@@ -320,13 +320,13 @@ SPINEGRAD_SIMD bool sharesValid(const float* target, float ignore, int64_t count
   return invalid == 0;
 }
 
-Parameters parametersOf(const FocalLossAttributes& attributes, const float* alpha) {
-  return {static_cast<int64_t>(attributes.alpha.size()), static_cast<float>(attributes.gamma),
-          static_cast<float>(attributes.labelSmoothing), alpha};
+template <class Op>
+Parameters parametersOf(const Op& op, const float* alpha) {
+  return {op.logits.shape[1], static_cast<float>(op.gamma), static_cast<float>(op.labelSmoothing), alpha};
 }
 
 /// Adds up the strips in order; writes the loss and what backward divides by.
-void finish(const Call& call, const FocalLossAttributes& attributes, const Workspace<Sums>& partials, int64_t count) {
+void finish(const FocalLossForward& op, const Workspace<Sums>& partials, int64_t count) {
   Sums total;
   for (int64_t index = 0; index < count; ++index) {
     const Sums& partial = partials[static_cast<size_t>(index)];
@@ -335,21 +335,20 @@ void finish(const Call& call, const FocalLossAttributes& attributes, const Works
     total.count += partial.count;
   }
   if (total.count == 0) {
-    throw Error("ERR_NO_TARGETS", "focalLoss(): targets: all are ignored (" + std::to_string(attributes.ignoreIndex) +
+    throw Error("ERR_NO_TARGETS", "focalLoss(): targets: all are ignored (" + std::to_string(op.ignoreIndex) +
                                       "), expected at least one that counts");
   }
-  if (attributes.reduction == Reduction::weightedMean && !(total.weights > 0)) {
+  if (op.reduction == Reduction::weightedMean && !(total.weights > 0)) {
     throw Error("ERR_NO_TARGETS", "focalLoss(): alpha of all targets is 0, so there is no weighted mean");
   }
-  const double divisor = attributes.reduction == Reduction::sum    ? 1
-                         : attributes.reduction == Reduction::mean ? total.count
-                                                                   : total.weights;
-  *write<float>(call.out(0)) = static_cast<float>(total.terms / divisor);
-  *write<float>(call.out(1)) = static_cast<float>(divisor);
+  const double divisor = op.reduction == Reduction::sum    ? 1
+                         : op.reduction == Reduction::mean ? total.count
+                                                           : total.weights;
+  *write<float>(op.loss) = static_cast<float>(total.terms / divisor);
+  *write<float>(op.divisor) = static_cast<float>(divisor);
 }
 
-/// in: ..., divisor, dy [1]
-float factorOf(const Call& call) { return *read<float>(call.in(3)) / *read<float>(call.in(2)); }
+float factorOf(const FocalLossBackward& op) { return *read<float>(op.dy) / *read<float>(op.divisor); }
 
 /// Throws of the first target that is no class.
 void checkClasses(const int32_t* target, int64_t rows, int64_t classes, int64_t ignoreIndex) {
@@ -374,11 +373,11 @@ void checkShares(const float* target, int64_t count, int64_t ignoreIndex) {
 
 /// Calls visit(strip, its number, its first row, its rows, whether its targets are valid) for each strip, prepared, in
 /// parallel.
-template <class Visit>
-void visitStrips(const Call& call, Parameters parameters, int64_t ignoreIndex, Visit visit) {
-  const int64_t rows = call.in(0).shape[0], classes = parameters.classes;
-  const float* logits = read<float>(call.in(0));
-  const int32_t* targets = read<int32_t>(call.in(1));
+template <class Op, class Visit>
+void visitStrips(const Op& op, Parameters parameters, Visit visit) {
+  const int64_t rows = op.logits.shape[0], classes = parameters.classes;
+  const float* logits = read<float>(op.logits);
+  const int32_t* targets = read<int32_t>(op.targets);
   const auto area = static_cast<size_t>(classes * strip);
   Workspace<float> memory(static_cast<size_t>(omp_get_max_threads()) * 3 * area);
 #pragma omp parallel
@@ -390,97 +389,95 @@ void visitStrips(const Call& call, Parameters parameters, int64_t ignoreIndex, V
 #pragma omp for schedule(static)
     for (int64_t index = 0; index < stripsOf(rows); ++index) {
       const int64_t first = index * strip, count = std::min(strip, rows - first);
-      const bool valid = load(s, logits + first * classes, targets + first, count, classes, ignoreIndex);
+      const bool valid = load(s, logits + first * classes, targets + first, count, classes, op.ignoreIndex);
       prepareSoftmax(s, parameters);
       visit(s, index, first, count, valid);
     }
   }
 }
 
-void softmaxForward(const Call& call) {
-  const FocalLossAttributes attributes(call);
-  const int64_t rows = call.in(0).shape[0];
-  const Parameters parameters = parametersOf(attributes, attributes.alpha.data());
+void softmaxForward(const FocalLossForward& op) {
+  const int64_t rows = op.logits.shape[0];
+  const std::vector<float> alpha = classWeights(op.alpha, op.logits.shape[1]);
+  const Parameters parameters = parametersOf(op, alpha.data());
   Workspace<Sums> partials(static_cast<size_t>(stripsOf(rows)));
   std::atomic<bool> allValid = true;
-  visitStrips(call, parameters, attributes.ignoreIndex,
-              [&](const SoftmaxStrip& s, int64_t index, int64_t, int64_t, bool valid) {
-                partials[static_cast<size_t>(index)] = softmaxTerms(s, parameters);
-                if (!valid) allValid = false;
-              });
-  if (!allValid) checkClasses(read<int32_t>(call.in(1)), rows, parameters.classes, attributes.ignoreIndex);
-  finish(call, attributes, partials, stripsOf(rows));
+  visitStrips(op, parameters, [&](const SoftmaxStrip& s, int64_t index, int64_t, int64_t, bool valid) {
+    partials[static_cast<size_t>(index)] = softmaxTerms(s, parameters);
+    if (!valid) allValid = false;
+  });
+  if (!allValid) checkClasses(read<int32_t>(op.targets), rows, parameters.classes, op.ignoreIndex);
+  finish(op, partials, stripsOf(rows));
 }
 
-void softmaxBackward(const Call& call) {
-  const FocalLossAttributes attributes(call);
-  const Parameters parameters = parametersOf(attributes, attributes.alpha.data());
+void softmaxBackward(const FocalLossBackward& op) {
+  const std::vector<float> alpha = classWeights(op.alpha, op.logits.shape[1]);
+  const Parameters parameters = parametersOf(op, alpha.data());
   const int64_t classes = parameters.classes;
-  const float factor = factorOf(call);
-  float* gradient = write<float>(call.out(0));
-  visitStrips(call, parameters, attributes.ignoreIndex,
-              [&](SoftmaxStrip& s, int64_t, int64_t first, int64_t count, bool) {
-                softmaxGradient(s, parameters, factor);
-                scatterGradient(s.x, count, classes, gradient + first * classes);
-              });
+  const float factor = factorOf(op);
+  float* gradient = write<float>(op.dx);
+  visitStrips(op, parameters, [&](SoftmaxStrip& s, int64_t, int64_t first, int64_t count, bool) {
+    softmaxGradient(s, parameters, factor);
+    scatterGradient(s.x, count, classes, gradient + first * classes);
+  });
 }
 
 /// Weights of the positive and the negative answer, element by element, for as many rows as a strip of elements takes.
 struct SigmoidWeights {
   std::vector<float> alpha, beta;
 
-  explicit SigmoidWeights(const FocalLossAttributes& attributes) {
-    const size_t classes = attributes.alpha.size();
+  template <class Op>
+  explicit SigmoidWeights(const Op& op) {
+    const std::vector<float> weights = classWeights(op.alpha, op.logits.shape[1]);
+    const size_t classes = weights.size();
     for (size_t i = 0; i < (1023 + classes) / classes * classes; ++i) {
-      const float weight = attributes.alpha[i % classes];
-      alpha.push_back(attributes.weighted ? weight : 1);
-      beta.push_back(attributes.weighted ? 1 - weight : 1);
+      const float weight = weights[i % classes];
+      alpha.push_back(weight);
+      beta.push_back(op.alpha.empty() ? 1 : 1 - weight);
     }
   }
   int64_t length() const { return static_cast<int64_t>(alpha.size()); }
 };
 
-void sigmoidForward(const Call& call) {
-  const FocalLossAttributes attributes(call);
-  const SigmoidWeights weights(attributes);
-  const Parameters parameters = parametersOf(attributes, nullptr);
-  const int64_t elements = call.in(0).elements(), pieces = (elements + weights.length() - 1) / weights.length();
-  const float* logits = read<float>(call.in(0));
-  const float* targets = read<float>(call.in(1));
-  checkShares(targets, elements, attributes.ignoreIndex);
+void sigmoidForward(const FocalLossForward& op) {
+  const SigmoidWeights weights(op);
+  const Parameters parameters = parametersOf(op, nullptr);
+  const int64_t elements = op.logits.elements(), pieces = (elements + weights.length() - 1) / weights.length();
+  const float* logits = read<float>(op.logits);
+  const float* targets = read<float>(op.targets);
+  checkShares(targets, elements, op.ignoreIndex);
   Workspace<Sums> partials(static_cast<size_t>(pieces));
 #pragma omp parallel for schedule(static)
   for (int64_t index = 0; index < pieces; ++index) {
     const int64_t first = index * weights.length();
     partials[static_cast<size_t>(index)] =
         sigmoidTerms(logits + first, targets + first, weights.alpha.data(), weights.beta.data(), parameters,
-                     static_cast<float>(attributes.ignoreIndex), std::min(weights.length(), elements - first));
+                     static_cast<float>(op.ignoreIndex), std::min(weights.length(), elements - first));
   }
-  finish(call, attributes, partials, pieces);
+  finish(op, partials, pieces);
 }
 
-void sigmoidBackward(const Call& call) {
-  const FocalLossAttributes attributes(call);
-  const SigmoidWeights weights(attributes);
-  const Parameters parameters = parametersOf(attributes, nullptr);
-  const int64_t elements = call.in(0).elements(), pieces = (elements + weights.length() - 1) / weights.length();
-  const float* logits = read<float>(call.in(0));
-  const float* targets = read<float>(call.in(1));
-  const float factor = factorOf(call);
-  float* gradient = write<float>(call.out(0));
+void sigmoidBackward(const FocalLossBackward& op) {
+  const SigmoidWeights weights(op);
+  const Parameters parameters = parametersOf(op, nullptr);
+  const int64_t elements = op.logits.elements(), pieces = (elements + weights.length() - 1) / weights.length();
+  const float* logits = read<float>(op.logits);
+  const float* targets = read<float>(op.targets);
+  const float factor = factorOf(op);
+  float* gradient = write<float>(op.dx);
 #pragma omp parallel for schedule(static)
   for (int64_t index = 0; index < pieces; ++index) {
     const int64_t first = index * weights.length();
     sigmoidGradient(logits + first, targets + first, weights.alpha.data(), weights.beta.data(), parameters,
-                    static_cast<float>(attributes.ignoreIndex), factor, gradient + first,
+                    static_cast<float>(op.ignoreIndex), factor, gradient + first,
                     std::min(weights.length(), elements - first));
   }
 }
 
-const Register registerSoftmaxForward("focalLoss.softmaxForward", softmaxForward);
-const Register registerSoftmaxBackward("focalLoss.softmaxBackward", softmaxBackward);
-const Register registerSigmoidForward("focalLoss.sigmoidForward", sigmoidForward);
-const Register registerSigmoidBackward("focalLoss.sigmoidBackward", sigmoidBackward);
+const Register<softmaxForward> registerSoftmaxForward("focalLoss.softmaxForward");
+const Register<softmaxBackward> registerSoftmaxBackward("focalLoss.softmaxBackward");
+const Register<sigmoidForward> registerSigmoidForward("focalLoss.sigmoidForward");
+const Register<sigmoidBackward> registerSigmoidBackward("focalLoss.sigmoidBackward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

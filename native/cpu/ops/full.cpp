@@ -4,15 +4,14 @@
 
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
 
-void forward(const Call& call) {
-  std::fill_n(write<float>(call.out(0)), call.out(0).elements(), static_cast<float>(call.real(0)));
-}
+void forward(const FullForward& op) { std::fill_n(write<float>(op.y), op.y.elements(), static_cast<float>(op.value)); }
 
-const Register registerForward("full.forward", forward);
+const Register<forward> registerForward("full.forward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

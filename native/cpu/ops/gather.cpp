@@ -7,6 +7,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
 namespace spinegrad::cpu {
@@ -16,28 +17,28 @@ SPINEGRAD_SIMD void accumulateRow(const float* x, float* y, size_t count) {
   for (size_t i = 0; i < count; ++i) y[i] += x[i];
 }
 
-void forward(const Call& call) {
-  const int64_t rows = call.in(0).shape[0], wanted = call.in(1).elements();
-  const auto row = static_cast<size_t>(call.in(0).elements() / rows);
-  const float* x = read<float>(call.in(0));
-  const int32_t* indices = read<int32_t>(call.in(1));
+void forward(const GatherForward& op) {
+  const int64_t rows = op.x.shape[0], wanted = op.indices.elements();
+  const auto row = static_cast<size_t>(op.x.elements() / rows);
+  const float* x = read<float>(op.x);
+  const int32_t* indices = read<int32_t>(op.indices);
   for (int64_t n = 0; n < wanted; ++n) {
     if (indices[n] < 0 || indices[n] >= rows) {
       throw Error("ERR_INDEX", "gather(): indices: expected rows from 0 to " + std::to_string(rows - 1) + ", found " +
                                    std::to_string(indices[n]) + " at position " + std::to_string(n));
     }
   }
-  float* y = write<float>(call.out(0));
+  float* y = write<float>(op.y);
 #pragma omp parallel for schedule(static)
   for (int64_t n = 0; n < wanted; ++n) std::memcpy(y + n * row, x + indices[n] * row, row * sizeof(float));
 }
 
-void backward(const Call& call) {
-  const int64_t rows = call.out(0).shape[0], wanted = call.in(1).elements();
-  const int64_t row = call.out(0).elements() / rows;
-  const float* dy = read<float>(call.in(0));
-  const int32_t* indices = read<int32_t>(call.in(1));
-  float* dx = write<float>(call.out(0));
+void backward(const GatherBackward& op) {
+  const int64_t rows = op.dx.shape[0], wanted = op.indices.elements();
+  const int64_t row = op.dx.elements() / rows;
+  const float* dy = read<float>(op.dy);
+  const int32_t* indices = read<int32_t>(op.indices);
+  float* dx = write<float>(op.dx);
   constexpr int64_t strip = 256;
 #pragma omp parallel for schedule(static)
   for (int64_t first = 0; first < row; first += strip) {
@@ -47,8 +48,8 @@ void backward(const Call& call) {
   }
 }
 
-const Register registerForward("gather.forward", forward);
-const Register registerBackward("gather.backward", backward);
+const Register<forward> registerForward("gather.forward");
+const Register<backward> registerBackward("gather.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

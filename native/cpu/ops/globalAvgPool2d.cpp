@@ -6,6 +6,7 @@
 #include "native/cpu/ops/planes.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -16,10 +17,10 @@ SPINEGRAD_SIMD void accumulatePixels(const float* x, int64_t pixels, int64_t blo
   }
 }
 
-void forward(const Call& call) {
-  const Planes planes(call.in(0).shape);
-  const float* x = read(call.in(0), channelBlocked(call.in(0).shape));
-  float* y = write<float>(call.out(0));
+void forward(const Forward& op) {
+  const Planes planes(op.x.shape);
+  const float* x = read(op.x, channelBlocked(op.x.shape));
+  float* y = write<float>(op.y);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < planes.images; ++image) {
     for (int64_t group = 0; group < planes.groups; ++group) {
@@ -33,10 +34,10 @@ void forward(const Call& call) {
   }
 }
 
-void backward(const Call& call) {
-  const Planes planes(call.out(0).shape);
-  const float* dy = read<float>(call.in(0));
-  float* dx = write(call.out(0), channelBlocked(call.out(0).shape));
+void backward(const Backward& op) {
+  const Planes planes(op.dx.shape);
+  const float* dy = read<float>(op.dy);
+  float* dx = write(op.dx, channelBlocked(op.dx.shape));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < planes.images; ++image) {
     for (int64_t group = 0; group < planes.groups; ++group) {
@@ -51,8 +52,8 @@ void backward(const Call& call) {
   }
 }
 
-const Register registerForward("globalAvgPool2d.forward", forward);
-const Register registerBackward("globalAvgPool2d.backward", backward);
+const Register<forward> registerForward("globalAvgPool2d.forward");
+const Register<backward> registerBackward("globalAvgPool2d.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

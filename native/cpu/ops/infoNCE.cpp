@@ -130,7 +130,7 @@ SPINEGRAD_SIMD void inverseRow(const float* z, int64_t count, float* inverse) {
   for (int64_t i = 0; i < count; ++i) inverse[i] = exponential(-z[i]);
 }
 
-/// What both passes read of a call: in: embeddings, labels, log scale or none.
+/// What both passes read.
 struct Problem {
   const int64_t rows, depth;
   const float* embeddings;
@@ -147,14 +147,14 @@ struct Problem {
   /// Whether exp(s) is taken as it is.
   bool plain = false;
 
-  explicit Problem(const Call& call)
-      : rows(call.in(0).shape[0]),
-        depth(call.in(0).shape[1]),
-        embeddings(read<float>(call.in(0))),
-        labels(read<int32_t>(call.in(1))),
-        inside(InfoNCEAttributes(call).meanInside),
-        scale(call.hasIn(2) ? std::exp(*read<float>(call.in(2)))
-                            : static_cast<float>(1 / InfoNCEAttributes(call).temperature)) {
+  template <class Op>
+  explicit Problem(const Op& op)
+      : rows(op.embeddings.shape[0]),
+        depth(op.embeddings.shape[1]),
+        embeddings(read<float>(op.embeddings)),
+        labels(read<int32_t>(op.labels)),
+        inside(op.mean == PositivesMean::inside),
+        scale(op.logScale != nullptr ? std::exp(*read<float>(*op.logScale)) : static_cast<float>(1 / op.temperature)) {
     std::unordered_map<int32_t, int64_t> numbers;
     double longest = 0;
     bool comparable = true;
@@ -294,17 +294,16 @@ struct LogSums {
   Workspace<float> most_, sum_;
 };
 
-/// out: loss [1], Z [N], log-sum-exp of the positives [N] (mean inside) or none.
-void forward(const Call& call) {
-  const Problem problem(call);
+void forward(const InfoNCEForward& op) {
+  const Problem problem(op);
   if (problem.counted == 0) {
     throw Error("ERR_NO_POSITIVES", "infoNCE(): labels: no two of the " + std::to_string(problem.rows) +
                                         " rows have the same label, so there is nothing to attract; give each row at "
                                         "least one other of its label in some batch");
   }
   LogSums all(problem.rows, problem.plain), positive(problem.inside ? problem.rows : 0, false);
-  float* z = write<float>(call.out(1));
-  float* zPositive = problem.inside ? write<float>(call.out(2)) : nullptr;
+  float* z = write<float>(op.logSum);
+  float* zPositive = problem.inside ? write<float>(*op.positiveLogSum) : nullptr;
   const Tiles tiles(problem.embeddings, problem.rows, problem.depth, false);
   const LabelSums labelSums(problem);
   Workspace<double> terms(static_cast<size_t>(problem.rows));
@@ -329,23 +328,21 @@ void forward(const Call& call) {
         }
       });
   const double loss = std::accumulate(terms.data(), terms.data() + problem.rows, 0.0);
-  *write<float>(call.out(0)) = static_cast<float>(loss / static_cast<double>(problem.counted));
+  *write<float>(op.loss) = static_cast<float>(loss / static_cast<double>(problem.counted));
 }
 
-/// in: embeddings, labels, log scale or none, Z, Z of the positives or none, dy [1];
-/// out: gradient of the embeddings, gradient of the log scale or none.
-void backward(const Call& call) {
-  const Problem problem(call);
-  const float* z = read<float>(call.in(3));
-  const float* zPositive = problem.inside ? read<float>(call.in(4)) : nullptr;
-  const float factor = *read<float>(call.in(5)) * problem.scale / static_cast<float>(problem.counted);
+void backward(const InfoNCEBackward& op) {
+  const Problem problem(op);
+  const float* z = read<float>(op.logSum);
+  const float* zPositive = problem.inside ? read<float>(*op.positiveLogSum) : nullptr;
+  const float factor = *read<float>(op.dy) * problem.scale / static_cast<float>(problem.counted);
   const int64_t depth = problem.depth;
-  float* gradient = write<float>(call.out(0));
+  float* gradient = write<float>(op.dEmbeddings);
   const Tiles tiles(problem.embeddings, problem.rows, depth, true);
   const LabelSums labelSums(problem);
   Workspace<float> sums(static_cast<size_t>(tiles.count() * tiles.sumFloats())),
       inverse(static_cast<size_t>(problem.rows));
-  Workspace<double> dots(call.hasOut(1) ? static_cast<size_t>(problem.rows) : 0);
+  Workspace<double> dots(op.dLogScale != nullptr ? static_cast<size_t>(problem.rows) : 0);
   const auto sumOf = [&](int64_t I) { return sums.data() + I * tiles.sumFloats(); };
   visitTiles(
       problem, tiles, labelSums,
@@ -376,15 +373,15 @@ void backward(const Call& call) {
         const bool pulled = !problem.inside && problem.positives(i) > 0;
         const float share = pulled ? 2 / static_cast<float>(problem.positives(i)) : 0;
         finishRow(factor, share, labelSums.of(i), problem.embedding(i), depth, own);
-        if (call.hasOut(1)) dots[static_cast<size_t>(i)] = dotOf(problem.embedding(i), own, depth);
+        if (op.dLogScale != nullptr) dots[static_cast<size_t>(i)] = dotOf(problem.embedding(i), own, depth);
       });
-  if (!call.hasOut(1)) return;
+  if (op.dLogScale == nullptr) return;
   const double dot = std::accumulate(dots.data(), dots.data() + problem.rows, 0.0);
-  *write<float>(call.out(1)) = static_cast<float>(dot / 2);
+  *write<float>(*op.dLogScale) = static_cast<float>(dot / 2);
 }
 
-const Register registerForward("infoNCE.forward", forward);
-const Register registerBackward("infoNCE.backward", backward);
+const Register<forward> registerForward("infoNCE.forward");
+const Register<backward> registerBackward("infoNCE.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -7,6 +7,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -29,12 +30,12 @@ SPINEGRAD_SIMD void gradientRow(const float* y, const float* dy, float divisor, 
   for (int64_t c = 0; c < columns; ++c) dx[c] = (dy[c] - y[c] * dot) / divisor;
 }
 
-void forward(const Call& call) {
-  const int64_t rows = call.in(0).shape[0], columns = call.in(0).shape[1];
-  const auto eps = static_cast<float>(call.real(0));
-  const float* x = read<float>(call.in(0));
-  float* y = write<float>(call.out(0));
-  float* divisor = write<float>(call.out(1));
+void forward(const L2NormalizeForward& op) {
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const auto eps = static_cast<float>(op.eps);
+  const float* x = read<float>(op.x);
+  float* y = write<float>(op.y);
+  float* divisor = write<float>(op.divisor);
 #pragma omp parallel for schedule(static)
   for (int64_t n = 0; n < rows; ++n) {
     const auto norm = static_cast<float>(std::sqrt(squaresOf(x + n * columns, columns)));
@@ -43,13 +44,13 @@ void forward(const Call& call) {
   }
 }
 
-void backward(const Call& call) {
-  const int64_t rows = call.in(0).shape[0], columns = call.in(0).shape[1];
-  const auto eps = static_cast<float>(call.real(0));
-  const float* y = read<float>(call.in(0));
-  const float* divisor = read<float>(call.in(1));
-  const float* dy = read<float>(call.in(2));
-  float* dx = write<float>(call.out(0));
+void backward(const L2NormalizeBackward& op) {
+  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  const auto eps = static_cast<float>(op.eps);
+  const float* y = read<float>(op.y);
+  const float* divisor = read<float>(op.divisor);
+  const float* dy = read<float>(op.dy);
+  float* dx = write<float>(op.dx);
 #pragma omp parallel for schedule(static)
   for (int64_t n = 0; n < rows; ++n) {
     const int64_t first = n * columns;
@@ -61,8 +62,8 @@ void backward(const Call& call) {
   }
 }
 
-const Register registerForward("l2Normalize.forward", forward);
-const Register registerBackward("l2Normalize.backward", backward);
+const Register<forward> registerForward("l2Normalize.forward");
+const Register<backward> registerBackward("l2Normalize.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

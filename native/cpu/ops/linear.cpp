@@ -5,6 +5,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 #include "native/engine/error.h"
 
 namespace spinegrad::cpu {
@@ -18,31 +19,31 @@ void multiply(char transposeA, char transposeB, int64_t m, int64_t n, int64_t k,
   }
 }
 
-void fprop(const Call& call) {
-  const int64_t n = call.in(0).shape[0], c = call.in(0).shape[1], k = call.in(1).shape[0];
-  float* y = write<float>(call.out(0));
-  const bool bias = call.hasIn(2);
+void fprop(const LinearFprop& op) {
+  const int64_t n = op.x.shape[0], c = op.x.shape[1], k = op.weight.shape[0];
+  float* y = write<float>(op.y);
+  const bool bias = op.bias != nullptr;
   if (bias) {
-    const float* b = read<float>(call.in(2));
+    const float* b = read<float>(*op.bias);
     for (int64_t row = 0; row < n; ++row) std::memcpy(y + row * k, b, k * sizeof(float));
   }
-  multiply('N', 'T', n, k, c, read<float>(call.in(0)), c, read<float>(call.in(1)), c, bias ? 1.0f : 0.0f, y);
+  multiply('N', 'T', n, k, c, read<float>(op.x), c, read<float>(op.weight), c, bias ? 1.0f : 0.0f, y);
 }
 
-void dgrad(const Call& call) {
-  const int64_t n = call.in(0).shape[0], k = call.in(0).shape[1], c = call.in(1).shape[1];
-  multiply('N', 'N', n, c, k, read<float>(call.in(0)), k, read<float>(call.in(1)), c, 0, write<float>(call.out(0)));
+void dgrad(const LinearDgrad& op) {
+  const int64_t n = op.dy.shape[0], k = op.dy.shape[1], c = op.weight.shape[1];
+  multiply('N', 'N', n, c, k, read<float>(op.dy), k, read<float>(op.weight), c, 0, write<float>(op.dx));
 }
 
-void wgrad(const Call& call) {
-  const int64_t n = call.in(0).shape[0], c = call.in(0).shape[1], k = call.in(1).shape[1];
-  multiply('T', 'N', k, c, n, read<float>(call.in(1)), k, read<float>(call.in(0)), c, 0, write<float>(call.out(0)));
+void wgrad(const LinearWgrad& op) {
+  const int64_t n = op.x.shape[0], c = op.x.shape[1], k = op.dy.shape[1];
+  multiply('T', 'N', k, c, n, read<float>(op.dy), k, read<float>(op.x), c, 0, write<float>(op.dw));
 }
 
-void biasGrad(const Call& call) {
-  const int64_t n = call.in(0).shape[0], k = call.in(0).shape[1];
-  const float* dy = read<float>(call.in(0));
-  float* db = write<float>(call.out(0));
+void biasGrad(const BiasGrad& op) {
+  const int64_t n = op.dy.shape[0], k = op.dy.shape[1];
+  const float* dy = read<float>(op.dy);
+  float* db = write<float>(op.db);
 #pragma omp parallel for schedule(static)
   for (int64_t column = 0; column < k; ++column) {
     double sum = 0;
@@ -51,10 +52,10 @@ void biasGrad(const Call& call) {
   }
 }
 
-const Register registerFprop("linear.fprop", fprop);
-const Register registerDgrad("linear.dgrad", dgrad);
-const Register registerWgrad("linear.wgrad", wgrad);
-const Register registerBiasGrad("linear.biasGrad", biasGrad);
+const Register<fprop> registerFprop("linear.fprop");
+const Register<dgrad> registerDgrad("linear.dgrad");
+const Register<wgrad> registerWgrad("linear.wgrad");
+const Register<biasGrad> registerBiasGrad("linear.biasGrad");
 
 }  // namespace
 }  // namespace spinegrad::cpu

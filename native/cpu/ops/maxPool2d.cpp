@@ -112,13 +112,13 @@ SPINEGRAD_SIMD void poolGradient(const Planes& x, const Planes& y, const MaxPool
 /// Bytes of the winners: as many as y has values in its blocks, padding included.
 size_t winnerBytes(const Planes& y) { return static_cast<size_t>(y.images * y.groups * y.size()); }
 
-void forward(const Call& call) {
-  const Planes x(call.in(0).shape), y(call.out(0).shape);
-  const MaxPool2dAttributes attributes(call);
+void forward(const MaxPool2dForward& op) {
+  const Planes x(op.x.shape), y(op.y.shape);
+  const MaxPool2dAttributes attributes(op);
   const bool three = threeByThree(attributes);
-  const float* source = read(call.in(0), channelBlocked(call.in(0).shape));
-  float* target = write(call.out(0), channelBlocked(call.out(0).shape));
-  uint8_t* winner = writePadded(call.out(1), winnerBytes(y));
+  const float* source = read(op.x, channelBlocked(op.x.shape));
+  float* target = write(op.y, channelBlocked(op.y.shape));
+  uint8_t* winner = writePadded(op.winner, winnerBytes(y));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < x.images; ++image) {
     for (int64_t group = 0; group < x.groups; ++group) {
@@ -128,13 +128,13 @@ void forward(const Call& call) {
   }
 }
 
-void backward(const Call& call) {
-  const Planes x(call.out(0).shape), y(call.in(0).shape);
-  const MaxPool2dAttributes attributes(call);
+void backward(const MaxPool2dBackward& op) {
+  const Planes x(op.dx.shape), y(op.dy.shape);
+  const MaxPool2dAttributes attributes(op);
   const bool three = threeByThree(attributes);
-  const float* dy = read(call.in(0), channelBlocked(call.in(0).shape));
-  const uint8_t* winner = read<uint8_t>(call.in(1));
-  float* dx = write(call.out(0), channelBlocked(call.out(0).shape));
+  const float* dy = read(op.dy, channelBlocked(op.dy.shape));
+  const uint8_t* winner = read<uint8_t>(op.winner);
+  float* dx = write(op.dx, channelBlocked(op.dx.shape));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < x.images; ++image) {
     for (int64_t group = 0; group < x.groups; ++group) {
@@ -145,8 +145,8 @@ void backward(const Call& call) {
   }
 }
 
-const Register registerForward("maxPool2d.forward", forward);
-const Register registerBackward("maxPool2d.backward", backward);
+const Register<forward> registerForward("maxPool2d.forward");
+const Register<backward> registerBackward("maxPool2d.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -25,8 +25,11 @@ SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const
 
 constexpr ElementwiseLoss loss{sums, gradient};
 
-const Register registerForward("mse.forward", [](const Call& call) { elementwiseLossForward(call, loss); });
-const Register registerBackward("mse.backward", [](const Call& call) { elementwiseLossBackward(call, loss); });
+void forward(const MseForward& op) { elementwiseLossForward(op, loss, 0); }
+void backward(const MseBackward& op) { elementwiseLossBackward(op, loss, 0); }
+
+const Register<forward> registerForward("mse.forward");
+const Register<backward> registerBackward("mse.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -4,6 +4,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -16,26 +17,26 @@ SPINEGRAD_SIMD void scaleRow(const float* a, float factor, float* y, size_t coun
   for (size_t i = 0; i < count; ++i) y[i] = a[i] * factor;
 }
 
-void forward(const Call& call) {
-  const auto desc = layout(call.in(0));
-  const float* a = read(call.in(0), desc);
-  const float* b = read(call.in(1), desc);
-  float* y = write(call.out(0), desc);
-  parallelPieces(storedElements(call.out(0)),
+void forward(const BinaryForward& op) {
+  const auto desc = layout(op.a);
+  const float* a = read(op.a, desc);
+  const float* b = read(op.b, desc);
+  float* y = write(op.y, desc);
+  parallelPieces(storedElements(op.y),
                  [=](size_t first, size_t count) { multiplyRow(a + first, b + first, y + first, count); });
 }
 
-void scale(const Call& call) {
-  const auto desc = layout(call.in(0));
-  const float* a = read(call.in(0), desc);
-  float* y = write(call.out(0), desc);
-  const auto factor = static_cast<float>(call.real(0));
-  parallelPieces(storedElements(call.out(0)),
+void scale(const MulScale& op) {
+  const auto desc = layout(op.a);
+  const float* a = read(op.a, desc);
+  float* y = write(op.y, desc);
+  const auto factor = static_cast<float>(op.factor);
+  parallelPieces(storedElements(op.y),
                  [=](size_t first, size_t count) { scaleRow(a + first, factor, y + first, count); });
 }
 
-const Register registerForward("mul.forward", forward);
-const Register registerScale("mul.scale", scale);
+const Register<forward> registerForward("mul.forward");
+const Register<scale> registerScale("mul.scale");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "native/cpu/runtime/memory.h"
-#include "native/engine/operation.h"
 
 namespace spinegrad::cpu {
 
@@ -36,18 +36,18 @@ void parallelPieces(const std::vector<Piece>& pieces, Leaf leaf) {
   for (size_t index = 0; index < pieces.size(); ++index) leaf(pieces[index], index);
 }
 
-/// Inputs that come in tuples of `Width` tensors of one shape, the first of which sets the layout of the others.
+/// Tuples of `Width` tensors of one shape, one from each list. The first sets the layout of the others.
 template <size_t Width>
 struct Tuples {
   std::vector<std::array<float*, Width>> values;
   std::vector<size_t> sizes;
 
-  explicit Tuples(const Call& call) {
-    for (size_t index = 0; index < call.inputs.size(); index += Width) {
-      const auto desc = layout(call.in(index));
+  explicit Tuples(const std::array<std::span<const TensorRef>, Width>& lists) {
+    for (size_t index = 0; index < lists[0].size(); ++index) {
+      const auto desc = layout(*lists[0][index]);
       auto& tuple = values.emplace_back();
-      for (size_t member = 0; member < Width; ++member) tuple[member] = read(call.in(index + member), desc);
-      sizes.push_back(storedElements(call.in(index)));
+      for (size_t member = 0; member < Width; ++member) tuple[member] = read(*lists[member][index], desc);
+      sizes.push_back(storedElements(*lists[0][index]));
     }
   }
 };

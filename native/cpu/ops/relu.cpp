@@ -6,6 +6,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -22,24 +23,24 @@ void rectify(const float* x, float* y, size_t count) {
   parallelPieces(count, [=](size_t first, size_t pieces) { reluRow(x + first, y + first, pieces); });
 }
 
-void forward(const Call& call) {
-  const auto desc = layout(call.in(0));
-  const float* x = read(call.in(0), desc);
-  float* y = write(call.out(0), desc);
-  rectify(x, y, storedElements(call.out(0)));
+void forward(const Forward& op) {
+  const auto desc = layout(op.x);
+  const float* x = read(op.x, desc);
+  float* y = write(op.y, desc);
+  rectify(x, y, storedElements(op.y));
 }
 
-void backward(const Call& call) {
-  const auto desc = layout(call.in(0));
-  const float* y = read(call.in(0), desc);
-  const float* dy = read(call.in(1), desc);
-  float* dx = write(call.out(0), desc);
-  parallelPieces(storedElements(call.out(0)),
+void backward(const BackwardFromOutput& op) {
+  const auto desc = layout(op.y);
+  const float* y = read(op.y, desc);
+  const float* dy = read(op.dy, desc);
+  float* dx = write(op.dx, desc);
+  parallelPieces(storedElements(op.dx),
                  [=](size_t first, size_t count) { reluGradientRow(y + first, dy + first, dx + first, count); });
 }
 
-const Register registerForward("relu.forward", forward);
-const Register registerBackward("relu.backward", backward);
+const Register<forward> registerForward("relu.forward");
+const Register<backward> registerBackward("relu.backward");
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // sgd: one step of stochastic gradient descent with momentum for many parameters at once, as PyTorch defines it
-// (dampening 0); inputs are tuples (parameter, gradient, velocity), all but the gradient updated in place.
+// (dampening 0), in place.
 //   g += decay * p, or decoupled: p -= lr * decay * p
 //   b = momentum * b + g;  p -= lr * (nesterov ? g + momentum * b : b)
 
@@ -12,25 +12,25 @@ namespace spinegrad::cpu {
 namespace {
 
 SPINEGRAD_SIMD void updateRow(const SgdFactors& factors, float* p, const float* g, float* b, size_t count) {
-  const auto [coupledDecay, decay, momentum, learningRate, velocityShare, gradientShare] = factors;
+  const auto [coupledDecay, decay, momentum, learningRate, velocityFraction, gradientFraction] = factors;
 #pragma omp simd
   for (size_t i = 0; i < count; ++i) {
     const float gradient = g[i] + coupledDecay * p[i];
     b[i] = momentum * b[i] + gradient;
-    p[i] = p[i] * decay - learningRate * (velocityShare * b[i] + gradientShare * gradient);
+    p[i] = p[i] * decay - learningRate * (velocityFraction * b[i] + gradientFraction * gradient);
   }
 }
 
-void step(const Call& call) {
-  const SgdFactors factors = SgdAttributes(call).factors();
-  const Tuples<3> tuples(call);
+void step(const SgdStep& op) {
+  const SgdFactors factors = factorsOf(op);
+  const Tuples<3> tuples({op.parameter, op.gradient, op.velocity});
   parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
     const auto& [p, g, b] = tuples.values[piece.tensor];
     updateRow(factors, p + piece.first, g + piece.first, b + piece.first, piece.count);
   });
 }
 
-const Register registerStep("sgd.step", step);
+const Register<step> registerStep("sgd.step");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -33,8 +33,11 @@ SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const
 
 constexpr ElementwiseLoss loss{sums, gradient};
 
-const Register registerForward("smoothL1.forward", [](const Call& call) { elementwiseLossForward(call, loss); });
-const Register registerBackward("smoothL1.backward", [](const Call& call) { elementwiseLossBackward(call, loss); });
+void forward(const SmoothL1Forward& op) { elementwiseLossForward(op, loss, op.beta); }
+void backward(const SmoothL1Backward& op) { elementwiseLossBackward(op, loss, op.beta); }
+
+const Register<forward> registerForward("smoothL1.forward");
+const Register<backward> registerBackward("smoothL1.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

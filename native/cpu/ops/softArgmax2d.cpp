@@ -6,6 +6,7 @@
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -40,13 +41,13 @@ SPINEGRAD_SIMD void gradientRow(const float* heat, float most, float scale, floa
   }
 }
 
-void forward(const Call& call) {
-  const Shape& shape = call.in(0).shape;
+void forward(const SoftArgmax2dForward& op) {
+  const Shape& shape = op.heatmaps.shape;
   const int64_t maps = shape[0] * shape[1], height = shape[2], width = shape[3];
-  const auto scale = static_cast<float>(1 / call.real(0));
-  const float* heat = read<float>(call.in(0));
-  float* y = write<float>(call.out(0));
-  float* statistics = write<float>(call.out(1));
+  const auto scale = static_cast<float>(1 / op.temperature);
+  const float* heat = read<float>(op.heatmaps);
+  float* y = write<float>(op.y);
+  float* statistics = write<float>(op.statistics);
 #pragma omp parallel for schedule(static)
   for (int64_t map = 0; map < maps; ++map) {
     const float* rows = heat + map * height * width;
@@ -65,15 +66,15 @@ void forward(const Call& call) {
   }
 }
 
-void backward(const Call& call) {
-  const Shape& shape = call.in(0).shape;
+void backward(const SoftArgmax2dBackward& op) {
+  const Shape& shape = op.heatmaps.shape;
   const int64_t maps = shape[0] * shape[1], height = shape[2], width = shape[3];
-  const auto scale = static_cast<float>(1 / call.real(0));
-  const float* heat = read<float>(call.in(0));
-  const float* y = read<float>(call.in(1));
-  const float* statistics = read<float>(call.in(2));
-  const float* dy = read<float>(call.in(3));
-  float* dh = write<float>(call.out(0));
+  const auto scale = static_cast<float>(1 / op.temperature);
+  const float* heat = read<float>(op.heatmaps);
+  const float* y = read<float>(op.y);
+  const float* statistics = read<float>(op.statistics);
+  const float* dy = read<float>(op.dy);
+  float* dh = write<float>(op.dx);
 #pragma omp parallel for schedule(static)
   for (int64_t map = 0; map < maps; ++map) {
     const float factor = scale / statistics[2 * map + 1];
@@ -86,8 +87,8 @@ void backward(const Call& call) {
   }
 }
 
-const Register registerForward("softArgmax2d.forward", forward);
-const Register registerBackward("softArgmax2d.backward", backward);
+const Register<forward> registerForward("softArgmax2d.forward");
+const Register<backward> registerBackward("softArgmax2d.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -6,6 +6,7 @@
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -32,27 +33,27 @@ SPINEGRAD_SIMD void softmaxGradientRows(const float* y, const float* dy, float* 
   }
 }
 
-void forward(const Call& call) {
-  const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
-  const float* x = read<float>(call.in(0));
-  float* y = write<float>(call.out(0));
+void forward(const Forward& op) {
+  const int64_t rows = op.x.shape[0], classes = op.x.shape[1];
+  const float* x = read<float>(op.x);
+  float* y = write<float>(op.y);
   parallelRows(rows, classes, [=](int64_t first, int64_t count) {
     softmaxRows(x + first * classes, y + first * classes, count, classes);
   });
 }
 
-void backward(const Call& call) {
-  const int64_t rows = call.in(0).shape[0], classes = call.in(0).shape[1];
-  const float* y = read<float>(call.in(0));
-  const float* dy = read<float>(call.in(1));
-  float* dx = write<float>(call.out(0));
+void backward(const BackwardFromOutput& op) {
+  const int64_t rows = op.y.shape[0], classes = op.y.shape[1];
+  const float* y = read<float>(op.y);
+  const float* dy = read<float>(op.dy);
+  float* dx = write<float>(op.dx);
   parallelRows(rows, classes, [=](int64_t first, int64_t count) {
     softmaxGradientRows(y + first * classes, dy + first * classes, dx + first * classes, count, classes);
   });
 }
 
-const Register registerForward("softmax.forward", forward);
-const Register registerBackward("softmax.backward", backward);
+const Register<forward> registerForward("softmax.forward");
+const Register<backward> registerBackward("softmax.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

@@ -5,6 +5,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/simd.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
@@ -22,9 +23,9 @@ SPINEGRAD_SIMD void fillRow(float value, float* dx, size_t count) {
   for (size_t i = 0; i < count; ++i) dx[i] = value;
 }
 
-void forward(const Call& call) {
-  const float* x = read(call.in(0), layout(call.in(0)));
-  const size_t count = storedElements(call.in(0));
+void forward(const Forward& op) {
+  const float* x = read(op.x, layout(op.x));
+  const size_t count = storedElements(op.x);
   const auto pieces = static_cast<int64_t>((count + piece - 1) / piece);
   Workspace<double> partials(static_cast<size_t>(pieces));
 #pragma omp parallel for schedule(static)
@@ -34,18 +35,18 @@ void forward(const Call& call) {
   }
   double total = 0;
   for (int64_t index = 0; index < pieces; ++index) total += partials[static_cast<size_t>(index)];
-  *write<float>(call.out(0)) = static_cast<float>(total);
+  *write<float>(op.y) = static_cast<float>(total);
 }
 
-void backward(const Call& call) {
-  const float value = *read<float>(call.in(0));
-  float* dx = write<float>(call.out(0));
-  parallelPieces(static_cast<size_t>(call.out(0).elements()),
+void backward(const Backward& op) {
+  const float value = *read<float>(op.dy);
+  float* dx = write<float>(op.dx);
+  parallelPieces(static_cast<size_t>(op.dx.elements()),
                  [=](size_t first, size_t count) { fillRow(value, dx + first, count); });
 }
 
-const Register registerForward("sum.forward", forward);
-const Register registerBackward("sum.backward", backward);
+const Register<forward> registerForward("sum.forward");
+const Register<backward> registerBackward("sum.backward");
 
 }  // namespace
 }  // namespace spinegrad::cpu

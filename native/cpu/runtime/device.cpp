@@ -5,17 +5,11 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
-#include <unordered_map>
 
 #include "native/cpu/runtime/memory.h"
 
 namespace spinegrad::cpu {
 namespace {
-
-std::unordered_map<std::string, Operation>& operations() {
-  static auto* table = new std::unordered_map<std::string, Operation>();
-  return *table;
-}
 
 template <class Visit>
 void visitBytes(DType dtype, Visit visit) {
@@ -69,10 +63,7 @@ class CpuDevice final : public Device {
           currentAllocator() = allocator_;
         }) {}
 
-  Operation find(const std::string& name) const override {
-    const auto found = operations().find(name);
-    return found == operations().end() ? nullptr : found->second;
-  }
+  const OperationTable& operations() const override { return cpu::operations(); }
 
   MemoryStatistics memory() const override { return allocator_->statistics(); }
 
@@ -105,7 +96,10 @@ class CpuDevice final : public Device {
 
 }  // namespace
 
-Register::Register(const char* name, Operation operation) { operations().emplace(name, operation); }
+OperationTable& operations() {
+  static auto* table = new OperationTable();
+  return *table;
+}
 
 std::unique_ptr<Device> openDevice(int threads) { return std::make_unique<CpuDevice>(threads); }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "native/cpu/runtime/allocator.h"
+#include "native/engine/contract.h"
 #include "native/engine/device.h"
 
 namespace spinegrad::cpu {
@@ -11,9 +12,10 @@ namespace spinegrad::cpu {
 /// If `threads` is 0, the number is that of OpenMP.
 std::unique_ptr<Device> openDevice(int threads);
 
-/// Registers an operation by name. Each implementation has one static Register.
-struct Register {
-  Register(const char* name, Operation operation);
-};
+/// The operations of this backend. Each implementation has one static Register, which adds it.
+OperationTable& operations();
+
+template <auto function>
+using Register = Registration<function, operations>;
 
 }  // namespace spinegrad::cpu

@@ -1,4 +1,4 @@
-// adamW: inputs are tuples (parameter, gradient, m, v).
+// adamW: see kernels/adamW.cu.
 
 #include "native/cuda/ops/multitensor.h"
 #include "native/cuda/runtime/device.h"
@@ -7,14 +7,15 @@
 namespace spinegrad::cuda {
 namespace {
 
-void step(const Call& call) {
-  const AdamWFactors factors = AdamWAttributes(call).factors();
-  eachTable<4>(call, [&](const Multitensor<4>& table, unsigned pieces) {
-    launch("adamW_step", {pieces}, {256}, 0, table, factors);
-  });
+void step(const AdamWStep& op) {
+  const AdamWFactors factors = factorsOf(op);
+  for (const auto list : {op.parameter, op.firstMoment, op.secondMoment}) changing(list);
+  eachTable<4>(
+      {op.parameter, op.gradient, op.firstMoment, op.secondMoment},
+      [&](const Multitensor<4>& table, unsigned pieces) { launch("adamW_step", {pieces}, {256}, 0, table, factors); });
 }
 
-const Register registerStep("adamW.step", step);
+const Register<step> registerStep("adamW.step");
 
 }  // namespace
 }  // namespace spinegrad::cuda

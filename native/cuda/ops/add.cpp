@@ -2,19 +2,20 @@
 
 #include "native/cuda/ops/pointwise.h"
 #include "native/cuda/runtime/device.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
-  const Layout wanted = layout(call.in(0));
-  const float* a = read(call.in(0), wanted);
-  const float* b = read(call.in(1), wanted);
-  float* y = write(call.out(0), wanted);
-  launchPointwise("add_forward", call.out(0), a, b, y);
+void forward(const BinaryForward& op) {
+  const Layout wanted = layout(op.a);
+  const float* a = read(op.a, wanted);
+  const float* b = read(op.b, wanted);
+  float* y = write(op.y, wanted);
+  launchPointwise("add_forward", op.y, a, b, y);
 }
 
-const Register registerForward("add.forward", forward);
+const Register<forward> registerForward("add.forward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -12,6 +12,7 @@
 #include "native/cuda/runtime/launch.h"
 #include "native/cuda/runtime/memory.h"
 #include "native/cuda/runtime/status.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
@@ -36,7 +37,7 @@ AugmentView viewOf(const View& view) {
           .cutoutHeight = static_cast<int32_t>(view.cutoutHeight)};
 }
 
-AugmentParameters parametersOf(const AugmentAttributes& attributes, int64_t images, ImageSize bank, ImageSize size) {
+AugmentParameters parametersOf(const AugmentForward& attributes, int64_t images, ImageSize bank, ImageSize size) {
   return {.images = static_cast<int32_t>(images),
           .bankHeight = static_cast<int32_t>(bank.height),
           .bankWidth = static_cast<int32_t>(bank.width),
@@ -44,33 +45,32 @@ AugmentParameters parametersOf(const AugmentAttributes& attributes, int64_t imag
           .width = static_cast<int32_t>(size.width),
           .seed = attributes.seed,
           .step = attributes.step,
-          .cutoutMean = attributes.cutoutMean,
+          .cutoutMean = attributes.cutoutFill == CutoutFill::mean,
           .mean = static_cast<float>(attributes.mean),
           .deviation = static_cast<float>(attributes.deviation)};
 }
 
-void forward(const Call& call) {
-  const AugmentAttributes attributes(call);
-  const Shape &bankShape = call.in(0).shape, &viewShape = call.out(0).shape;
+void forward(const AugmentForward& op) {
+  const Shape &bankShape = op.bank.shape, &viewShape = op.y.shape;
   const ImageSize bank{bankShape[1], bankShape[2]}, size{viewShape[2], viewShape[3]};
   const int64_t images = bankShape[0], count = viewShape[0];
-  const int32_t* indices = read<int32_t>(call.in(1));
+  const int32_t* indices = read<int32_t>(op.indices);
   expectRange(indices, count, 0, static_cast<int32_t>(images - 1), "ERR_INDEX",
               "augment(): indices: expected images from 0 to " + std::to_string(images - 1) +
                   ", found {value} at position {position}");
 
   std::vector<AugmentView> views;
   for (int64_t row = 0; row < count; ++row) {
-    views.push_back(viewOf(drawView(attributes, static_cast<uint32_t>(row), bank, size)));
+    views.push_back(viewOf(drawView(op, static_cast<uint32_t>(row), bank, size)));
   }
   const Workspace<AugmentView> uploaded(views);
-  const bool blurs = attributes.blur > 0;
-  const Workspace<float> blurred(blurs ? static_cast<size_t>(call.out(0).elements()) : 1);
-  launch("augment_forward", {static_cast<unsigned>(count)}, {512}, 0, read<uint16_t>(call.in(0)), indices,
-         uploaded.data(), parametersOf(attributes, images, bank, size), blurred.data(), write<float>(call.out(0)));
+  const bool blurs = op.blur > 0;
+  const Workspace<float> blurred(blurs ? static_cast<size_t>(op.y.elements()) : 1);
+  launch("augment_forward", {static_cast<unsigned>(count)}, {512}, 0, read<uint16_t>(op.bank), indices, uploaded.data(),
+         parametersOf(op, images, bank, size), blurred.data(), write<float>(op.y));
 }
 
-const Register registerForward("augment.forward", forward);
+const Register<forward> registerForward("augment.forward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

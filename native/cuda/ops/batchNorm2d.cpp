@@ -47,23 +47,22 @@ struct Sums {
   BatchNorm2dSums view;
 };
 
-/// Inputs: x, weight, bias, running mean, running variance, residual or none. Outputs: y, mean, 1 / deviation.
-void normalize(const Call& call, const Plan& plan) {
+template <class Op>
+void normalize(const Op& op, const Plan& plan) {
   const auto layout = Layout::channelsLast;
-  const auto relu = static_cast<int32_t>(BatchNorm2dAttributes(call).relu);
-  const BatchNorm2dChannels channels{read<float>(call.in(1)), read<float>(call.in(2)), read<float>(call.out(1)),
-                                     read<float>(call.out(2))};
-  const float* residual = call.hasIn(5) ? read(call.in(5), layout) : nullptr;
-  launch("batchNorm2d_normalize", plan.grid(), {256}, 0, read(call.in(0), layout), residual, channels, plan.size, relu,
-         write(call.out(0), layout));
+  const auto relu = static_cast<int32_t>(op.relu);
+  const BatchNorm2dChannels channels{read<float>(op.weight), read<float>(op.bias), read<float>(op.mean),
+                                     read<float>(op.inverseDeviation)};
+  const float* residual = op.residual != nullptr ? read(*op.residual, layout) : nullptr;
+  launch("batchNorm2d_normalize", plan.grid(), {256}, 0, read(op.x, layout), residual, channels, plan.size, relu,
+         write(op.y, layout));
 }
 
-/// Training: statistics of the batch, and the running ones (outputs 3 and 4) moved towards them.
-void forward(const Call& call) {
-  const Plan plan(call.in(0).shape);
-  const BatchNorm2dAttributes attributes(call);
-  const float* x = read(call.in(0), Layout::channelsLast);
-  const auto known = takeStatistics(call.in(0));
+/// Training: statistics of the batch, and the running ones moved towards them.
+void forward(const BatchNorm2dForward& op) {
+  const Plan plan(op.x.shape);
+  const float* x = read(op.x, Layout::channelsLast);
+  const auto known = takeStatistics(op.x);
   const Plan over = known ? Plan(known->view.groups, plan.size.channels) : plan;
   const Sums sums(over);
   if (known) {
@@ -71,49 +70,47 @@ void forward(const Call& call) {
   } else {
     launch("batchNorm2d_sums", over.grid(), {256}, 0, x, over.size, sums.view.sums);
   }
-  const BatchNorm2dRunning running{read<float>(call.out(3)), read<float>(call.out(4)), attributes.momentum};
-  launch("batchNorm2d_statistics", {plan.groups}, {256}, 0, sums.view, x, plan.size, attributes.eps, running,
-         write<float>(call.out(1)), write<float>(call.out(2)));
-  normalize(call, plan);
+  const BatchNorm2dRunning running{read<float>(op.runningMean), read<float>(op.runningVariance), op.momentum};
+  launch("batchNorm2d_statistics", {plan.groups}, {256}, 0, sums.view, x, plan.size, op.eps, running,
+         write<float>(op.mean), write<float>(op.inverseDeviation));
+  normalize(op, plan);
 }
 
-void evaluate(const Call& call) {
-  const Plan plan(call.in(0).shape);
-  launch("batchNorm2d_running", {blocksFor(plan.size.channels, 256)}, {256}, 0, read<float>(call.in(3)),
-         read<float>(call.in(4)), plan.size.channels, BatchNorm2dAttributes(call).eps, write<float>(call.out(1)),
-         write<float>(call.out(2)));
-  normalize(call, plan);
+void inference(const BatchNorm2dInference& op) {
+  const Plan plan(op.x.shape);
+  launch("batchNorm2d_running", {blocksFor(plan.size.channels, 256)}, {256}, 0, read<float>(op.runningMean),
+         read<float>(op.runningVariance), plan.size.channels, op.eps, write<float>(op.mean),
+         write<float>(op.inverseDeviation));
+  normalize(op, plan);
 }
 
-/// Inputs: x, y, dy, weight, mean, 1 / deviation. Outputs: dx, dw, db, and dr where a residual wants it.
-void gradient(const Call& call, bool throughStatistics) {
+void gradient(const BatchNorm2dBackward& op, bool throughStatistics) {
   const auto layout = Layout::channelsLast;
-  const Plan plan(call.in(0).shape);
-  const auto relu = static_cast<int32_t>(BatchNorm2dAttributes(call).relu);
-  const float* x = read(call.in(0), layout);
-  const float* y = read(call.in(1), layout);
-  const float* dy = read(call.in(2), layout);
-  const BatchNorm2dChannels channels{read<float>(call.in(3)), nullptr, read<float>(call.in(4)),
-                                     read<float>(call.in(5))};
+  const Plan plan(op.x.shape);
+  const auto relu = static_cast<int32_t>(op.relu);
+  const float* x = read(op.x, layout);
+  const float* y = read(op.y, layout);
+  const float* dy = read(op.dy, layout);
+  const BatchNorm2dChannels channels{read<float>(op.weight), nullptr, read<float>(op.mean),
+                                     read<float>(op.inverseDeviation)};
   const Sums sums(plan);
   launch("batchNorm2d_gradientSums", plan.grid(), {256}, 0, x, y, dy, channels.mean, plan.size, relu, sums.view.sums);
   const Workspace<float> coefficients(size_t{3} * plan.size.paddedChannels);
   launch("batchNorm2d_coefficients", {plan.groups}, {256}, 0, sums.view, channels, plan.size,
-         static_cast<int32_t>(throughStatistics), write<float>(call.out(1)), write<float>(call.out(2)),
-         coefficients.data());
-  float* dx = write(call.out(0), layout);
-  float* dr = call.hasOut(3) ? write(call.out(3), layout) : nullptr;
+         static_cast<int32_t>(throughStatistics), write<float>(op.dw), write<float>(op.db), coefficients.data());
+  float* dx = write(op.dx, layout);
+  float* dr = op.dr != nullptr ? write(*op.dr, layout) : nullptr;
   launch("batchNorm2d_gradient", plan.grid(), {256}, 0, x, y, dy, channels.mean, coefficients.data(), plan.size, relu,
          dx, dr);
 }
 
-void backward(const Call& call) { gradient(call, true); }
-void evaluateBackward(const Call& call) { gradient(call, false); }
+void backward(const BatchNorm2dBackward& op) { gradient(op, true); }
+void inferenceBackward(const BatchNorm2dBackward& op) { gradient(op, false); }
 
-const Register registerForward("batchNorm2d.forward", forward);
-const Register registerEvaluate("batchNorm2d.evaluate", evaluate);
-const Register registerBackward("batchNorm2d.backward", backward);
-const Register registerEvaluateBackward("batchNorm2d.evaluateBackward", evaluateBackward);
+const Register<forward> registerForward("batchNorm2d.forward");
+const Register<inference> registerInference("batchNorm2d.inference");
+const Register<backward> registerBackward("batchNorm2d.backward");
+const Register<inferenceBackward> registerInferenceBackward("batchNorm2d.inferenceBackward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

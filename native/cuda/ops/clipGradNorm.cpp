@@ -4,26 +4,28 @@
 
 #include "native/cuda/ops/multitensor.h"
 #include "native/cuda/runtime/device.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
+void forward(const ClipGradNormForward& op) {
   int64_t chunks = 0;
-  for (const TensorRef& gradient : call.inputs) chunks += chunksOf(storedElements(*gradient));
+  for (const TensorRef& gradient : op.gradient) chunks += chunksOf(storedElements(*gradient));
+  changing(op.gradient);
   const Workspace<double> squares(static_cast<size_t>(chunks));
   const Workspace<float> factor(1);
   const ClipGradNormSums sums{squares.data(), chunks};
-  eachTable<1>(call, [&](const Multitensor<1>& table, unsigned count) {
+  eachTable<1>({op.gradient}, [&](const Multitensor<1>& table, unsigned count) {
     launch("clipGradNorm_squares", {count}, {256}, 0, table, sums);
   });
-  launch("clipGradNorm_norm", {1}, {256}, 0, sums, call.real(0), write<float>(*call.outputs.back()), factor.data());
-  eachTable<1>(call, [&](const Multitensor<1>& table, unsigned count) {
+  launch("clipGradNorm_norm", {1}, {256}, 0, sums, op.maxNorm, write<float>(op.norm), factor.data());
+  eachTable<1>({op.gradient}, [&](const Multitensor<1>& table, unsigned count) {
     launch("clipGradNorm_scale", {count}, {256}, 0, table, static_cast<const float*>(factor.data()));
   });
 }
 
-const Register registerForward("clipGradNorm.forward", forward);
+const Register<forward> registerForward("clipGradNorm.forward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

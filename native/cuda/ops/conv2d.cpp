@@ -226,13 +226,16 @@ namespace {
 
 constexpr Layout last = Layout::channelsLast;
 
-Conv2dShape shapeOf(const Call& call, const Shape& x, const Shape& w, const Shape& y) {
+template <class Pass>
+Conv2dShape shapeOf(const Pass& op, const Shape& x, const Shape& w, const Shape& y) {
   const auto narrow = [](int64_t size) { return static_cast<int32_t>(size); };
-  const Conv2dAttributes a(call);
-  return {
-      narrow(x[0]),   narrow(x[2]),  narrow(x[3]), narrow(paddedChannels(x[1])), narrow(w[0]),      narrow(w[2]),
-      narrow(w[3]),   narrow(y[2]),  narrow(y[3]), narrow(paddedChannels(y[1])), narrow(a.strideH), narrow(a.strideW),
-      narrow(a.padH), narrow(a.padW)};
+  return {narrow(x[0]),       narrow(x[2]),
+          narrow(x[3]),       narrow(paddedChannels(x[1])),
+          narrow(w[0]),       narrow(w[2]),
+          narrow(w[3]),       narrow(y[2]),
+          narrow(y[3]),       narrow(paddedChannels(y[1])),
+          narrow(op.strideH), narrow(op.strideW),
+          narrow(op.padH),    narrow(op.padW)};
 }
 
 /// How the kernels of the stem take a convolution.
@@ -263,15 +266,14 @@ std::optional<Stem> stemOf(const Conv2dShape& padded, int64_t channels) {
   return stem;
 }
 
-void fprop(const Call& call) {
-  Tensor &x = call.in(0), &w = call.in(1), &y = call.out(0);
-  const Conv2dShape shape = shapeOf(call, x.shape, w.shape, y.shape);
-  const Conv2dFpropAttributes attributes(call);
-  Tensor* const residual = call.hasIn(3) ? &call.in(3) : nullptr;
-  Conv2dEpilogue epilogue{.bias = call.hasIn(2) ? read<float>(call.in(2)) : nullptr,
+void fprop(const Conv2dFprop& op) {
+  Tensor &x = op.x, &w = op.weight, &y = op.y;
+  const Conv2dShape shape = shapeOf(op, x.shape, w.shape, y.shape);
+  Tensor* const residual = op.residual;
+  Conv2dEpilogue epilogue{.bias = op.bias != nullptr ? read<float>(*op.bias) : nullptr,
                           .residual = residual != nullptr ? read(*residual, last) : nullptr,
-                          .relu = attributes.relu};
-  const bool statistics = attributes.forBatchNorm && residual == nullptr && !attributes.relu;
+                          .relu = op.relu};
+  const bool statistics = op.forBatchNorm && residual == nullptr && !op.relu;
   const bool oneLayout = residual == &x || residual == &w;  // the stem would want x and w in the other
   const auto stem = oneLayout ? std::nullopt : stemOf(shape, x.shape[1]);
   if (!stem) {
@@ -291,15 +293,15 @@ void fprop(const Call& call) {
   attach(y, std::move(known));
 }
 
-void dgrad(const Call& call) {
-  Tensor &dy = call.in(0), &w = call.in(1), &dx = call.out(0);
-  const Conv2dShape shape = shapeOf(call, dx.shape, w.shape, dy.shape);
+void dgrad(const Conv2dDgrad& op) {
+  Tensor &dy = op.dy, &w = op.weight, &dx = op.dx;
+  const Conv2dShape shape = shapeOf(op, dx.shape, w.shape, dy.shape);
   conv2dDgrad(shape, read(dy, last), read(w, last), write(dx, last));
 }
 
-void wgrad(const Call& call) {
-  Tensor &x = call.in(0), &dy = call.in(1), &dw = call.out(0);
-  const Conv2dShape shape = shapeOf(call, x.shape, dw.shape, dy.shape);
+void wgrad(const Conv2dWgrad& op) {
+  Tensor &x = op.x, &dy = op.dy, &dw = op.dw;
+  const Conv2dShape shape = shapeOf(op, x.shape, dw.shape, dy.shape);
   const auto stem = stemOf(shape, x.shape[1]);
   if (!stem) return conv2dWgrad(shape, read(x, last), read(dy, last), write(dw, last));
   constexpr int64_t mostBlocks = 512;
@@ -313,17 +315,17 @@ void wgrad(const Call& call) {
   addParts(partial.data(), {}, write<float>(dw), count, parts, 1, 0);
 }
 
-void biasGrad(const Call& call) {
-  Tensor& dy = call.in(0);
+void biasGrad(const BiasGrad& op) {
+  Tensor& dy = op.dy;
   const Shape& shape = dy.shape;
   conv2dBiasGrad(read(dy, last), shape[0] * shape[2] * shape[3], shape[1], paddedChannels(shape[1]),
-                 write<float>(call.out(0)));
+                 write<float>(op.db));
 }
 
-const Register registerFprop("conv2d.fprop", fprop);
-const Register registerDgrad("conv2d.dgrad", dgrad);
-const Register registerWgrad("conv2d.wgrad", wgrad);
-const Register registerBiasGrad("conv2d.biasGrad", biasGrad);
+const Register<fprop> registerFprop("conv2d.fprop");
+const Register<dgrad> registerDgrad("conv2d.dgrad");
+const Register<wgrad> registerWgrad("conv2d.wgrad");
+const Register<biasGrad> registerBiasGrad("conv2d.biasGrad");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -2,19 +2,20 @@
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/memory.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
-  const Layout wanted = layout(call.in(0));
-  const float* x = read(call.in(0), wanted);
-  float* y = write(call.out(0), wanted);
-  SPINEGRAD_CUDA(cuMemcpyDtoDAsync, addressOf(y), addressOf(x), storedElements(call.out(0)) * sizeof(float),
+void forward(const Forward& op) {
+  const Layout wanted = layout(op.x);
+  const float* x = read(op.x, wanted);
+  float* y = write(op.y, wanted);
+  SPINEGRAD_CUDA(cuMemcpyDtoDAsync, addressOf(y), addressOf(x), storedElements(op.y) * sizeof(float),
                  currentContext().stream());
 }
 
-const Register registerForward("copy.forward", forward);
+const Register<forward> registerForward("copy.forward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -9,16 +9,15 @@
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
-  const DropoutAttributes attributes(call);
-  const float* x = read<float>(call.in(0));
-  const int64_t count = call.in(0).elements();
-  launch("dropout_forward", {blocksFor((count + 3) / 4, 256)}, {256}, 0, x, write<float>(call.out(0)), count,
-         static_cast<int32_t>(attributes.seed), static_cast<int32_t>(attributes.step),
-         static_cast<float>(attributes.probability), static_cast<float>(1 / (1 - attributes.probability)));
+void forward(const DropoutForward& op) {
+  const float* x = read<float>(op.x);
+  const int64_t count = op.x.elements();
+  launch("dropout_forward", {blocksFor((count + 3) / 4, 256)}, {256}, 0, x, write<float>(op.y), count,
+         static_cast<int32_t>(op.seed), static_cast<int32_t>(op.step), static_cast<float>(op.probability),
+         static_cast<float>(1 / (1 - op.probability)));
 }
 
-const Register registerForward("dropout.forward", forward);
+const Register<forward> registerForward("dropout.forward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -9,35 +9,43 @@
 namespace spinegrad::cuda {
 namespace {
 
-const float* weightsOf(const Call& call) { return call.hasIn(2) ? read<float>(call.in(2)) : nullptr; }
+template <class Op>
+const float* weightsOf(const Op& op) {
+  return op.weight != nullptr ? read<float>(*op.weight) : nullptr;
+}
 
 }  // namespace
 
-void elementwiseLossForward(const Call& call, const char* kernel) {
-  const ElementwiseLossAttributes attributes(call);
-  const float* prediction = read<float>(call.in(0));
-  const float* target = read<float>(call.in(1));
-  const float* weight = weightsOf(call);
-  const int64_t count = call.in(0).elements(), chunks = (count + lossChunk - 1) / lossChunk;
+template <class Op>
+void elementwiseLossForward(const Op& op, const char* kernel, double parameter) {
+  const float* prediction = read<float>(op.prediction);
+  const float* target = read<float>(op.target);
+  const float* weight = weightsOf(op);
+  const int64_t count = op.prediction.elements(), chunks = (count + lossChunk - 1) / lossChunk;
   Workspace<LossSums> partials(static_cast<size_t>(chunks));
-  launch(kernel, {static_cast<unsigned>(chunks)}, {256}, 0, prediction, target, weight, attributes.parameter,
-         partials.data(), count);
-  launch("elementwiseLoss_total", {1}, {256}, 0, partials.data(), chunks, count, int32_t{attributes.mean},
-         write<float>(call.out(0)), write<float>(call.out(1)),
+  launch(kernel, {static_cast<unsigned>(chunks)}, {256}, 0, prediction, target, weight, parameter, partials.data(),
+         count);
+  launch("elementwiseLoss_total", {1}, {256}, 0, partials.data(), chunks, count,
+         int32_t{op.reduction == LossReduction::mean}, write<float>(op.loss), write<float>(op.divisor),
          reportLater("ERR_WEIGHT", "a weight of the loss is negative; expected weights >= 0"),
          currentContext().status());
 }
 
-void elementwiseLossBackward(const Call& call, const char* kernel) {
-  const ElementwiseLossAttributes attributes(call);
-  const float* prediction = read<float>(call.in(0));
-  const float* target = read<float>(call.in(1));
-  const float* weight = weightsOf(call);
-  const float* divisor = read<float>(call.in(3));
-  const float* dy = read<float>(call.in(4));
-  const int64_t count = call.in(0).elements();
-  launch(kernel, {blocksFor(count, 256)}, {256}, 0, prediction, target, weight, attributes.parameter, divisor, dy,
-         write<float>(call.out(0)), count);
+template <class Op>
+void elementwiseLossBackward(const Op& op, const char* kernel, double parameter) {
+  const float* prediction = read<float>(op.prediction);
+  const float* target = read<float>(op.target);
+  const float* weight = weightsOf(op);
+  const float* divisor = read<float>(op.divisor);
+  const float* dy = read<float>(op.dy);
+  const int64_t count = op.prediction.elements();
+  launch(kernel, {blocksFor(count, 256)}, {256}, 0, prediction, target, weight, parameter, divisor, dy,
+         write<float>(op.dx), count);
 }
+
+template void elementwiseLossForward(const MseForward&, const char*, double);
+template void elementwiseLossForward(const SmoothL1Forward&, const char*, double);
+template void elementwiseLossBackward(const MseBackward&, const char*, double);
+template void elementwiseLossBackward(const SmoothL1Backward&, const char*, double);
 
 }  // namespace spinegrad::cuda

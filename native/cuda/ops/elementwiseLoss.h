@@ -2,13 +2,14 @@
 // contract.
 #pragma once
 
-#include "native/engine/operation.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 
-/// in: prediction, target, weight or none; out: loss [1], divisor [1]; attributes: mean or sum, parameter.
-void elementwiseLossForward(const Call& call, const char* kernel);
-/// in: prediction, target, weight or none, divisor, dy [1]; out: gradient of the prediction.
-void elementwiseLossBackward(const Call& call, const char* kernel);
+// For the contracts of mse and smoothL1; `parameter` is passed on to the kernel.
+template <class Op>
+void elementwiseLossForward(const Op& op, const char* kernel, double parameter);
+template <class Op>
+void elementwiseLossBackward(const Op& op, const char* kernel, double parameter);
 
 }  // namespace spinegrad::cuda

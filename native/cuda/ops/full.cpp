@@ -4,17 +4,18 @@
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/memory.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
-  const auto value = static_cast<float>(call.real(0));
-  SPINEGRAD_CUDA(cuMemsetD32Async, addressOf(write<float>(call.out(0))), std::bit_cast<unsigned>(value),
-                 static_cast<size_t>(call.out(0).elements()), currentContext().stream());
+void forward(const FullForward& op) {
+  const auto value = static_cast<float>(op.value);
+  SPINEGRAD_CUDA(cuMemsetD32Async, addressOf(write<float>(op.y)), std::bit_cast<unsigned>(value),
+                 static_cast<size_t>(op.y.elements()), currentContext().stream());
 }
 
-const Register registerForward("full.forward", forward);
+const Register<forward> registerForward("full.forward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -3,6 +3,7 @@
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"
 #include "native/cuda/runtime/memory.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
@@ -18,22 +19,22 @@ struct Images {
         paddedChannels(static_cast<int32_t>(cuda::paddedChannels(shape[1]))) {}
 };
 
-void forward(const Call& call) {
-  const Images images(call.in(0).shape);
+void forward(const Forward& op) {
+  const Images images(op.x.shape);
   launch("globalAvgPool2d_forward", {blocksFor(images.count * images.paddedChannels / 4, 128)}, {128}, 0,
-         read(call.in(0), Layout::channelsLast), images.count, images.pixels, images.channels, images.paddedChannels,
-         1.0 / images.pixels, write<float>(call.out(0)));
+         read(op.x, Layout::channelsLast), images.count, images.pixels, images.channels, images.paddedChannels,
+         1.0 / images.pixels, write<float>(op.y));
 }
 
-void backward(const Call& call) {
-  const Images images(call.out(0).shape);
+void backward(const Backward& op) {
+  const Images images(op.dx.shape);
   launch("globalAvgPool2d_backward", {blocksFor(images.count * images.pixels * images.paddedChannels / 4, 128)}, {128},
-         0, read<float>(call.in(0)), images.count, images.pixels, images.channels, images.paddedChannels,
-         write(call.out(0), Layout::channelsLast));
+         0, read<float>(op.dy), images.count, images.pixels, images.channels, images.paddedChannels,
+         write(op.dx, Layout::channelsLast));
 }
 
-const Register registerForward("globalAvgPool2d.forward", forward);
-const Register registerBackward("globalAvgPool2d.backward", backward);
+const Register<forward> registerForward("globalAvgPool2d.forward");
+const Register<backward> registerBackward("globalAvgPool2d.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -15,7 +15,7 @@
 namespace spinegrad::cuda {
 namespace {
 
-/// What both passes read of a call: in: embeddings, labels, log scale or none.
+/// What both passes read.
 struct Problem {
   InfoNCEProblem view;
   /// Row tiles, and parts into which the columns are split: a matter of the shape alone, since it orders the sums.
@@ -23,20 +23,20 @@ struct Problem {
   /// Of each row.
   Workspace<int32_t> positives;
 
-  explicit Problem(const Call& call) : positives(static_cast<size_t>(call.in(0).shape[0])) {
+  template <class Op>
+  explicit Problem(const Op& op) : positives(static_cast<size_t>(op.embeddings.shape[0])) {
     constexpr int32_t blocks = 256;  // keep a large device busy
-    const InfoNCEAttributes attributes(call);
-    const auto rows = static_cast<int32_t>(call.in(0).shape[0]);
+    const auto rows = static_cast<int32_t>(op.embeddings.shape[0]);
     tiles = (rows + infoNCETile - 1) / infoNCETile;
     const int32_t wanted = std::clamp(blocks / tiles, 1, tiles), tilesPerSplit = (tiles + wanted - 1) / wanted;
     splits = (tiles + tilesPerSplit - 1) / tilesPerSplit;
-    view = {.embeddings = read<float>(call.in(0)),
-            .labels = read<int32_t>(call.in(1)),
+    view = {.embeddings = read<float>(op.embeddings),
+            .labels = read<int32_t>(op.labels),
             .rows = rows,
-            .dimension = static_cast<int32_t>(call.in(0).shape[1]),
-            .logScale = call.hasIn(2) ? read<float>(call.in(2)) : nullptr,
-            .scale = static_cast<float>(1 / attributes.temperature),
-            .meanInside = attributes.meanInside,
+            .dimension = static_cast<int32_t>(op.embeddings.shape[1]),
+            .logScale = op.logScale != nullptr ? read<float>(*op.logScale) : nullptr,
+            .scale = static_cast<float>(1 / op.temperature),
+            .meanInside = op.mean == PositivesMean::inside,
             .tilesPerSplit = tilesPerSplit};
     launch("infoNCE_positives", {blocksFor(int64_t{32} * rows, 128)}, {128}, 0, view.labels, rows, positives.data());
   }
@@ -52,32 +52,29 @@ const char* variant(const char* tf32, const char* plain) {
   return currentContext().architecture() >= 80 ? tf32 : plain;
 }
 
-/// out: loss [1], Z [N], log-sum-exp of the positives [N] (mean inside) or none.
-void forward(const Call& call) {
-  const Problem problem(call);
+void forward(const InfoNCEForward& op) {
+  const Problem problem(op);
   const int32_t rows = problem.view.rows, inside = problem.view.meanInside;
   const Workspace<InfoNCESplit> parts(static_cast<size_t>(problem.splits) * rows);
   launch(variant("infoNCE_forward_tf32", "infoNCE_forward_plain"), problem.grid(), {128}, 0, problem.view,
          parts.data());
-  const InfoNCELogSums logSums{write<float>(call.out(1)), inside ? write<float>(call.out(2)) : nullptr};
+  const InfoNCELogSums logSums{write<float>(op.logSum), inside ? write<float>(*op.positiveLogSum) : nullptr};
   const int32_t report = reportLater("ERR_NO_POSITIVES",
                                      "infoNCE(): labels: no two of the {value} rows have the same label, so there is "
                                      "nothing to attract; give each row at least one other of its label in some batch");
   launch("infoNCE_loss", {1}, {512}, 0, parts.data(), problem.splits, problem.positives.data(), rows, inside, logSums,
-         report, currentContext().status(), write<float>(call.out(0)));
+         report, currentContext().status(), write<float>(op.loss));
 }
 
-/// in: embeddings, labels, log scale or none, Z, Z of the positives or none, dy [1];
-/// out: gradient of the embeddings, gradient of the log scale or none.
-void backward(const Call& call) {
-  const Problem problem(call);
+void backward(const InfoNCEBackward& op) {
+  const Problem problem(op);
   const int64_t count = problem.count();
   const Workspace<float> factor(1);
-  launch("infoNCE_factor", {1}, {512}, 0, problem.view, problem.positives.data(), read<float>(call.in(5)),
-         factor.data());
+  launch("infoNCE_factor", {1}, {512}, 0, problem.view, problem.positives.data(), read<float>(op.dy), factor.data());
 
   const Workspace<float> parts(static_cast<size_t>(problem.splits * count));
-  const InfoNCELogSums logSums{read<float>(call.in(3)), problem.view.meanInside ? read<float>(call.in(4)) : nullptr};
+  const InfoNCELogSums logSums{read<float>(op.logSum),
+                               problem.view.meanInside ? read<float>(*op.positiveLogSum) : nullptr};
   const int32_t depths = (problem.view.dimension + infoNCEGradient - 1) / infoNCEGradient;
   launch(variant("infoNCE_backward_tf32", "infoNCE_backward_plain"), problem.grid(depths), {128}, 0, problem.view,
          problem.positives.data(), logSums, parts.data());
@@ -85,13 +82,14 @@ void backward(const Call& call) {
   const auto blocks = static_cast<unsigned>(std::min<int64_t>((count + 255) / 256, 512));
   const Workspace<double> dots(blocks);
   launch("infoNCE_gradient", {blocks}, {256}, 0, parts.data(), problem.splits, problem.view.embeddings, count,
-         factor.data(), write<float>(call.out(0)), call.hasOut(1) ? dots.data() : nullptr);
-  if (!call.hasOut(1)) return;
-  launch("infoNCE_scaleGradient", {1}, {256}, 0, dots.data(), static_cast<int32_t>(blocks), write<float>(call.out(1)));
+         factor.data(), write<float>(op.dEmbeddings), op.dLogScale != nullptr ? dots.data() : nullptr);
+  if (op.dLogScale == nullptr) return;
+  launch("infoNCE_scaleGradient", {1}, {256}, 0, dots.data(), static_cast<int32_t>(blocks),
+         write<float>(*op.dLogScale));
 }
 
-const Register registerForward("infoNCE.forward", forward);
-const Register registerBackward("infoNCE.backward", backward);
+const Register<forward> registerForward("infoNCE.forward");
+const Register<backward> registerBackward("infoNCE.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

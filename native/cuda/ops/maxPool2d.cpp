@@ -12,8 +12,8 @@
 namespace spinegrad::cuda {
 namespace {
 
-MaxPool2dShape shapeOf(const Call& call, const Shape& x, const Shape& y) {
-  const MaxPool2dAttributes a(call);
+template <class Op>
+MaxPool2dShape shapeOf(const Op& op, const Shape& x, const Shape& y) {
   const auto narrow = [](int64_t value) { return static_cast<int32_t>(value); };
   return {x[0],
           narrow(x[1]),
@@ -22,12 +22,12 @@ MaxPool2dShape shapeOf(const Call& call, const Shape& x, const Shape& y) {
           narrow(x[3]),
           narrow(y[2]),
           narrow(y[3]),
-          narrow(a.kernelH),
-          narrow(a.kernelW),
-          narrow(a.strideH),
-          narrow(a.strideW),
-          narrow(a.padH),
-          narrow(a.padW)};
+          narrow(op.kernelH),
+          narrow(op.kernelW),
+          narrow(op.strideH),
+          narrow(op.strideW),
+          narrow(op.padH),
+          narrow(op.padW)};
 }
 
 /// Blocks of 128 threads over rows of `shape`, four channels a thread.
@@ -36,20 +36,20 @@ Dim gridOver(const Shape& shape) {
   return {static_cast<unsigned>((fours + 127) / 128), static_cast<unsigned>(std::min<int64_t>(lines, 65535))};
 }
 
-void forward(const Call& call) {
-  const Shape &x = call.in(0).shape, &y = call.out(0).shape;
-  launch("maxPool2d_forward", gridOver(y), {128}, 0, read(call.in(0), Layout::channelsLast), shapeOf(call, x, y),
-         write(call.out(0), Layout::channelsLast), write<uint8_t>(call.out(1)));
+void forward(const MaxPool2dForward& op) {
+  const Shape &x = op.x.shape, &y = op.y.shape;
+  launch("maxPool2d_forward", gridOver(y), {128}, 0, read(op.x, Layout::channelsLast), shapeOf(op, x, y),
+         write(op.y, Layout::channelsLast), write<uint8_t>(op.winner));
 }
 
-void backward(const Call& call) {
-  const Shape &x = call.out(0).shape, &y = call.in(0).shape;
-  launch("maxPool2d_backward", gridOver(x), {128}, 0, read(call.in(0), Layout::channelsLast), read<uint8_t>(call.in(1)),
-         shapeOf(call, x, y), write(call.out(0), Layout::channelsLast));
+void backward(const MaxPool2dBackward& op) {
+  const Shape &x = op.dx.shape, &y = op.dy.shape;
+  launch("maxPool2d_backward", gridOver(x), {128}, 0, read(op.dy, Layout::channelsLast), read<uint8_t>(op.winner),
+         shapeOf(op, x, y), write(op.dx, Layout::channelsLast));
 }
 
-const Register registerForward("maxPool2d.forward", forward);
-const Register registerBackward("maxPool2d.backward", backward);
+const Register<forward> registerForward("maxPool2d.forward");
+const Register<backward> registerBackward("maxPool2d.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

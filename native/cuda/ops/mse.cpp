@@ -6,9 +6,11 @@
 namespace spinegrad::cuda {
 namespace {
 
-const Register registerForward("mse.forward", [](const Call& call) { elementwiseLossForward(call, "mse_sums"); });
-const Register registerBackward("mse.backward",
-                                [](const Call& call) { elementwiseLossBackward(call, "mse_backward"); });
+void forward(const MseForward& op) { elementwiseLossForward(op, "mse_sums", 0); }
+void backward(const MseBackward& op) { elementwiseLossBackward(op, "mse_backward", 0); }
+
+const Register<forward> registerForward("mse.forward");
+const Register<backward> registerBackward("mse.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -2,27 +2,28 @@
 
 #include "native/cuda/ops/pointwise.h"
 #include "native/cuda/runtime/device.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
-  const Layout wanted = layout(call.in(0));
-  const float* a = read(call.in(0), wanted);
-  const float* b = read(call.in(1), wanted);
-  float* y = write(call.out(0), wanted);
-  launchPointwise("mul_forward", call.out(0), a, b, y);
+void forward(const BinaryForward& op) {
+  const Layout wanted = layout(op.a);
+  const float* a = read(op.a, wanted);
+  const float* b = read(op.b, wanted);
+  float* y = write(op.y, wanted);
+  launchPointwise("mul_forward", op.y, a, b, y);
 }
 
-void scale(const Call& call) {
-  const Layout wanted = layout(call.in(0));
-  const float* a = read(call.in(0), wanted);
-  float* y = write(call.out(0), wanted);
-  launchPointwise("mul_scale", call.out(0), a, static_cast<float>(call.real(0)), y);
+void scale(const MulScale& op) {
+  const Layout wanted = layout(op.a);
+  const float* a = read(op.a, wanted);
+  float* y = write(op.y, wanted);
+  launchPointwise("mul_scale", op.y, a, static_cast<float>(op.factor), y);
 }
 
-const Register registerForward("mul.forward", forward);
-const Register registerScale("mul.scale", scale);
+const Register<forward> registerForward("mul.forward");
+const Register<scale> registerScale("mul.scale");
 
 }  // namespace
 }  // namespace spinegrad::cuda

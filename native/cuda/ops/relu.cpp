@@ -2,27 +2,28 @@
 
 #include "native/cuda/ops/pointwise.h"
 #include "native/cuda/runtime/device.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-void forward(const Call& call) {
-  const Layout wanted = layout(call.in(0));
-  const float* x = read(call.in(0), wanted);
-  float* y = write(call.out(0), wanted);
-  launchPointwise("relu_forward", call.out(0), x, y);
+void forward(const Forward& op) {
+  const Layout wanted = layout(op.x);
+  const float* x = read(op.x, wanted);
+  float* y = write(op.y, wanted);
+  launchPointwise("relu_forward", op.y, x, y);
 }
 
-void backward(const Call& call) {
-  const Layout wanted = layout(call.in(0));
-  const float* y = read(call.in(0), wanted);
-  const float* dy = read(call.in(1), wanted);
-  float* dx = write(call.out(0), wanted);
-  launchPointwise("relu_backward", call.out(0), y, dy, dx);
+void backward(const BackwardFromOutput& op) {
+  const Layout wanted = layout(op.y);
+  const float* y = read(op.y, wanted);
+  const float* dy = read(op.dy, wanted);
+  float* dx = write(op.dx, wanted);
+  launchPointwise("relu_backward", op.dx, y, dy, dx);
 }
 
-const Register registerForward("relu.forward", forward);
-const Register registerBackward("relu.backward", backward);
+const Register<forward> registerForward("relu.forward");
+const Register<backward> registerBackward("relu.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -1,4 +1,4 @@
-// sgd: inputs are tuples (parameter, gradient, velocity).
+// sgd: see kernels/sgd.cu.
 
 #include "native/cuda/ops/multitensor.h"
 #include "native/cuda/runtime/device.h"
@@ -7,14 +7,15 @@
 namespace spinegrad::cuda {
 namespace {
 
-void step(const Call& call) {
-  const SgdFactors factors = SgdAttributes(call).factors();
-  eachTable<3>(call, [&](const Multitensor<3>& table, unsigned pieces) {
+void step(const SgdStep& op) {
+  const SgdFactors factors = factorsOf(op);
+  for (const auto list : {op.parameter, op.velocity}) changing(list);
+  eachTable<3>({op.parameter, op.gradient, op.velocity}, [&](const Multitensor<3>& table, unsigned pieces) {
     launch("sgd_step", {pieces}, {256}, 0, table, factors);
   });
 }
 
-const Register registerStep("sgd.step", step);
+const Register<step> registerStep("sgd.step");
 
 }  // namespace
 }  // namespace spinegrad::cuda

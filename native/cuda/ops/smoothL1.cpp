@@ -6,10 +6,11 @@
 namespace spinegrad::cuda {
 namespace {
 
-const Register registerForward("smoothL1.forward",
-                               [](const Call& call) { elementwiseLossForward(call, "smoothL1_sums"); });
-const Register registerBackward("smoothL1.backward",
-                                [](const Call& call) { elementwiseLossBackward(call, "smoothL1_backward"); });
+void forward(const SmoothL1Forward& op) { elementwiseLossForward(op, "smoothL1_sums", op.beta); }
+void backward(const SmoothL1Backward& op) { elementwiseLossBackward(op, "smoothL1_backward", op.beta); }
+
+const Register<forward> registerForward("smoothL1.forward");
+const Register<backward> registerBackward("smoothL1.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

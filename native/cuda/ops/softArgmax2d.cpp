@@ -5,6 +5,7 @@
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"
 #include "native/cuda/runtime/memory.h"
+#include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 namespace {
@@ -19,24 +20,24 @@ struct Heatmaps {
         width(static_cast<int32_t>(shape[3])) {}
 };
 
-float scaleOf(const Call& call) { return static_cast<float>(1 / call.real(0)); }
+float scaleOf(double temperature) { return static_cast<float>(1 / temperature); }
 
-void forward(const Call& call) {
-  const Heatmaps maps(call.in(0).shape);
-  launch("softArgmax2d_forward", {blocksFor(maps.count * 256, 256)}, {256}, 0, read<float>(call.in(0)), maps.count,
-         maps.pixels, maps.width, scaleOf(call), write<float>(call.out(0)), write<float>(call.out(1)));
+void forward(const SoftArgmax2dForward& op) {
+  const Heatmaps maps(op.heatmaps.shape);
+  launch("softArgmax2d_forward", {blocksFor(maps.count * 256, 256)}, {256}, 0, read<float>(op.heatmaps), maps.count,
+         maps.pixels, maps.width, scaleOf(op.temperature), write<float>(op.y), write<float>(op.statistics));
 }
 
-void backward(const Call& call) {
-  const Heatmaps maps(call.in(0).shape);
+void backward(const SoftArgmax2dBackward& op) {
+  const Heatmaps maps(op.heatmaps.shape);
   const Dim grid{blocksFor(maps.pixels, 256), static_cast<unsigned>(std::min<int64_t>(maps.count, 65535))};
-  launch("softArgmax2d_backward", grid, {256}, 0, read<float>(call.in(0)), read<float>(call.in(1)),
-         read<float>(call.in(2)), read<float>(call.in(3)), maps.count, maps.pixels, maps.width, scaleOf(call),
-         write<float>(call.out(0)));
+  launch("softArgmax2d_backward", grid, {256}, 0, read<float>(op.heatmaps), read<float>(op.y),
+         read<float>(op.statistics), read<float>(op.dy), maps.count, maps.pixels, maps.width, scaleOf(op.temperature),
+         write<float>(op.dx));
 }
 
-const Register registerForward("softArgmax2d.forward", forward);
-const Register registerBackward("softArgmax2d.backward", backward);
+const Register<forward> registerForward("softArgmax2d.forward");
+const Register<backward> registerBackward("softArgmax2d.backward");
 
 }  // namespace
 }  // namespace spinegrad::cuda

@@ -1,16 +1,9 @@
 #include "native/cuda/runtime/device.h"
 
-#include <unordered_map>
-
 #include "native/cuda/runtime/memory.h"
 
 namespace spinegrad::cuda {
 namespace {
-
-std::unordered_map<std::string, Operation>& operations() {
-  static auto* table = new std::unordered_map<std::string, Operation>();
-  return *table;
-}
 
 /// An event in the stream for each moment.
 class CudaTimeline final : public Timeline {
@@ -60,10 +53,7 @@ class CudaDevice final : public Device {
     context_->abandonCapture();
   }
 
-  Operation find(const std::string& name) const override {
-    const auto found = operations().find(name);
-    return found == operations().end() ? nullptr : found->second;
-  }
+  const OperationTable& operations() const override { return cuda::operations(); }
 
   MemoryStatistics memory() const override { return context_->allocator().statistics(); }
 
@@ -103,7 +93,10 @@ class CudaDevice final : public Device {
 
 }  // namespace
 
-Register::Register(const char* name, Operation operation) { operations().emplace(name, operation); }
+OperationTable& operations() {
+  static auto* table = new OperationTable();
+  return *table;
+}
 
 std::unique_ptr<Device> openDevice(int index, bool bf16) {
   return std::make_unique<CudaDevice>(index, bf16 ? Precision::bf16 : Precision::float32);

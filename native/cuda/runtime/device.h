@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "native/engine/contract.h"
 #include "native/engine/device.h"
 
 namespace spinegrad::cuda {
@@ -11,9 +12,10 @@ namespace spinegrad::cuda {
 /// of TF32. Throws ERR_DEVICE_UNAVAILABLE with the reason.
 std::unique_ptr<Device> openDevice(int index, bool bf16);
 
-/// Makes an operation known by name: one static object beside each implementation.
-struct Register {
-  Register(const char* name, Operation operation);
-};
+/// The operations of this backend. Each implementation has one static Register, which adds it.
+OperationTable& operations();
+
+template <auto function>
+using Register = Registration<function, operations>;
 
 }  // namespace spinegrad::cuda

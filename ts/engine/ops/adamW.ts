@@ -1,6 +1,20 @@
 import { expectNumber } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
 import { expectTuples } from './multitensor.js';
+
+const STEP = contract('adamW.step', {
+  parameter: 'update[]',
+  gradient: 'input[]',
+  firstMoment: 'update[]',
+  secondMoment: 'update[]',
+  learningRate: 'real',
+  beta1: 'real',
+  beta2: 'real',
+  eps: 'real',
+  weightDecay: 'real',
+  step: 'integer',
+});
 
 export interface AdamWTensors {
   parameter: Tensor;
@@ -29,16 +43,25 @@ const NAMES = ['parameter', 'gradient', 'firstMoment', 'secondMoment'] as const;
 /** One step of AdamW (Loshchilov and Hutter 2019) for many parameters at once, in place, as PyTorch computes it. */
 export function adamW(tensors: readonly AdamWTensors[], options: AdamWStepOptions): void {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, step } = options ?? {};
-  const attributes = [
-    expectNumber('adamW', 'learningRate', learningRate, { min: 0 }),
-    expectNumber('adamW', 'beta1', beta1, { min: 0, below: 1 }),
-    expectNumber('adamW', 'beta2', beta2, { min: 0, below: 1 }),
-    expectNumber('adamW', 'eps', eps, { min: 0 }),
-    expectNumber('adamW', 'weightDecay', weightDecay, { min: 0 }),
-    expectNumber('adamW', 'step', step, { min: 1, integer: true }),
-  ];
-  const checked = expectTuples('adamW', tensors, NAMES);
-  if (!checked) return;
-  const written = tensors.flatMap((one) => [one.parameter, one.firstMoment, one.secondMoment]);
-  checked.device.run('adamW.step', checked.tensors, written, attributes);
+  expectNumber('adamW', 'learningRate', learningRate, { min: 0 });
+  expectNumber('adamW', 'beta1', beta1, { min: 0, below: 1 });
+  expectNumber('adamW', 'beta2', beta2, { min: 0, below: 1 });
+  expectNumber('adamW', 'eps', eps, { min: 0 });
+  expectNumber('adamW', 'weightDecay', weightDecay, { min: 0 });
+  expectNumber('adamW', 'step', step, { min: 1, integer: true });
+  const lists = expectTuples('adamW', tensors, NAMES);
+  if (!lists) return;
+  const { parameter, gradient, firstMoment, secondMoment } = lists.tensors;
+  lists.device.run(STEP, {
+    parameter,
+    gradient,
+    firstMoment,
+    secondMoment,
+    learningRate,
+    beta1,
+    beta2,
+    eps,
+    weightDecay,
+    step,
+  });
 }

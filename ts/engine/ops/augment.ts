@@ -1,6 +1,32 @@
 import { expectNumber, expectOneOf, expectPair, expectTensor, type Pair } from '../check.js';
+import { contract } from '../contract.js';
 import { PURPOSE, philox, uniform } from '../philox.js';
 import type { Tensor } from '../tensor.js';
+
+const FILLS = ['mean', 'zero'] as const;
+const FORWARD = contract('augment.forward', {
+  bank: 'input',
+  indices: 'input',
+  y: 'output',
+  seed: 'uint32',
+  step: 'uint32',
+  pitch: 'real',
+  rotation: 'real',
+  scale: 'real',
+  shear: 'real',
+  translation: 'real',
+  flip: 'real',
+  blur: 'real',
+  gamma: 'real',
+  contrast: 'real',
+  brightness: 'real',
+  noise: 'real',
+  cutout: 'real',
+  cutoutSize: 'real',
+  cutoutFill: FILLS,
+  mean: 'real',
+  deviation: 'real',
+});
 
 /** What the views of one call are a pure function of, beside their row: two rows of one image are two views. */
 export interface AugmentKeys {
@@ -44,7 +70,7 @@ export interface AugmentOptions {
   /** Largest side of that rectangle as a part of the view's; each side is uniform from half of it. Default 0.3. */
   cutoutSize?: number;
   /** What it is filled with: the view's mean, or 0 intensity. Default mean. */
-  cutoutFill?: 'mean' | 'zero';
+  cutoutFill?: (typeof FILLS)[number];
   /** The result is (x - mean) / std; from -1e6 to 1e6. Default 0. */
   mean?: number;
   /** From 1e-6 to 1e6. Default 1. */
@@ -72,7 +98,6 @@ export const NO_AUGMENTATION = {
 
 const WORD = { min: 0, max: 2 ** 32 - 1, integer: true };
 
-/** In the order of the attributes. */
 const RANGES = {
   pitch: { above: 0, max: 64 },
   rotation: { min: 0, max: 180 },
@@ -110,7 +135,7 @@ function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Chec
   }
   // So narrow a kernel is one pixel, and its exponents would leave float32.
   if (strengths.blur < 1e-3) strengths.blur = 0;
-  expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, ['mean', 'zero']);
+  expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, FILLS);
   expectNumber('augment', 'mean', strengths.mean, { min: -1e6, max: 1e6 });
   expectNumber('augment', 'std', strengths.std, { min: 1e-6, max: 1e6 });
   return { bank, strengths, size };
@@ -139,16 +164,31 @@ export function augment(
   const { device } = bank;
   const [n] = expectTensor('augment', 'indices', indices, { dtype: 'int32', shape: [null], device });
   const { strengths, size } = check([height, width], keys, options);
-  const attributes = [
-    keys.seed,
-    keys.step,
-    ...Object.keys(RANGES).map((name) => strengths[name as keyof typeof RANGES]),
-    Number(strengths.cutoutFill === 'mean'),
-    strengths.mean,
-    strengths.std,
-  ];
   const y = device.empty([n!, 1, ...size]);
-  device.run('augment.forward', [bank, indices], [y], attributes);
+  const { seed, step } = keys;
+  device.run(FORWARD, {
+    bank,
+    indices,
+    y,
+    seed,
+    step,
+    pitch: strengths.pitch,
+    rotation: strengths.rotation,
+    scale: strengths.scale,
+    shear: strengths.shear,
+    translation: strengths.translation,
+    flip: strengths.flip,
+    blur: strengths.blur,
+    gamma: strengths.gamma,
+    contrast: strengths.contrast,
+    brightness: strengths.brightness,
+    noise: strengths.noise,
+    cutout: strengths.cutout,
+    cutoutSize: strengths.cutoutSize,
+    cutoutFill: strengths.cutoutFill,
+    mean: strengths.mean,
+    deviation: strengths.std,
+  });
   return y;
 }
 

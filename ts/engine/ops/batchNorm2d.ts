@@ -1,7 +1,47 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectNumber, expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const GIVEN = {
+  x: 'input',
+  weight: 'input',
+  bias: 'input',
+  residual: 'input?',
+  eps: 'real',
+  relu: 'flag',
+} as const;
+const MADE = { y: 'output', mean: 'output', inverseDeviation: 'output' } as const;
+const FORWARD = contract('batchNorm2d.forward', {
+  ...GIVEN,
+  ...MADE,
+  runningMean: 'update',
+  runningVariance: 'update',
+  momentum: 'real',
+});
+const INFERENCE = contract('batchNorm2d.inference', {
+  ...GIVEN,
+  ...MADE,
+  runningMean: 'input',
+  runningVariance: 'input',
+});
+const GRADIENT = {
+  x: 'input',
+  y: 'input',
+  dy: 'input',
+  weight: 'input',
+  bias: 'input?',
+  mean: 'input',
+  inverseDeviation: 'input',
+  dx: 'output',
+  dw: 'output',
+  db: 'output',
+  dr: 'output?',
+  relu: 'flag',
+} as const;
+const BACKWARD = contract('batchNorm2d.backward', GRADIENT);
+const INFERENCE_BACKWARD = contract('batchNorm2d.inferenceBackward', GRADIENT);
 
 export interface BatchNorm2dOptions {
   /** Use and update the statistics of the batch; else the running ones. Default false. */
@@ -52,32 +92,49 @@ export function batchNorm2d(
       'batchNorm2d(): x: expected more than one value a channel when training, found a single one',
     );
   }
-  const attributes = [eps, momentum, Number(relu)];
   const y = device.empty(x.shape);
   const mean = device.empty([c]);
   const inverseDeviation = device.empty([c]);
-  device.run(
-    training ? 'batchNorm2d.forward' : 'batchNorm2d.evaluate',
-    [x, weight, bias, runningMean, runningVariance, residual],
-    [y, mean, inverseDeviation, ...(training ? [runningMean, runningVariance] : [])],
-    attributes,
-  );
+  const values = {
+    x,
+    weight,
+    bias,
+    runningMean,
+    runningVariance,
+    residual,
+    y,
+    mean,
+    inverseDeviation,
+    eps,
+    momentum,
+    relu: Boolean(relu),
+  };
+  if (training) device.run(FORWARD, values);
+  else device.run(INFERENCE, values);
   const inputs = residual ? [x, weight, bias, residual] : [x, weight, bias];
   return record(
     y,
     inputs,
     [mean, inverseDeviation],
-    (gradient, [needsX, needsWeight, needsBias, needsResidual]) => {
+    (dy, [needsX, needsWeight, needsBias, needsResidual]) => {
       const dx = device.empty(x.shape);
       const dw = device.empty([c]);
       const db = device.empty([c]);
       const dr = needsResidual ? device.empty(x.shape) : undefined;
-      device.run(
-        training ? 'batchNorm2d.backward' : 'batchNorm2d.evaluateBackward',
-        [x, y, gradient, weight, mean, inverseDeviation, residual ? undefined : bias],
-        [dx, dw, db, dr],
-        attributes,
-      );
+      device.run(training ? BACKWARD : INFERENCE_BACKWARD, {
+        x,
+        y,
+        dy,
+        weight,
+        bias: residual ? undefined : bias,
+        mean,
+        inverseDeviation,
+        dx,
+        dw,
+        db,
+        dr,
+        relu: Boolean(relu),
+      });
       const wanted: [boolean | undefined, Tensor][] = [
         [needsX, dx],
         [needsWeight, dw],

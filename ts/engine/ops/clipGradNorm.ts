@@ -1,7 +1,10 @@
 import { SpinegradError } from '../../error.js';
 import { expectNumber } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
 import { expectTuples } from './multitensor.js';
+
+const FORWARD = contract('clipGradNorm.forward', { gradient: 'update[]', norm: 'output', maxNorm: 'real' });
 
 /**
  * Scales the gradients of `parameters` in place so that their Euclidean norm, taken over all of them together, is at
@@ -19,14 +22,14 @@ export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Ten
   const gradients = [...parameters].flatMap((parameter) =>
     parameter?.grad ? [{ gradient: parameter.grad }] : [],
   );
-  const checked = expectTuples('clipGradNorm', gradients, ['gradient']);
-  if (!checked) {
+  const lists = expectTuples('clipGradNorm', gradients, ['gradient']);
+  if (!lists) {
     throw new SpinegradError(
       'ERR_NO_GRADIENT',
       'clipGradNorm(): parameters: expected at least one with a gradient, found none; call backward() first',
     );
   }
-  const norm = checked.device.empty([]);
-  checked.device.run('clipGradNorm.forward', checked.tensors, [...checked.tensors, norm], [maxNorm]);
+  const norm = lists.device.empty([]);
+  lists.device.run(FORWARD, { gradient: lists.tensors.gradient, norm, maxNorm });
   return norm;
 }

@@ -1,7 +1,34 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectPair, expectTensor, type Pair } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+import { RELU_BACKWARD } from './relu.js';
+
+const STRIDE_AND_PADDING = {
+  strideH: 'integer',
+  strideW: 'integer',
+  padH: 'integer',
+  padW: 'integer',
+} as const;
+const FPROP = contract('conv2d.fprop', {
+  x: 'input',
+  weight: 'input',
+  bias: 'input?',
+  residual: 'input?',
+  y: 'output',
+  ...STRIDE_AND_PADDING,
+  relu: 'flag',
+  forBatchNorm: 'flag',
+});
+const DGRAD = contract('conv2d.dgrad', {
+  dy: 'input',
+  weight: 'input',
+  dx: 'output',
+  ...STRIDE_AND_PADDING,
+});
+const WGRAD = contract('conv2d.wgrad', { x: 'input', dy: 'input', dw: 'output', ...STRIDE_AND_PADDING });
+const BIAS_GRAD = contract('conv2d.biasGrad', { dy: 'input', db: 'output' });
 
 export interface Conv2dOptions {
   /** [K]. */
@@ -39,31 +66,42 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   ];
   const { bias, stride = 1, padding = 0, relu = false, residual, forBatchNorm = false } = options ?? {};
   if (bias) expectTensor('conv2d', 'bias', bias, { shape: [k], device });
-  const strides = expectPair('conv2d', 'stride', stride, 1);
-  const pads = expectPair('conv2d', 'padding', padding, 0);
-  const p = Math.floor((h + 2 * pads[0] - r) / strides[0]) + 1;
-  const q = Math.floor((w + 2 * pads[1] - s) / strides[1]) + 1;
+  const [strideH, strideW] = expectPair('conv2d', 'stride', stride, 1);
+  const [padH, padW] = expectPair('conv2d', 'padding', padding, 0);
+  const p = Math.floor((h + 2 * padH - r) / strideH) + 1;
+  const q = Math.floor((w + 2 * padW - s) / strideW) + 1;
   if (p < 1 || q < 1) {
     throw new SpinegradError(
       'ERR_SHAPE',
-      `conv2d(): x: expected images of at least the filter's ${r}x${s} with padding ${pads}, found ${h}x${w}`,
+      `conv2d(): x: expected images of at least the filter's ${r}x${s} with padding ${padH},${padW}, found ${h}x${w}`,
     );
   }
   if (residual) expectTensor('conv2d', 'residual', residual, { shape: [n, k, p, q], device });
-  const attributes = [...strides, ...pads, Number(relu), Number(forBatchNorm)];
   const y = device.empty([n, k, p, q]);
-  device.run('conv2d.fprop', [x, weight, bias, residual], [y], attributes);
+  device.run(FPROP, {
+    x,
+    weight,
+    bias,
+    residual,
+    y,
+    strideH,
+    strideW,
+    padH,
+    padW,
+    relu: Boolean(relu),
+    forBatchNorm: Boolean(forBatchNorm),
+  });
   const inputs = [x, weight, bias, residual].filter((tensor) => tensor !== undefined);
   return record(y, inputs, [], (gradient, needs) => {
     const needed = (tensor: Tensor | undefined) => tensor !== undefined && needs[inputs.indexOf(tensor)];
     const dy = relu ? device.empty(y.shape) : gradient;
-    if (relu) device.run('relu.backward', [y, gradient], [dy]);
+    if (relu) device.run(RELU_BACKWARD, { y, dy: gradient, dx: dy });
     const dx = needed(x) ? device.empty(x.shape) : undefined;
-    if (dx) device.run('conv2d.dgrad', [dy, weight], [dx], attributes);
+    if (dx) device.run(DGRAD, { dy, weight, dx, strideH, strideW, padH, padW });
     const dw = needed(weight) ? device.empty(weight.shape) : undefined;
-    if (dw) device.run('conv2d.wgrad', [x, dy], [dw], attributes);
+    if (dw) device.run(WGRAD, { x, dy, dw, strideH, strideW, padH, padW });
     const db = needed(bias) ? device.empty([k]) : undefined;
-    if (db) device.run('conv2d.biasGrad', [dy], [db]);
+    if (db) device.run(BIAS_GRAD, { dy, db });
     const dr = needed(residual) ? dy : undefined;
     if (relu && !dr) dy.dispose();
     return [dx, dw, ...(bias ? [db] : []), ...(residual ? [dr] : [])];

@@ -1,11 +1,14 @@
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('copy.forward', { x: 'input', y: 'output' });
 
 /** The same values in memory of their own. */
 export function copy(x: Tensor): Tensor {
   expectTensor('copy', 'x', x);
   const y = x.device.empty(x.shape);
-  x.device.run('copy.forward', [x], [y]);
+  x.device.run(FORWARD, { x, y });
   return record(y, [x], [], (gradient) => [gradient]);
 }

@@ -1,6 +1,15 @@
 import { record } from '../autograd.js';
 import { expectNumber, expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('dropout.forward', {
+  x: 'input',
+  y: 'output',
+  probability: 'real',
+  seed: 'uint32',
+  step: 'uint32',
+});
 
 export interface DropoutOptions {
   /** Probability that an element becomes 0, from 0 to below 1. */
@@ -18,14 +27,12 @@ export interface DropoutOptions {
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   expectTensor('dropout', 'x', x);
   const word = { min: 0, max: 2 ** 32 - 1, integer: true };
-  const attributes = [
-    expectNumber('dropout', 'p', options?.p, { min: 0, below: 1 }),
-    expectNumber('dropout', 'seed', options.seed, word),
-    expectNumber('dropout', 'step', options.step, word),
-  ];
+  const probability = expectNumber('dropout', 'p', options?.p, { min: 0, below: 1 });
+  const seed = expectNumber('dropout', 'seed', options.seed, word);
+  const step = expectNumber('dropout', 'step', options.step, word);
   const masked = (tensor: Tensor): Tensor => {
     const y = x.device.empty(x.shape);
-    x.device.run('dropout.forward', [tensor], [y], attributes);
+    x.device.run(FORWARD, { x: tensor, y, probability, seed, step });
     return y;
   };
   return record(masked(x), [x], [], (gradient) => [masked(gradient)]);

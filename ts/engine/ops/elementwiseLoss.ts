@@ -1,11 +1,14 @@
 /** What mse and smoothL1 share: their arguments, their mean, and how their gradient is recorded. */
 import { record } from '../autograd.js';
 import { expectOneOf, expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const REDUCTIONS = ['mean', 'sum'] as const;
 
 export interface ElementwiseLossOptions {
   /** `mean` divides by the sum of the weights. Default mean. */
-  reduction?: 'mean' | 'sum';
+  reduction?: (typeof REDUCTIONS)[number];
   /**
    * Of the prediction's shape, >= 0 (else `ERR_WEIGHT` at the next read); default ones. Where it is 0, prediction and
    * target do not matter, not even NaN. When all are 0, the loss and its gradient are 0.
@@ -13,27 +16,51 @@ export interface ElementwiseLossOptions {
   weight?: Tensor | undefined;
 }
 
-/** @internal */
+/** @internal The contracts of a loss; `attributes` are its fields beyond those that all losses share. */
+export const lossContracts = (name: string, attributes: Record<string, 'real'> = {}) => ({
+  name,
+  forward: contract(`${name}.forward`, {
+    prediction: 'input',
+    target: 'input',
+    weight: 'input?',
+    loss: 'output',
+    divisor: 'output',
+    reduction: REDUCTIONS,
+    ...(attributes as object),
+  }),
+  backward: contract(`${name}.backward`, {
+    prediction: 'input',
+    target: 'input',
+    weight: 'input?',
+    divisor: 'input',
+    dy: 'input',
+    dx: 'output',
+    ...(attributes as object),
+  }),
+});
+
+/** @internal `beta` is passed on to a loss that has this field. */
 export function elementwiseLoss(
-  operation: string,
+  { name, forward, backward }: ReturnType<typeof lossContracts>,
   prediction: Tensor,
   target: Tensor,
   options: ElementwiseLossOptions,
-  parameter: number,
+  beta?: number,
 ): Tensor {
   const { reduction = 'mean', weight } = options ?? {};
-  const shape = expectTensor(operation, 'prediction', prediction);
+  const shape = expectTensor(name, 'prediction', prediction);
   const { device } = prediction;
-  expectTensor(operation, 'target', target, { shape, device });
-  if (weight) expectTensor(operation, 'weight', weight, { shape, device });
-  const mean = expectOneOf(operation, 'reduction', reduction, ['mean', 'sum']) === 'mean';
-  const attributes = [Number(mean), parameter];
+  expectTensor(name, 'target', target, { shape, device });
+  if (weight) expectTensor(name, 'weight', weight, { shape, device });
+  expectOneOf(name, 'reduction', reduction, REDUCTIONS);
   const loss = device.empty([1]);
   const divisor = device.empty([1]);
-  device.run(`${operation}.forward`, [prediction, target, weight], [loss, divisor], attributes);
-  return record(loss, [prediction], [divisor], (gradient) => {
-    const dp = device.empty(shape);
-    device.run(`${operation}.backward`, [prediction, target, weight, divisor, gradient], [dp], attributes);
-    return [dp];
+  const values = { prediction, target, weight, loss, divisor, reduction, beta };
+  device.run(forward, values);
+  return record(loss, [prediction], [divisor], (dy) => {
+    const dx = device.empty(shape);
+    const gradients = { prediction, target, weight, divisor, dy, dx, beta };
+    device.run(backward, gradients);
+    return [dx];
   });
 }

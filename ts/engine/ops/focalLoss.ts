@@ -1,9 +1,37 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectNumber, expectOneOf, expectTensor, found } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
 
 const REDUCTIONS = ['sum', 'mean', 'weightedMean'] as const;
+
+const ATTRIBUTES = {
+  gamma: 'real',
+  labelSmoothing: 'real',
+  ignoreIndex: 'integer',
+  alpha: 'real[]',
+} as const;
+const forward = (form: string) =>
+  contract(`focalLoss.${form}Forward`, {
+    logits: 'input',
+    targets: 'input',
+    loss: 'output',
+    divisor: 'output',
+    ...ATTRIBUTES,
+    reduction: REDUCTIONS,
+  });
+const backward = (form: string) =>
+  contract(`focalLoss.${form}Backward`, {
+    logits: 'input',
+    targets: 'input',
+    divisor: 'input',
+    dy: 'input',
+    dx: 'output',
+    ...ATTRIBUTES,
+  });
+const FORWARD = { softmax: forward('softmax'), sigmoid: forward('sigmoid') };
+const BACKWARD = { softmax: backward('softmax'), sigmoid: backward('sigmoid') };
 
 export interface FocalLossOptions {
   /** One class out of C, or C independent answers. Default softmax. */
@@ -23,9 +51,9 @@ export interface FocalLossOptions {
   reduction?: (typeof REDUCTIONS)[number];
 }
 
-/** One weight a class; ones where none were given. */
+/** One weight per class; none for ones. */
 function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigmoid: boolean): number[] {
-  if (alpha === undefined) return Array<number>(classes).fill(1);
+  if (alpha === undefined) return [];
   const weights = Array.isArray(alpha) ? [...alpha] : [];
   if (weights.length !== classes) {
     throw new SpinegradError(
@@ -68,20 +96,32 @@ export function focalLoss(logits: Tensor, targets: Tensor, options: FocalLossOpt
   expectNumber('focalLoss', 'labelSmoothing', labelSmoothing, { min: 0, max: 1 });
   expectNumber('focalLoss', 'ignoreIndex', ignoreIndex, { min: -(2 ** 24), max: 2 ** 24, integer: true });
   expectOneOf('focalLoss', 'reduction', reduction, REDUCTIONS);
-  const attributes = [
+  const loss = device.empty([1]);
+  const divisor = device.empty([1]);
+  device.run(FORWARD[form], {
+    logits,
+    targets,
+    loss,
+    divisor,
     gamma,
     labelSmoothing,
     ignoreIndex,
-    REDUCTIONS.indexOf(reduction),
-    Number(alpha !== undefined),
-    ...weights,
-  ];
-  const loss = device.empty([1]);
-  const divisor = device.empty([1]);
-  device.run(`focalLoss.${form}Forward`, [logits, targets], [loss, divisor], attributes);
-  return record(loss, [logits], [divisor], (gradient) => {
+    alpha: weights,
+    reduction,
+  });
+  return record(loss, [logits], [divisor], (dy) => {
     const dx = device.empty(logits.shape);
-    device.run(`focalLoss.${form}Backward`, [logits, targets, divisor, gradient], [dx], attributes);
+    device.run(BACKWARD[form], {
+      logits,
+      targets,
+      divisor,
+      dy,
+      dx,
+      gamma,
+      labelSmoothing,
+      ignoreIndex,
+      alpha: weights,
+    });
     return [dx];
   });
 }

@@ -1,7 +1,11 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('gather.forward', { x: 'input', indices: 'input', y: 'output' });
+const BACKWARD = contract('gather.backward', { dy: 'input', indices: 'input', dx: 'output' });
 
 /**
  * Rows of x [M, ...] by `indices` (int32 [N]): y [N, ...] with y[n] = x[indices[n]]. An index outside 0..M-1 is found
@@ -15,10 +19,10 @@ export function gather(x: Tensor, indices: Tensor): Tensor {
     throw new SpinegradError('ERR_SHAPE', 'gather(): x: expected at least one axis, found a scalar');
   }
   const y = device.empty([n!, ...shape.slice(1)]);
-  device.run('gather.forward', [x, indices], [y]);
-  return record(y, [x], [], (gradient) => {
+  device.run(FORWARD, { x, indices, y });
+  return record(y, [x], [], (dy) => {
     const dx = device.empty(shape);
-    device.run('gather.backward', [gradient, indices], [dx]);
+    device.run(BACKWARD, { dy, indices, dx });
     return [dx];
   });
 }

@@ -1,6 +1,10 @@
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('globalAvgPool2d.forward', { x: 'input', y: 'output' });
+const BACKWARD = contract('globalAvgPool2d.backward', { dy: 'input', dx: 'output' });
 
 /** Mean over H and W: x [N, C, H, W] -> y [N, C]. */
 export function globalAvgPool2d(x: Tensor): Tensor {
@@ -10,10 +14,10 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   ];
   const { device } = x;
   const y = device.empty([n, c]);
-  device.run('globalAvgPool2d.forward', [x], [y]);
-  return record(y, [x], [], (gradient) => {
+  device.run(FORWARD, { x, y });
+  return record(y, [x], [], (dy) => {
     const dx = device.empty(x.shape);
-    device.run('globalAvgPool2d.backward', [gradient], [dx]);
+    device.run(BACKWARD, { dy, dx });
     return [dx];
   });
 }

@@ -1,7 +1,32 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectNumber, expectOneOf, expectTensor, TEMPERATURE } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const MEANS = ['outside', 'inside'] as const;
+const FORWARD = contract('infoNCE.forward', {
+  embeddings: 'input',
+  labels: 'input',
+  logScale: 'input?',
+  loss: 'output',
+  logSum: 'output',
+  positiveLogSum: 'output?',
+  temperature: 'real',
+  mean: MEANS,
+});
+const BACKWARD = contract('infoNCE.backward', {
+  embeddings: 'input',
+  labels: 'input',
+  logScale: 'input?',
+  logSum: 'input',
+  positiveLogSum: 'input?',
+  dy: 'input',
+  dEmbeddings: 'output',
+  dLogScale: 'output?',
+  temperature: 'real',
+  mean: MEANS,
+});
 
 export interface InfoNCEOptions {
   /** Fixed temperature, from 1e-6 to 1e6. Default 0.07. */
@@ -9,7 +34,7 @@ export interface InfoNCEOptions {
   /** Instead of `temperature`: a scalar tensor [1] to learn, log(1 / temperature), as CLIP has it. */
   logScale?: Tensor;
   /** Where the mean over the positives stands. Default outside. */
-  mean?: 'outside' | 'inside';
+  mean?: (typeof MEANS)[number];
 }
 
 /**
@@ -33,40 +58,52 @@ export function infoNCE(embeddings: Tensor, labels: Tensor, options: InfoNCEOpti
   const [n] = expectTensor('infoNCE', 'embeddings', embeddings, { shape: [null, null] }) as [number];
   const { device } = embeddings;
   expectTensor('infoNCE', 'labels', labels, { dtype: 'int32', shape: [n], device });
-  const { logScale, temperature, mean = 'outside' } = options ?? {};
+  const { logScale, temperature: given, mean = 'outside' } = options ?? {};
   if (logScale) {
     expectTensor('infoNCE', 'logScale', logScale, { shape: [1], device });
-    if (temperature !== undefined) {
+    if (given !== undefined) {
       throw new SpinegradError(
         'ERR_ARGUMENT',
         'infoNCE(): temperature and logScale are two forms of one parameter; give one of them',
       );
     }
   }
-  const inside = expectOneOf('infoNCE', 'mean', mean, ['outside', 'inside']) === 'inside';
-  const attributes = [
-    expectNumber('infoNCE', 'temperature', temperature ?? 0.07, TEMPERATURE),
-    Number(inside),
-  ];
+  const inside = expectOneOf('infoNCE', 'mean', mean, MEANS) === 'inside';
+  const temperature = expectNumber('infoNCE', 'temperature', given ?? 0.07, TEMPERATURE);
   const loss = device.empty([1]);
   const logSum = device.empty([n]);
   const positiveLogSum = inside ? device.empty([n]) : undefined;
-  device.run('infoNCE.forward', [embeddings, labels, logScale], [loss, logSum, positiveLogSum], attributes);
+  device.run(FORWARD, {
+    embeddings,
+    labels,
+    logScale,
+    loss,
+    logSum,
+    positiveLogSum,
+    temperature,
+    mean,
+  });
   return record(
     loss,
     logScale ? [embeddings, logScale] : [embeddings],
     positiveLogSum ? [logSum, positiveLogSum] : [logSum],
-    (gradient, [needsEmbeddings, needsLogScale]) => {
-      const de = device.empty(embeddings.shape);
+    (dy, [needsEmbeddings, needsLogScale]) => {
+      const dEmbeddings = device.empty(embeddings.shape);
       const dLogScale = needsLogScale ? device.empty([1]) : undefined;
-      device.run(
-        'infoNCE.backward',
-        [embeddings, labels, logScale, logSum, positiveLogSum, gradient],
-        [de, dLogScale],
-        attributes,
-      );
-      if (!needsEmbeddings) de.dispose();
-      return [needsEmbeddings ? de : undefined, dLogScale];
+      device.run(BACKWARD, {
+        embeddings,
+        labels,
+        logScale,
+        logSum,
+        positiveLogSum,
+        dy,
+        dEmbeddings,
+        dLogScale,
+        temperature,
+        mean,
+      });
+      if (!needsEmbeddings) dEmbeddings.dispose();
+      return [needsEmbeddings ? dEmbeddings : undefined, dLogScale];
     },
   );
 }

@@ -1,6 +1,16 @@
 import { record } from '../autograd.js';
 import { expectNumber, expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('l2Normalize.forward', { x: 'input', y: 'output', divisor: 'output', eps: 'real' });
+const BACKWARD = contract('l2Normalize.backward', {
+  y: 'input',
+  divisor: 'input',
+  dy: 'input',
+  dx: 'output',
+  eps: 'real',
+});
 
 /**
  * Each row of x [N, C] divided by max(its Euclidean length, eps). A row shorter than eps is divided by eps, a
@@ -12,10 +22,10 @@ export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
   const { device } = x;
   const y = device.empty(x.shape);
   const divisor = device.empty([n]);
-  device.run('l2Normalize.forward', [x], [y, divisor], [eps]);
-  return record(y, [x], [divisor], (gradient) => {
+  device.run(FORWARD, { x, y, divisor, eps });
+  return record(y, [x], [divisor], (dy) => {
     const dx = device.empty(x.shape);
-    device.run('l2Normalize.backward', [y, divisor, gradient], [dx], [eps]);
+    device.run(BACKWARD, { y, divisor, dy, dx, eps });
     return [dx];
   });
 }

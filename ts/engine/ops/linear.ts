@@ -1,6 +1,12 @@
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FPROP = contract('linear.fprop', { x: 'input', weight: 'input', bias: 'input?', y: 'output' });
+const DGRAD = contract('linear.dgrad', { dy: 'input', weight: 'input', dx: 'output' });
+const WGRAD = contract('linear.wgrad', { x: 'input', dy: 'input', dw: 'output' });
+const BIAS_GRAD = contract('linear.biasGrad', { dy: 'input', db: 'output' });
 
 /** y = x weight^T + bias: x [N, C], weight [K, C], bias [K] or none, y [N, K]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
@@ -9,19 +15,14 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const [k] = expectTensor('linear', 'weight', weight, { shape: [null, c], device }) as [number];
   if (bias) expectTensor('linear', 'bias', bias, { shape: [k], device });
   const y = device.empty([n, k]);
-  device.run('linear.fprop', [x, weight, bias], [y]);
-  return record(
-    y,
-    bias ? [x, weight, bias] : [x, weight],
-    [],
-    (gradient, [needsX, needsWeight, needsBias]) => {
-      const dx = needsX ? device.empty(x.shape) : undefined;
-      if (dx) device.run('linear.dgrad', [gradient, weight], [dx]);
-      const dw = needsWeight ? device.empty(weight.shape) : undefined;
-      if (dw) device.run('linear.wgrad', [x, gradient], [dw]);
-      const db = needsBias ? device.empty([k]) : undefined;
-      if (db) device.run('linear.biasGrad', [gradient], [db]);
-      return [dx, dw, db];
-    },
-  );
+  device.run(FPROP, { x, weight, bias, y });
+  return record(y, bias ? [x, weight, bias] : [x, weight], [], (dy, [needsX, needsWeight, needsBias]) => {
+    const dx = needsX ? device.empty(x.shape) : undefined;
+    if (dx) device.run(DGRAD, { dy, weight, dx });
+    const dw = needsWeight ? device.empty(weight.shape) : undefined;
+    if (dw) device.run(WGRAD, { x, dy, dw });
+    const db = needsBias ? device.empty([k]) : undefined;
+    if (db) device.run(BIAS_GRAD, { dy, db });
+    return [dx, dw, db];
+  });
 }

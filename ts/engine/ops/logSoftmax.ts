@@ -1,16 +1,20 @@
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('logSoftmax.forward', { x: 'input', y: 'output' });
+const BACKWARD = contract('logSoftmax.backward', { y: 'input', dy: 'input', dx: 'output' });
 
 /** log(softmax(x)) over the last axis of x [N, C], finite for any finite x. */
 export function logSoftmax(x: Tensor): Tensor {
   expectTensor('logSoftmax', 'x', x, { shape: [null, null] });
   const { device } = x;
   const y = device.empty(x.shape);
-  device.run('logSoftmax.forward', [x], [y]);
-  return record(y, [x], [], (gradient) => {
+  device.run(FORWARD, { x, y });
+  return record(y, [x], [], (dy) => {
     const dx = device.empty(x.shape);
-    device.run('logSoftmax.backward', [y, gradient], [dx]);
+    device.run(BACKWARD, { y, dy, dx });
     return [dx];
   });
 }

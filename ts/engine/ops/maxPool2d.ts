@@ -1,7 +1,19 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectPair, expectTensor, type Pair } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const WINDOW = {
+  kernelH: 'integer',
+  kernelW: 'integer',
+  strideH: 'integer',
+  strideW: 'integer',
+  padH: 'integer',
+  padW: 'integer',
+} as const;
+const FORWARD = contract('maxPool2d.forward', { x: 'input', y: 'output', winner: 'output', ...WINDOW });
+const BACKWARD = contract('maxPool2d.backward', { dy: 'input', winner: 'input', dx: 'output', ...WINDOW });
 
 export interface MaxPool2dOptions {
   /** Default: the kernel size. */
@@ -19,27 +31,46 @@ export function maxPool2d(x: Tensor, kernelSize: Pair, options: MaxPool2dOptions
     number,
   ];
   const { stride = kernelSize, padding = 0 } = options ?? {};
-  const kernel = expectPair('maxPool2d', 'kernelSize', kernelSize, 1);
-  const strides = expectPair('maxPool2d', 'stride', stride, 1);
-  const pads = expectPair('maxPool2d', 'padding', padding, 0);
-  const p = Math.floor((h + 2 * pads[0] - kernel[0]) / strides[0]) + 1;
-  const q = Math.floor((w + 2 * pads[1] - kernel[1]) / strides[1]) + 1;
-  const paddedTooFar = 2 * pads[0] > kernel[0] || 2 * pads[1] > kernel[1];
-  if (p < 1 || q < 1 || paddedTooFar || kernel[0] * kernel[1] > 256) {
+  const [kernelH, kernelW] = expectPair('maxPool2d', 'kernelSize', kernelSize, 1);
+  const [strideH, strideW] = expectPair('maxPool2d', 'stride', stride, 1);
+  const [padH, padW] = expectPair('maxPool2d', 'padding', padding, 0);
+  const p = Math.floor((h + 2 * padH - kernelH) / strideH) + 1;
+  const q = Math.floor((w + 2 * padW - kernelW) / strideW) + 1;
+  const paddedTooFar = 2 * padH > kernelH || 2 * padW > kernelW;
+  if (p < 1 || q < 1 || paddedTooFar || kernelH * kernelW > 256) {
     throw new SpinegradError(
       'ERR_SHAPE',
       `maxPool2d(): expected a kernel of at most 256 values that fits ${h}x${w} and a padding of at most half of it, ` +
-        `found kernel ${kernel}, padding ${pads}`,
+        `found kernel ${kernelH},${kernelW}, padding ${padH},${padW}`,
     );
   }
-  const attributes = [...kernel, ...strides, ...pads];
   const { device } = x;
   const y = device.empty([n, c, p, q]);
   const winner = device.empty([n, c, p, q], 'uint8');
-  device.run('maxPool2d.forward', [x], [y, winner], attributes);
-  return record(y, [x], [winner], (gradient) => {
+  device.run(FORWARD, {
+    x,
+    y,
+    winner,
+    kernelH,
+    kernelW,
+    strideH,
+    strideW,
+    padH,
+    padW,
+  });
+  return record(y, [x], [winner], (dy) => {
     const dx = device.empty(x.shape);
-    device.run('maxPool2d.backward', [gradient, winner], [dx], attributes);
+    device.run(BACKWARD, {
+      dy,
+      winner,
+      dx,
+      kernelH,
+      kernelW,
+      strideH,
+      strideW,
+      padH,
+      padW,
+    });
     return [dx];
   });
 }

@@ -1,16 +1,20 @@
 import { record } from '../autograd.js';
 import { expectNumber, expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import { Tensor } from '../tensor.js';
+
+const FORWARD = contract('mul.forward', { a: 'input', b: 'input', y: 'output' });
+const SCALE = contract('mul.scale', { a: 'input', y: 'output', factor: 'real' });
 
 function product(a: Tensor, b: Tensor): Tensor {
   const y = a.device.empty(a.shape);
-  a.device.run('mul.forward', [a, b], [y]);
+  a.device.run(FORWARD, { a, b, y });
   return y;
 }
 
 function scaled(a: Tensor, factor: number): Tensor {
   const y = a.device.empty(a.shape);
-  a.device.run('mul.scale', [a], [y], [factor]);
+  a.device.run(SCALE, { a, y, factor });
   return y;
 }
 

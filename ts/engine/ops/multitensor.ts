@@ -6,26 +6,25 @@ import type { Tensor } from '../tensor.js';
 
 /**
  * Checks a list of tuples: the tensors of a tuple share one shape, all live on one device, and none comes twice (it
- * would be written by two threads). Returns that device and the tensors in the given order, or undefined for an
- * empty list.
+ * would be written by two threads). Returns that device and one list for each name, or undefined for an empty list.
  */
 export function expectTuples<Name extends string>(
   operation: string,
   tuples: readonly Readonly<Record<Name, Tensor>>[],
   names: readonly Name[],
-): { device: Device; tensors: Tensor[] } | undefined {
+): { device: Device; tensors: Record<Name, Tensor[]> } | undefined {
   if (!Array.isArray(tuples)) {
     throw new SpinegradError('ERR_ARGUMENT', `${operation}(): expected an array, found ${typeof tuples}`);
   }
-  const tensors: Tensor[] = [];
+  let device: Device | undefined;
   const seen = new Set<Tensor>();
   for (const [index, tuple] of tuples.entries()) {
     const first = tuple?.[names[0]!];
     for (const name of names) {
       const tensor = tuple?.[name];
       const argument = `[${index}].${name}`;
-      const device = tensors[0]?.device ?? first?.device;
-      expectTensor(operation, argument, tensor, { shape: first?.shape, device });
+      expectTensor(operation, argument, tensor, { shape: first?.shape, device: device ?? first?.device });
+      device ??= tensor.device;
       if (seen.has(tensor)) {
         throw new SpinegradError(
           'ERR_ARGUMENT',
@@ -33,8 +32,10 @@ export function expectTuples<Name extends string>(
         );
       }
       seen.add(tensor);
-      tensors.push(tensor);
     }
   }
-  return tensors[0] && { device: tensors[0].device, tensors };
+  if (!device) return undefined;
+  const tensors = {} as Record<Name, Tensor[]>;
+  for (const name of names) tensors[name] = tuples.map((tuple) => tuple[name]);
+  return { device, tensors };
 }

@@ -1,6 +1,18 @@
 import { expectNumber } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
 import { expectTuples } from './multitensor.js';
+
+const STEP = contract('sgd.step', {
+  parameter: 'update[]',
+  gradient: 'input[]',
+  velocity: 'update[]',
+  learningRate: 'real',
+  momentum: 'real',
+  weightDecay: 'real',
+  nesterov: 'flag',
+  decoupled: 'flag',
+});
 
 export interface SgdTensors {
   parameter: Tensor;
@@ -26,15 +38,20 @@ const NAMES = ['parameter', 'gradient', 'velocity'] as const;
 /** One step of SGD with momentum for many parameters at once, in place, as PyTorch computes it (dampening 0). */
 export function sgd(tensors: readonly SgdTensors[], options: SgdStepOptions): void {
   const { learningRate, momentum = 0, weightDecay = 0, nesterov = false, decoupled = false } = options ?? {};
-  const attributes = [
-    expectNumber('sgd', 'learningRate', learningRate, { min: 0 }),
-    expectNumber('sgd', 'momentum', momentum, { min: 0, below: 1 }),
-    expectNumber('sgd', 'weightDecay', weightDecay, { min: 0 }),
-    Number(Boolean(nesterov)),
-    Number(Boolean(decoupled)),
-  ];
-  const checked = expectTuples('sgd', tensors, NAMES);
-  if (!checked) return;
-  const written = tensors.flatMap((one) => [one.parameter, one.velocity]);
-  checked.device.run('sgd.step', checked.tensors, written, attributes);
+  expectNumber('sgd', 'learningRate', learningRate, { min: 0 });
+  expectNumber('sgd', 'momentum', momentum, { min: 0, below: 1 });
+  expectNumber('sgd', 'weightDecay', weightDecay, { min: 0 });
+  const lists = expectTuples('sgd', tensors, NAMES);
+  if (!lists) return;
+  const { parameter, gradient, velocity } = lists.tensors;
+  lists.device.run(STEP, {
+    parameter,
+    gradient,
+    velocity,
+    learningRate,
+    momentum,
+    weightDecay,
+    nesterov: Boolean(nesterov),
+    decoupled: Boolean(decoupled),
+  });
 }

@@ -1,6 +1,8 @@
 import { expectNumber } from '../check.js';
 import type { Tensor } from '../tensor.js';
-import { type ElementwiseLossOptions, elementwiseLoss } from './elementwiseLoss.js';
+import { type ElementwiseLossOptions, elementwiseLoss, lossContracts } from './elementwiseLoss.js';
+
+const LOSS = lossContracts('smoothL1', { beta: 'real' });
 
 export interface SmoothL1Options extends ElementwiseLossOptions {
   /** Where the square becomes a line, in the unit of the prediction. Default 1. */
@@ -14,5 +16,5 @@ export interface SmoothL1Options extends ElementwiseLossOptions {
 export function smoothL1(prediction: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
   const { beta = 1 } = options ?? {};
   expectNumber('smoothL1', 'beta', beta, { above: 0 });
-  return elementwiseLoss('smoothL1', prediction, target, options, beta);
+  return elementwiseLoss(LOSS, prediction, target, options, beta);
 }

@@ -1,6 +1,22 @@
 import { record } from '../autograd.js';
 import { expectNumber, expectTensor, TEMPERATURE } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('softArgmax2d.forward', {
+  heatmaps: 'input',
+  y: 'output',
+  statistics: 'output',
+  temperature: 'real',
+});
+const BACKWARD = contract('softArgmax2d.backward', {
+  heatmaps: 'input',
+  y: 'input',
+  statistics: 'input',
+  dy: 'input',
+  dx: 'output',
+  temperature: 'real',
+});
 
 export interface SoftArgmax2dOptions {
   /** The heatmaps are divided by it; the smaller, the nearer to the arg max; from 1e-6 to 1e6. Default 1. */
@@ -21,10 +37,10 @@ export function softArgmax2d(heatmaps: Tensor, options: SoftArgmax2dOptions = {}
   const { device } = heatmaps;
   const y = device.empty([n, k, 2]);
   const statistics = device.empty([n, k, 2]);
-  device.run('softArgmax2d.forward', [heatmaps], [y, statistics], [temperature]);
-  return record(y, [heatmaps], [statistics], (gradient) => {
-    const dh = device.empty(heatmaps.shape);
-    device.run('softArgmax2d.backward', [heatmaps, y, statistics, gradient], [dh], [temperature]);
-    return [dh];
+  device.run(FORWARD, { heatmaps, y, statistics, temperature });
+  return record(y, [heatmaps], [statistics], (dy) => {
+    const dx = device.empty(heatmaps.shape);
+    device.run(BACKWARD, { heatmaps, y, statistics, dy, dx, temperature });
+    return [dx];
   });
 }

@@ -1,16 +1,20 @@
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('softmax.forward', { x: 'input', y: 'output' });
+const BACKWARD = contract('softmax.backward', { y: 'input', dy: 'input', dx: 'output' });
 
 /** exp(x) / sum(exp(x)) over the last axis of x [N, C], without overflow for any finite x. */
 export function softmax(x: Tensor): Tensor {
   expectTensor('softmax', 'x', x, { shape: [null, null] });
   const { device } = x;
   const y = device.empty(x.shape);
-  device.run('softmax.forward', [x], [y]);
-  return record(y, [x], [], (gradient) => {
+  device.run(FORWARD, { x, y });
+  return record(y, [x], [], (dy) => {
     const dx = device.empty(x.shape);
-    device.run('softmax.backward', [y, gradient], [dx]);
+    device.run(BACKWARD, { y, dy, dx });
     return [dx];
   });
 }

@@ -1,16 +1,20 @@
 import { record } from '../autograd.js';
 import { expectTensor } from '../check.js';
+import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
+
+const FORWARD = contract('sum.forward', { x: 'input', y: 'output' });
+const BACKWARD = contract('sum.backward', { dy: 'input', dx: 'output' });
 
 /** The sum of all elements of x, whatever its shape: a scalar [1]. */
 export function sum(x: Tensor): Tensor {
   expectTensor('sum', 'x', x);
   const { device } = x;
   const y = device.empty([1]);
-  device.run('sum.forward', [x], [y]);
-  return record(y, [x], [], (gradient) => {
+  device.run(FORWARD, { x, y });
+  return record(y, [x], [], (dy) => {
     const dx = device.empty(x.shape);
-    device.run('sum.backward', [gradient], [dx]);
+    device.run(BACKWARD, { dy, dx });
     return [dx];
   });
 }
