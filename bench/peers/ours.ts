@@ -16,6 +16,7 @@ import { relu } from '#spinegrad/engine/ops/relu.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 import { writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { Grader } from '#spinegrad/model/grader.js';
+import { classWeights } from '#spinegrad/model/heads/classWeights.js';
 import { ProjectionHead } from '#spinegrad/model/projection.js';
 import { foldBatchNorms } from '#spinegrad/nn/fold.js';
 import type { Module } from '#spinegrad/nn/module.js';
@@ -23,7 +24,7 @@ import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { ARMS } from '#spinegrad/training/arms.js';
 import { changeConfig, resolveConfig } from '#spinegrad/training/config.js';
-import { classWeights, finetuning } from '#spinegrad/training/finetune.js';
+import { finetuning } from '#spinegrad/training/finetune.js';
 import { pretraining } from '#spinegrad/training/pretrain.js';
 import { type RoiBank, RoiDataset } from '#spinegrad/training/roiDataset.js';
 import { StepKeys, Steps, type Training } from '#spinegrad/training/stage.js';
@@ -181,7 +182,8 @@ const training: Work = async (device, { task, batch }, folder) => {
   modules.push(grader);
   const stages = [true, false].map((random) => finetuning(...prepared(random), arm, grader));
   const { items } = stages[0]!;
-  const weights = Float32Array.from(classWeights(items, GRADES, config.finetuning.alpha));
+  const counts = Array.from({ length: GRADES }, (_, i) => items.filter(({ grade }) => grade === i).length);
+  const weights = Float32Array.from(classWeights(counts, config.finetuning.alpha));
   await save(folder, {
     ...(await stateOf({ encoder, head: grader.head })),
     bank: pixels,

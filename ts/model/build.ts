@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Build } from '../nn/layers.js';
 import { ResNet } from '../nn/resnet.js';
 import { Grader } from './grader.js';
+import { HEAD_NAMES } from './heads/names.js';
 import { HEAD_KINDS, LocalizationHead, Localizer } from './localizer.js';
 
 const encoderSchema = z.object({
@@ -14,6 +15,7 @@ const encoderSchema = z.object({
 
 export const graderSchema = z.object({
   encoder: encoderSchema,
+  head: z.enum(HEAD_NAMES),
   /** Number of grades. */
   grades: z.number().int().min(2),
 });
@@ -32,9 +34,9 @@ const encoderOf = ({ strides, ...encoder }: ResNet['architecture']) => ({
   strides: [...strides],
 });
 
-export const graderArchitecture = ({ encoder, grades }: Grader): GraderArchitecture => ({
+export const graderArchitecture = ({ encoder, architecture }: Grader): GraderArchitecture => ({
   encoder: encoderOf(encoder.architecture),
-  grades,
+  ...architecture,
 });
 
 export const localizerArchitecture = ({ encoder, head }: Localizer): LocalizerArchitecture => ({
@@ -43,8 +45,8 @@ export const localizerArchitecture = ({ encoder, head }: Localizer): LocalizerAr
   sliceSize: head.sliceSize,
 });
 
-export const buildGrader = ({ encoder, grades }: GraderArchitecture, build: Build): Grader =>
-  new Grader(build, new ResNet(build, encoder), { grades });
+export const buildGrader = ({ encoder, ...options }: GraderArchitecture, build: Build): Grader =>
+  new Grader(build, new ResNet(build, encoder), options);
 
 export function buildLocalizer({ encoder, head, sliceSize }: LocalizerArchitecture, build: Build): Localizer {
   const network = new ResNet(build, encoder);

@@ -3,7 +3,6 @@ import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { augment } from '../engine/ops/augment.js';
-import { softmax } from '../engine/ops/softmax.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
 import { batches } from './batches.js';
 import type { Grader } from './grader.js';
@@ -25,7 +24,7 @@ export async function gradeViews(grader: Grader, makeViews: readonly (() => Tens
   const probabilities: number[][] = [];
   for (const makeBatch of makeViews) {
     using logits = noGrad(() => tidy(() => grader.forward(makeBatch())));
-    using rows = noGrad(() => softmax(logits));
+    using rows = noGrad(() => tidy(() => grader.probabilities(logits)));
     const [scores, values] = await Promise.all([logits.data(), rows.data()]);
     expectFinite(scores, 'grader: logits', ADVICE);
     expectFinite(values, 'grader: probabilities', ADVICE);

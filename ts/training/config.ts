@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
+import { HEAD_NAMES } from '../model/heads/names.js';
 import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
 import { ARMS, type TunedArmName } from './arms.js';
 
@@ -213,6 +214,11 @@ const armRates = Object.fromEntries(
 const finetuning = z.strictObject({
   epochs: why(count, 15, 'Passes over the training discs; the paper takes 37.'),
   batch: why(z.number().int().min(2), 64, 'Discs a batch.'),
+  head: why(
+    z.enum(HEAD_NAMES),
+    'softmax',
+    'From the embedding to grades; docs/networks.md describes the heads.',
+  ),
   gamma: why(z.number().min(0), 2, "Focal loss's focus on hard discs; 0 is cross entropy."),
   alpha: why(
     z.enum(['inverse', 'sqrt', 'none']),

@@ -4,14 +4,13 @@
  *   for each batch of graded discs:
  *     one augmented view of each disc (the annotated slice or a neighbour)
  *     logits = head(dropout(encoder(view)))
- *     loss = weighted focal loss(logits, grade)
+ *     loss = the head's loss(logits, grade)
  *
  * The arms (arms.ts) share the discs, their order, the augmentation, the first weights of the head, the loss and the
  * number of steps. The epoch with the best balanced accuracy on the validation patients is kept; ties go to the lower
  * validation loss.
  */
 import { z } from 'zod';
-import { focalLoss } from '../engine/ops/focalLoss.js';
 import { argmax, balancedAccuracy, confusionMatrix, recallPerClass } from '../evaluation/metrics.js';
 import { batches } from '../model/batches.js';
 import { GRADING_BATCH, gradeViews } from '../model/grade.js';
@@ -53,12 +52,16 @@ export async function finetune(
   if (arm.encoder === 'pretrained') encoder.load(pretrained, 'the pretrained encoder');
   const build = { device: run.device, random: new RandomStream(run.config.seed, PURPOSE.head) };
   const grades = taskOf(run.config.task).grades.length;
-  const grader = new Grader(build, encoder, { grades, frozen: arm.rates === null });
+  const grader = new Grader(build, encoder, {
+    grades,
+    head: run.config.finetuning.head,
+    frozen: arm.rates === null,
+  });
   return { ...(await runStage(run, finetuning(run, discs, arm, grader))), grader };
 }
 
 export function finetuning(
-  { config, device }: Pick<Run, 'config' | 'device'>,
+  { config }: Pick<Run, 'config'>,
   discs: RoiDataset,
   arm: Arm,
   grader: Grader,
@@ -71,8 +74,9 @@ export function finetuning(
   const armRates = rates[arm.name];
   const lossOptions = {
     gamma: settings.gamma,
-    alpha: classWeights(items, grades.length, settings.alpha),
     labelSmoothing: settings.labelSmoothing,
+    weighting: settings.alpha,
+    counts: byGrade(items, grades.length).map((group) => group.length),
   };
 
   return {
@@ -95,7 +99,11 @@ export function finetuning(
       const rows = batch.map((disc) => (settings.neighbours ? random.pick(disc.rows) : disc.row));
       const views = discs.views(rows, keys.device(PURPOSE.views));
       const logits = grader.forward(views, { p: settings.dropout, ...keys.device(PURPOSE.dropout) });
-      return focalLoss(logits, device.tensor(Int32Array.from(batch, ({ grade }) => grade)), lossOptions);
+      return grader.loss(
+        logits,
+        batch.map(({ grade }) => grade),
+        lossOptions,
+      );
     },
 
     async validate() {
@@ -122,23 +130,11 @@ export function finetuning(
   };
 }
 
-/** Weights of the grades by their frequency among the discs; their mean over the discs is 1. */
-export function classWeights(
-  discs: readonly Pick<GradedDisc, 'grade'>[],
-  grades: number,
-  rule: 'inverse' | 'sqrt' | 'none',
-): number[] {
-  const counts = byGrade(discs, grades).map((group) => Math.max(1, group.length));
-  const raw = counts.map((count) => ({ inverse: 1 / count, sqrt: 1 / Math.sqrt(count), none: 1 })[rule]);
-  const total = raw.reduce((sum, weight, grade) => sum + weight * counts[grade]!, 0);
-  return raw.map((weight) => (weight * discs.length) / total);
-}
-
 /** As many draws as there are discs: a grade that occurs, then a disc of that grade, both uniformly. */
 function balancedDraw(discs: readonly GradedDisc[], grades: number, random: RandomStream): GradedDisc[] {
   const groups = byGrade(discs, grades).filter((group) => group.length > 0);
   return discs.map(() => random.pick(random.pick(groups)));
 }
 
-const byGrade = <T extends Pick<GradedDisc, 'grade'>>(discs: readonly T[], grades: number): T[][] =>
+const byGrade = (discs: readonly GradedDisc[], grades: number): GradedDisc[][] =>
   Array.from({ length: grades }, (_, grade) => discs.filter((disc) => disc.grade === grade));

@@ -1,0 +1,122 @@
+/** The properties that every head has. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { backward, noGrad } from '#spinegrad/engine/autograd.js';
+import { openDevice } from '#spinegrad/engine/device.js';
+import { tidy } from '#spinegrad/engine/tensor.js';
+import { buildGrader, graderArchitecture, graderSchema } from '#spinegrad/model/build.js';
+import { Grader } from '#spinegrad/model/grader.js';
+import { classWeights } from '#spinegrad/model/heads/classWeights.js';
+import type { LossOptions } from '#spinegrad/model/heads/head.js';
+import { HEADS } from '#spinegrad/model/heads/index.js';
+import { HEAD_NAMES } from '#spinegrad/model/heads/names.js';
+import { ResNet } from '#spinegrad/nn/resnet.js';
+import { AdamW } from '#spinegrad/optim/adamW.js';
+import { RandomStream } from '#spinegrad/random.js';
+
+const device = await openDevice('cpu', { threads: 2 });
+afterAll(() => device.close());
+
+const build = (seed = 1) => ({ device, random: new RandomStream(seed) });
+const FEATURES = 6;
+
+const options = (counts: readonly number[], change: Partial<LossOptions> = {}): LossOptions => ({
+  gamma: 2,
+  labelSmoothing: 0,
+  weighting: 'sqrt',
+  counts,
+  ...change,
+});
+
+const CASES = HEAD_NAMES.flatMap((name) => [2, 3, 5].map((grades) => [name, grades] as const));
+
+describe.each(CASES)('head %s with %d grades', (name, grades) => {
+  const head = HEADS[name];
+  const counts = Array.from({ length: grades }, (_, grade) => 10 * (grade + 1));
+
+  it('gives one row of logits per embedding', () => {
+    using layers = head.layers(build(), FEATURES, grades);
+    using logits = noGrad(() => tidy(() => layers.forward(device.zeros([7, FEATURES]))));
+    expect(logits.shape).toEqual([7, head.outputs(grades)]);
+  });
+
+  it('gives probabilities that are not negative and sum to 1, for small and large weights', async () => {
+    const random = new RandomStream(3);
+    using layers = head.layers(build(), FEATURES, grades);
+    for (const scale of [0.1, 1, 10, 1000]) {
+      for (const tensor of layers.parameters().values()) {
+        tensor.write(Float32Array.from({ length: tensor.size }, () => random.normal(0, scale)));
+      }
+      const embeddings = Float32Array.from({ length: 200 * FEATURES }, () => random.normal(0, 2));
+      using rows = noGrad(() =>
+        tidy(() => head.probabilities(layers.forward(device.tensor(embeddings, [200, FEATURES])))),
+      );
+      expect(rows.shape).toEqual([200, grades]);
+      const values = await rows.data();
+      for (let row = 0; row < 200; row++) {
+        const probabilities = values.subarray(row * grades, (row + 1) * grades);
+        expect(Math.min(...probabilities)).toBeGreaterThanOrEqual(0);
+        expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
+      }
+    }
+  });
+
+  it.each(['none', 'sqrt', 'inverse'] as const)(
+    'learns separable grades with weighting %s',
+    async (weighting) => {
+      // The first feature grows with the grade.
+      const truth = Array.from({ length: 60 }, (_, row) => row % grades);
+      const random = new RandomStream(5);
+      const values = truth.flatMap((grade) =>
+        Array.from({ length: FEATURES }, (_, i) => (i === 0 ? 2 * grade - grades : random.normal(0, 0.3))),
+      );
+      using layers = head.layers(build(), FEATURES, grades);
+      using optimizer = new AdamW(layers.parameters(), { learningRate: 0.1, weightDecay: 0 });
+      using embeddings = device.tensor(Float32Array.from(values), [60, FEATURES]);
+      for (let step = 0; step < 300; step++) {
+        using loss = tidy(() => {
+          const value = head.loss(
+            layers.forward(embeddings),
+            truth,
+            options(counts, { weighting, gamma: 0 }),
+          );
+          backward(value);
+          return value;
+        });
+        optimizer.step();
+        optimizer.zeroGrad();
+        if (step === 299) expect(await loss.item()).toBeLessThan(0.2);
+      }
+      using rows = noGrad(() => tidy(() => head.probabilities(layers.forward(embeddings))));
+      const probabilities = await rows.data();
+      truth.forEach((grade, row) => {
+        const own = probabilities.subarray(row * grades, (row + 1) * grades);
+        expect(own.indexOf(Math.max(...own))).toBe(grade);
+      });
+    },
+  );
+
+  it('is rebuilt from the recorded architecture, with the same names and shapes', () => {
+    const encoder = () => new ResNet(build(), { depth: 18, width: 2 });
+    using grader = new Grader(build(), encoder(), { grades, head: name });
+    const recorded = graderSchema.parse(JSON.parse(JSON.stringify(graderArchitecture(grader))));
+    expect(recorded).toMatchObject({ head: name, grades });
+    using rebuilt = buildGrader(recorded, build(2));
+    const shapes = (module: Grader) => [...module.state()].map(([key, { shape }]) => [key, shape]);
+    expect(shapes(rebuilt)).toEqual(shapes(grader));
+  });
+});
+
+describe('classWeights', () => {
+  it('has the mean 1 over the discs and follows the rule', () => {
+    expect(classWeights([30, 10], 'none')).toEqual([1, 1]);
+    const inverse = classWeights([30, 10], 'inverse');
+    expect(inverse[1]! / inverse[0]!).toBeCloseTo(3, 12);
+    const sqrt = classWeights([30, 10], 'sqrt');
+    expect(sqrt[1]! / sqrt[0]!).toBeCloseTo(Math.sqrt(3), 12);
+    for (const [a, b] of [inverse, sqrt]) expect((30 * a! + 10 * b!) / 40).toBeCloseTo(1, 12);
+  });
+
+  it('is finite for a class without discs', () => {
+    expect(classWeights([30, 0], 'inverse').every(Number.isFinite)).toBe(true);
+  });
+});
