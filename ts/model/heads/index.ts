@@ -1,6 +1,7 @@
 /** The registry of heads. A new head is a file, its name in names.ts and its entry here. */
+import { coral } from './coral.js';
 import type { Head } from './head.js';
 import type { HeadName } from './names.js';
 import { softmax } from './softmax.js';
 
-export const HEADS: Readonly<Record<HeadName, Head>> = { softmax };
+export const HEADS: Readonly<Record<HeadName, Head>> = { softmax, coral };

@@ -1,0 +1,111 @@
+import { add } from '../../engine/ops/add.js';
+import { focalLoss } from '../../engine/ops/focalLoss.js';
+import { gather } from '../../engine/ops/gather.js';
+import { linear } from '../../engine/ops/linear.js';
+import { mul } from '../../engine/ops/mul.js';
+import { relu } from '../../engine/ops/relu.js';
+import { softmax } from '../../engine/ops/softmax.js';
+import type { Tensor } from '../../engine/tensor.js';
+import { type Build, Linear } from '../../nn/layers.js';
+import { Module } from '../../nn/module.js';
+import { classWeights } from './classWeights.js';
+import type { Head, Weighting } from './head.js';
+
+/**
+ * CORAL: rank-consistent ordinal regression (Cao, Mirjalili and Raschka, "Rank consistent ordinal regression for neural
+ * networks with application to age estimation", Pattern Recognition Letters 140, 2020).
+ *
+ * K grades have K - 1 thresholds. Logit k is that of P(grade > k); all logits share one weight vector and differ in their
+ * bias. The paper shows that the biases are ordered at the minimum of the loss. Here they are ordered in every step:
+ * each bias is the previous one minus the square of a learned gap. So P(grade > k) never increases with k, and the
+ * probabilities of the grades are differences that are never negative.
+ */
+export const coral: Head = {
+  outputs: (grades) => grades - 1,
+
+  layers: (build, features, grades) => new CoralLayers(build, features, grades - 1),
+
+  /**
+   * The sum over the thresholds of the mean binary focal loss; gamma 0 is the cross entropy of the paper. A weighting
+   * weights the two sides of each threshold by their frequency.
+   */
+  loss(logits, grades, { gamma, labelSmoothing, weighting, counts }) {
+    const thresholds = logits.shape[1]!;
+    const above = grades.flatMap((grade) => Array.from({ length: thresholds }, (_, k) => Number(grade > k)));
+    const targets = logits.device.tensor(Float32Array.from(above), logits.shape);
+    const alpha = weighting === 'none' ? {} : { alpha: weightsAbove(counts, weighting) };
+    return mul(focalLoss(logits, targets, { form: 'sigmoid', gamma, labelSmoothing, ...alpha }), thresholds);
+  },
+
+  /** P(grade = j) = P(grade > j - 1) - P(grade > j), where P(grade > -1) is 1 and P(grade > K - 1) is 0. */
+  probabilities(logits) {
+    const { device } = logits;
+    const thresholds = logits.shape[1]!;
+    const grades = thresholds + 1;
+    const matrix = (rows: number, columns: number, entry: (row: number, column: number) => number) => {
+      const entries = Array.from({ length: rows * columns }, (_, i) =>
+        entry(Math.floor(i / columns), i % columns),
+      );
+      return device.tensor(Float32Array.from(entries), [rows, columns]);
+    };
+    const allInFirst = device.tensor(Float32Array.from({ length: grades }, (_, j) => Number(j === 0)));
+    let rows: Tensor | undefined;
+    for (let k = 0; k < thresholds; k++) {
+      // The softmax of (0, logit k) is (1 - p, p) with p = P(grade > k); p moves from grade k to grade k + 1.
+      const select = matrix(2, thresholds, (row, column) => Number(row === 1 && column === k));
+      const move = matrix(grades, 2, (row, column) => column * (Number(row === k + 1) - Number(row === k)));
+      const moved = linear(softmax(linear(logits, select)), move, rows ? undefined : allInFirst);
+      rows = rows ? add(rows, moved) : moved;
+    }
+    // Rounding can leave a difference of -1e-8.
+    return relu(rows!);
+  },
+};
+
+/** The linear layer `score` gives the logit of the first threshold; `gaps` are the roots of the distances to the next. */
+class CoralLayers extends Module {
+  readonly #score: Linear;
+  readonly #gaps: Tensor | undefined;
+
+  constructor(
+    build: Build,
+    features: number,
+    private readonly thresholds: number,
+  ) {
+    super();
+    this.#score = this.child('score', new Linear(build, features, 1));
+    if (thresholds > 1) this.#gaps = this.parameter('gaps', build.device.full([thresholds - 1], 1));
+  }
+
+  forward(embeddings: Tensor): Tensor {
+    const repeat = embeddings.device.full([this.thresholds, 1], 1);
+    return linear(this.#score.forward(embeddings), repeat, this.#gaps && this.#offsets(this.#gaps));
+  }
+
+  /** [thresholds]: offset k is minus the sum of the first k squared gaps. */
+  #offsets(gaps: Tensor): Tensor {
+    const { device } = gaps;
+    const { thresholds } = this;
+    const squares = mul(gaps, gaps);
+    let offsets: Tensor | undefined;
+    for (let j = 0; j < thresholds - 1; j++) {
+      const square = gather(squares, device.tensor(new Int32Array(thresholds).fill(j)));
+      const above = device.tensor(Float32Array.from({ length: thresholds }, (_, k) => (k > j ? -1 : 0)));
+      const term = mul(square, above);
+      offsets = offsets ? add(offsets, term) : term;
+    }
+    return offsets!;
+  }
+}
+
+/** For each threshold the weight of the grades above it; the grades below have 1 minus that. */
+function weightsAbove(counts: readonly number[], weighting: Weighting): number[] {
+  const total = (part: readonly number[]) => part.reduce((sum, count) => sum + count, 0);
+  return counts.slice(1).map((_, k) => {
+    const [below, above] = classWeights(
+      [total(counts.slice(0, k + 1)), total(counts.slice(k + 1))],
+      weighting,
+    ) as [number, number];
+    return above / (below + above);
+  });
+}
