@@ -173,7 +173,7 @@ class BankBuilder {
     const none = () => Object.fromEntries(data.task.grades.map(({ name }) => [name, 0]));
     this.manifest = {
       version: 2,
-      source: data.synthetic ? 'phantom' : 'rsna',
+      source: data.synthetic ? 'phantom' : data.task.layout,
       synthetic: data.synthetic,
       dataDir: resolve(data.dataDir),
       task: data.task.id,
