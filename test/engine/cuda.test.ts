@@ -55,11 +55,11 @@ const REASONS: [string, Record<string, string>, RegExp][] = [
     { SPINEGRAD_CUDA_LIBRARY: 'libm.so.6' },
     /libm\.so\.6 has no function cuInit/,
   ],
-  ['a driver without a device', { SPINEGRAD_SIMULATOR_DEVICES: '0' }, /sees no device/],
+  ['a driver without a device', { SPINEGRAD_SIMULATOR_DEVICES: '0' }, /finds no device/],
   [
     'a device that the kernels are not for',
     { SPINEGRAD_SIMULATOR_FAIL: 'cuModuleLoadData=209' },
-    /no (kernels that cuda:0 runs: they are for .*, the device is spinegrad simulator|CUDA kernels)/,
+    /no (kernels for cuda:0: they are for .*, the device is spinegrad simulator|CUDA kernels)/,
   ],
 ];
 const OLD = { SPINEGRAD_SIMULATOR_VERSION: '12040' };
@@ -103,7 +103,7 @@ describe('opening', () => {
   it('takes devices by index, and no others', async () => {
     const env = { SPINEGRAD_SIMULATOR_DEVICES: '2' };
     expect((await open('cuda:1', env)).value.name).toBe('cuda:1');
-    expect(await open('cuda:2', env)).toEqual(unavailable(/no cuda:2: the CUDA driver sees 2 devices/));
+    expect(await open('cuda:2', env)).toEqual(unavailable(/no cuda:2: the CUDA driver has 2 devices/));
   });
 
   it('rounds to bf16 where it was asked to, and nowhere else', async () => {
@@ -189,7 +189,7 @@ describe('errors', () => {
     );
     expect(error).toMatchObject({ name: 'SpinegradError', code: 'ERR_OUT_OF_MEMORY' });
     expect(error.message).toMatch(
-      /could not get 8000000 bytes: \d MB of 68 MB are free, 6\d MB in use .*; most is held by 3 x float32 \[5, 1000, 1000\] \(6\d MB\), 1 x float32 \[7\]/,
+      /cannot allocate 8000000 bytes: \d MB of 68 MB are free, 6\d MB in use .*; the largest consumers are 3 x float32 \[5, 1000, 1000\] \(6\d MB\), 1 x float32 \[7\]/,
     );
     expect(after).toEqual({ value: 3 });
   });

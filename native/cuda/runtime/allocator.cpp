@@ -10,8 +10,8 @@
 namespace spinegrad::cuda {
 namespace {
 
-/// Off (SPINEGRAD_CUDA_CACHE=0), each block has exactly its size and is new, so that the simulator's checker sees the
-/// bounds of every tensor, and what was never written.
+/// With SPINEGRAD_CUDA_CACHE=0 every block is new and has exactly the requested size, so that the checker of the
+/// simulator sees the bounds of every tensor and memory that was never written.
 bool isCaching() {
   static const bool caching = [] {
     const char* const text = std::getenv("SPINEGRAD_CUDA_CACHE");
@@ -20,7 +20,7 @@ bool isCaching() {
   return caching;
 }
 
-/// Sizes are rounded to one sixteenth of a power of two, so that tensors of nearly the same size share blocks.
+/// Rounds to one sixteenth of a power of two, so that tensors of similar size can reuse blocks.
 size_t blockSize(size_t bytes) {
   if (!isCaching()) return std::max<size_t>(bytes, 1);
   size_t unit = 256;
@@ -131,10 +131,10 @@ std::string Allocator::report(size_t bytes) const {
   largest.resize(std::min<size_t>(largest.size(), 3));
   std::string consumers;
   for (const auto& [name, group] : largest) {
-    consumers += (consumers.empty() ? "; most is held by " : ", ") + std::to_string(group.count) + " x " + name + " (" +
-                 megabytes(group.bytes) + ")";
+    consumers += (consumers.empty() ? "; the largest consumers are " : ", ") + std::to_string(group.count) + " x " +
+                 name + " (" + megabytes(group.bytes) + ")";
   }
-  return "the CUDA device could not get " + std::to_string(bytes) + " bytes: " + megabytes(free) + " of " +
+  return "the CUDA device cannot allocate " + std::to_string(bytes) + " bytes: " + megabytes(free) + " of " +
          megabytes(total) + " are free, " + megabytes(statistics_.inUse) + " in use by this process's tensors" +
          consumers + "; use a smaller batch or dispose tensors earlier";
 }

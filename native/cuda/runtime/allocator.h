@@ -1,9 +1,9 @@
-// Memory of a CUDA device: freed blocks are kept by size and handed out again, so that a warm training step never
-// waits for the driver. All work of a device is on one stream, so a block may be handed out while kernels that use it
-// are still to run: whoever gets it comes behind them.
+// A caching allocator for device memory: released blocks are kept by size and reused, so a training step does not wait
+// for the driver after the first one. All work of a device is on one stream, so a block can be reused while kernels
+// that use it are pending; the next user runs after them.
 //
-// What a captured step allocates must stay its own for as long as it may be replayed: while a capture is under way,
-// blocks come from a pool of its own and go back there.
+// Memory of a captured step must stay reserved as long as the step can be replayed. During a capture, blocks come from
+// a separate pool and return to it.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,7 @@
 
 namespace spinegrad::cuda {
 
-/// What a block is for; told when memory runs out. Without a shape: a workspace.
+/// The purpose of a block, for the report of ERR_OUT_OF_MEMORY. A null shape means a workspace.
 struct Consumer {
   DType dtype = DType::uint8;
   const Shape* shape = nullptr;
@@ -27,7 +27,7 @@ struct Consumer {
 
 struct Pool {
   std::map<size_t, std::vector<CUdeviceptr>> unused;
-  /// Its blocks belong to the main pool from now on.
+  /// If set, the blocks belong to the main pool.
   std::atomic<bool> ended = false;
 };
 
@@ -37,18 +37,19 @@ class Allocator {
   /// The context must be current.
   ~Allocator();
 
-  /// A block of at least `bytes`, not initialised. Throws ERR_OUT_OF_MEMORY.
+  /// Returns an uninitialized block of at least `bytes`. Throws ERR_OUT_OF_MEMORY.
   CUdeviceptr allocate(size_t bytes, const Consumer& consumer);
   void release(CUdeviceptr block);
-  /// Where blocks come from now.
+  /// The pool of the next allocation.
   std::shared_ptr<const Pool> pool() const { return pool_; }
-  /// Where they come from unless a capture is under way.
+  /// The pool of allocations outside captures.
   std::shared_ptr<const Pool> mainPool() const { return main_; }
   MemoryStatistics statistics() const;
 
-  /// From here on blocks come from `pool`; null: from the main one. For the queue thread, as pool() and allocate().
+  /// Allocates from `pool` from now on, or from the main pool if null. Only on the queue thread, like pool() and
+  /// allocate().
   void use(std::shared_ptr<Pool> pool);
-  /// Gives the pool's blocks to the main one, those still in use when they are released.
+  /// Moves the blocks of a pool to the main pool, blocks in use when they are released.
   void end(Pool& pool);
 
  private:

@@ -1,6 +1,6 @@
-// The part of the CUDA driver API that spinegrad uses, declared here so that nothing of CUDA is needed to build. The
-// backend looks these functions up in libcuda.so.1; the simulator (simulator) exports them. One list serves
-// both, so neither can drift from the other. Names and values are those of NVIDIA's driver API, which never change.
+// The part of the CUDA driver API that spinegrad uses, declared here so that a build needs no CUDA headers. The backend
+// looks these functions up in libcuda.so.1, and the simulator exports them; both use this list. Names and values are
+// NVIDIA's and are stable.
 #pragma once
 
 #include <cstddef>
@@ -99,10 +99,10 @@ enum : unsigned { CU_STREAM_NON_BLOCKING = 1 };
 enum : unsigned { CU_EVENT_DEFAULT = 0, CU_EVENT_BLOCKING_SYNC = 1, CU_EVENT_DISABLE_TIMING = 2 };
 enum : unsigned { CU_MEMHOSTALLOC_PORTABLE = 1 };
 
-/// The `extra` list of cuLaunchKernel: these three, as pointers.
+/// The keys of the `extra` list of cuLaunchKernel, passed as pointers.
 enum : size_t { CU_LAUNCH_PARAM_END = 0, CU_LAUNCH_PARAM_BUFFER_POINTER = 1, CU_LAUNCH_PARAM_BUFFER_SIZE = 2 };
 
-/// F(name, symbol, parameters): what the code calls it, what libcuda.so.1 calls it.
+/// F(name, symbol, parameters): the name in the code and the symbol in libcuda.so.1.
 #define SPINEGRAD_CUDA_FUNCTIONS(F)                                                                             \
   F(cuInit, cuInit, (unsigned flags))                                                                           \
   F(cuDriverGetVersion, cuDriverGetVersion, (int* version))                                                     \
@@ -160,6 +160,6 @@ enum : size_t { CU_LAUNCH_PARAM_END = 0, CU_LAUNCH_PARAM_BUFFER_POINTER = 1, CU_
   F(cuGraphExecDestroy, cuGraphExecDestroy, (CUgraphExec executable))                                           \
   F(cuGraphDestroy, cuGraphDestroy, (CUgraph graph))
 
-/// As above, but drivers before 12.4 lack them: look them up, and do without.
+/// Optional functions, which drivers before 12.4 lack.
 #define SPINEGRAD_CUDA_OPTIONAL_FUNCTIONS(F) \
   F(cuFuncGetParamInfo, cuFuncGetParamInfo, (CUfunction function, size_t index, size_t * offset, size_t * bytes))

@@ -13,14 +13,14 @@ namespace spinegrad::cuda {
 namespace {
 
 constexpr size_t stagingBytes = size_t{4} << 20;
-constexpr size_t unasked = 48 << 10;
+constexpr size_t defaultDynamicShared = 48 << 10;
 
 thread_local Context* current = nullptr;
 
 [[noreturn]] void unavailable(const std::string& reason) { throw Error("ERR_DEVICE_UNAVAILABLE", reason); }
 
-/// Where a build without nvcc has no image: the simulator brings its own kernels and takes any, a driver refuses this.
-constexpr Image none[] = {{"", "no kernels"}, {nullptr, nullptr}};
+/// The image of a build without nvcc. The simulator ignores images; a driver rejects this one.
+constexpr Image noImages[] = {{"", "no kernels"}, {nullptr, nullptr}};
 
 }  // namespace
 
@@ -45,8 +45,8 @@ void Context::open() {
   int count = 0;
   SPINEGRAD_CUDA(cuDeviceGetCount, &count);
   if (index_ >= count) {
-    unavailable("there is no cuda:" + std::to_string(index_) + ": the CUDA driver sees " + std::to_string(count) +
-                (count == 1 ? " device" : " devices") + ", counted from 0");
+    unavailable("there is no cuda:" + std::to_string(index_) + ": the CUDA driver has " + std::to_string(count) +
+                (count == 1 ? " device" : " devices") + ", numbered from 0");
   }
   SPINEGRAD_CUDA(cuDeviceGet, &device_, index_);
   char name[128] = "";
@@ -73,7 +73,7 @@ void Context::open() {
                 " or newer; update the NVIDIA driver");
   }
   SPINEGRAD_CUDA(cuDevicePrimaryCtxRetain, &context_, device_);
-  const Current scope(context_);
+  const ScopedContext scope(context_);
   SPINEGRAD_CUDA(cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING);
   loadKernels();
   allocator_ = std::make_unique<Allocator>(stream_);
@@ -84,7 +84,7 @@ void Context::open() {
 
 void Context::loadKernels() {
   const bool empty = spinegradCudaImages[0].file == nullptr;
-  for (const Image* image = empty ? none : spinegradCudaImages; image->file != nullptr; ++image) {
+  for (const Image* image = empty ? noImages : spinegradCudaImages; image->file != nullptr; ++image) {
     CUmodule module = nullptr;
     switch (const CUresult result = driver().cuModuleLoadData(&module, image->bytes)) {
       case CUDA_SUCCESS:
@@ -95,9 +95,9 @@ void Context::loadKernels() {
       case CUDA_ERROR_UNSUPPORTED_PTX_VERSION:
       case CUDA_ERROR_INVALID_IMAGE:
         unavailable(empty
-                        ? std::string("this build of spinegrad has no CUDA kernels: there was no nvcc to make them")
-                        : "this build of spinegrad has no kernels that cuda:" + std::to_string(index_) +
-                              " runs: they are for " + spinegradCudaArchitectures + ", the device is " + description_);
+                        ? std::string("this build of spinegrad has no CUDA kernels, because it was built without nvcc")
+                        : "this build of spinegrad has no kernels for cuda:" + std::to_string(index_) +
+                              ": they are for " + spinegradCudaArchitectures + ", the device is " + description_);
       default:
         check(result, "cuModuleLoadData", __FILE__, __LINE__);
     }
@@ -109,7 +109,7 @@ Context::~Context() { close(); }
 void Context::close() {
   if (context_ == nullptr) return;
   {
-    const Current scope(context_);
+    const ScopedContext scope(context_);
     if (stream_ != nullptr) driver().cuStreamSynchronize(stream_);
     allocator_.reset();
     hostStatus_.reset();
@@ -136,16 +136,16 @@ int Context::attribute(CUdevice_attribute attribute) const {
   return value;
 }
 
-Kernel& Context::kernel(std::string_view asked) {
-  if (const auto known = kernels_.find(asked); known != kernels_.end()) return known->second;
-  const std::string name(asked);
+Kernel& Context::kernel(std::string_view requested) {
+  if (const auto cached = kernels_.find(requested); cached != kernels_.end()) return cached->second;
+  const std::string name(requested);
   Kernel kernel;
   for (CUmodule module : modules_) {
     const CUresult result = driver().cuModuleGetFunction(&kernel.function, module, name.c_str());
     if (result == CUDA_SUCCESS) break;
     if (result != CUDA_ERROR_NOT_FOUND) check(result, "cuModuleGetFunction", __FILE__, __LINE__);
   }
-  if (kernel.function == nullptr) throw Error("ERR_INTERNAL", "the kernel '" + name + "' is in no image of this build");
+  if (kernel.function == nullptr) throw Error("ERR_INTERNAL", "the kernel '" + name + "' is not in this build");
   if (driver().cuFuncGetParamInfo != nullptr) {
     size_t offset = 0, bytes = 0;
     while (driver().cuFuncGetParamInfo(kernel.function, kernel.parameters.size(), &offset, &bytes) == CUDA_SUCCESS) {
@@ -154,12 +154,12 @@ Kernel& Context::kernel(std::string_view asked) {
   }
   int fixed = 0;
   SPINEGRAD_CUDA(cuFuncGetAttribute, &fixed, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, kernel.function);
-  kernel.dynamicShared = unasked - std::min(unasked, static_cast<size_t>(fixed));
+  kernel.dynamicShared = defaultDynamicShared - std::min(defaultDynamicShared, static_cast<size_t>(fixed));
   return kernels_.emplace(name, std::move(kernel)).first->second;
 }
 
 Context::Staging& Context::nextStaging() {
-  Staging& staging = staging_[turn_ ^= 1];
+  Staging& staging = staging_[stagingIndex_ ^= 1];
   if (staging.memory == nullptr) {
     staging.memory = std::make_unique<Pinned>(stagingBytes);
     SPINEGRAD_CUDA(cuEventCreate, &staging.done, CU_EVENT_DISABLE_TIMING);
@@ -181,10 +181,10 @@ void Context::upload(CUdeviceptr to, const void* from, size_t bytes) {
 }
 
 void Context::download(void* to, CUdeviceptr from, size_t bytes) {
-  if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot read values; read them after a replay");
+  if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot read values; read them after the replay");
   SPINEGRAD_CUDA(cuMemcpyDtoHAsync, hostStatus_->data(), status_, sizeof(Status), stream_);
   auto* target = static_cast<std::byte*>(to);
-  // One chunk is on its way while the one before it is copied out.
+  // The device copies one chunk while the host copies the previous one out.
   struct Chunk {
     Staging* staging = nullptr;
     size_t first = 0, count = 0;
@@ -212,22 +212,23 @@ void Context::download(void* to, CUdeviceptr from, size_t bytes) {
 }
 
 void Context::beginCapture() {
-  if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot capture another");
+  if (capture_ != nullptr)
+    throw Error("ERR_CAPTURE", "a capture is already in progress; end it before starting another");
   capture_ = std::make_unique<Capture>(*this);
 }
 
 std::unique_ptr<Recording> Context::endCapture() {
-  if (capture_ == nullptr) throw Error("ERR_CAPTURE", "an error within the captured step has ended the capture");
+  if (capture_ == nullptr) throw Error("ERR_CAPTURE", "an error in the captured step has ended the capture");
   return std::exchange(capture_, nullptr)->end();
 }
 
 void Context::abandonCapture() {
-  const Current scope(context_);
+  const ScopedContext scope(context_);
   capture_.reset();
 }
 
 Context& currentContext() {
-  if (current == nullptr) throw Error("ERR_INTERNAL", "no CUDA device belongs to this thread");
+  if (current == nullptr) throw Error("ERR_INTERNAL", "this thread has no current CUDA device");
   return *current;
 }
 

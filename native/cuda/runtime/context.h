@@ -1,5 +1,5 @@
-// A CUDA device as one Device of the engine uses it: the driver's primary context, one stream on which everything is
-// ordered, the kernels, the memory, pinned buffers for copies to and from the host, and the status word.
+// A CUDA device as used by one Device of the engine: the primary context, one stream that orders all work, the kernels,
+// the allocator, pinned buffers for copies, and the status that kernels report to.
 #pragma once
 
 #include <map>
@@ -15,21 +15,21 @@
 namespace spinegrad::cuda {
 
 /// Makes a context current on this thread until the end of the scope.
-class Current {
+class ScopedContext {
  public:
-  explicit Current(CUcontext context) {
+  explicit ScopedContext(CUcontext context) {
     driver().cuCtxGetCurrent(&before_);
     driver().cuCtxSetCurrent(context);
   }
-  ~Current() { driver().cuCtxSetCurrent(before_); }
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
+  ~ScopedContext() { driver().cuCtxSetCurrent(before_); }
+  ScopedContext(const ScopedContext&) = delete;
+  ScopedContext& operator=(const ScopedContext&) = delete;
 
  private:
   CUcontext before_ = nullptr;
 };
 
-/// Pinned host memory, that the device copies from and to while the host goes on.
+/// Pinned host memory for asynchronous copies.
 class Pinned {
  public:
   explicit Pinned(size_t bytes);
@@ -44,52 +44,52 @@ class Pinned {
 
 class Capture;
 
-/// To what tensor cores round the factors of conv2d's and linear's products: 11 significant bits (TF32), or 8.
-enum class Precision { float32, bf16 };
+/// The precision of the factors of conv2d and linear on tensor cores: 11 significant bits (TF32) or 8 (bf16).
+enum class Precision { tf32, bf16 };
 
 struct Kernel {
   CUfunction function = nullptr;
-  /// Bytes of each parameter; empty where the driver does not tell.
+  /// The size of each parameter; empty if the driver does not report it.
   std::vector<size_t> parameters;
-  /// Dynamic shared memory that a launch may ask for without asking first.
+  /// The dynamic shared memory that a launch can use without raising the limit of the kernel.
   size_t dynamicShared = 0;
 };
 
 class Context : public std::enable_shared_from_this<Context> {
  public:
-  /// Throws ERR_DEVICE_UNAVAILABLE with the reason where device `index` cannot be used, or not with that precision.
+  /// Throws ERR_DEVICE_UNAVAILABLE with the reason if the device, or the precision on it, cannot be used.
   Context(int index, Precision precision);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  /// The calling thread works for this device from now on.
+  /// Makes this the current context of the calling thread.
   void adoptThread();
 
   CUcontext handle() const { return context_; }
   CUstream stream() const { return stream_; }
   Allocator& allocator() { return *allocator_; }
   Kernel& kernel(std::string_view name);
-  /// On the device.
+  /// A device address.
   Status* status() const { return reinterpret_cast<Status*>(status_); }
 
   int multiprocessors() const { return multiprocessors_; }
   int attribute(CUdevice_attribute attribute) const;
-  /// Major version times ten plus minor: 80 for sm_80.
+  /// The compute capability times ten: 80 for sm_80.
   int architecture() const { return architecture_; }
   Precision precision() const { return precision_; }
   const std::string& description() const { return description_; }
 
-  /// The capture that is under way on the stream; null: none.
+  /// The capture in progress on the stream, or null.
   Capture* capture() const { return capture_.get(); }
   void beginCapture();
   std::unique_ptr<Recording> endCapture();
-  /// On any thread; without effect when no capture is under way.
+  /// Callable on any thread. Does nothing without a capture.
   void abandonCapture();
 
-  /// Returns when `from` was copied; the device gets the bytes in stream order.
+  /// Returns when `from` may be changed. The device receives the bytes in stream order.
   void upload(CUdeviceptr to, const void* from, size_t bytes);
-  /// Waits for the stream. Throws what kernels have reported since the last download.
+  /// Waits for the stream. Throws the error that kernels have reported since the last download.
   void download(void* to, CUdeviceptr from, size_t bytes);
 
  private:
@@ -116,11 +116,11 @@ class Context : public std::enable_shared_from_this<Context> {
   CUdeviceptr status_ = 0;
   std::unique_ptr<Pinned> hostStatus_;
   Staging staging_[2];
-  int turn_ = 0;
+  int stagingIndex_ = 0;
   std::unique_ptr<Capture> capture_;
 };
 
-/// The context of the device whose queue runs on this thread.
+/// The context of the device whose queue runs on the calling thread.
 Context& currentContext();
 
 }  // namespace spinegrad::cuda

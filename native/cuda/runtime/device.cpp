@@ -10,7 +10,7 @@ class CudaTimeline final : public Timeline {
  public:
   explicit CudaTimeline(std::shared_ptr<Context> context) : context_(std::move(context)) {}
   ~CudaTimeline() override {
-    const Current scope(context_->handle());
+    const ScopedContext scope(context_->handle());
     for (CUevent event : events_) driver().cuEventDestroy(event);
   }
 
@@ -99,7 +99,7 @@ OperationTable& operations() {
 }
 
 std::unique_ptr<Device> openDevice(int index, bool bf16) {
-  return std::make_unique<CudaDevice>(index, bf16 ? Precision::bf16 : Precision::float32);
+  return std::make_unique<CudaDevice>(index, bf16 ? Precision::bf16 : Precision::tf32);
 }
 
 }  // namespace spinegrad::cuda

@@ -24,52 +24,54 @@ std::string describe(const Driver& driver, CUresult result) {
          (text == nullptr ? "" : std::string(": ") + text);
 }
 
-std::string whyNotInitialised(const Driver& driver, CUresult result, const std::string& library) {
+std::string initializationError(const Driver& driver, CUresult result, const std::string& library) {
   switch (result) {
     case CUDA_ERROR_NO_DEVICE: {
       const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
-      return "the CUDA driver (" + library + ") sees no device" +
+      return "the CUDA driver (" + library + ") finds no device" +
              (visible == nullptr ? std::string() : " with CUDA_VISIBLE_DEVICES='" + std::string(visible) + "'");
     }
     case CUDA_ERROR_STUB_LIBRARY:
       return library +
-             " is the stub that CUDA's toolkit links with, not a driver; take its folder out of "
-             "LD_LIBRARY_PATH or install the NVIDIA driver";
+             " is the link-time stub of the CUDA toolkit, not a driver; remove its folder from LD_LIBRARY_PATH or "
+             "install the NVIDIA driver";
     case CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
-      return "the CUDA driver (" + library + ") is not the version of the kernel's NVIDIA module; restart the machine";
+      return "the CUDA driver (" + library +
+             ") and the loaded NVIDIA kernel module have different versions; restart the machine";
     default:
-      return "the CUDA driver (" + library + ") does not start: " + describe(driver, result);
+      return "the CUDA driver (" + library + ") failed to initialize: " + describe(driver, result);
   }
 }
 
 Driver load() {
-  const char* asked = std::getenv("SPINEGRAD_CUDA_LIBRARY");
-  const std::string library = asked == nullptr || *asked == '\0' ? "libcuda.so.1" : asked;
+  const char* configured = std::getenv("SPINEGRAD_CUDA_LIBRARY");
+  const std::string library = configured == nullptr || *configured == '\0' ? "libcuda.so.1" : configured;
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const std::string reason = dlerror();
-    unavailable(asked == nullptr ? "no CUDA driver: " + reason + "; install NVIDIA's driver, or use the device cpu"
-                                 : "SPINEGRAD_CUDA_LIBRARY: " + reason);
+    unavailable(configured == nullptr
+                    ? "no CUDA driver: " + reason + "; install the NVIDIA driver, or use the device cpu"
+                    : "SPINEGRAD_CUDA_LIBRARY: " + reason);
   }
   Driver table;
 #define SPINEGRAD_LOOK_UP(name, symbol, parameters) \
   table.name = reinterpret_cast<decltype(table.name)>(dlsym(handle, #symbol));
-#define SPINEGRAD_REQUIRE(name, symbol, parameters)                                                          \
-  SPINEGRAD_LOOK_UP(name, symbol, parameters)                                                                \
-  if (table.name == nullptr) {                                                                               \
-    unavailable(library + " has no function " #symbol ": the driver is too old, or this is no CUDA driver"); \
+#define SPINEGRAD_REQUIRE(name, symbol, parameters)                                                                    \
+  SPINEGRAD_LOOK_UP(name, symbol, parameters)                                                                          \
+  if (table.name == nullptr) {                                                                                         \
+    unavailable(library + " has no function " #symbol ": the driver is too old, or the library is not a CUDA driver"); \
   }
   SPINEGRAD_CUDA_FUNCTIONS(SPINEGRAD_REQUIRE)
   SPINEGRAD_CUDA_OPTIONAL_FUNCTIONS(SPINEGRAD_LOOK_UP)
 #undef SPINEGRAD_REQUIRE
 #undef SPINEGRAD_LOOK_UP
   if (const CUresult result = table.cuInit(0); result != CUDA_SUCCESS) {
-    unavailable(whyNotInitialised(table, result, library));
+    unavailable(initializationError(table, result, library));
   }
   return table;
 }
 
-/// After these the driver refuses every further call of the process.
+/// Errors after which the driver rejects every further call of the process.
 bool isFatal(CUresult result) {
   switch (result) {
     case CUDA_ERROR_ECC_UNCORRECTABLE:
@@ -96,12 +98,14 @@ const Driver& driver() {
 
 void check(CUresult result, const char* call, const char* file, int line) {
   if (result == CUDA_SUCCESS) return;
-  if (const char* inside = std::strstr(file, "native/")) file = inside;  // however the compiler was told the path
-  throw Error("ERR_CUDA", std::string(call) + " failed: " + describe(driver(), result) + ", at " + file + ":" +
-                              std::to_string(line) +
-                              (isFatal(result) ? "; this process cannot use the device any more. SPINEGRAD_CUDA_SYNC=1 "
-                                                 "waits for each kernel and so names the one that fails"
-                                               : ""));
+  if (const char* inside = std::strstr(file, "native/"))
+    file = inside;  // relative to the project, for any path given to the compiler
+  throw Error("ERR_CUDA",
+              std::string(call) + " failed: " + describe(driver(), result) + ", at " + file + ":" +
+                  std::to_string(line) +
+                  (isFatal(result) ? "; this process cannot use the device any more. Set SPINEGRAD_CUDA_SYNC=1 "
+                                     "to wait for each kernel and find the one that fails"
+                                   : ""));
 }
 
 }  // namespace spinegrad::cuda

@@ -10,25 +10,24 @@ namespace {
 
 class Graph final : public Recording {
  public:
-  Graph(std::shared_ptr<Context> context, Holdings holdings, CUgraphExec executable)
-      : context_(std::move(context)), holdings_(std::move(holdings)), executable_(executable) {}
+  Graph(std::shared_ptr<Context> context, CapturedResources resources, CUgraphExec executable)
+      : context_(std::move(context)), resources_(std::move(resources)), executable_(executable) {}
 
-  // The driver keeps a graph that still runs until it has, and memory goes to work behind it on the same stream; only
-  // what the host lends must be waited for.
+  // The driver keeps a running graph until it has finished, and device memory is reused in stream order. Only pinned
+  // host memory must not be freed before the graph has finished.
   ~Graph() override {
-    const Current scope(context_->handle());
-    if (!holdings_.constants.empty()) driver().cuStreamSynchronize(context_->stream());
-    holdings_.constants.clear();
+    const ScopedContext scope(context_->handle());
+    if (!resources_.constants.empty()) driver().cuStreamSynchronize(context_->stream());
+    resources_.constants.clear();
     driver().cuGraphExecDestroy(executable_);
-    context_->allocator().end(*holdings_.pool);
+    context_->allocator().end(*resources_.pool);
   }
 
   void replay() override {
-    if (context_->capture() != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot replay another");
-    for (const auto& block : holdings_.borrowed) {
-      if (block->left) {
-        throw Error("ERR_CAPTURE",
-                    "a tensor that the captured step uses has taken other memory since; capture it again");
+    if (context_->capture() != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot replay another step");
+    for (const auto& block : resources_.borrowed) {
+      if (block->replaced) {
+        throw Error("ERR_CAPTURE", "a tensor that the captured step uses has other memory now; capture the step again");
       }
     }
     SPINEGRAD_CUDA(cuGraphLaunch, executable_, context_->stream());
@@ -36,16 +35,16 @@ class Graph final : public Recording {
 
  private:
   const std::shared_ptr<Context> context_;
-  Holdings holdings_;
+  CapturedResources resources_;
   const CUgraphExec executable_;
 };
 
 }  // namespace
 
 Capture::Capture(Context& context) : context_(context) {
-  // Relaxed: this thread may get memory meanwhile, and other threads may do as they like.
+  // Relaxed: this thread may allocate memory during the capture, and other threads are not restricted.
   SPINEGRAD_CUDA(cuStreamBeginCapture, context.stream(), CU_STREAM_CAPTURE_MODE_RELAXED);
-  context.allocator().use(holdings_.pool);
+  context.allocator().use(resources_.pool);
 }
 
 CUgraph Capture::endRecording() {
@@ -60,18 +59,18 @@ Capture::~Capture() {
   if (recording_) {
     try {
       driver().cuGraphDestroy(endRecording());
-    } catch (const Error&) {  // invalid, and so gone already
+    } catch (const Error&) {  // the capture was invalid and has no graph
     }
   }
-  if (holdings_.pool != nullptr) context_.allocator().end(*holdings_.pool);
+  if (resources_.pool != nullptr) context_.allocator().end(*resources_.pool);
 }
 
 void Capture::borrow(const std::shared_ptr<Block>& block) {
-  if (!block->isCurrent()) holdings_.borrowed.insert(block);
+  if (!block->isCurrent()) resources_.borrowed.insert(block);
 }
 
 void Capture::upload(CUdeviceptr to, const void* from, size_t bytes) {
-  const auto& constant = holdings_.constants.emplace_back(std::make_unique<Pinned>(bytes));
+  const auto& constant = resources_.constants.emplace_back(std::make_unique<Pinned>(bytes));
   std::memcpy(constant->data(), from, bytes);
   SPINEGRAD_CUDA(cuMemcpyHtoDAsync, to, constant->data(), bytes, context_.stream());
 }
@@ -82,13 +81,14 @@ std::unique_ptr<Recording> Capture::end() {
   const CUresult result = driver().cuGraphInstantiate(&executable, graph, 0);
   driver().cuGraphDestroy(graph);
   check(result, "cuGraphInstantiate", __FILE__, __LINE__);
-  for (const auto& block : holdings_.borrowed) {
+  for (const auto& block : resources_.borrowed) {
     if (block.use_count() == 1) {
       driver().cuGraphExecDestroy(executable);
-      throw Error("ERR_CAPTURE", "the captured step disposes a tensor from before it; a replay could not do so again");
+      throw Error("ERR_CAPTURE",
+                  "the captured step disposes a tensor from before the capture, which a replay cannot repeat");
     }
   }
-  return std::make_unique<Graph>(context_.shared_from_this(), std::exchange(holdings_, {nullptr, {}, {}}), executable);
+  return std::make_unique<Graph>(context_.shared_from_this(), std::exchange(resources_, {nullptr, {}, {}}), executable);
 }
 
 }  // namespace spinegrad::cuda

@@ -1,9 +1,8 @@
-// A step that is recorded once and then replayed as a whole: hundreds of launches become one, which is what a small
-// network on a fast GPU waits for.
+// A step that is captured once and replayed as one CUDA graph, which replaces hundreds of launches by one.
 //
-// A replay runs the same kernels on the same addresses with the same numbers. So what is allocated during the capture
-// stays reserved for it (a pool of its own), what is uploaded is kept beside it, and what it borrows from outside (the
-// parameters, the inputs) must stay where it was: a replay after one of them took other memory is an error.
+// A replay runs the same kernels with the same addresses and numbers. Memory allocated during the capture stays
+// reserved in its own pool, uploaded values are kept, and tensors from before the capture (parameters, inputs) must
+// keep their memory: a replay after one of them has moved throws an error.
 #pragma once
 
 #include <memory>
@@ -16,23 +15,23 @@
 
 namespace spinegrad::cuda {
 
-/// What a captured step needs to be there when it is replayed.
-struct Holdings {
+/// The resources that a captured step needs at each replay.
+struct CapturedResources {
   std::shared_ptr<Pool> pool = std::make_shared<Pool>();
   std::vector<std::unique_ptr<Pinned>> constants;
   std::unordered_set<std::shared_ptr<Block>> borrowed;
 };
 
-/// While it exists, what goes to the context's stream is recorded, not run.
+/// Work on the context's stream is recorded instead of run while this object exists.
 class Capture {
  public:
   explicit Capture(Context& context);
-  /// Unless end() was called, what was recorded is dropped.
+  /// Discards the recorded work unless end() was called.
   ~Capture();
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
 
-  /// The step uses a block that was there before.
+  /// Registers a block from before the capture that the step uses.
   void borrow(const std::shared_ptr<Block>& block);
   void upload(CUdeviceptr to, const void* from, size_t bytes);
   std::unique_ptr<Recording> end();
@@ -41,7 +40,7 @@ class Capture {
   CUgraph endRecording();
 
   Context& context_;
-  Holdings holdings_;
+  CapturedResources resources_;
   bool recording_ = true;
 };
 

@@ -1,6 +1,5 @@
-// The kernels that the build put into the addon: one image a file of kernels/, each with machine code for the
-// architectures in SPINEGRAD_CUDA_ARCHITECTURES and PTX for those that come after. cmake/kernels.cmake writes the
-// table; it is empty where there was no nvcc.
+// The compiled kernels in the addon: one image per file of kernels/, with machine code for SPINEGRAD_CUDA_ARCHITECTURES
+// and PTX for newer ones. cmake/kernels.cmake writes the table, which is empty in a build without nvcc.
 #pragma once
 
 #include <string>
@@ -12,17 +11,17 @@ struct Image {
   const void* bytes;
 };
 
-/// "13.0" of 13000.
+/// Formats 13000 as "13.0".
 std::string versionName(int version);
-/// For people: "sm_80, sm_90 (nvcc of CUDA 13.0)"; empty where the build holds none.
+/// For example "sm_80, sm_90 (nvcc of CUDA 13.0)"; empty if the build has no kernels.
 std::string describeImages();
 
 extern "C" {
-/// Ends with a null.
+/// Ends with a null entry.
 extern const Image spinegradCudaImages[];
-/// The nvcc that made them: 13000 for CUDA 13.0; 0 for none.
+/// The version of nvcc, 13000 for CUDA 13.0, or 0.
 extern const int spinegradCudaVersion;
-/// For people: "sm_75, sm_80".
+/// For example "sm_75, sm_80".
 extern const char spinegradCudaArchitectures[];
 }
 

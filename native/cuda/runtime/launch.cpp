@@ -12,9 +12,9 @@ namespace {
 
 void compareParameters(const char* name, const std::vector<size_t>& expected, const size_t* sizes, size_t count) {
   if (std::equal(expected.begin(), expected.end(), sizes, sizes + count)) return;
-  std::string text = "the kernel '" + std::string(name) + "' takes parameters of";
+  std::string text = "the kernel '" + std::string(name) + "' expects parameters of";
   for (size_t bytes : expected) text.append(" ").append(std::to_string(bytes));
-  text += " bytes, the launch gives";
+  text += " bytes, but the launch passes";
   for (size_t i = 0; i < count; ++i) text.append(" ").append(std::to_string(sizes[i]));
   throw Error("ERR_INTERNAL", text);
 }
@@ -46,9 +46,9 @@ void launchKernel(const char* name, Dim grid, Dim block, size_t dynamicSharedByt
 }
 
 unsigned blocksFor(int64_t count, unsigned threads) {
-  constexpr int64_t threadsOfMultiprocessor = 2048;
-  const int64_t most = currentContext().multiprocessors() * (threadsOfMultiprocessor / threads);
-  return static_cast<unsigned>(std::clamp<int64_t>((count + threads - 1) / threads, 1, most));
+  constexpr int64_t threadsPerMultiprocessor = 2048;
+  const int64_t maxBlocks = currentContext().multiprocessors() * (threadsPerMultiprocessor / threads);
+  return static_cast<unsigned>(std::clamp<int64_t>((count + threads - 1) / threads, 1, maxBlocks));
 }
 
 }  // namespace spinegrad::cuda

@@ -1,9 +1,9 @@
-// How an operation starts a kernel:
+// Launches of kernels:
 //
 //     launch("relu_forward", blocksFor(count, 256), 256, 0, x, y, count);
 //
-// The arguments must be of the kernel's parameter types, to the byte; where the driver tells the sizes of a kernel's
-// parameters, they are compared.
+// The arguments must have exactly the types of the kernel's parameters. Their sizes are checked if the driver reports
+// those of the kernel.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@ struct Dim {
   unsigned x = 1, y = 1, z = 1;
 };
 
-/// `sizes` are those of `count` arguments behind `arguments`.
+/// `arguments` points to `count` arguments of the given sizes.
 void launchKernel(const char* kernel, Dim grid, Dim block, size_t dynamicSharedBytes, void** arguments,
                   const size_t* sizes, size_t count);
 
-/// Enqueues the kernel of that name on the current context's stream.
+/// Enqueues a kernel on the stream of the current context.
 template <class... Arguments>
 void launch(const char* kernel, Dim grid, Dim block, size_t dynamicSharedBytes, const Arguments&... arguments) {
   void* addresses[] = {const_cast<void*>(static_cast<const void*>(&arguments))...};
@@ -27,7 +27,7 @@ void launch(const char* kernel, Dim grid, Dim block, size_t dynamicSharedBytes, 
   launchKernel(kernel, grid, block, dynamicSharedBytes, addresses, sizes, sizeof...(arguments));
 }
 
-/// Blocks for a loop of `count` rounds that all threads of the grid share: enough to fill the device, no more.
+/// The number of blocks for a grid-stride loop over `count` elements: at most as many as fill the device.
 unsigned blocksFor(int64_t count, unsigned threads);
 
 }  // namespace spinegrad::cuda

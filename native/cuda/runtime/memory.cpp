@@ -15,10 +15,10 @@ size_t elementsIn(const Shape& shape, Layout layout) {
 }
 
 struct CudaStorage final : Storage {
-  CudaStorage(const Tensor& tensor, Layout wanted)
-      : block(std::make_shared<Block>(elementsIn(tensor.shape, wanted) * sizeOf(tensor.dtype),
+  CudaStorage(const Tensor& tensor, Layout target)
+      : block(std::make_shared<Block>(elementsIn(tensor.shape, target) * sizeOf(tensor.dtype),
                                       Consumer{tensor.dtype, &tensor.shape})),
-        layout(wanted) {}
+        layout(target) {}
 
   const std::shared_ptr<Block> block;
   const Layout layout;
@@ -27,12 +27,12 @@ struct CudaStorage final : Storage {
 
 CudaStorage& storageOf(const Tensor& tensor) {
   if (tensor.storage == nullptr) {
-    throw Error("ERR_UNINITIALISED", "a tensor was read before anything was written to it");
+    throw Error("ERR_UNINITIALISED", "a tensor was read before it was written");
   }
   return static_cast<CudaStorage&>(*tensor.storage);
 }
 
-/// For an operation that is about to use the tensor's memory.
+/// The memory of a tensor that an operation is about to use.
 template <class T>
 T* use(const Tensor& tensor) {
   const std::shared_ptr<Block>& block = storageOf(tensor).block;
@@ -40,40 +40,40 @@ T* use(const Tensor& tensor) {
   return block->as<T>();
 }
 
-/// Gives the tensor other memory, unless a captured step counts on what it has.
+/// Replaces the memory of a tensor, unless a captured step relies on it.
 void replace(Tensor& tensor, std::unique_ptr<CudaStorage> next) {
   if (tensor.storage != nullptr) {
     Block& before = *storageOf(tensor).block;
     if (currentContext().capture() != nullptr && !before.isCurrent()) {
       throw Error("ERR_CAPTURE",
-                  "a tensor from before the capture changes its memory layout in the captured step; run the step once "
-                  "before capturing it, and take what is written between replays through copy() first");
+                  "the captured step changes the memory layout of a tensor from before the capture; run the step once "
+                  "before capturing it, and pass values that change between replays through copy()");
     }
     if (currentContext().capture() == nullptr && before.isCaptured()) {
-      throw Error(
-          "ERR_CAPTURE",
-          "a tensor that a captured step writes is wanted in another memory layout; take it through copy() first");
+      throw Error("ERR_CAPTURE",
+                  "an operation needs another memory layout of a tensor that a captured step writes; pass the tensor "
+                  "through copy() first");
     }
-    before.left = true;
+    before.replaced = true;
   }
   tensor.storage = std::move(next);
 }
 
-/// Both ways a tensor is, for each image, a matrix of channels by pixels that is transposed.
-void transpose(const Shape& shape, const float* from, float* to, Layout wanted) {
+/// Converts between the layouts: a transpose of channels by pixels per image.
+void transpose(const Shape& shape, const float* from, float* to, Layout target) {
   constexpr unsigned tile = 32, rows = 8;
   const auto channels = static_cast<int32_t>(shape[1]), padded = static_cast<int32_t>(paddedChannels(shape[1]));
   const auto pixels = static_cast<int32_t>(shape[2] * shape[3]);
   const int64_t images = shape[0];
   const auto tiles = [](int32_t count) { return (static_cast<unsigned>(count) + tile - 1) / tile; };
   const Dim grid{tiles(pixels), tiles(padded), static_cast<unsigned>(std::min<int64_t>(images, 65535))};
-  launch(wanted == Layout::channelsLast ? "layout_to_channels_last" : "layout_to_row_major", grid, {tile, rows}, 0,
+  launch(target == Layout::channelsLast ? "layout_to_channels_last" : "layout_to_row_major", grid, {tile, rows}, 0,
          from, to, images, channels, padded, pixels);
 }
 
-void convert(Tensor& tensor, Layout wanted) {
-  auto converted = std::make_unique<CudaStorage>(tensor, wanted);
-  transpose(tensor.shape, use<float>(tensor), converted->block->as<float>(), wanted);
+void convert(Tensor& tensor, Layout target) {
+  auto converted = std::make_unique<CudaStorage>(tensor, target);
+  transpose(tensor.shape, use<float>(tensor), converted->block->as<float>(), target);
   replace(tensor, std::move(converted));
 }
 
@@ -89,8 +89,8 @@ T* read(Tensor& tensor) {
   return use<T>(tensor);
 }
 
-float* read(Tensor& tensor, Layout wanted) {
-  if (layout(tensor) != wanted) convert(tensor, wanted);
+float* read(Tensor& tensor, Layout target) {
+  if (layout(tensor) != target) convert(tensor, target);
   return use<float>(tensor);
 }
 
@@ -103,10 +103,10 @@ T* write(Tensor& tensor) {
   return use<T>(tensor);
 }
 
-float* write(Tensor& tensor, Layout wanted) {
+float* write(Tensor& tensor, Layout target) {
   changing(tensor);
-  if (tensor.storage == nullptr || layout(tensor) != wanted) {
-    replace(tensor, std::make_unique<CudaStorage>(tensor, wanted));
+  if (tensor.storage == nullptr || layout(tensor) != target) {
+    replace(tensor, std::make_unique<CudaStorage>(tensor, target));
   }
   return use<float>(tensor);
 }
@@ -125,9 +125,9 @@ void attach(Tensor& tensor, std::unique_ptr<Statistics> statistics) {
 }
 
 std::unique_ptr<Statistics> takeStatistics(Tensor& tensor) {
-  std::unique_ptr<Statistics> taken = std::move(storageOf(tensor).statistics);
-  // A captured step that took what was there before would find it gone when it is replayed.
-  return taken != nullptr && taken->memory.block().isCurrent() ? std::move(taken) : nullptr;
+  std::unique_ptr<Statistics> statistics = std::move(storageOf(tensor).statistics);
+  // A replay would not find statistics from before the capture.
+  return statistics != nullptr && statistics->memory.block().isCurrent() ? std::move(statistics) : nullptr;
 }
 
 CUdeviceptr peek(Tensor& tensor, std::optional<Workspace<float>>& workspace) {

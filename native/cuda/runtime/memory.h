@@ -1,10 +1,9 @@
-// Where a CUDA tensor's bytes are and how they are laid out.
+// Memory and layout of CUDA tensors.
 //
-// Every dtype can lie row-major. A float32 tensor of four axes may also lie with its channels last, padded with zeros
-// to a multiple of 8, so that a pixel's channels are whole 16-byte accesses: images [N, C, H, W] as [N][H][W][Cp],
-// filters [K, C, R, S] as [K][R][S][Cp]. Every kernel that writes such a tensor writes the padding's zeros too.
-// Operations ask for the layout they want and the conversion happens here, in place, at most once; between the layers
-// of a network nobody asks for another, so nothing is converted.
+// Every dtype can be row-major. A float32 tensor with four axes can also be channels last, padded with zeros to a
+// multiple of 8 channels so that a pixel is whole 16-byte vectors: images [N, C, H, W] as [N][H][W][Cp], filters [K, C,
+// R, S] as [K][R][S][Cp]. Kernels that write such a tensor also write the zeros. An operation requests a layout and the
+// tensor is converted in place if it has another; between the layers of a network no conversion happens.
 #pragma once
 
 #include <memory>
@@ -21,10 +20,10 @@ enum class Layout { rowMajor, channelsLast };
 
 constexpr int64_t paddedChannels(int64_t channels) { return (channels + 7) / 8 * 8; }
 
-/// For the driver's copies and memsets.
+/// The address for copies and memsets of the driver.
 inline CUdeviceptr addressOf(const void* onDevice) { return reinterpret_cast<CUdeviceptr>(onDevice); }
 
-/// The block of memory under a tensor or a workspace.
+/// The memory block of a tensor or a workspace.
 class Block {
  public:
   Block(size_t bytes, const Consumer& consumer)
@@ -39,13 +38,13 @@ class Block {
   T* as() const {
     return reinterpret_cast<T*>(address_);
   }
-  /// Whether it belongs to a captured step, which will write it again when it is replayed.
+  /// Whether it belongs to a captured step, which writes it at each replay.
   bool isCaptured() const { return pool_ != context_->allocator().mainPool() && !pool_->ended; }
-  /// Whether it comes from where blocks come from now.
+  /// Whether it is from the current pool.
   bool isCurrent() const { return pool_ == context_->allocator().pool(); }
 
-  /// Set when its tensor took another block.
-  bool left = false;
+  /// Set when its tensor has replaced it by another block.
+  bool replaced = false;
 
  private:
   std::shared_ptr<Context> context_;
@@ -53,16 +52,16 @@ class Block {
   CUdeviceptr address_;
 };
 
-/// Uninitialised device memory of `count` values for the length of one operation.
+/// Uninitialized device memory for `count` values during one operation.
 template <class T>
 class Workspace {
  public:
   explicit Workspace(size_t count) : block_(count * sizeof(T), {}) {}
-  /// Holds values of the host.
+  /// Initialized from host values.
   explicit Workspace(const std::vector<T>& values) : Workspace(values.size()) {
     currentContext().upload(reinterpret_cast<CUdeviceptr>(data()), values.data(), values.size() * sizeof(T));
   }
-  /// On the device: for kernels, not for the host.
+  /// A device address.
   T* data() const { return block_.as<T>(); }
   const Block& block() const { return block_; }
 
@@ -70,8 +69,8 @@ class Workspace {
   Block block_;
 };
 
-/// What a convolution left behind about the channels of its result: attached to the tensor as its layout is, gone when
-/// it is taken or when anything else is written to the tensor.
+/// The channel statistics that a convolution computed for its result. They are attached to the tensor until they are
+/// taken or the tensor is written again.
 struct Statistics {
   Statistics(int64_t groups, int64_t padded);
 
@@ -79,28 +78,28 @@ struct Statistics {
   ChannelStatistics view;
 };
 
-// All of these give addresses on the device.
+// The following functions return device addresses.
 
-/// The tensor's values, row-major.
+/// The values of a tensor, row-major.
 template <class T>
 T* read(Tensor& tensor);
-/// A float32 tensor's values in that layout; the tensor keeps it.
+/// The values of a float32 tensor in `layout`, which the tensor then has.
 float* read(Tensor& tensor, Layout layout);
-/// Room for new values, row-major. A tensor that already has room of this layout keeps it.
+/// Memory for new values, row-major. A tensor that has this layout keeps its memory.
 template <class T>
 T* write(Tensor& tensor);
-/// Room for new values in that layout.
+/// Memory for new values in `layout`.
 float* write(Tensor& tensor, Layout layout);
-/// The values are about to change where they lie: what was known about them ends. write() does this by itself.
+/// Discards the statistics of a tensor that is modified in place. write() does this itself.
 void changing(Tensor& tensor);
 void attach(Tensor& tensor, std::unique_ptr<Statistics> statistics);
-/// Null where there are none.
+/// Null if there are none.
 std::unique_ptr<Statistics> takeStatistics(Tensor& tensor);
-/// The tensor's bytes row-major, without changing the tensor: converted into `workspace` where they lie otherwise.
+/// The values row-major without changing the tensor, converted into `workspace` if it has another layout.
 CUdeviceptr peek(Tensor& tensor, std::optional<Workspace<float>>& workspace);
-/// The layout that the tensor has now.
+/// The current layout.
 Layout layout(const Tensor& tensor);
-/// Elements that the tensor holds in its present layout, padding included.
+/// The number of stored elements, including padding.
 size_t storedElements(const Tensor& tensor);
 
 }  // namespace spinegrad::cuda

@@ -14,7 +14,8 @@ namespace {
 
 using Report = std::pair<std::string, std::string>;
 
-/// Reports are few (one a place and shape), and kept: a captured step may report again at any time.
+/// Messages by number. They are few (one per call site and shape) and never removed, because a captured step may report
+/// again at any time.
 struct Reports {
   std::mutex mutex;
   std::vector<Report> list;
@@ -26,8 +27,8 @@ Reports& reports() {
   return *table;
 }
 
-void replace(std::string& text, const std::string& name, const std::string& by) {
-  if (const size_t at = text.find(name); at != std::string::npos) text.replace(at, name.size(), by);
+void replace(std::string& text, const std::string& name, const std::string& replacement) {
+  if (const size_t at = text.find(name); at != std::string::npos) text.replace(at, name.size(), replacement);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Errors that only the data can tell. A kernel writes into the context's status word; the next download reads it and
-// throws the error that was agreed on here. So nothing waits for the device in between; what runs behind the error
-// computes with whatever it finds, but within its own memory.
+// Errors that depend on data on the device. A kernel writes a report to the status of the context, and the next
+// download throws it, so the host never waits for the check. Operations enqueued in between run on invalid values, but
+// only within their own memory.
 #pragma once
 
 #include <string>
@@ -10,14 +10,14 @@
 
 namespace spinegrad::cuda {
 
-/// The number by which a kernel names this error. In `text`, {value} and {position} stand for what the kernel reports;
-/// {float} for the value where its bits are those of a float.
+/// Registers an error and returns the number that a kernel reports. {value} and {position} in `text` are replaced by
+/// the reported numbers, {float} by the value read as the bits of a float.
 int32_t reportLater(const std::string& code, const std::string& text);
 
-/// The error that a kernel reported.
+/// The error for a report.
 Error errorOf(const Status& status);
 
-/// Reports the first of `count` values that is not within [low, high].
+/// Reports the first of `count` values outside [low, high].
 void expectRange(const int32_t* values, int64_t count, int32_t low, int32_t high, const std::string& code,
                  const std::string& text);
 
