@@ -1,5 +1,5 @@
 // focalLoss in log space (Lin et al., "Focal Loss for Dense Object Detection", 2017). A term is w q^gamma (-log p) with
-// q = 1 - p; ts/engine/ops/focalLoss.ts defines the weight w of a class. native/cpu/ops/focalLoss.cpp explains the
+// q = 1 - p; ts/engine/ops/focalLoss.ts defines the weight w of a class. native/cpu/ops/focalLoss.h explains the
 // numerics.
 //
 // Softmax takes one thread per row, which visits the classes three times (maximum, sum, terms) and once more in
