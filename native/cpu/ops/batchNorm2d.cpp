@@ -1,20 +1,21 @@
-// batchNorm2d over channel-blocked images, fused with the sum of a residual and a ReLU.
+// batchNorm2d of channel-blocked images, fused with an addition of a residual r and a ReLU (Ioffe and Szegedy, ICML
+// 2015).
 //
-// Forward reads x twice (statistics, then y) and writes y once: with r the residual,
+// Forward reads x twice, for the statistics and for
 //   y = relu(scale (x - mean) + bias + r),  scale = weight / sqrt(variance + eps).
-// The statistics are sums of x less the channel's first value: near enough to the mean for the difference of squares
-// to lose no digits.
-// Backward, with g = dy where y > 0 (or dy), reads x and dy for the two sums
+// The statistics are sums of x minus the channel's first value, which is close enough to the mean that the difference
+// of squares does not cancel.
+// Backward, with g = dy where y > 0 and else 0, reads x and dy for the sums
 //   db = sum g,  dw = sum g (x - mean) / deviation,
-// then once more for  dx = A g + B (x - mean) + C  per channel:
-//   A = scale,  B = -scale dw / (M deviation),  C = -scale db / M   (M values a channel).
-// Without a residual the sign of y is computed again from x. With one, y is read, and the first pass writes g, which
-// is the residual's gradient, for the second to read.
+// and again for  dx = A g + B (x - mean) + C, with M values per channel and
+//   A = scale,  B = -scale dw / (M deviation),  C = -scale db / M.
+// Without a residual the sign of y is recomputed from x. With a residual y is read, and the first pass writes g, the
+// gradient of the residual, for the second pass.
 //
-// All of it is bound by memory, so a thread takes some groups of channels of all images where there are enough of them:
-// its second pass finds in the cache what the first read, last image first. Sums run in float over at most 64 pixels
-// and in double over these and the images, each image on its own and then in order, so the result does not depend on
-// the threads.
+// Memory bandwidth is the bound. If there are enough channel blocks, a thread therefore processes a few blocks of all
+// images in both passes, the second in reverse order, so that it reads from the cache. Sums are in float over at most
+// 64 pixels, then in double per image, then in double over the images in order, so the result is independent of the
+// number of threads.
 
 #include <omp.h>
 
@@ -30,18 +31,18 @@
 namespace spinegrad::cpu {
 namespace {
 
-constexpr int64_t maxBlock = 16;
+constexpr int64_t maxLanes = 16;
 
-/// Adds up the two values a channel that pair(pixel, sum, sum) adds, over a plane: first sums of all lanes, then
-/// second.
-template <int64_t block, class Pair>
+/// The two sums per channel of a plane to which pair(pixel, first sum, second sum) adds. `sums` has the first sums of
+/// all lanes, then the second sums.
+template <int64_t lanes, class Pair>
 SPINEGRAD_INLINE void twoSums(int64_t pixels, double* sums, Pair pair) {
-  constexpr int64_t stretch = 64;
-  typename LanesOf<block>::Doubles first{}, second{};
-  for (int64_t begin = 0; begin < pixels; begin += stretch) {
-    const int64_t end = std::min(begin + stretch, pixels);
-    // Four sums each, since an addition waits for the one before.
-    Lanes<block> a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};
+  constexpr int64_t chunk = 64;
+  typename LanesOf<lanes>::Doubles first{}, second{};
+  for (int64_t begin = 0; begin < pixels; begin += chunk) {
+    const int64_t end = std::min(begin + chunk, pixels);
+    // Four partial sums each, because dependent additions have a latency of several cycles.
+    Lanes<lanes> a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};
     int64_t i = begin;
     for (; i + 4 <= end; i += 4) {
       pair(i, a0, b0);
@@ -50,168 +51,170 @@ SPINEGRAD_INLINE void twoSums(int64_t pixels, double* sums, Pair pair) {
       pair(i + 3, a3, b3);
     }
     for (; i < end; ++i) pair(i, a0, b0);
-    first += __builtin_convertvector((a0 + a1) + (a2 + a3), typename LanesOf<block>::Doubles);
-    second += __builtin_convertvector((b0 + b1) + (b2 + b3), typename LanesOf<block>::Doubles);
+    first += __builtin_convertvector((a0 + a1) + (a2 + a3), typename LanesOf<lanes>::Doubles);
+    second += __builtin_convertvector((b0 + b1) + (b2 + b3), typename LanesOf<lanes>::Doubles);
   }
-  for (int64_t lane = 0; lane < block; ++lane) {
+  for (int64_t lane = 0; lane < lanes; ++lane) {
     sums[lane] = first[lane];
-    sums[block + lane] = second[lane];
+    sums[lanes + lane] = second[lane];
   }
 }
 
-template <int64_t block>
+template <int64_t lanes>
 SPINEGRAD_INLINE void sumsLoop(const float* x, const float* shift, int64_t pixels, double* sums) {
-  const Lanes<block> origin = lanesAt<block>(shift, 0);
-  twoSums<block>(pixels, sums, [=](int64_t i, Lanes<block>& sum, Lanes<block>& squares) SPINEGRAD_LAMBDA {
-    const Lanes<block> value = lanesAt<block>(x, i) - origin;
+  const Lanes<lanes> origin = lanesAt<lanes>(shift, 0);
+  twoSums<lanes>(pixels, sums, [=](int64_t i, Lanes<lanes>& sum, Lanes<lanes>& squares) SPINEGRAD_LAMBDA {
+    const Lanes<lanes> value = lanesAt<lanes>(x, i) - origin;
     sum += value;
     squares += value * value;
   });
 }
 
-/// The constants of a group's channels.
+/// The constants of a block's channels.
 struct Constants {
   const float *mean, *scale, *bias;
 };
 
-template <int64_t block>
+template <int64_t lanes>
 SPINEGRAD_INLINE void normalizeLoop(const float* x, const float* residual, Constants constants, bool relu,
                                     int64_t pixels, float* y) {
-  const Lanes<block> mean = lanesAt<block>(constants.mean, 0), scale = lanesAt<block>(constants.scale, 0),
-                     bias = lanesAt<block>(constants.bias, 0);
+  const Lanes<lanes> mean = lanesAt<lanes>(constants.mean, 0), scale = lanesAt<lanes>(constants.scale, 0),
+                     bias = lanesAt<lanes>(constants.bias, 0);
   for (int64_t i = 0; i < pixels; ++i) {
-    Lanes<block> value = (lanesAt<block>(x, i) - mean) * scale + bias;
-    if (residual != nullptr) value += lanesAt<block>(residual, i);
-    if (relu) value = value < 0.0f ? Lanes<block>{} : value;
-    lanesAt<block>(y, i) = value;
+    Lanes<lanes> value = (lanesAt<lanes>(x, i) - mean) * scale + bias;
+    if (residual != nullptr) value += lanesAt<lanes>(residual, i);
+    if (relu) value = value < 0.0f ? Lanes<lanes>{} : value;
+    lanesAt<lanes>(y, i) = value;
   }
 }
 
-/// How the sign of y is known behind a ReLU.
+/// What the sign of y, and so the gradient of the ReLU, is computed from.
 enum class Relu { none, fromX, fromY };
 
-/// What backward reads of a plane.
-struct Plane {
+/// One plane of backward's operands.
+struct BackwardPlane {
   const float *x, *y, *dy;
   int64_t pixels;
 };
 
-/// g at pixel i.
-template <int64_t block, Relu relu>
-SPINEGRAD_INLINE auto gradientBehindRelu(const Plane& plane, Constants constants) {
-  const Lanes<block> mean = lanesAt<block>(constants.mean, 0), scale = lanesAt<block>(constants.scale, 0),
-                     bias = lanesAt<block>(constants.bias, 0);
+/// Returns the function that computes g at a pixel.
+template <int64_t lanes, Relu relu>
+SPINEGRAD_INLINE auto reluGradient(const BackwardPlane& plane, Constants constants) {
+  const Lanes<lanes> mean = lanesAt<lanes>(constants.mean, 0), scale = lanesAt<lanes>(constants.scale, 0),
+                     bias = lanesAt<lanes>(constants.bias, 0);
   return [=, x = plane.x, y = plane.y, dy = plane.dy](int64_t i) SPINEGRAD_LAMBDA {
-    const Lanes<block> gradient = lanesAt<block>(dy, i);
+    const Lanes<lanes> gradient = lanesAt<lanes>(dy, i);
     if constexpr (relu == Relu::none) return gradient;
-    const Lanes<block> sign = relu == Relu::fromX ? (lanesAt<block>(x, i) - mean) * scale + bias : lanesAt<block>(y, i);
-    return sign > 0.0f ? gradient : Lanes<block>{};
+    const Lanes<lanes> sign = relu == Relu::fromX ? (lanesAt<lanes>(x, i) - mean) * scale + bias : lanesAt<lanes>(y, i);
+    return sign > 0.0f ? gradient : Lanes<lanes>{};
   };
 }
 
-/// `dr` may be null; else it becomes g.
-template <int64_t block, Relu relu>
-SPINEGRAD_INLINE void gradientSumsLoop(const Plane& plane, Constants constants, double* sums, float* dr) {
-  const auto gradientAt = gradientBehindRelu<block, relu>(plane, constants);
-  const Lanes<block> mean = lanesAt<block>(constants.mean, 0);
-  twoSums<block>(plane.pixels, sums,
-                 [=, x = plane.x](int64_t i, Lanes<block>& sum, Lanes<block>& product) SPINEGRAD_LAMBDA {
-                   const Lanes<block> g = gradientAt(i);
+/// Writes g to `dr` unless it is null.
+template <int64_t lanes, Relu relu>
+SPINEGRAD_INLINE void gradientSumsLoop(const BackwardPlane& plane, Constants constants, double* sums, float* dr) {
+  const auto gradientAt = reluGradient<lanes, relu>(plane, constants);
+  const Lanes<lanes> mean = lanesAt<lanes>(constants.mean, 0);
+  twoSums<lanes>(plane.pixels, sums,
+                 [=, x = plane.x](int64_t i, Lanes<lanes>& sum, Lanes<lanes>& product) SPINEGRAD_LAMBDA {
+                   const Lanes<lanes> g = gradientAt(i);
                    sum += g;
-                   product += g * (lanesAt<block>(x, i) - mean);
-                   if (dr != nullptr) lanesAt<block>(dr, i) = g;
+                   product += g * (lanesAt<lanes>(x, i) - mean);
+                   if (dr != nullptr) lanesAt<lanes>(dr, i) = g;
                  });
 }
 
-/// A, B and C of a group's channels.
+/// A, B and C of a block's channels.
 struct Coefficients {
   const float *a, *b, *c;
 };
 
-template <int64_t block, Relu relu>
-SPINEGRAD_INLINE void gradientLoop(const Plane& plane, Constants constants, Coefficients coefficients, float* dx) {
-  const auto gradientAt = gradientBehindRelu<block, relu>(plane, constants);
-  const Lanes<block> mean = lanesAt<block>(constants.mean, 0), a = lanesAt<block>(coefficients.a, 0),
-                     b = lanesAt<block>(coefficients.b, 0), c = lanesAt<block>(coefficients.c, 0);
+template <int64_t lanes, Relu relu>
+SPINEGRAD_INLINE void gradientLoop(const BackwardPlane& plane, Constants constants, Coefficients coefficients,
+                                   float* dx) {
+  const auto gradientAt = reluGradient<lanes, relu>(plane, constants);
+  const Lanes<lanes> mean = lanesAt<lanes>(constants.mean, 0), a = lanesAt<lanes>(coefficients.a, 0),
+                     b = lanesAt<lanes>(coefficients.b, 0), c = lanesAt<lanes>(coefficients.c, 0);
   for (int64_t i = 0; i < plane.pixels; ++i) {
-    lanesAt<block>(dx, i) = a * gradientAt(i) + (b * (lanesAt<block>(plane.x, i) - mean) + c);
+    lanesAt<lanes>(dx, i) = a * gradientAt(i) + (b * (lanesAt<lanes>(plane.x, i) - mean) + c);
   }
 }
 
-SPINEGRAD_SIMD void sumsOf(int64_t block, const float* x, const float* shift, int64_t pixels, double* sums) {
-  block == 16 ? sumsLoop<16>(x, shift, pixels, sums) : sumsLoop<8>(x, shift, pixels, sums);
+SPINEGRAD_SIMD void sumsOf(int64_t lanes, const float* x, const float* shift, int64_t pixels, double* sums) {
+  lanes == 16 ? sumsLoop<16>(x, shift, pixels, sums) : sumsLoop<8>(x, shift, pixels, sums);
 }
 
-SPINEGRAD_SIMD void normalizePlane(int64_t block, const float* x, const float* residual, Constants constants, bool relu,
+SPINEGRAD_SIMD void normalizePlane(int64_t lanes, const float* x, const float* residual, Constants constants, bool relu,
                                    int64_t pixels, float* y) {
-  block == 16 ? normalizeLoop<16>(x, residual, constants, relu, pixels, y)
+  lanes == 16 ? normalizeLoop<16>(x, residual, constants, relu, pixels, y)
               : normalizeLoop<8>(x, residual, constants, relu, pixels, y);
 }
 
-template <int64_t block>
-SPINEGRAD_INLINE void gradientSumsBy(Relu relu, const Plane& plane, Constants constants, double* sums, float* dr) {
-  if (relu == Relu::none) return gradientSumsLoop<block, Relu::none>(plane, constants, sums, dr);
-  if (relu == Relu::fromX) return gradientSumsLoop<block, Relu::fromX>(plane, constants, sums, dr);
-  gradientSumsLoop<block, Relu::fromY>(plane, constants, sums, dr);
+template <int64_t lanes>
+SPINEGRAD_INLINE void gradientSumsBy(Relu relu, const BackwardPlane& plane, Constants constants, double* sums,
+                                     float* dr) {
+  if (relu == Relu::none) return gradientSumsLoop<lanes, Relu::none>(plane, constants, sums, dr);
+  if (relu == Relu::fromX) return gradientSumsLoop<lanes, Relu::fromX>(plane, constants, sums, dr);
+  gradientSumsLoop<lanes, Relu::fromY>(plane, constants, sums, dr);
 }
 
-SPINEGRAD_SIMD void gradientSums(int64_t block, Relu relu, const Plane& plane, Constants constants, double* sums,
-                                 float* dr) {
-  block == 16 ? gradientSumsBy<16>(relu, plane, constants, sums, dr)
+SPINEGRAD_SIMD void gradientSums(int64_t lanes, Relu relu, const BackwardPlane& plane, Constants constants,
+                                 double* sums, float* dr) {
+  lanes == 16 ? gradientSumsBy<16>(relu, plane, constants, sums, dr)
               : gradientSumsBy<8>(relu, plane, constants, sums, dr);
 }
 
-template <int64_t block>
-SPINEGRAD_INLINE void gradientBy(Relu relu, const Plane& plane, Constants constants, Coefficients coefficients,
+template <int64_t lanes>
+SPINEGRAD_INLINE void gradientBy(Relu relu, const BackwardPlane& plane, Constants constants, Coefficients coefficients,
                                  float* dx) {
-  if (relu == Relu::none) return gradientLoop<block, Relu::none>(plane, constants, coefficients, dx);
-  if (relu == Relu::fromX) return gradientLoop<block, Relu::fromX>(plane, constants, coefficients, dx);
-  gradientLoop<block, Relu::fromY>(plane, constants, coefficients, dx);
+  if (relu == Relu::none) return gradientLoop<lanes, Relu::none>(plane, constants, coefficients, dx);
+  if (relu == Relu::fromX) return gradientLoop<lanes, Relu::fromX>(plane, constants, coefficients, dx);
+  gradientLoop<lanes, Relu::fromY>(plane, constants, coefficients, dx);
 }
 
-SPINEGRAD_SIMD void gradientPlane(int64_t block, Relu relu, const Plane& plane, Constants constants,
+SPINEGRAD_SIMD void gradientPlane(int64_t lanes, Relu relu, const BackwardPlane& plane, Constants constants,
                                   Coefficients coefficients, float* dx) {
-  block == 16 ? gradientBy<16>(relu, plane, constants, coefficients, dx)
+  lanes == 16 ? gradientBy<16>(relu, plane, constants, coefficients, dx)
               : gradientBy<8>(relu, plane, constants, coefficients, dx);
 }
 
-/// One value a channel, zero in the padding lanes.
+/// One value per channel, 0 for padding channels.
 std::vector<float> channelValues(Tensor& tensor, const Planes& planes) {
-  std::vector<float> values(planes.groups * planes.block, 0.0f);
+  std::vector<float> values(planes.blocks * planes.lanes, 0.0f);
   std::copy_n(read<float>(tensor), planes.channels, values.begin());
   return values;
 }
 
-/// Runs sums(image, group, two doubles a channel) for all planes; finish(first channel, two totals a channel) when a
-/// group has all of its sums; and then apply(image, group).
+/// Calls sums(image, block, two sums per channel) for all planes, then finish(first channel, first totals, second
+/// totals) for each block, then apply(image, block) for all planes.
 template <class Sums, class Finish, class Apply>
 void inTwoPasses(const Planes& planes, Sums sums, Finish finish, Apply apply) {
-  const int64_t width = 2 * planes.block;
-  const Workspace<double> partial(static_cast<size_t>(planes.images * planes.groups * width));
-  const auto partialOf = [&](int64_t image, int64_t group) {
-    return partial.data() + (group * planes.images + image) * width;
+  const int64_t width = 2 * planes.lanes;
+  const Workspace<double> partial(static_cast<size_t>(planes.images * planes.blocks * width));
+  const auto partialOf = [&](int64_t image, int64_t block) {
+    return partial.data() + (block * planes.images + image) * width;
   };
-  const auto finishGroup = [&](int64_t group) {
-    double total[2 * maxBlock] = {};
+  const auto finishBlock = [&](int64_t block) {
+    double total[2 * maxLanes] = {};
     for (int64_t image = 0; image < planes.images; ++image) {
-      for (int64_t i = 0; i < width; ++i) total[i] += partialOf(image, group)[i];
+      for (int64_t i = 0; i < width; ++i) total[i] += partialOf(image, block)[i];
     }
-    finish(group * planes.block, total, total + planes.block);
+    finish(block * planes.lanes, total, total + planes.lanes);
   };
   const int64_t threads = omp_get_max_threads();
-  if (planes.groups >= threads) {
-    constexpr int64_t cached = 65536;  // values of x that stay in a core's own cache
+  if (planes.blocks >= threads) {
+    constexpr int64_t cached = 65536;  // values of x that fit a core's own cache
     const int64_t fitting = std::max<int64_t>(cached / (planes.images * planes.size()), 1);
-    const int64_t together = std::min(fitting, planes.groups / threads);
+    const int64_t together = std::min(fitting, planes.blocks / threads);
 #pragma omp parallel for schedule(static)
-    for (int64_t first = 0; first < planes.groups; first += together) {
-      const int64_t last = std::min(first + together, planes.groups);
+    for (int64_t first = 0; first < planes.blocks; first += together) {
+      const int64_t last = std::min(first + together, planes.blocks);
       for (int64_t image = 0; image < planes.images; ++image) {
-        for (int64_t group = first; group < last; ++group) sums(image, group, partialOf(image, group));
+        for (int64_t block = first; block < last; ++block) sums(image, block, partialOf(image, block));
       }
-      for (int64_t group = first; group < last; ++group) finishGroup(group);
+      for (int64_t block = first; block < last; ++block) finishBlock(block);
       for (int64_t image = planes.images; image-- > 0;) {
-        for (int64_t group = first; group < last; ++group) apply(image, group);
+        for (int64_t block = first; block < last; ++block) apply(image, block);
       }
     }
     return;
@@ -219,25 +222,25 @@ void inTwoPasses(const Planes& planes, Sums sums, Finish finish, Apply apply) {
 #pragma omp parallel
   {
 #pragma omp for collapse(2) schedule(static)
-    for (int64_t group = 0; group < planes.groups; ++group) {
-      for (int64_t image = 0; image < planes.images; ++image) sums(image, group, partialOf(image, group));
+    for (int64_t block = 0; block < planes.blocks; ++block) {
+      for (int64_t image = 0; image < planes.images; ++image) sums(image, block, partialOf(image, block));
     }
 #pragma omp for schedule(static)
-    for (int64_t group = 0; group < planes.groups; ++group) finishGroup(group);
+    for (int64_t block = 0; block < planes.blocks; ++block) finishBlock(block);
 #pragma omp for collapse(2) schedule(static)
-    for (int64_t group = 0; group < planes.groups; ++group) {
-      for (int64_t image = 0; image < planes.images; ++image) apply(image, group);
+    for (int64_t block = 0; block < planes.blocks; ++block) {
+      for (int64_t image = 0; image < planes.images; ++image) apply(image, block);
     }
   }
 }
 
-/// What forward and inference share.
+/// The operands and the second pass of forward and inference.
 class Normalization {
  public:
   template <class Op>
   explicit Normalization(const Op& op)
       : planes(op.x.shape),
-        mean(planes.groups * planes.block),
+        mean(planes.blocks * planes.lanes),
         inverseDeviation(mean.size()),
         x(read(op.x, channelBlocked(op.x.shape))),
         meanTensor_(op.mean),
@@ -250,9 +253,9 @@ class Normalization {
 
   void setScale(size_t lane) { scale_[lane] *= inverseDeviation[lane]; }
 
-  void apply(int64_t image, int64_t group) const {
-    const int64_t channel = group * planes.block, offset = planes.offset(image, group);
-    normalizePlane(planes.block, x + offset, residual_ == nullptr ? nullptr : residual_ + offset,
+  void apply(int64_t image, int64_t block) const {
+    const int64_t channel = block * planes.lanes, offset = planes.offset(image, block);
+    normalizePlane(planes.lanes, x + offset, residual_ == nullptr ? nullptr : residual_ + offset,
                    {mean.data() + channel, scale_.data() + channel, bias_.data() + channel}, relu_, planes.pixels(),
                    y_ + offset);
   }
@@ -275,23 +278,23 @@ class Normalization {
   float* const y_;
 };
 
-/// Training: statistics of the batch, and the running ones moved towards them.
+/// Normalizes by the statistics of the batch and updates the running statistics.
 void forward(const BatchNorm2dForward& op) {
   Normalization norm(op);
   const Planes& planes = norm.planes;
   const double count = static_cast<double>(planes.images * planes.pixels());
   float* runningMean = read<float>(op.runningMean);
   float* runningVariance = read<float>(op.runningVariance);
-  const auto originOf = [&](int64_t group) { return norm.x + planes.offset(0, group); };
+  const auto originOf = [&](int64_t block) { return norm.x + planes.offset(0, block); };
   inTwoPasses(
       planes,
-      [&](int64_t image, int64_t group, double* sums) {
-        sumsOf(planes.block, norm.x + planes.offset(image, group), originOf(group), planes.pixels(), sums);
+      [&](int64_t image, int64_t block, double* sums) {
+        sumsOf(planes.lanes, norm.x + planes.offset(image, block), originOf(block), planes.pixels(), sums);
       },
       [&](int64_t first, const double* sum, const double* squares) {
-        for (int64_t lane = 0; lane < planes.block; ++lane) {
+        for (int64_t lane = 0; lane < planes.lanes; ++lane) {
           const int64_t channel = first + lane;
-          const double shifted = sum[lane] / count, mean = shifted + originOf(first / planes.block)[lane];
+          const double shifted = sum[lane] / count, mean = shifted + originOf(first / planes.lanes)[lane];
           const double variance = std::max(squares[lane] / count - shifted * shifted, 0.0);
           norm.mean[channel] = static_cast<float>(mean);
           norm.inverseDeviation[channel] = static_cast<float>(1 / std::sqrt(variance + op.eps));
@@ -302,7 +305,7 @@ void forward(const BatchNorm2dForward& op) {
           runningVariance[channel] += static_cast<float>(op.momentum * (unbiased - runningVariance[channel]));
         }
       },
-      [&](int64_t image, int64_t group) { norm.apply(image, group); });
+      [&](int64_t image, int64_t block) { norm.apply(image, block); });
   norm.keepStatistics();
 }
 
@@ -316,7 +319,7 @@ void inference(const BatchNorm2dInference& op) {
   }
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < norm.planes.images; ++image) {
-    for (int64_t group = 0; group < norm.planes.groups; ++group) norm.apply(image, group);
+    for (int64_t block = 0; block < norm.planes.blocks; ++block) norm.apply(image, block);
   }
   norm.keepStatistics();
 }
@@ -340,20 +343,20 @@ void gradient(const BatchNorm2dBackward& op, bool throughStatistics) {
   float* db = write<float>(op.db);
   float* dr = op.dr != nullptr ? write(*op.dr, desc) : nullptr;
   const auto planeOf = [&](int64_t offset) {
-    return Plane{x + offset, y == nullptr ? nullptr : y + offset, dy + offset, planes.pixels()};
+    return BackwardPlane{x + offset, y == nullptr ? nullptr : y + offset, dy + offset, planes.pixels()};
   };
   const auto constantsOf = [&](int64_t channel) {
     return Constants{mean.data() + channel, a.data() + channel, bias.data() + channel};
   };
   inTwoPasses(
       planes,
-      [&](int64_t image, int64_t group, double* sums) {
-        const int64_t offset = planes.offset(image, group);
-        gradientSums(planes.block, relu, planeOf(offset), constantsOf(group * planes.block), sums,
+      [&](int64_t image, int64_t block, double* sums) {
+        const int64_t offset = planes.offset(image, block);
+        gradientSums(planes.lanes, relu, planeOf(offset), constantsOf(block * planes.lanes), sums,
                      dr == nullptr ? nullptr : dr + offset);
       },
       [&](int64_t first, const double* sum, const double* product) {
-        for (int64_t lane = 0; lane < planes.block; ++lane) {
+        for (int64_t lane = 0; lane < planes.lanes; ++lane) {
           const int64_t channel = first + lane;
           const double weightGradient = product[lane] * inverseDeviation[channel];
           if (throughStatistics) {
@@ -365,11 +368,11 @@ void gradient(const BatchNorm2dBackward& op, bool throughStatistics) {
           db[channel] = static_cast<float>(sum[lane]);
         }
       },
-      [&](int64_t image, int64_t group) {
-        const int64_t offset = planes.offset(image, group), channel = group * planes.block;
-        Plane plane = planeOf(offset);
+      [&](int64_t image, int64_t block) {
+        const int64_t offset = planes.offset(image, block), channel = block * planes.lanes;
+        BackwardPlane plane = planeOf(offset);
         if (dr != nullptr) plane.dy = dr + offset;
-        gradientPlane(planes.block, dr == nullptr ? relu : Relu::none, plane, constantsOf(channel),
+        gradientPlane(planes.lanes, dr == nullptr ? relu : Relu::none, plane, constantsOf(channel),
                       {a.data() + channel, b.data() + channel, c.data() + channel}, dx + offset);
       });
 }

@@ -1,4 +1,4 @@
-// globalAvgPool2d: y[n, c] = mean over the image; backward spreads dy / (H W).
+// globalAvgPool2d: y[n, c] = mean over the pixels of x[n, c], in double; dx = dy / (H W) for every pixel.
 
 #include <algorithm>
 #include <vector>
@@ -11,9 +11,9 @@
 namespace spinegrad::cpu {
 namespace {
 
-SPINEGRAD_SIMD void accumulatePixels(const float* x, int64_t pixels, int64_t block, double* sum) {
+SPINEGRAD_SIMD void accumulatePixels(const float* x, int64_t pixels, int64_t lanes, double* sum) {
   for (int64_t i = 0; i < pixels; ++i) {
-    for (int64_t lane = 0; lane < block; ++lane) sum[lane] += x[i * block + lane];
+    for (int64_t lane = 0; lane < lanes; ++lane) sum[lane] += x[i * lanes + lane];
   }
 }
 
@@ -23,10 +23,10 @@ void forward(const Forward& op) {
   float* y = write<float>(op.y);
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < planes.images; ++image) {
-    for (int64_t group = 0; group < planes.groups; ++group) {
+    for (int64_t block = 0; block < planes.blocks; ++block) {
       double sum[16] = {};
-      accumulatePixels(x + planes.offset(image, group), planes.pixels(), planes.block, sum);
-      const int64_t first = group * planes.block, lanes = std::min(planes.block, planes.channels - first);
+      accumulatePixels(x + planes.offset(image, block), planes.pixels(), planes.lanes, sum);
+      const int64_t first = block * planes.lanes, lanes = std::min(planes.lanes, planes.channels - first);
       for (int64_t lane = 0; lane < lanes; ++lane) {
         y[image * planes.channels + first + lane] = static_cast<float>(sum[lane] / planes.pixels());
       }
@@ -40,14 +40,14 @@ void backward(const Backward& op) {
   float* dx = write(op.dx, channelBlocked(op.dx.shape));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < planes.images; ++image) {
-    for (int64_t group = 0; group < planes.groups; ++group) {
-      float share[16] = {};
-      const int64_t first = group * planes.block, lanes = std::min(planes.block, planes.channels - first);
+    for (int64_t block = 0; block < planes.blocks; ++block) {
+      float gradient[16] = {};
+      const int64_t first = block * planes.lanes, lanes = std::min(planes.lanes, planes.channels - first);
       for (int64_t lane = 0; lane < lanes; ++lane) {
-        share[lane] = dy[image * planes.channels + first + lane] / static_cast<float>(planes.pixels());
+        gradient[lane] = dy[image * planes.channels + first + lane] / static_cast<float>(planes.pixels());
       }
-      float* to = dx + planes.offset(image, group);
-      for (int64_t i = 0; i < planes.pixels(); ++i) std::copy_n(share, planes.block, to + i * planes.block);
+      float* to = dx + planes.offset(image, block);
+      for (int64_t i = 0; i < planes.pixels(); ++i) std::copy_n(gradient, planes.lanes, to + i * planes.lanes);
     }
   }
 }

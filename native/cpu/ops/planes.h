@@ -1,4 +1,4 @@
-// A channel-blocked image tensor as own loops see it: [N][groups][H*W][block], a group being one block of channels.
+// The sizes of a channel-blocked image tensor: [images][blocks][pixels][lanes]. A plane is one block of one image.
 #pragma once
 
 #include "native/cpu/runtime/memory.h"
@@ -6,20 +6,20 @@
 namespace spinegrad::cpu {
 
 struct Planes {
-  int64_t images, channels, height, width, block, groups;
+  int64_t images, channels, height, width, lanes, blocks;
 
   explicit Planes(const Shape& shape)
       : images(shape[0]),
         channels(shape[1]),
         height(shape[2]),
         width(shape[3]),
-        block(vectorLanes()),
-        groups((channels + block - 1) / block) {}
+        lanes(vectorLanes()),
+        blocks((channels + lanes - 1) / lanes) {}
 
   int64_t pixels() const { return height * width; }
-  /// Floats in one group of one image.
-  int64_t size() const { return pixels() * block; }
-  int64_t offset(int64_t image, int64_t group) const { return (image * groups + group) * size(); }
+  /// Floats in a plane.
+  int64_t size() const { return pixels() * lanes; }
+  int64_t offset(int64_t image, int64_t block) const { return (image * blocks + block) * size(); }
 };
 
 }  // namespace spinegrad::cpu
