@@ -1,5 +1,5 @@
-// adamW: one step of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) for many
-// parameters at once, in place, in PyTorch's order of operations.
+// adamW: one step of AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) for many
+// parameters, in place and in PyTorch's order of operations.
 //   p -= lr * decay * p;  m += (1 - b1) (g - m);  v = b2 v + (1 - b2) g^2
 //   p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
 
@@ -26,9 +26,9 @@ SPINEGRAD_SIMD void updateRow(const AdamWFactors& factors, float* p, const float
 void step(const AdamWStep& op) {
   const AdamWFactors factors = factorsOf(op);
   const Tuples<4> tuples({op.parameter, op.gradient, op.firstMoment, op.secondMoment});
-  parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
-    const auto& [p, g, m, v] = tuples.values[piece.tensor];
-    updateRow(factors, p + piece.first, g + piece.first, m + piece.first, v + piece.first, piece.count);
+  parallelChunks(splitTensors(tuples.sizes), [&](const TensorChunk& chunk, size_t) {
+    const auto& [p, g, m, v] = tuples.values[chunk.tensor];
+    updateRow(factors, p + chunk.first, g + chunk.first, m + chunk.first, v + chunk.first, chunk.count);
   });
 }
 

@@ -18,7 +18,7 @@ void forward(const BinaryForward& op) {
   const float* a = read(op.a, desc);
   const float* b = read(op.b, desc);
   float* y = write(op.y, desc);
-  parallelPieces(storedElements(op.y),
+  parallelChunks(storedElements(op.y),
                  [=](size_t first, size_t count) { addRow(a + first, b + first, y + first, count); });
 }
 

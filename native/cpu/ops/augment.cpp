@@ -1,11 +1,12 @@
-// augment: views of 16-bit images for training. A view is one pass: sampled from its image by an affine map, blurred,
-// changed in gamma, contrast and brightness, given the noise of a magnitude image, a rectangle of it blanked, and
-// normalised. A thread makes whole views, row by row in cache, so the result does not depend on the threads.
+// augment: random views of 16-bit images for training. A view is sampled from its image by an affine map and blurred;
+// its gamma, contrast and brightness are changed; Rician noise is added, a rectangle is blanked, and the view is
+// normalized. One thread makes a whole view, which stays in its cache, so the result is independent of the number of
+// threads.
 //
 // Rician noise is the modulus of a complex signal with Gaussian noise in both parts (Gudbjartsson and Patz 1995):
-// x' = |x + s (n1 + i n2)|. With the pair from Box and Muller, n1 = r cos t and n2 = r sin t, that is
-// sqrt((x + s r cos t)^2 + (s r)^2 (1 - cos^2 t)): one logarithm and one cosine a pixel. Pixels are counted in
-// groups of 512, made from one group of words (random.h): pixel i takes word i for r and word 512 + i for t.
+// x' = |x + s (n1 + i n2)|. With Box and Muller's n1 = r cos t and n2 = r sin t it is
+// sqrt((x + s r cos t)^2 + (s r)^2 (1 - cos^2 t)), which takes one logarithm and one cosine per pixel. Pixels are
+// numbered in groups of 512, each with one group of words (random.h): pixel i uses word i for r and word 512 + i for t.
 
 #include "native/engine/augment.h"
 
@@ -35,7 +36,7 @@ struct SampledRow {
   float x0, y0, xx, yx, lastX, lastY;
 };
 
-/// Bilinear; beyond the border its nearest pixel is repeated. `image` has one more column and row than its size.
+/// Bilinear sampling; outside the image the nearest pixel is repeated. `image` has an extra last column and row.
 SPINEGRAD_SIMD void sampleRow(const float* image, int32_t stride, const SampledRow& row, float* y, int32_t count) {
   const auto [x0, y0, xx, yx, lastX, lastY] = row;
 #pragma omp simd
@@ -74,13 +75,13 @@ SPINEGRAD_SIMD void powerRow(float* x, float exponent, size_t count) {
   for (size_t i = 0; i < count; ++i) x[i] = exponential(exponent * logarithm(x[i]));
 }
 
-/// A magnitude is never negative.
+/// Clamped at 0, because pixels are magnitudes.
 SPINEGRAD_SIMD void contrastRow(float* x, float factor, float offset, size_t count) {
   for (size_t i = 0; i < count; ++i) x[i] = std::max(x[i] * factor + offset, 0.0f);
 }
 
-/// cos(2 pi u) for u in [0, 1]: a minimax polynomial of the sine, error below 1e-7.
-SPINEGRAD_INLINE float cosineOfTurns(float u) {
+/// cos(2 pi u) for u in [0, 1], by a minimax polynomial of the sine with an error below 1e-7.
+SPINEGRAD_INLINE float cosine2Pi(float u) {
   const float s = 4.0f * std::abs(u - 0.5f) - 1.0f, square = s * s;
   float p = 1.51678530e-4f;
   p = p * square - 4.67415749e-3f;
@@ -94,16 +95,16 @@ SPINEGRAD_SIMD void ricianRow(float* x, const uint32_t* words, float deviation, 
   constexpr size_t half = 2 * blocksInGroup;
 #pragma omp simd
   for (size_t i = 0; i < count; ++i) {
-    // In (0, 1], so that the logarithm is finite.
+    // u is in (0, 1], so the logarithm is finite.
     const float u = Philox::uniform(words[i]) + 1.0f / 16777216.0f;
     const float radius = deviation * std::sqrt(-2.0f * logarithm(u));
-    const float cosine = cosineOfTurns(Philox::uniform(words[half + i]));
+    const float cosine = cosine2Pi(Philox::uniform(words[half + i]));
     const float real = x[i] + radius * cosine;
     x[i] = std::sqrt(real * real + radius * radius * std::max(1.0f - cosine * cosine, 0.0f));
   }
 }
 
-SPINEGRAD_SIMD void normaliseRow(float* x, float mean, float deviation, size_t count) {
+SPINEGRAD_SIMD void normalizeRow(float* x, float mean, float deviation, size_t count) {
   for (size_t i = 0; i < count; ++i) x[i] = (x[i] - mean) / deviation;
 }
 
@@ -117,18 +118,18 @@ std::vector<float> gaussianTaps(double deviation) {
   return taps;
 }
 
-/// Makes the views of one size, with memory for one of them.
+/// Makes views of one size in the memory of one view.
 class ViewMaker {
  public:
   ViewMaker(const AugmentForward& attributes, ImageSize bank, ImageSize size, float* workspace)
       : attributes_(attributes), bank_(bank), size_(size), image_(workspace), padded_(image_ + imageFloats(bank)) {}
 
   static size_t imageFloats(ImageSize bank) { return static_cast<size_t>((bank.height + 1) * (bank.width + 1)); }
-  static int64_t widestBlur(const AugmentForward& attributes) {
+  static int64_t maxBlurRadius(const AugmentForward& attributes) {
     return static_cast<int64_t>(std::ceil(3 * attributes.blur));
   }
   static size_t workspaceFloats(const AugmentForward& attributes, ImageSize bank, ImageSize size) {
-    const int64_t border = 2 * widestBlur(attributes);
+    const int64_t border = 2 * maxBlurRadius(attributes);
     return imageFloats(bank) + static_cast<size_t>((size.height + border) * size.width + size.width + border);
   }
 
@@ -145,7 +146,7 @@ class ViewMaker {
     }
     if (view.noise > 0) addNoise(view.noise, row, y);
     if (view.hasCutout) blank(view, y);
-    normaliseRow(y, static_cast<float>(attributes_.mean), static_cast<float>(attributes_.deviation), count);
+    normalizeRow(y, static_cast<float>(attributes_.mean), static_cast<float>(attributes_.deviation), count);
   }
 
  private:
@@ -171,7 +172,7 @@ class ViewMaker {
     }
   }
 
-  /// Along the rows into padded_, then along the columns back into y; the border's pixels are repeated.
+  /// Blurs along the rows into padded_, then along the columns into y. Pixels at the border are repeated.
   void blur(double deviation, float* y) const {
     const std::vector<float> taps = gaussianTaps(deviation);
     const auto radius = static_cast<int64_t>(taps.size() / 2), width = size_.width;

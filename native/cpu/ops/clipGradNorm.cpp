@@ -1,6 +1,5 @@
-// clipGradNorm: the Euclidean norm over all gradients together, and the gradients scaled in place so that it is at
-// most maxNorm (Pascanu et al. 2013). Squares are added in double, piece by piece and then in the order of the
-// pieces; nothing is read back to the host.
+// clipGradNorm: the Euclidean norm of all gradients, which are scaled in place so that the norm is at most maxNorm
+// (Pascanu et al., ICML 2013). Squares are summed in double per chunk, then over the chunks in order.
 
 #include <cmath>
 
@@ -25,20 +24,20 @@ SPINEGRAD_SIMD void scaleRow(float* x, float factor, size_t count) {
 
 void forward(const ClipGradNormForward& op) {
   const Tuples<1> gradients({op.gradient});
-  const std::vector<Piece> pieces = cutPieces(gradients.sizes);
-  const Workspace<double> partials(pieces.size());
-  parallelPieces(pieces, [&](const Piece& piece, size_t index) {
-    partials[index] = sumOfSquares(gradients.values[piece.tensor][0] + piece.first, piece.count);
+  const std::vector<TensorChunk> chunks = splitTensors(gradients.sizes);
+  const Workspace<double> partials(chunks.size());
+  parallelChunks(chunks, [&](const TensorChunk& chunk, size_t index) {
+    partials[index] = sumOfSquares(gradients.values[chunk.tensor][0] + chunk.first, chunk.count);
   });
   double total = 0;
-  for (size_t index = 0; index < pieces.size(); ++index) total += partials[index];
+  for (size_t index = 0; index < chunks.size(); ++index) total += partials[index];
   const double norm = std::sqrt(total);
   *write<float>(op.norm) = static_cast<float>(norm);
-  // As PyTorch: a norm that is not a number makes the gradients so, which a caller sees; it is never hidden.
+  // As in PyTorch, a NaN norm makes all gradients NaN, so the error is visible.
   const double factor = op.maxNorm / (norm + 1e-6);
   if (factor >= 1) return;
-  parallelPieces(pieces, [&, factor = static_cast<float>(factor)](const Piece& piece, size_t) {
-    scaleRow(gradients.values[piece.tensor][0] + piece.first, factor, piece.count);
+  parallelChunks(chunks, [&, factor = static_cast<float>(factor)](const TensorChunk& chunk, size_t) {
+    scaleRow(gradients.values[chunk.tensor][0] + chunk.first, factor, chunk.count);
   });
 }
 

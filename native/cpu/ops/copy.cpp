@@ -15,7 +15,7 @@ void forward(const Forward& op) {
   const auto desc = layout(op.x);
   const float* x = read(op.x, desc);
   float* y = write(op.y, desc);
-  parallelPieces(storedElements(op.y),
+  parallelChunks(storedElements(op.y),
                  [=](size_t first, size_t count) { std::memcpy(y + first, x + first, count * sizeof(float)); });
 }
 

@@ -1,6 +1,6 @@
-// dropout: y = x / (1 - p) where a uniform number of (seed, step, element) is >= p, else 0 (Srivastava et al. 2014,
-// inverted). The backward pass is the same function of dy: it makes the numbers again, so no mask is kept. Elements
-// are counted row-major, one word each as random.h has it.
+// dropout: y = x / (1 - p) if the random number of (seed, step, element) is at least p, else 0 (Srivastava et al., JMLR
+// 2014, inverted). Backward is the same function of dy and draws the same numbers, so no mask is stored. Elements are
+// numbered in row-major order, with one word each (random.h).
 
 #include <algorithm>
 
@@ -26,11 +26,11 @@ void forward(const DropoutForward& op) {
   const Philox philox{{op.seed, static_cast<uint32_t>(Purpose::dropout)}};
   const auto probability = static_cast<float>(op.probability);
   const auto scale = static_cast<float>(1 / (1 - op.probability));
-  parallelPieces(static_cast<size_t>(op.x.elements()), [=](size_t piece, size_t count) {
+  parallelChunks(static_cast<size_t>(op.x.elements()), [=](size_t chunk, size_t count) {
     WordGroup words;
-    for (size_t first = piece; first < piece + count; first += words.size()) {
+    for (size_t first = chunk; first < chunk + count; first += words.size()) {
       randomWords(philox, static_cast<uint32_t>(first / words.size()), 0, op.step, words);
-      dropRow(x + first, words.data(), probability, scale, y + first, std::min(words.size(), piece + count - first));
+      dropRow(x + first, words.data(), probability, scale, y + first, std::min(words.size(), chunk + count - first));
     }
   });
 }

@@ -1,5 +1,5 @@
-// What mse and smoothL1 share: a term for each pair (prediction, target), weighted, added up, and divided by the sum
-// of weights when the mean is asked for. Terms are added in double precision, by pieces of fixed size in a fixed order.
+// The weighted losses mse and smoothL1: a term per pair (prediction, target), summed, and divided by the sum of the
+// weights for the mean. Terms are summed in double per chunk of fixed size, then over the chunks in order.
 #pragma once
 
 #include "native/cpu/runtime/math.h"
@@ -13,7 +13,7 @@ struct LossSums {
   bool negative = false;
 };
 
-/// Adds up the terms of `count` pairs, term(i) a float; a pair of weight 0 adds nothing, whatever its term.
+/// Sums term(i) of `count` pairs. A pair of weight 0 adds 0 even if its term is not finite.
 template <class Term>
 SPINEGRAD_INLINE LossSums sumsOf(const float* weight, size_t count, Term term) {
   double terms = 0, weights = 0;
@@ -22,18 +22,19 @@ SPINEGRAD_INLINE LossSums sumsOf(const float* weight, size_t count, Term term) {
     for (size_t i = 0; i < count; ++i) terms += term(i);
     return {terms, static_cast<double>(count), false};
   }
-  float least = 0;
-#pragma omp simd reduction(+ : terms, weights) reduction(min : least)
+  float minWeight = 0;
+#pragma omp simd reduction(+ : terms, weights) reduction(min : minWeight)
   for (size_t i = 0; i < count; ++i) {
     const float one = term(i), w = weight[i], weighted = w * one;
     terms += w == 0 ? 0.0f : weighted;
     weights += w;
-    least = w < least ? w : least;
+    minWeight = w < minWeight ? w : minWeight;
   }
-  return {terms, weights, least < 0};
+  return {terms, weights, minWeight < 0};
 }
 
-/// One loss of this kind; `weight` may be null: all ones. A pair of weight 0 adds nothing, whatever its values.
+/// The functions of one loss. A null `weight` means weights of 1. A pair of weight 0 adds 0 even if its values are not
+/// finite.
 struct ElementwiseLoss {
   LossSums (*sums)(const float* prediction, const float* target, const float* weight, double parameter, size_t count);
   /// gradient = factor * weight * d term / d prediction

@@ -1,4 +1,4 @@
-// full: every element of y is one value.
+// full: every element of y is `value`.
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-// gather: rows of x [M, ...] by index. The gradient adds the rows of dy into zeros, in the order of the indices;
-// threads share the columns, so that every sum has one order.
+// gather: rows of x [M, ...] by index. The gradient adds the rows of dy in the order of the indices. The threads divide
+// the columns among themselves, so the order of every sum is fixed.
 
 #include <cstring>
 #include <string>
@@ -18,11 +18,11 @@ SPINEGRAD_SIMD void accumulateRow(const float* x, float* y, size_t count) {
 }
 
 void forward(const GatherForward& op) {
-  const int64_t rows = op.x.shape[0], wanted = op.indices.elements();
+  const int64_t rows = op.x.shape[0], picked = op.indices.elements();
   const auto row = static_cast<size_t>(op.x.elements() / rows);
   const float* x = read<float>(op.x);
   const int32_t* indices = read<int32_t>(op.indices);
-  for (int64_t n = 0; n < wanted; ++n) {
+  for (int64_t n = 0; n < picked; ++n) {
     if (indices[n] < 0 || indices[n] >= rows) {
       throw Error("ERR_INDEX", "gather(): indices: expected rows from 0 to " + std::to_string(rows - 1) + ", found " +
                                    std::to_string(indices[n]) + " at position " + std::to_string(n));
@@ -30,11 +30,11 @@ void forward(const GatherForward& op) {
   }
   float* y = write<float>(op.y);
 #pragma omp parallel for schedule(static)
-  for (int64_t n = 0; n < wanted; ++n) std::memcpy(y + n * row, x + indices[n] * row, row * sizeof(float));
+  for (int64_t n = 0; n < picked; ++n) std::memcpy(y + n * row, x + indices[n] * row, row * sizeof(float));
 }
 
 void backward(const GatherBackward& op) {
-  const int64_t rows = op.dx.shape[0], wanted = op.indices.elements();
+  const int64_t rows = op.dx.shape[0], picked = op.indices.elements();
   const int64_t row = op.dx.elements() / rows;
   const float* dy = read<float>(op.dy);
   const int32_t* indices = read<int32_t>(op.indices);
@@ -44,7 +44,7 @@ void backward(const GatherBackward& op) {
   for (int64_t first = 0; first < row; first += strip) {
     const auto count = static_cast<size_t>(std::min(strip, row - first));
     for (int64_t m = 0; m < rows; ++m) std::memset(dx + m * row + first, 0, count * sizeof(float));
-    for (int64_t n = 0; n < wanted; ++n) accumulateRow(dy + n * row + first, dx + indices[n] * row + first, count);
+    for (int64_t n = 0; n < picked; ++n) accumulateRow(dy + n * row + first, dx + indices[n] * row + first, count);
   }
 }
 

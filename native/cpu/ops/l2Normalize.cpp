@@ -1,6 +1,6 @@
-// l2Normalize: y = x / max(|x|, eps) for each row of x [N, C]. Backward, with r = max(|x|, eps) kept from forward:
-// dx = (dy - y (y . dy)) / r, and dy / eps for a row shorter than eps, whose divisor is constant.
-// Squares are added in double precision: no row overflows or vanishes.
+// l2Normalize: y = x / max(|x|, eps) for each row of x [N, C]. With r = max(|x|, eps) from forward, backward is
+// dx = (dy - y (y . dy)) / r, and dy / eps if |x| <= eps, because the divisor is then constant. Squares are summed in
+// double, so no row overflows or underflows.
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// linear: y = x w^T + b with x [N, C], w [K, C], y [N, K]; three matrix products by oneDNN.
+// linear: y = x w^T + b with x [N, C], w [K, C] and y [N, K]. oneDNN computes the three matrix products.
 
 #include <cstring>
 
@@ -15,7 +15,7 @@ namespace {
 void multiply(char transposeA, char transposeB, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
               const float* b, int64_t ldb, float beta, float* c) {
   if (dnnl_sgemm(transposeA, transposeB, m, n, k, 1.0f, a, lda, b, ldb, beta, c, n) != dnnl_success) {
-    throw Error("ERR_INTERNAL", "linear: oneDNN refused the matrix product");
+    throw Error("ERR_INTERNAL", "linear(): the matrix product of oneDNN failed");
   }
 }
 

@@ -1,4 +1,4 @@
-// logSoftmax: y = (x - max) - log(sum(exp(x - max))) over the last axis of x [N, C]. Backward needs only y:
+// logSoftmax: y = (x - max) - log(sum(exp(x - max))) over the last axis of x [N, C]. Backward reads y only:
 // dx = dy - exp(y) * sum(dy).
 
 #include <omp.h>
@@ -13,14 +13,14 @@
 namespace spinegrad::cpu {
 namespace {
 
-/// `exponentials` has room for as many values as x.
+/// `exponentials` is a workspace of the size of x.
 SPINEGRAD_SIMD void logSoftmaxRows(const float* x, float* y, float* exponentials, int64_t rows, int64_t classes) {
   for (int64_t n = 0; n < rows; ++n) {
-    const float *from = x + n * classes, most = largest(from, classes);
-    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - most;
+    const float *from = x + n * classes, max = maximum(from, classes);
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - max;
   }
   for (int64_t i = 0; i < rows * classes; ++i) exponentials[i] = exponential(y[i]);
-  // The sums go where the exponentials of earlier rows were.
+  // The sums overwrite the exponentials of earlier rows.
   for (int64_t n = 0; n < rows; ++n) exponentials[n] = sumOf(exponentials + n * classes, classes);
   for (int64_t n = 0; n < rows; ++n) exponentials[n] = logarithm(exponentials[n]);
   for (int64_t n = 0; n < rows; ++n) {
@@ -40,11 +40,11 @@ void forward(const Forward& op) {
   const int64_t rows = op.x.shape[0], classes = op.x.shape[1];
   const float* x = read<float>(op.x);
   float* y = write<float>(op.y);
-  const auto most = static_cast<size_t>(rowsTogether(classes) * classes);
-  const Workspace<float> exponentials(most * static_cast<size_t>(omp_get_max_threads()));
+  const auto perThread = static_cast<size_t>(rowsTogether(classes) * classes);
+  const Workspace<float> exponentials(perThread * static_cast<size_t>(omp_get_max_threads()));
   parallelRows(rows, classes, [&](int64_t first, int64_t count) {
     logSoftmaxRows(x + first * classes, y + first * classes,
-                   exponentials.data() + most * static_cast<size_t>(omp_get_thread_num()), count, classes);
+                   exponentials.data() + perThread * static_cast<size_t>(omp_get_thread_num()), count, classes);
   });
 }
 

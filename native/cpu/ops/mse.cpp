@@ -1,4 +1,4 @@
-// mse: the squared difference of prediction and target, weighted; sum or mean (see elementwiseLoss.h).
+// mse: (prediction - target)^2, weighted, as sum or mean (elementwiseLoss.h).
 
 #include "native/cpu/ops/elementwiseLoss.h"
 #include "native/cpu/runtime/device.h"

@@ -22,7 +22,7 @@ void forward(const BinaryForward& op) {
   const float* a = read(op.a, desc);
   const float* b = read(op.b, desc);
   float* y = write(op.y, desc);
-  parallelPieces(storedElements(op.y),
+  parallelChunks(storedElements(op.y),
                  [=](size_t first, size_t count) { multiplyRow(a + first, b + first, y + first, count); });
 }
 
@@ -31,7 +31,7 @@ void scale(const MulScale& op) {
   const float* a = read(op.a, desc);
   float* y = write(op.y, desc);
   const auto factor = static_cast<float>(op.factor);
-  parallelPieces(storedElements(op.y),
+  parallelChunks(storedElements(op.y),
                  [=](size_t first, size_t count) { scaleRow(a + first, factor, y + first, count); });
 }
 

@@ -1,5 +1,5 @@
-// Loops over the values of many tensors at once (parameters, their gradients, their moments): the tensors are cut into
-// pieces of fixed size and the pieces are shared out together, so that many small tensors keep all threads busy.
+// Loops over the values of many tensors at once, such as all parameters and gradients. The tensors are split into
+// chunks of fixed size, which the threads divide among themselves, so many small tensors keep all threads busy.
 #pragma once
 
 #include <algorithm>
@@ -12,28 +12,28 @@
 
 namespace spinegrad::cpu {
 
-constexpr size_t multitensorPiece = 16384;
+constexpr size_t multitensorChunk = 16384;
 
-struct Piece {
+struct TensorChunk {
   size_t tensor, first, count;
 };
 
-/// `sizes`: stored values of each tensor, padding included (it holds zeros and stays so).
-inline std::vector<Piece> cutPieces(const std::vector<size_t>& sizes) {
-  std::vector<Piece> pieces;
+/// `sizes`: stored values of each tensor, padding included. Padding holds zeros and must stay zero.
+inline std::vector<TensorChunk> splitTensors(const std::vector<size_t>& sizes) {
+  std::vector<TensorChunk> chunks;
   for (size_t tensor = 0; tensor < sizes.size(); ++tensor) {
-    for (size_t first = 0; first < sizes[tensor]; first += multitensorPiece) {
-      pieces.push_back({tensor, first, std::min(multitensorPiece, sizes[tensor] - first)});
+    for (size_t first = 0; first < sizes[tensor]; first += multitensorChunk) {
+      chunks.push_back({tensor, first, std::min(multitensorChunk, sizes[tensor] - first)});
     }
   }
-  return pieces;
+  return chunks;
 }
 
-/// Calls leaf(piece, index of the piece), in parallel.
+/// Calls leaf(chunk, index of the chunk), in parallel.
 template <class Leaf>
-void parallelPieces(const std::vector<Piece>& pieces, Leaf leaf) {
-#pragma omp parallel for schedule(static) if (pieces.size() > 1)
-  for (size_t index = 0; index < pieces.size(); ++index) leaf(pieces[index], index);
+void parallelChunks(const std::vector<TensorChunk>& chunks, Leaf leaf) {
+#pragma omp parallel for schedule(static) if (chunks.size() > 1)
+  for (size_t index = 0; index < chunks.size(); ++index) leaf(chunks[index], index);
 }
 
 /// Tuples of `Width` tensors of one shape, one from each list. The first sets the layout of the others.

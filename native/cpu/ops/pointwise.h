@@ -1,4 +1,4 @@
-// Elementwise loops over whole tensors, whatever their layout: padding lanes hold zeros and stay zeros.
+// Parallel loops over all stored values of tensors of any layout. Padding channels hold zeros and must stay zero.
 #pragma once
 
 #include <algorithm>
@@ -6,15 +6,15 @@
 
 namespace spinegrad::cpu {
 
-/// Calls leaf(first, count) on equal pieces of [0, count), in parallel.
+/// Calls leaf(first, count) for chunks of [0, count), in parallel.
 template <class Leaf>
-void parallelPieces(size_t count, Leaf leaf) {
-  constexpr size_t piece = 16384;
-  const auto pieces = static_cast<std::ptrdiff_t>((count + piece - 1) / piece);
-#pragma omp parallel for schedule(static) if (pieces > 1)
-  for (std::ptrdiff_t index = 0; index < pieces; ++index) {
-    const size_t first = static_cast<size_t>(index) * piece;
-    leaf(first, std::min(piece, count - first));
+void parallelChunks(size_t count, Leaf leaf) {
+  constexpr size_t chunk = 16384;
+  const auto chunks = static_cast<std::ptrdiff_t>((count + chunk - 1) / chunk);
+#pragma omp parallel for schedule(static) if (chunks > 1)
+  for (std::ptrdiff_t index = 0; index < chunks; ++index) {
+    const size_t first = static_cast<size_t>(index) * chunk;
+    leaf(first, std::min(chunk, count - first));
   }
 }
 

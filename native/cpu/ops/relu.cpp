@@ -20,7 +20,7 @@ SPINEGRAD_SIMD void reluGradientRow(const float* y, const float* dy, float* dx, 
 }
 
 void rectify(const float* x, float* y, size_t count) {
-  parallelPieces(count, [=](size_t first, size_t pieces) { reluRow(x + first, y + first, pieces); });
+  parallelChunks(count, [=](size_t first, size_t chunks) { reluRow(x + first, y + first, chunks); });
 }
 
 void forward(const Forward& op) {
@@ -35,7 +35,7 @@ void backward(const BackwardFromOutput& op) {
   const float* y = read(op.y, desc);
   const float* dy = read(op.dy, desc);
   float* dx = write(op.dx, desc);
-  parallelPieces(storedElements(op.dx),
+  parallelChunks(storedElements(op.dx),
                  [=](size_t first, size_t count) { reluGradientRow(y + first, dy + first, dx + first, count); });
 }
 

@@ -1,5 +1,5 @@
-// Rows of a matrix by the piece: where a row has three values, the costly functions must run over all values of a piece
-// to fill vector registers, and only the cheap sums row by row.
+// Loops over the rows of a matrix. Rows may have only three values, so several rows are processed together: expensive
+// functions run over all values of these rows to fill the vector registers, and only sums run per row.
 #pragma once
 
 #include <algorithm>
@@ -9,22 +9,22 @@
 
 namespace spinegrad::cpu {
 
-/// As many rows as fit the nearest cache with what is made of them, at least one.
+/// Rows that are processed together: their values and results fit the L1 cache.
 constexpr int64_t rowsTogether(int64_t columns) { return std::max<int64_t>(1, 2048 / columns); }
 
 /// Calls leaf(first row, count) for all rows, in parallel.
 template <class Leaf>
 void parallelRows(int64_t rows, int64_t columns, Leaf leaf) {
-  const int64_t piece = rowsTogether(columns);
-#pragma omp parallel for schedule(static) if (rows > piece)
-  for (int64_t first = 0; first < rows; first += piece) leaf(first, std::min(piece, rows - first));
+  const int64_t chunk = rowsTogether(columns);
+#pragma omp parallel for schedule(static) if (rows > chunk)
+  for (int64_t first = 0; first < rows; first += chunk) leaf(first, std::min(chunk, rows - first));
 }
 
-SPINEGRAD_INLINE float largest(const float* x, int64_t count) {
-  float most = x[0];
-#pragma omp simd reduction(max : most)
-  for (int64_t i = 0; i < count; ++i) most = x[i] > most ? x[i] : most;
-  return most;
+SPINEGRAD_INLINE float maximum(const float* x, int64_t count) {
+  float max = x[0];
+#pragma omp simd reduction(max : max)
+  for (int64_t i = 0; i < count; ++i) max = x[i] > max ? x[i] : max;
+  return max;
 }
 
 SPINEGRAD_INLINE float sumOf(const float* x, int64_t count) {

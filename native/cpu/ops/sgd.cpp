@@ -1,5 +1,5 @@
-// sgd: one step of stochastic gradient descent with momentum for many parameters at once, as PyTorch defines it
-// (dampening 0), in place.
+// sgd: one step of stochastic gradient descent with momentum for many parameters, in place, as PyTorch defines it with
+// dampening 0.
 //   g += decay * p, or decoupled: p -= lr * decay * p
 //   b = momentum * b + g;  p -= lr * (nesterov ? g + momentum * b : b)
 
@@ -24,9 +24,9 @@ SPINEGRAD_SIMD void updateRow(const SgdFactors& factors, float* p, const float* 
 void step(const SgdStep& op) {
   const SgdFactors factors = factorsOf(op);
   const Tuples<3> tuples({op.parameter, op.gradient, op.velocity});
-  parallelPieces(cutPieces(tuples.sizes), [&](const Piece& piece, size_t) {
-    const auto& [p, g, b] = tuples.values[piece.tensor];
-    updateRow(factors, p + piece.first, g + piece.first, b + piece.first, piece.count);
+  parallelChunks(splitTensors(tuples.sizes), [&](const TensorChunk& chunk, size_t) {
+    const auto& [p, g, b] = tuples.values[chunk.tensor];
+    updateRow(factors, p + chunk.first, g + chunk.first, b + chunk.first, chunk.count);
   });
 }
 

@@ -1,5 +1,5 @@
-// smoothL1: with d = prediction - target, d^2 / (2 beta) where |d| < beta, else |d| - beta / 2 (Girshick, Fast R-CNN,
-// 2015, with PyTorch's beta); weighted; sum or mean (see elementwiseLoss.h).
+// smoothL1: with d = prediction - target, d^2 / (2 beta) if |d| < beta, else |d| - beta / 2 (Girshick, "Fast R-CNN",
+// ICCV 2015, with PyTorch's beta), weighted, as sum or mean (elementwiseLoss.h).
 
 #include <cmath>
 

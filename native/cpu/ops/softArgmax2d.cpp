@@ -1,6 +1,6 @@
-// softArgmax2d: the mean pixel (x, y) of each heatmap under p = softmax(heatmap / temperature) over its pixels.
-// x [N, K, H, W] -> y [N, K, 2], with column first. Kept for backward: the largest value and the sum of
-// exponentials of each heatmap. Backward: dh = p / temperature * ((column - x) dx + (row - y) dy).
+// softArgmax2d: the expected pixel (x, y) of each heatmap under p = softmax(heatmap / temperature), from x [N, K, H, W]
+// to y [N, K, 2], column first. Forward stores the maximum and the sum of exponentials of each heatmap for backward: dh
+// = p / temperature * ((column - x) dx + (row - y) dy).
 
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/math.h"
@@ -11,33 +11,33 @@
 namespace spinegrad::cpu {
 namespace {
 
-SPINEGRAD_SIMD float largest(const float* x, int64_t count) {
-  float most = x[0];
-#pragma omp simd reduction(max : most)
-  for (int64_t i = 0; i < count; ++i) most = x[i] > most ? x[i] : most;
-  return most;
+SPINEGRAD_SIMD float maximum(const float* x, int64_t count) {
+  float max = x[0];
+#pragma omp simd reduction(max : max)
+  for (int64_t i = 0; i < count; ++i) max = x[i] > max ? x[i] : max;
+  return max;
 }
 
-struct Moments {
+struct RowMoments {
   float weight, column;
 };
 
-SPINEGRAD_SIMD Moments momentsOfRow(const float* heat, float most, float scale, int64_t columns) {
+SPINEGRAD_SIMD RowMoments momentsOfRow(const float* heat, float max, float scale, int64_t columns) {
   float weight = 0, moment = 0;
 #pragma omp simd reduction(+ : weight, moment)
   for (int32_t w = 0; w < static_cast<int32_t>(columns); ++w) {
-    const float e = exponential((heat[w] - most) * scale);
+    const float e = exponential((heat[w] - max) * scale);
     weight += e;
     moment += e * static_cast<float>(w);
   }
   return {weight, moment};
 }
 
-/// dh[w] = exp((heat[w] - most) * scale) * (constant + w * slope).
-SPINEGRAD_SIMD void gradientRow(const float* heat, float most, float scale, float centre, float slope, float constant,
+/// dh[w] = exp((heat[w] - max) * scale) * (constant + w * slope).
+SPINEGRAD_SIMD void gradientRow(const float* heat, float max, float scale, float centre, float slope, float constant,
                                 float* dh, int64_t columns) {
   for (int32_t w = 0; w < static_cast<int32_t>(columns); ++w) {
-    dh[w] = exponential((heat[w] - most) * scale) * ((static_cast<float>(w) - centre) * slope + constant);
+    dh[w] = exponential((heat[w] - max) * scale) * ((static_cast<float>(w) - centre) * slope + constant);
   }
 }
 
@@ -51,17 +51,17 @@ void forward(const SoftArgmax2dForward& op) {
 #pragma omp parallel for schedule(static)
   for (int64_t map = 0; map < maps; ++map) {
     const float* rows = heat + map * height * width;
-    const float most = largest(rows, height * width);
+    const float max = maximum(rows, height * width);
     double weight = 0, column = 0, row = 0;
     for (int64_t h = 0; h < height; ++h) {
-      const Moments moments = momentsOfRow(rows + h * width, most, scale, width);
+      const RowMoments moments = momentsOfRow(rows + h * width, max, scale, width);
       weight += moments.weight;
       column += moments.column;
       row += static_cast<double>(h) * moments.weight;
     }
     y[2 * map] = static_cast<float>(column / weight);
     y[2 * map + 1] = static_cast<float>(row / weight);
-    statistics[2 * map] = most;
+    statistics[2 * map] = max;
     statistics[2 * map + 1] = static_cast<float>(weight);
   }
 }

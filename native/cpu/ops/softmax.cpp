@@ -1,4 +1,4 @@
-// softmax: y = exp(x - max) / sum over the last axis of x [N, C]. Backward needs only y:
+// softmax: y = exp(x - max) / sum(exp(x - max)) over the last axis of x [N, C]. Backward reads y only:
 // dx = y * (dy - sum(dy * y)).
 
 #include "native/cpu/ops/rows.h"
@@ -13,8 +13,8 @@ namespace {
 
 SPINEGRAD_SIMD void softmaxRows(const float* x, float* y, int64_t rows, int64_t classes) {
   for (int64_t n = 0; n < rows; ++n) {
-    const float *from = x + n * classes, most = largest(from, classes);
-    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - most;
+    const float *from = x + n * classes, max = maximum(from, classes);
+    for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - max;
   }
   for (int64_t i = 0; i < rows * classes; ++i) y[i] = exponential(y[i]);
   for (int64_t n = 0; n < rows; ++n) {

@@ -1,5 +1,5 @@
-// sum: y [1] = the sum of all elements. Pieces of fixed size are added in double precision and then to one another
-// in order, so the result does not depend on the number of threads. Padding lanes are zeros and add nothing.
+// sum: y [1] is the sum of all elements. Chunks of fixed size are summed in double, then the sums of the chunks in
+// order, so the result is independent of the number of threads. Padding channels are zeros.
 
 #include "native/cpu/ops/pointwise.h"
 #include "native/cpu/runtime/device.h"
@@ -10,7 +10,7 @@
 namespace spinegrad::cpu {
 namespace {
 
-constexpr size_t piece = 16384;
+constexpr size_t chunk = 16384;
 
 SPINEGRAD_SIMD double sumRow(const float* x, size_t count) {
   double total = 0;
@@ -26,22 +26,22 @@ SPINEGRAD_SIMD void fillRow(float value, float* dx, size_t count) {
 void forward(const Forward& op) {
   const float* x = read(op.x, layout(op.x));
   const size_t count = storedElements(op.x);
-  const auto pieces = static_cast<int64_t>((count + piece - 1) / piece);
-  Workspace<double> partials(static_cast<size_t>(pieces));
+  const auto chunks = static_cast<int64_t>((count + chunk - 1) / chunk);
+  Workspace<double> partials(static_cast<size_t>(chunks));
 #pragma omp parallel for schedule(static)
-  for (int64_t index = 0; index < pieces; ++index) {
-    const size_t first = static_cast<size_t>(index) * piece;
-    partials[static_cast<size_t>(index)] = sumRow(x + first, std::min(piece, count - first));
+  for (int64_t index = 0; index < chunks; ++index) {
+    const size_t first = static_cast<size_t>(index) * chunk;
+    partials[static_cast<size_t>(index)] = sumRow(x + first, std::min(chunk, count - first));
   }
   double total = 0;
-  for (int64_t index = 0; index < pieces; ++index) total += partials[static_cast<size_t>(index)];
+  for (int64_t index = 0; index < chunks; ++index) total += partials[static_cast<size_t>(index)];
   *write<float>(op.y) = static_cast<float>(total);
 }
 
 void backward(const Backward& op) {
   const float value = *read<float>(op.dy);
   float* dx = write<float>(op.dx);
-  parallelPieces(static_cast<size_t>(op.dx.elements()),
+  parallelChunks(static_cast<size_t>(op.dx.elements()),
                  [=](size_t first, size_t count) { fillRow(value, dx + first, count); });
 }
 
