@@ -1,8 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
-/** Operations whose layout follows the processor: channel blocks of 16 on AVX-512, of 8 on AVX2. */
+/** Operations whose memory layout follows the processor: channel blocks of 16 on AVX-512, of 8 on AVX2. */
 const full = process.env.SPINEGRAD_TEST_FULL !== undefined;
 const blocked = full ? '*' : '{conv2d,batchNorm2d,maxPool2d,globalAvgPool2d}';
+
+/** Left out by `npm run test:fast`: whole runs, command lines, the simulator, the browser, the package. */
+const SLOW = [
+  'test/bench/*',
+  'test/cli/{badInput,commands}.test.ts',
+  'test/dicom/robustness.test.ts',
+  'test/engine/{cuda,exit,memory}.test.ts',
+  'test/packaging/*',
+  'test/phantom/{grades,phantom}.test.ts',
+  'test/readme.test.ts',
+  'test/report/browser.test.ts',
+  'test/simulator/*',
+  'test/training/{cuda,lock,notFinite,profile,resume,run,tasks}.test.ts',
+];
+const fast = process.env.SPINEGRAD_TEST_FAST !== undefined;
 
 export default defineConfig({
   test: {
@@ -11,7 +26,10 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'spinegrad', include: ['test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'spinegrad', include: ['test/**/*.test.ts'], exclude: fast ? SLOW : [] },
+      },
       {
         extends: true,
         test: { name: 'avx2', include: [`test/ops/${blocked}.test.ts`], env: { ONEDNN_MAX_CPU_ISA: 'AVX2' } },
