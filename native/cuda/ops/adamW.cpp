@@ -12,7 +12,7 @@ void step(const AdamWStep& op) {
   for (const auto list : {op.parameter, op.firstMoment, op.secondMoment}) changing(list);
   eachTable<4>(
       {op.parameter, op.gradient, op.firstMoment, op.secondMoment},
-      [&](const Multitensor<4>& table, unsigned pieces) { launch("adamW_step", {pieces}, {256}, 0, table, factors); });
+      [&](const Multitensor<4>& table, unsigned chunks) { launch("adamW_step", {chunks}, {256}, 0, table, factors); });
 }
 
 const Register<step> registerStep("adamW.step");

@@ -1,5 +1,5 @@
-// augment: the random choices of each view, drawn here as on the CPU and uploaded (96 bytes a view), and one kernel
-// that makes all views; kernels/augment.cu says why.
+// augment: draws the random choices of each view as on the CPU, uploads them (96 bytes per view), and launches one
+// kernel for all views; see kernels/augment.cu.
 
 #include "native/engine/augment.h"
 

@@ -1,4 +1,4 @@
-// clipGradNorm: squares by pieces, their sum, the gradients scaled; kernels/clipGradNorm.cu.
+// clipGradNorm: sums of squares by chunk, the norm, and the scaling; see kernels/clipGradNorm.cu.
 
 #include "kernels/clipGradNorm.h"
 

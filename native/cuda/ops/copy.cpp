@@ -1,4 +1,4 @@
-// copy: y = x, in x's layout.
+// copy: y = x, in the layout of x.
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/memory.h"
@@ -8,9 +8,9 @@ namespace spinegrad::cuda {
 namespace {
 
 void forward(const Forward& op) {
-  const Layout wanted = layout(op.x);
-  const float* x = read(op.x, wanted);
-  float* y = write(op.y, wanted);
+  const Layout target = layout(op.x);
+  const float* x = read(op.x, target);
+  float* y = write(op.y, target);
   SPINEGRAD_CUDA(cuMemcpyDtoDAsync, addressOf(y), addressOf(x), storedElements(op.y) * sizeof(float),
                  currentContext().stream());
 }

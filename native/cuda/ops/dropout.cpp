@@ -1,5 +1,5 @@
-// dropout: y = x / (1 - p) where a uniform number of (seed, step, element) is >= p, else 0. Elements are counted
-// row-major. The backward pass is the same function of dy.
+// dropout: y = x / (1 - p) if a uniform number of (seed, step, element) is >= p, else 0. Elements are numbered
+// row-major. The backward pass applies the same function to dy.
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"

@@ -1,12 +1,11 @@
-// What mse and smoothL1 share: see kernels/lib/elementwiseLoss.cuh, and native/cpu/ops/elementwiseLoss.h for the
-// contract.
+// The common part of mse and smoothL1; see kernels/lib/elementwiseLoss.cuh and native/cpu/ops/elementwiseLoss.h.
 #pragma once
 
 #include "native/engine/contracts.h"
 
 namespace spinegrad::cuda {
 
-// For the contracts of mse and smoothL1; `parameter` is passed on to the kernel.
+// `Op` is a contract of mse or smoothL1, and `parameter` is passed to the kernel.
 template <class Op>
 void elementwiseLossForward(const Op& op, const char* kernel, double parameter);
 template <class Op>

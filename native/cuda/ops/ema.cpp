@@ -1,4 +1,4 @@
-// ema: see kernels/ema.cu. A target takes the layout of its source.
+// ema: see kernels/ema.cu. A target gets the layout of its source.
 
 #include "native/cuda/ops/multitensor.h"
 #include "native/cuda/runtime/device.h"
@@ -8,10 +8,10 @@ namespace spinegrad::cuda {
 namespace {
 
 void step(const EmaStep& op) {
-  const auto share = static_cast<float>(1 - op.decay);
+  const auto weight = static_cast<float>(1 - op.decay);
   changing(op.target);
-  eachTable<2>({op.source, op.target}, [&](const Multitensor<2>& table, unsigned pieces) {
-    launch("ema_step", {pieces}, {256}, 0, table, share);
+  eachTable<2>({op.source, op.target}, [&](const Multitensor<2>& table, unsigned chunks) {
+    launch("ema_step", {chunks}, {256}, 0, table, weight);
   });
 }
 

@@ -1,4 +1,4 @@
-// focalLoss: sums by blocks and their total forward, one kernel backward; kernels/focalLoss.cu says how.
+// focalLoss: forward sums per block and adds the blocks, backward is one kernel; see kernels/focalLoss.cu.
 
 #include "kernels/focalLoss.h"
 
@@ -14,7 +14,7 @@
 namespace spinegrad::cuda {
 namespace {
 
-/// The parameters of the kernels, with the weights of the classes on the device.
+/// The parameters of the kernels, with the class weights on the device.
 struct Parameters {
   template <class Op>
   explicit Parameters(const Op& op) : alpha(classWeights(op.alpha, op.logits.shape[1])) {
@@ -39,11 +39,11 @@ FocalLossReports reportsOf(const FocalLossForward& op, const std::string& invali
               reportLater("ERR_NO_TARGETS", "focalLoss(): alpha of all targets is 0, so there is no weighted mean")};
 }
 
-/// `items`: rows of the softmax form, elements of the sigmoid form.
+/// `items` counts the rows of softmax or the elements of sigmoid.
 template <class Target>
 void forward(const FocalLossForward& op, const char* kernel, int64_t items, const std::string& invalid) {
   const Parameters parameters(op);
-  // The order of the sums is a matter of the shape alone.
+  // The order of the sums depends on the shape alone.
   const auto blocks = static_cast<unsigned>(std::min<int64_t>((items + 255) / 256, 256));
   const Workspace<FocalLossSums> sums(blocks);
   const Target* targets = read<Target>(op.targets);

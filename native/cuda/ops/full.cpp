@@ -1,4 +1,4 @@
-// full: every element of y is one value. A memset does it.
+// full: sets every element of y to one value with a memset.
 
 #include <bit>
 

@@ -1,4 +1,4 @@
-// globalAvgPool2d: four channels a thread, each way.
+// globalAvgPool2d: four channels per thread in both passes.
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"

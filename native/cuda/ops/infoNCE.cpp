@@ -1,5 +1,5 @@
-// infoNCE: tiles of similarities by tensor cores, or by the plain twin where there are none for TF32, and small kernels
-// that add up what the blocks found; kernels/infoNCE.cu says how.
+// infoNCE: tiles of similarities on tensor cores, or with ordinary instructions before sm_80, then small kernels that
+// merge the results of the blocks; see kernels/infoNCE.cu.
 
 #include "kernels/infoNCE.h"
 
@@ -15,20 +15,21 @@
 namespace spinegrad::cuda {
 namespace {
 
-/// What both passes read.
-struct Problem {
+/// The inputs of both passes and the split of the columns.
+struct Inputs {
   InfoNCEProblem view;
-  /// Row tiles, and parts into which the columns are split: a matter of the shape alone, since it orders the sums.
+  /// The number of row tiles and of column splits. They depend on the shape alone, because they determine the order of
+  /// the sums.
   int32_t tiles, splits;
-  /// Of each row.
+  /// The number of positives of each row.
   Workspace<int32_t> positives;
 
   template <class Op>
-  explicit Problem(const Op& op) : positives(static_cast<size_t>(op.embeddings.shape[0])) {
-    constexpr int32_t blocks = 256;  // keep a large device busy
+  explicit Inputs(const Op& op) : positives(static_cast<size_t>(op.embeddings.shape[0])) {
+    constexpr int32_t blocks = 256;  // fill a large device
     const auto rows = static_cast<int32_t>(op.embeddings.shape[0]);
     tiles = (rows + infoNCETile - 1) / infoNCETile;
-    const int32_t wanted = std::clamp(blocks / tiles, 1, tiles), tilesPerSplit = (tiles + wanted - 1) / wanted;
+    const int32_t maxSplits = std::clamp(blocks / tiles, 1, tiles), tilesPerSplit = (tiles + maxSplits - 1) / maxSplits;
     splits = (tiles + tilesPerSplit - 1) / tilesPerSplit;
     view = {.embeddings = read<float>(op.embeddings),
             .labels = read<int32_t>(op.labels),
@@ -42,46 +43,46 @@ struct Problem {
   }
 
   int64_t count() const { return int64_t{view.rows} * view.dimension; }
-  Dim grid(int32_t depths = 1) const {
-    return {static_cast<unsigned>(tiles), static_cast<unsigned>(splits), static_cast<unsigned>(depths)};
+  Dim grid(int32_t columnBlocks = 1) const {
+    return {static_cast<unsigned>(tiles), static_cast<unsigned>(splits), static_cast<unsigned>(columnBlocks)};
   }
 };
 
-/// TF32 came with sm_80.
+/// TF32 needs sm_80.
 const char* variant(const char* tf32, const char* plain) {
   return currentContext().architecture() >= 80 ? tf32 : plain;
 }
 
 void forward(const InfoNCEForward& op) {
-  const Problem problem(op);
-  const int32_t rows = problem.view.rows, inside = problem.view.meanInside;
-  const Workspace<InfoNCESplit> parts(static_cast<size_t>(problem.splits) * rows);
-  launch(variant("infoNCE_forward_tf32", "infoNCE_forward_plain"), problem.grid(), {128}, 0, problem.view,
-         parts.data());
-  const InfoNCELogSums logSums{write<float>(op.logSum), inside ? write<float>(*op.positiveLogSum) : nullptr};
+  const Inputs inputs(op);
+  const int32_t rows = inputs.view.rows, meanInside = inputs.view.meanInside;
+  const Workspace<InfoNCESplit> results(static_cast<size_t>(inputs.splits) * rows);
+  launch(variant("infoNCE_forward_tf32", "infoNCE_forward_plain"), inputs.grid(), {128}, 0, inputs.view,
+         results.data());
+  const InfoNCELogSums logSums{write<float>(op.logSum), meanInside ? write<float>(*op.positiveLogSum) : nullptr};
   const int32_t report = reportLater("ERR_NO_POSITIVES",
                                      "infoNCE(): labels: no two of the {value} rows have the same label, so there is "
                                      "nothing to attract; give each row at least one other of its label in some batch");
-  launch("infoNCE_loss", {1}, {512}, 0, parts.data(), problem.splits, problem.positives.data(), rows, inside, logSums,
-         report, currentContext().status(), write<float>(op.loss));
+  launch("infoNCE_loss", {1}, {512}, 0, results.data(), inputs.splits, inputs.positives.data(), rows, meanInside,
+         logSums, report, currentContext().status(), write<float>(op.loss));
 }
 
 void backward(const InfoNCEBackward& op) {
-  const Problem problem(op);
-  const int64_t count = problem.count();
+  const Inputs inputs(op);
+  const int64_t count = inputs.count();
   const Workspace<float> factor(1);
-  launch("infoNCE_factor", {1}, {512}, 0, problem.view, problem.positives.data(), read<float>(op.dy), factor.data());
+  launch("infoNCE_factor", {1}, {512}, 0, inputs.view, inputs.positives.data(), read<float>(op.dy), factor.data());
 
-  const Workspace<float> parts(static_cast<size_t>(problem.splits * count));
+  const Workspace<float> results(static_cast<size_t>(inputs.splits * count));
   const InfoNCELogSums logSums{read<float>(op.logSum),
-                               problem.view.meanInside ? read<float>(*op.positiveLogSum) : nullptr};
-  const int32_t depths = (problem.view.dimension + infoNCEGradient - 1) / infoNCEGradient;
-  launch(variant("infoNCE_backward_tf32", "infoNCE_backward_plain"), problem.grid(depths), {128}, 0, problem.view,
-         problem.positives.data(), logSums, parts.data());
+                               inputs.view.meanInside ? read<float>(*op.positiveLogSum) : nullptr};
+  const int32_t columnBlocks = (inputs.view.dimension + infoNCEGradient - 1) / infoNCEGradient;
+  launch(variant("infoNCE_backward_tf32", "infoNCE_backward_plain"), inputs.grid(columnBlocks), {128}, 0, inputs.view,
+         inputs.positives.data(), logSums, results.data());
 
   const auto blocks = static_cast<unsigned>(std::min<int64_t>((count + 255) / 256, 512));
   const Workspace<double> dots(blocks);
-  launch("infoNCE_gradient", {blocks}, {256}, 0, parts.data(), problem.splits, problem.view.embeddings, count,
+  launch("infoNCE_gradient", {blocks}, {256}, 0, results.data(), inputs.splits, inputs.view.embeddings, count,
          factor.data(), write<float>(op.dEmbeddings), op.dLogScale != nullptr ? dots.data() : nullptr);
   if (op.dLogScale == nullptr) return;
   launch("infoNCE_scaleGradient", {1}, {256}, 0, dots.data(), static_cast<int32_t>(blocks),

@@ -1,4 +1,4 @@
-// l2Normalize: a warp a row, each way.
+// l2Normalize: one warp per row in both passes.
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"

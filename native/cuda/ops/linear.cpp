@@ -1,5 +1,5 @@
-// linear: y = x w^T + b with x [N, C], w [K, C], y [N, K]. A row is an image of one pixel and its convolution with 1x1
-// filters is the product, so conv2d's kernels do all of it.
+// linear: y = x w^T + b with x [N, C], w [K, C], y [N, K]. It uses the kernels of conv2d: a row is an image of one
+// pixel, and the filters are 1x1.
 
 #include "native/cuda/ops/conv2d.h"
 #include "native/cuda/runtime/device.h"

@@ -1,5 +1,4 @@
-// logSoftmax: y = (x - max) - log(sum(exp(x - max))) over the last axis of x [N, C]; a warp a row. Backward needs only
-// y.
+// logSoftmax: y = (x - max) - log(sum(exp(x - max))) over the last axis of x [N, C], one warp per row. Backward uses y.
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"

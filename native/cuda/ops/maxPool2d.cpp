@@ -1,4 +1,4 @@
-// maxPool2d: one kernel each way; kernels/maxPool2d.cu says how.
+// maxPool2d: one kernel per pass; see kernels/maxPool2d.cu.
 
 #include "kernels/maxPool2d.h"
 
@@ -30,10 +30,10 @@ MaxPool2dShape shapeOf(const Op& op, const Shape& x, const Shape& y) {
           narrow(op.padW)};
 }
 
-/// Blocks of 128 threads over rows of `shape`, four channels a thread.
+/// Blocks of 128 threads over the image rows of `shape`, four channels per thread.
 Dim gridOver(const Shape& shape) {
-  const int64_t fours = shape[3] * paddedChannels(shape[1]) / 4, lines = shape[0] * shape[2];
-  return {static_cast<unsigned>((fours + 127) / 128), static_cast<unsigned>(std::min<int64_t>(lines, 65535))};
+  const int64_t vectors = shape[3] * paddedChannels(shape[1]) / 4, lines = shape[0] * shape[2];
+  return {static_cast<unsigned>((vectors + 127) / 128), static_cast<unsigned>(std::min<int64_t>(lines, 65535))};
 }
 
 void forward(const MaxPool2dForward& op) {

@@ -1,5 +1,5 @@
-// Launches over the values of many tensors at once: fills the table of kernels/multitensor.h and launches as often as
-// it is full, which for ResNet-18 and all its optimizers is once.
+// Launches over many tensors: fills the table of kernels/multitensor.h and launches whenever it is full. For ResNet-18
+// that is once with each optimizer.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace spinegrad::cuda {
 
-/// The values of all these tensors are about to change in place.
+/// Discards the statistics of tensors that are modified in place.
 inline void changing(std::span<const TensorRef> tensors) {
   for (const TensorRef& tensor : tensors) changing(*tensor);
 }
@@ -21,7 +21,7 @@ inline int32_t chunksOf(size_t elements) {
 }
 
 /// Calls visit(table, number of its chunks) for tuples of `width` tensors of one shape, one from each list. The first
-/// sets the layout of the others. Padding is included: it holds zeros and stays so.
+/// tensor determines the layout of the others. The values include padding, which holds zeros and keeps them.
 template <int width, class Visit>
 void eachTable(const std::array<std::span<const TensorRef>, width>& lists, Visit visit) {
   Multitensor<width> table{};

@@ -10,8 +10,8 @@ namespace {
 void step(const SgdStep& op) {
   const SgdFactors factors = factorsOf(op);
   for (const auto list : {op.parameter, op.velocity}) changing(list);
-  eachTable<3>({op.parameter, op.gradient, op.velocity}, [&](const Multitensor<3>& table, unsigned pieces) {
-    launch("sgd_step", {pieces}, {256}, 0, table, factors);
+  eachTable<3>({op.parameter, op.gradient, op.velocity}, [&](const Multitensor<3>& table, unsigned chunks) {
+    launch("sgd_step", {chunks}, {256}, 0, table, factors);
   });
 }
 

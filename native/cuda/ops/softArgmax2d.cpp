@@ -1,4 +1,4 @@
-// softArgmax2d: a block a heatmap forward, elementwise backward.
+// softArgmax2d: forward takes one block per heatmap, backward is elementwise.
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-// softmax: y = exp(x - max) / sum over the last axis of x [N, C]; a warp a row. Backward needs only y.
+// softmax: y = exp(x - max) / sum over the last axis of x [N, C], one warp per row. Backward uses y.
 
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"

@@ -1,4 +1,4 @@
-// sum: y [1] = the sum of all stored elements, by pieces of fixed size. The gradient is one value everywhere.
+// sum: y [1] = the sum of all stored elements, by chunks of fixed size; see kernels/sum.cu.
 
 #include "kernels/sum.h"
 

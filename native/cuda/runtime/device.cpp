@@ -5,7 +5,7 @@
 namespace spinegrad::cuda {
 namespace {
 
-/// An event in the stream for each moment.
+/// Records an event in the stream at each mark.
 class CudaTimeline final : public Timeline {
  public:
   explicit CudaTimeline(std::shared_ptr<Context> context) : context_(std::move(context)) {}
@@ -23,7 +23,7 @@ class CudaTimeline final : public Timeline {
     return events_.size() - 1;
   }
 
-  // The driver tells times as float: added up from event to event they stay exact, and in order, in a long run too.
+  // The driver returns times as float. Sums of the differences between events stay exact and ordered in a long run.
   std::vector<double> read() override {
     if (events_.empty()) return {};
     SPINEGRAD_CUDA(cuEventSynchronize, events_.back());

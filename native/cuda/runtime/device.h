@@ -1,4 +1,4 @@
-// The CUDA backend: hand-written kernels (kernels/), started through the driver alone.
+// The CUDA backend: hand-written kernels (kernels/), launched through the driver API.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,11 @@
 
 namespace spinegrad::cuda {
 
-/// Device `index` of those that the driver counts; with `bf16` the products of conv2d and linear round to that in place
-/// of TF32. Throws ERR_DEVICE_UNAVAILABLE with the reason.
+/// Opens the device with number `index`. With `bf16`, conv2d and linear round their factors to bf16 instead of TF32.
+/// Throws ERR_DEVICE_UNAVAILABLE with the reason.
 std::unique_ptr<Device> openDevice(int index, bool bf16);
 
-/// The operations of this backend. Each implementation has one static Register, which adds it.
+/// The operations of this backend. Each implementation registers itself with a static Register.
 OperationTable& operations();
 
 template <auto function>
