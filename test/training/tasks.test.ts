@@ -158,11 +158,13 @@ describe('an RSNA condition on sagittal T1', () => {
       expect(failure(ended)).toMatch(/ERR_TASK_MISMATCH/);
       expect(failure(ended)).toMatch(both);
     }
-    const path = join(changed, 'model.json');
-    const model = JSON.parse(readFileSync(path, 'utf8'));
-    model.config.task = RSNA_TASKS[0]!.id;
-    writeFileSync(path, JSON.stringify(model));
-    const ended = await spinegrad('evaluate', '--model', changed);
+    const model = await temporaryFolder();
+    await cp(dir, model, { recursive: true });
+    const path = join(model, 'model.json');
+    const description = JSON.parse(readFileSync(path, 'utf8'));
+    description.trainedOn.task = RSNA_TASKS[0]!.id;
+    writeFileSync(path, JSON.stringify(description));
+    const ended = await spinegrad('evaluate', '--model', model);
     expect(failure(ended)).toMatch(/ERR_TASK_MISMATCH: .*model\.json/);
     expect(failure(ended)).toMatch(both);
   });

@@ -37,7 +37,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   const { model: dir, progress, signal } = options;
   const description = await readModel(dir);
   const bank = await (options.data === undefined
-    ? ownBank(dir)
+    ? ownBank(dir, description)
     : otherBank(options.data, description, options));
   const { threads, ...bootstrap } = description.evaluation;
   using device = await openDevice(options.device, threads === null ? {} : { threads });
@@ -56,12 +56,21 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   return { synthetic, studies, skipped, ...results };
 }
 
-function ownBank(model: string): Promise<Bank> {
+async function ownBank(model: string, { trainedOn }: ModelDescription): Promise<Bank> {
   const identity = readIdentity(model);
-  if (identity && existsSync(join(model, 'bank'))) return readRunBank(model, identity);
+  if (!identity || !existsSync(join(model, 'bank'))) {
+    throw new SpinegradError(
+      'ERR_BANK_MISSING',
+      `${model}: found no bank of the run's studies; name a folder of studies with --data`,
+    );
+  }
+  const bank = await readRunBank(model, identity);
+  const { task } = bank.manifest;
+  if (task === trainedOn.task) return bank;
   throw new SpinegradError(
-    'ERR_BANK_MISSING',
-    `${model}: found no bank of the run's studies; name a folder of studies with --data`,
+    'ERR_TASK_MISMATCH',
+    `${join(model, 'model.json')}: the model grades task ${trainedOn.task}, the bank of the run was cut for task ${task}; ` +
+      "copy the run's folder again",
   );
 }
 
