@@ -1,24 +1,17 @@
 // The direct convolution for one vector length. directConv8.cpp and directConv16.cpp include this file and are compiled
-// for AVX2 and AVX-512. directConvKernels.h describes the method; winogradPasses.h says why no inline function of the
-// standard library is used.
+// for AVX2 and AVX-512. directConvKernels.h describes the method.
 
 #include "native/cpu/conv/directConvKernels.h"
+#include "native/cpu/conv/vector.h"
 #include "native/cpu/runtime/math.h"
 
 namespace spinegrad::cpu {
 namespace {
 
-constexpr int64_t lanes = SPINEGRAD_LANES;
 /// Pixels whose sums are in registers, two vectors each.
 constexpr int64_t rows = 6;
 /// Channels of x whose filters of one tap are applied to all pixels before the next channels.
 constexpr int64_t chunk = 64;
-
-using Vector = float __attribute__((vector_size(4 * lanes)));
-
-SPINEGRAD_INLINE Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
-SPINEGRAD_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
-SPINEGRAD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// One tap and one chunk of channels: `blocks` blocks of x, from which `x` and `w` begin.
 struct TapChunk {

@@ -1,11 +1,9 @@
 // Winograd's passes for one vector length. winograd8.cpp and winograd16.cpp include this file and are compiled for AVX2
 // and AVX-512. winogradKernels.h describes the method.
-//
-// This file uses no inline function of the standard library: the linker keeps one copy of such a function, possibly the
-// copy that was compiled for an instruction set that the processor does not have.
 
 #include <omp.h>
 
+#include "native/cpu/conv/vector.h"
 #include "native/cpu/conv/winogradKernels.h"
 #include "native/cpu/conv/winogradTransforms.h"
 #include "native/cpu/runtime/lanes.h"
@@ -13,17 +11,11 @@
 namespace spinegrad::cpu {
 namespace {
 
-constexpr int64_t lanes = SPINEGRAD_LANES;
 constexpr int64_t panel = 2 * lanes;
 /// Rows of a matrix product whose sums are in registers: 12 of 16 vectors with AVX2, 24 of 32 with AVX-512.
 constexpr int64_t rows = lanes == 16 ? 12 : 6;
 
-using Vector = float __attribute__((vector_size(4 * lanes)));
 using Transform = void(const Vector*, int64_t, Vector*, int64_t);
-
-SPINEGRAD_INLINE Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
-SPINEGRAD_INLINE void store(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
-SPINEGRAD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 struct TileRange {
   int64_t first, count;
