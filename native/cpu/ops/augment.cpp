@@ -19,6 +19,7 @@
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
 #include "native/cpu/runtime/random.h"
+#include "native/cpu/runtime/reduce.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
@@ -61,13 +62,6 @@ SPINEGRAD_SIMD void convolveRow(const float* x, size_t stride, const float* taps
 #pragma omp simd
     for (size_t i = 0; i < count; ++i) y[i] += tap * x[i + k * stride];
   }
-}
-
-SPINEGRAD_SIMD double sumRow(const float* x, size_t count) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (size_t i = 0; i < count; ++i) sum += x[i];
-  return sum;
 }
 
 SPINEGRAD_SIMD void powerRow(float* x, float exponent, size_t count) {
@@ -195,8 +189,8 @@ class ViewMaker {
   }
 
   double mean(const float* y) const {
-    const auto count = static_cast<size_t>(size_.height * size_.width);
-    return sumRow(y, count) / static_cast<double>(count);
+    const int64_t count = size_.height * size_.width;
+    return sumOf(y, count) / static_cast<double>(count);
   }
 
   void addNoise(double deviation, uint32_t row, float* y) const {

@@ -5,18 +5,12 @@
 
 #include "native/cpu/ops/multitensor.h"
 #include "native/cpu/runtime/device.h"
+#include "native/cpu/runtime/reduce.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
-
-SPINEGRAD_SIMD double sumOfSquares(const float* x, size_t count) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (size_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return sum;
-}
 
 SPINEGRAD_SIMD void scaleRow(float* x, float factor, size_t count) {
   for (size_t i = 0; i < count; ++i) x[i] *= factor;
@@ -27,7 +21,8 @@ void forward(const ClipGradNormForward& op) {
   const std::vector<TensorChunk> chunks = splitTensors(gradients.sizes);
   const Workspace<double> partials(chunks.size());
   parallelChunks(chunks, [&](const TensorChunk& chunk, size_t index) {
-    partials[index] = sumOfSquares(gradients.values[chunk.tensor][0] + chunk.first, chunk.count);
+    const float* values = gradients.values[chunk.tensor][0] + chunk.first;
+    partials[index] = dotOf(values, values, static_cast<int64_t>(chunk.count));
   });
   double total = 0;
   for (size_t index = 0; index < chunks.size(); ++index) total += partials[index];

@@ -4,7 +4,7 @@
 #include "native/cpu/conv/convolution.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
-#include "native/cpu/runtime/simd.h"
+#include "native/cpu/runtime/reduce.h"
 #include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
@@ -38,13 +38,6 @@ void wgrad(const Conv2dWgrad& op) {
   onednn::wgrad(problem, op.x, op.dy, op.dw);
 }
 
-SPINEGRAD_SIMD double sumRow(const float* values, int64_t count) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < count; ++i) sum += values[i];
-  return sum;
-}
-
 /// db[k] = sum over n, p, q of dy[n, k, p, q].
 void biasGrad(const BiasGrad& op) {
   const Shape& shape = op.dy.shape;
@@ -54,7 +47,7 @@ void biasGrad(const BiasGrad& op) {
 #pragma omp parallel for schedule(static)
   for (int64_t k = 0; k < shape[1]; ++k) {
     double sum = 0;
-    for (int64_t n = 0; n < shape[0]; ++n) sum += sumRow(dy + (n * shape[1] + k) * plane, plane);
+    for (int64_t n = 0; n < shape[0]; ++n) sum += sumOf(dy + (n * shape[1] + k) * plane, plane);
     db[k] = static_cast<float>(sum);
   }
 }

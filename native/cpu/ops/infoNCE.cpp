@@ -31,6 +31,7 @@
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/reduce.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
@@ -107,13 +108,6 @@ SPINEGRAD_SIMD void gradientUnshifted(float* s, int64_t rows, int64_t columns, c
 
 SPINEGRAD_SIMD void subtractPositives(const float* positive, float z, const float* zs, int64_t count, float* m) {
   for (int64_t j = 0; j < count; ++j) m[j] -= exponential(positive[j] - z) + exponential(positive[j] - zs[j]);
-}
-
-SPINEGRAD_SIMD double dotOf(const float* a, const float* b, int64_t count) {
-  double total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < count; ++i) total += static_cast<double>(a[i]) * b[i];
-  return total;
 }
 
 SPINEGRAD_SIMD void addTo(const float* x, int64_t count, float* sum) {
@@ -347,12 +341,12 @@ void backward(const InfoNCEBackward& op) {
   Workspace<float> sums(static_cast<size_t>(tiles.count() * tiles.sumFloats())),
       inverse(static_cast<size_t>(batch.rows));
   Workspace<double> dots(op.dLogScale != nullptr ? static_cast<size_t>(batch.rows) : 0);
-  const auto sumOf = [&](int64_t I) { return sums.data() + I * tiles.sumFloats(); };
+  const auto gradientSum = [&](int64_t I) { return sums.data() + I * tiles.sumFloats(); };
   visitTiles(
       batch, tiles, labelSums,
       [&](int64_t I) {
         tiles.pack(I);
-        std::fill_n(sumOf(I), tiles.sumFloats(), 0.0f);
+        std::fill_n(gradientSum(I), tiles.sumFloats(), 0.0f);
         inverseRow(z + I * tileSize, tiles.rowsOf(I), inverse.data() + I * tileSize);
       },
       [&](const SimilarityTile& tile) {
@@ -368,12 +362,12 @@ void backward(const InfoNCEBackward& op) {
             }
           }
         }
-        tiles.multiply(tile.s, tile.I, tile.J, false, sumOf(tile.I));
-        if (!tile.diagonal()) tiles.multiply(tile.s, tile.I, tile.J, true, sumOf(tile.J));
+        tiles.multiply(tile.s, tile.I, tile.J, false, gradientSum(tile.I));
+        if (!tile.diagonal()) tiles.multiply(tile.s, tile.I, tile.J, true, gradientSum(tile.J));
       },
       [&](int64_t i) {
         float* row = gradient + i * features;
-        tiles.unpackRow(sumOf(i / tileSize), i % tileSize, row);
+        tiles.unpackRow(gradientSum(i / tileSize), i % tileSize, row);
         const int64_t positives = batch.meanInside ? 0 : batch.positives(i);
         const float weight = positives > 0 ? 2 / static_cast<float>(positives) : 0;
         finishRow(factor, weight, labelSums.of(i), batch.embedding(i), features, row);

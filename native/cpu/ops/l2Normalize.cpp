@@ -6,18 +6,12 @@
 
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/reduce.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 
 namespace spinegrad::cpu {
 namespace {
-
-SPINEGRAD_SIMD double squaresOf(const float* x, int64_t columns) {
-  double total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t c = 0; c < columns; ++c) total += static_cast<double>(x[c]) * x[c];
-  return total;
-}
 
 SPINEGRAD_SIMD void divideRow(const float* x, float divisor, float* y, int64_t columns) {
   for (int64_t c = 0; c < columns; ++c) y[c] = x[c] / divisor;
@@ -38,9 +32,10 @@ void forward(const L2NormalizeForward& op) {
   float* divisor = write<float>(op.divisor);
 #pragma omp parallel for schedule(static)
   for (int64_t n = 0; n < rows; ++n) {
-    const auto norm = static_cast<float>(std::sqrt(squaresOf(x + n * columns, columns)));
+    const float* row = x + n * columns;
+    const auto norm = static_cast<float>(std::sqrt(dotOf(row, row, columns)));
     divisor[n] = norm < eps ? eps : norm;
-    divideRow(x + n * columns, divisor[n], y + n * columns, columns);
+    divideRow(row, divisor[n], y + n * columns, columns);
   }
 }
 

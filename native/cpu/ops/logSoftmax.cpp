@@ -16,12 +16,12 @@ namespace {
 /// `exponentials` is a workspace of the size of x.
 SPINEGRAD_SIMD void logSoftmaxRows(const float* x, float* y, float* exponentials, int64_t rows, int64_t classes) {
   for (int64_t n = 0; n < rows; ++n) {
-    const float *from = x + n * classes, max = maximum(from, classes);
+    const float *from = x + n * classes, max = rowMax(from, classes);
     for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - max;
   }
   for (int64_t i = 0; i < rows * classes; ++i) exponentials[i] = exponential(y[i]);
   // The sums overwrite the exponentials of earlier rows.
-  for (int64_t n = 0; n < rows; ++n) exponentials[n] = sumOf(exponentials + n * classes, classes);
+  for (int64_t n = 0; n < rows; ++n) exponentials[n] = rowSum(exponentials + n * classes, classes);
   for (int64_t n = 0; n < rows; ++n) exponentials[n] = logarithm(exponentials[n]);
   for (int64_t n = 0; n < rows; ++n) {
     for (int64_t c = 0; c < classes; ++c) y[n * classes + c] -= exponentials[n];
@@ -31,7 +31,7 @@ SPINEGRAD_SIMD void logSoftmaxRows(const float* x, float* y, float* exponentials
 SPINEGRAD_SIMD void logSoftmaxGradientRows(const float* y, const float* dy, float* dx, int64_t rows, int64_t classes) {
   for (int64_t i = 0; i < rows * classes; ++i) dx[i] = exponential(y[i]);
   for (int64_t n = 0; n < rows; ++n, dy += classes, dx += classes) {
-    const float total = sumOf(dy, classes);
+    const float total = rowSum(dy, classes);
     for (int64_t c = 0; c < classes; ++c) dx[c] = dy[c] - dx[c] * total;
   }
 }

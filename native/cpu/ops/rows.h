@@ -20,14 +20,14 @@ void parallelRows(int64_t rows, int64_t columns, Leaf leaf) {
   for (int64_t first = 0; first < rows; first += chunk) leaf(first, std::min(chunk, rows - first));
 }
 
-SPINEGRAD_INLINE float maximum(const float* x, int64_t count) {
+SPINEGRAD_INLINE float rowMax(const float* x, int64_t count) {
   float max = x[0];
 #pragma omp simd reduction(max : max)
   for (int64_t i = 0; i < count; ++i) max = x[i] > max ? x[i] : max;
   return max;
 }
 
-SPINEGRAD_INLINE float sumOf(const float* x, int64_t count) {
+SPINEGRAD_INLINE float rowSum(const float* x, int64_t count) {
   float total = 0;
 #pragma omp simd reduction(+ : total)
   for (int64_t i = 0; i < count; ++i) total += x[i];

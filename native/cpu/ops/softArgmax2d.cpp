@@ -2,6 +2,7 @@
 // to y [N, K, 2], column first. Forward stores the maximum and the sum of exponentials of each heatmap for backward: dh
 // = p / temperature * ((column - x) dx + (row - y) dy).
 
+#include "native/cpu/ops/rows.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
@@ -11,12 +12,7 @@
 namespace spinegrad::cpu {
 namespace {
 
-SPINEGRAD_SIMD float maximum(const float* x, int64_t count) {
-  float max = x[0];
-#pragma omp simd reduction(max : max)
-  for (int64_t i = 0; i < count; ++i) max = x[i] > max ? x[i] : max;
-  return max;
-}
+SPINEGRAD_SIMD float heatmapMax(const float* x, int64_t count) { return rowMax(x, count); }
 
 struct RowMoments {
   float weight, column;
@@ -51,7 +47,7 @@ void forward(const SoftArgmax2dForward& op) {
 #pragma omp parallel for schedule(static)
   for (int64_t map = 0; map < maps; ++map) {
     const float* rows = heat + map * height * width;
-    const float max = maximum(rows, height * width);
+    const float max = heatmapMax(rows, height * width);
     double weight = 0, column = 0, row = 0;
     for (int64_t h = 0; h < height; ++h) {
       const RowMoments moments = momentsOfRow(rows + h * width, max, scale, width);

@@ -13,13 +13,13 @@ namespace {
 
 SPINEGRAD_SIMD void softmaxRows(const float* x, float* y, int64_t rows, int64_t classes) {
   for (int64_t n = 0; n < rows; ++n) {
-    const float *from = x + n * classes, max = maximum(from, classes);
+    const float *from = x + n * classes, max = rowMax(from, classes);
     for (int64_t c = 0; c < classes; ++c) y[n * classes + c] = from[c] - max;
   }
   for (int64_t i = 0; i < rows * classes; ++i) y[i] = exponential(y[i]);
   for (int64_t n = 0; n < rows; ++n) {
     float* row = y + n * classes;
-    const float total = sumOf(row, classes);
+    const float total = rowSum(row, classes);
     for (int64_t c = 0; c < classes; ++c) row[c] /= total;
   }
 }

@@ -4,6 +4,7 @@
 #include "native/cpu/ops/pointwise.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/reduce.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 
@@ -11,13 +12,6 @@ namespace spinegrad::cpu {
 namespace {
 
 constexpr size_t chunk = 16384;
-
-SPINEGRAD_SIMD double sumRow(const float* x, size_t count) {
-  double total = 0;
-#pragma omp simd reduction(+ : total)
-  for (size_t i = 0; i < count; ++i) total += x[i];
-  return total;
-}
 
 SPINEGRAD_SIMD void fillRow(float value, float* dx, size_t count) {
   for (size_t i = 0; i < count; ++i) dx[i] = value;
@@ -31,7 +25,7 @@ void forward(const Forward& op) {
 #pragma omp parallel for schedule(static)
   for (int64_t index = 0; index < chunks; ++index) {
     const size_t first = static_cast<size_t>(index) * chunk;
-    partials[static_cast<size_t>(index)] = sumRow(x + first, std::min(chunk, count - first));
+    partials[static_cast<size_t>(index)] = sumOf(x + first, static_cast<int64_t>(std::min(chunk, count - first)));
   }
   double total = 0;
   for (int64_t index = 0; index < chunks; ++index) total += partials[static_cast<size_t>(index)];
