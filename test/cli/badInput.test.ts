@@ -99,7 +99,7 @@ describe('data', () => {
         expect(message).not.toContain('\n');
       }
     }
-    expect(ended.stderr).toMatch(/^skipped .*; each stands in .*bank\/manifest\.json$/m);
+    expect(ended.stderr).toMatch(/^skipped .*; .*bank\/manifest\.json lists each$/m);
   });
 
   it('too few studies in a part of the split; the same command works with more studies', async () => {
@@ -180,7 +180,7 @@ describe('files of a run', () => {
     const manifest = join(dir, 'bank/manifest.json');
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":2', '"version":1'));
     const line =
-      /ERR_BANK_MANIFEST: .*manifest\.json: at version: .*; prepare the bank again: delete .*\/bank and go on/;
+      /ERR_BANK_MANIFEST: .*manifest\.json: at version: .*; prepare the bank again: delete .*\/bank and resume/;
     expectFailure(await resume(dir), 1, line);
     expectFailure(await spinegrad('evaluate', '--model', dir), 1, line);
     await rm(join(dir, 'bank'), { recursive: true });
@@ -191,7 +191,11 @@ describe('files of a run', () => {
   it('a config.json that is not JSON', async () => {
     const dir = await copyOf(finished);
     writeFileSync(join(dir, 'config.json'), '{');
-    expectFailure(await resume(dir), 1, /ERR_RUN_CONFIG: .*config\.json: .*; choose another --out folder/);
+    expectFailure(
+      await resume(dir),
+      1,
+      /ERR_RUN_CONFIG: .*config\.json: .*; start a new run in another --out folder/,
+    );
   });
 });
 

@@ -113,14 +113,17 @@ describe('opening', () => {
         described: device.description,
         cpu: await codeOf(() => openDevice('cpu', { precision: 'bf16' })),
         auto: await codeOf(() => openDevice('auto', { precision: 'bf16' })),
-        word: await codeOf(() => openDevice('cuda', { precision: 'float16' })),
+        word: await codeOf(() => openDevice('cuda', { precision: 'float32' })),
       }));
     `);
     expect(reports.described).toMatch(/, products in bf16$/);
     expect(reports.cpu).toEqual(
       unavailable(/^precision bf16 needs a CUDA device, and the device is the CPU/),
     );
-    expect(reports.word).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/'float16'/) });
+    expect(reports.word).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringMatching(/'tf32' or 'bf16', found 'float32'/),
+    });
     expect(reports.auto).toEqual(unavailable(/^precision bf16 needs a CUDA device, and 'auto' is the CPU/));
   });
 

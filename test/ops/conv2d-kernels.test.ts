@@ -54,7 +54,7 @@ const PROBLEMS: Problem[] = [
   { name: 'the stem, four channels', x: [1, 4, 20, 18], filters: [5, 5, 3], padding: [2, 1] },
 ];
 
-const PRECISIONS = ['float32', 'bf16'] as const;
+const PRECISIONS = ['tf32', 'bf16'] as const;
 const TILES = ['128x128', '128x64', '64x64'].flatMap((tile) => [`${tile}:1`, `${tile}:3`]);
 
 type Results = Record<'y' | 'fused' | 'dx' | 'dw' | 'db', Float32Array>;
@@ -108,7 +108,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     '%s',
     (_, problem) => {
       it('give the same integers as their plain twins', async () => {
-        const expected = await compute(devices.float32, 'plain', problem, integers);
+        const expected = await compute(devices.tf32, 'plain', problem, integers);
         expect(expected.dw.some((value) => value !== 0)).toBe(true);
         for (const precision of PRECISIONS) {
           for (const tile of TILES) {
@@ -127,7 +127,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     ['conv2d', PROBLEMS[2]!],
     ['linear', LINEAR[0]!],
   ])('%s rounds as the precision says: TF32 to 11 bits, bf16 to 8', async (_, problem) => {
-    const exact = await compute(devices.float32, 'plain', problem, normals);
+    const exact = await compute(devices.tf32, 'plain', problem, normals);
     const errorOf = async (device: Device): Promise<number> => {
       const found = await compute(device, '', problem, normals);
       const errors = (['y', 'dx', 'dw'] as const).map((name) => {
@@ -138,7 +138,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     };
     // Each factor is off by 2^-bits of itself at most; see TF32 in descriptor.ts.
     for (const [precision, bits] of [
-      ['float32', 11],
+      ['tf32', 11],
       ['bf16', 8],
     ] as const) {
       const error = await errorOf(devices[precision]);
@@ -148,7 +148,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
   });
 
   it.each(['bf16', '32x32', '64x64:0', '64x64:2:2', 'plain:2'])('refuse %s', async (variant) => {
-    await expect(compute(devices.float32, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
+    await expect(compute(devices.tf32, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',
     });
   });

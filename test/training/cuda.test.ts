@@ -58,9 +58,9 @@ describe('a run on the simulated CUDA device', () => {
   beforeAll(async () => {
     const data = await tinyStudies();
     const runs = [
-      ['cpu', 'cpu', '', 'float32'],
-      ['forward', 'cuda', 'forward', 'float32'],
-      ['random', 'cuda', 'random:7', 'float32'],
+      ['cpu', 'cpu', '', 'tf32'],
+      ['forward', 'cuda', 'forward', 'tf32'],
+      ['random', 'cuda', 'random:7', 'tf32'],
       ['bf16', 'cuda', 'forward', 'bf16'],
     ] as const;
     for (const [name] of runs) dirs[name] = await temporaryFolder();

@@ -26,13 +26,13 @@ describe('the lock of a folder', () => {
   it('keeps a second process out, by its number, and goes when it is disposed', async () => {
     const dir = await temporaryFolder();
     const first = await holder(dir);
-    expect(() => lockFolder(dir)).toThrow(`found process ${first.pid} at work here`);
+    expect(() => lockFolder(dir)).toThrow(`process ${first.pid} is using this folder`);
     expect(failure(await spinegrad('train', '--preset', 'smoke', '--out', dir))).toMatch(/ERR_RUN_LOCKED: /);
     first.kill('SIGKILL');
     await once(first, 'exit');
     const lock = lockFolder(dir);
     expect(lock.tookOver).toBe(`${first.pid}`);
-    expect(() => lockFolder(dir)).toThrow(`found process ${process.pid}`);
+    expect(() => lockFolder(dir)).toThrow(`process ${process.pid} is using this folder`);
     lock[Symbol.dispose]();
     expect(existsSync(join(dir, 'lock'))).toBe(false);
     expect(lockFolder(dir).tookOver).toBeUndefined();

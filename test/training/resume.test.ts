@@ -176,11 +176,11 @@ describe('--resume', () => {
   it('keeps to the settings and the data that the run began with', async () => {
     const say = async (...more: string[]) => failure(await spinegrad('train', '--out', unbroken, ...more));
     expect(await say('--resume', '--seed', '2')).toMatch(
-      /ERR_RESUME: .*: config\.seed is 2, the run was started with 1; leave the option out/,
+      /ERR_RESUME: .*: config\.seed is 2, the run was started with 1; omit the option/,
     );
     expect(await say('--resume', '--preset', 'demo')).toMatch(/config\.preset is "demo".* with "smoke"/);
     expect(await say('--resume', '--data', '/tmp')).toMatch(/data is "\/tmp"/);
-    expect(await say()).toMatch(/ERR_RUN_EXISTS: .*: holds a run already; go on with --resume/);
+    expect(await say()).toMatch(/ERR_RUN_EXISTS: .*: contains a run; continue it with --resume/);
     expect(await outcome(unbroken)).toEqual(reference);
   });
 });

@@ -53,6 +53,7 @@ describe('settings', () => {
     [{ data: { folds: 5 } }, /data\.fold: found nothing; expected a number below data\.folds/],
     [{ data: { folds: 5, fold: 5 } }, /data\.fold: found 5/],
     [{ pretraining: { temperature: 0 } }, /pretraining\.temperature: found 0/],
+    [{ precision: 'float32' }, /precision: found "float32"; .*"tf32"/],
   ])('%j is refused', (change, message) => {
     expect(() => resolveConfig('smoke', change)).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(message) }),
@@ -150,6 +151,24 @@ describe("a run's folder", () => {
     const asked = { preset: 'smoke', changes: [parseSetting('nonsense=1')] };
     await expect(openRunFolder(dir, false, asked)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
     expect(existsSync(dir)).toBe(false);
+  });
+
+  it('of an earlier version is neither resumed nor replaced, and the error names both versions', async () => {
+    const dir = await temporaryFolder();
+    const open = (resume: boolean) => openRunFolder(dir, resume, { preset: 'smoke', changes: [] });
+    (await open(false)).lock[Symbol.dispose]();
+    const path = join(dir, 'config.json');
+    const old = readFileSync(path, 'utf8').replace('"version": 2', '"version": 1');
+    writeFileSync(path, old);
+    for (const resume of [true, false]) {
+      await expect(open(resume)).rejects.toMatchObject({
+        code: 'ERR_RUN_CONFIG',
+        message: expect.stringMatching(
+          /config\.json: found version 1, expected 2: .*resume it with that version/,
+        ),
+      });
+    }
+    expect(readFileSync(path, 'utf8')).toBe(old);
   });
 
   it('may be opened anew until the run has a log', async () => {

@@ -29,11 +29,10 @@ export interface DeviceOptions {
   /** Threads of the CPU device; by default as many as OpenMP takes (OMP_NUM_THREADS, else the cores). */
   threads?: number;
   /**
-   * To what a CUDA device rounds the factors of products in `conv2d` and `linear`: `float32`, the default, is TF32 (11
-   * significant bits); `bf16` keeps 8, and takes a CUDA device of compute capability 8.0 or newer. Tensors, weights and
-   * sums are float32 in both.
+   * Rounding of the factors of products in `conv2d` and `linear` on CUDA: `tf32` (default) keeps 11 significant bits, `bf16`
+   * 8 and needs compute capability 8.0 or newer. Tensors, weights and sums are float32 in both. The CPU does not round.
    */
-  precision?: 'float32' | 'bf16';
+  precision?: 'tf32' | 'bf16';
 }
 
 export interface MemoryInfo {
@@ -307,14 +306,14 @@ export class CapturedStep<T> implements Disposable {
  * using device = await openDevice('cpu', { threads: 4 });
  */
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
-  const { threads, precision = 'float32' } = options ?? {};
+  const { threads, precision = 'tf32' } = options ?? {};
   if (threads !== undefined) {
     expectNumber('openDevice', 'threads', threads, { min: 1, max: 1024, integer: true });
   }
-  if (precision !== 'float32' && precision !== 'bf16') {
+  if (precision !== 'tf32' && precision !== 'bf16') {
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `openDevice(): precision must be 'float32' or 'bf16', found ${found(precision)}`,
+      `openDevice(): precision must be 'tf32' or 'bf16', found ${found(precision)}`,
     );
   }
   if (kind === 'cpu' || kind === 'auto') {
@@ -322,7 +321,7 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
       throw new SpinegradError(
         'ERR_DEVICE_UNAVAILABLE',
         `precision bf16 needs a CUDA device, and ${kind === 'cpu' ? 'the device' : "'auto'"} is the CPU; ` +
-          "use device 'cuda' or precision float32",
+          "use device 'cuda' or precision tf32",
       );
     }
     return new Device('cpu', kind === 'cpu' ? 'requested' : AUTO_REASON, options);

@@ -258,8 +258,8 @@ export const configSchema = z.strictObject({
   ),
   threads: why(z.number().int().min(0), 0, 'Threads of the CPU device; 0: all cores. Results depend on it.'),
   precision: why(
-    z.enum(['float32', 'bf16']),
-    'float32',
+    z.enum(['tf32', 'bf16']),
+    'tf32',
     'Products while training on CUDA: float32 rounds factors to TF32, bf16 to 8 bits; all else is float32.',
   ),
   data: data.prefault({}),

@@ -1,7 +1,7 @@
 /**
- * One process a run folder: `lock` in it names the process that works there. It comes by link(2), whole and only where
- * there is none, and goes with the process. What kill -9 leaves is taken over when the process that it names is gone;
- * the time at which that process began tells it from a later one of the same number.
+ * Allows one process per run folder. The file `lock` names the process; link(2) creates it atomically, and it is removed when
+ * the process ends. A lock that kill -9 left is replaced if its process no longer exists. The start time of the process
+ * distinguishes it from a later process with the same id.
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { writeError } from '../io/atomic.js';
 
-/** Clock ticks from the machine's start to the process's (proc(5), field 22); '' where there is no such process. */
-function beginning(pid: number | string): string {
+/** Start time of a process in clock ticks since boot (proc(5), field 22); '' if there is no such process. */
+function startTime(pid: number | string): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
@@ -21,7 +21,7 @@ function beginning(pid: number | string): string {
 }
 
 export interface Lock extends Disposable {
-  /** Number of the dead process whose lock this was. */
+  /** Id of the ended process whose lock was replaced. */
   readonly tookOver: string | undefined;
 }
 
@@ -32,27 +32,26 @@ export interface Lock extends Disposable {
  */
 export function lockFolder(dir: string): Lock {
   const path = join(dir, 'lock');
-  /** Number and beginning of the process, and its machine. */
-  const own = `${process.pid} ${beginning(process.pid)} ${hostname()}`;
-  const spare = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  const owner = `${process.pid} ${startTime(process.pid)} ${hostname()}`;
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   let tookOver: string | undefined;
   try {
-    writeFileSync(spare, own);
-    while (!linked(spare, path)) {
-      const owner = readFileSync(path, 'utf8');
-      const [pid = '', began, host] = owner.split(' ');
-      if (host !== hostname() || beginning(pid) === began) throw locked(dir, path, owner);
-      renameSync(path, `${spare}.old`);
-      const taken = readFileSync(`${spare}.old`, 'utf8');
-      // Another process may have taken over between the two readings: it gets its lock back.
-      if (taken !== owner) linked(`${spare}.old`, path);
-      rmSync(`${spare}.old`);
+    writeFileSync(temporary, owner);
+    while (!linked(temporary, path)) {
+      const found = readFileSync(path, 'utf8');
+      const [pid = '', started, host] = found.split(' ');
+      if (host !== hostname() || startTime(pid) === started) throw locked(dir, path, found);
+      const old = `${temporary}.old`;
+      renameSync(path, old);
+      // If another process replaced the lock after it was read, its lock is put back.
+      if (readFileSync(old, 'utf8') !== found) linked(old, path);
+      rmSync(old);
       tookOver = pid;
     }
   } catch (error) {
     throw writeError(path, error);
   } finally {
-    rmSync(spare, { force: true });
+    rmSync(temporary, { force: true });
   }
   const release = () => {
     process.off('exit', release);
@@ -62,7 +61,7 @@ export function lockFolder(dir: string): Lock {
   return { tookOver, [Symbol.dispose]: release };
 }
 
-/** Gives a file a second name unless that is taken. */
+/** Creates the hard link `to`; false if it exists. */
 function linked(from: string, to: string): boolean {
   try {
     linkSync(from, to);
@@ -75,10 +74,10 @@ function linked(from: string, to: string): boolean {
 
 function locked(dir: string, path: string, owner: string): SpinegradError {
   const [pid, , host] = owner.split(' ');
-  const elsewhere = host === hostname() ? '' : ` on ${host}`;
-  const advice = elsewhere ? `or delete ${path} if it has ended` : 'or choose another --out folder';
+  const machine = host === hostname() ? '' : ` on ${host}`;
+  const advice = machine ? `or delete ${path} if it has ended` : 'or choose another --out folder';
   return new SpinegradError(
     'ERR_RUN_LOCKED',
-    `${dir}: found process ${pid}${elsewhere} at work here, expected none; wait until it ends, ${advice}`,
+    `${dir}: process ${pid}${machine} is using this folder; wait until it ends, ${advice}`,
   );
 }

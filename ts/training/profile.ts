@@ -1,4 +1,4 @@
-/** `--profile`: what the device did during a run, as a trace in the run's folder and a table on the terminal. */
+/** `--profile`: a timeline of device operations in the run's folder, and a table on the terminal. */
 import { join } from 'node:path';
 import type { Device } from '../engine/device.js';
 import { byOperation, chromeTrace, type Profile } from '../engine/profile.js';
@@ -7,7 +7,7 @@ import { columns } from '../report/console.js';
 import { count, percent } from '../report/format.js';
 import type { Progress } from './progress.js';
 
-/** Profiles `work`, also where it is stopped; the error of work that fails is the one that is thrown. */
+/** Runs `work` and writes its profile, also if it is stopped or fails; then its error is thrown. */
 export async function profiled<T>(
   device: Device,
   dir: string,
@@ -33,12 +33,12 @@ export function formatProfile(profile: Profile): string {
   const rows = byOperation(profile);
   const total = rows.reduce((sum, row) => sum + row.total, 0);
   const span = operations.at(-1)!.end - operations[0]!.start;
-  const line = (name: string, calls: number, ms: number, share: number) => [
+  const line = (name: string, calls: number, ms: number, fraction: number) => [
     name,
     `${calls}`,
     ms.toFixed(1),
     (ms / calls).toFixed(3),
-    percent(share),
+    percent(fraction),
   ];
   return [
     ...columns(

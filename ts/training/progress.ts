@@ -1,10 +1,10 @@
-/** What a person sees while a run goes on. */
+/** The progress display of a run. */
 export interface Progress {
-  /** Shows how far `task` has come. */
+  /** Shows that `done` of `total` parts of a task are done. */
   update(task: string, done: number, total: number, note?: string): void;
-  /** A line that stays. */
+  /** Prints a line that stays. */
   line(text: string): void;
-  /** Leaves the line that is written over, for what others print. */
+  /** Ends the line that `update` overwrites, so that other output starts on a new line. */
   end(): void;
 }
 

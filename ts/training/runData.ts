@@ -1,6 +1,6 @@
 /**
- * The studies of a run: cut from --data into the run's bank, or from phantom studies that are made for it. What is
- * there already is kept; what a killed run left half is made again.
+ * The bank of a run: cut from --data, or from phantom studies that are generated for the run. Complete parts are kept on
+ * resume; incomplete ones are made again.
  */
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
@@ -56,26 +56,29 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   }
   const bank = await readRunBank(dir, identity);
   const reasons = countReasons(bank.manifest.skipped).map(([code, count]) => `${count} ${code}`);
-  if (reasons.length > 0) progress.line(`skipped ${reasons.join(', ')}; each stands in ${out}/manifest.json`);
+  if (reasons.length > 0) progress.line(`skipped ${reasons.join(', ')}; ${out}/manifest.json lists each`);
   checkSides(bank.manifest);
   return bank;
 }
 
-/** The run's phantom folder; its marker, which is written first, and train.csv, which is last, say if it is whole. */
+/**
+ * Generates the run's phantom studies; returns their folder. phantom.json is written first and train.csv last, so a folder
+ * with both is complete.
+ */
 async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'resume'>): Promise<string> {
   const { studies, prevalence, slices } = identity.config.data;
-  const asked = { studies, prevalence, slices, seed: identity.config.seed };
+  const requested = { studies, prevalence, slices, seed: identity.config.seed };
   const out = join(dir, 'phantom');
   const marker = join(out, 'phantom.json');
   if (existsSync(marker)) {
     const { synthetic: _, version: __, ...made } = parsed(await readFile(marker, 'utf8'));
-    if (existsSync(join(out, 'train.csv')) && isDeepStrictEqual(made, asked)) return out;
-    // The marker goes last: a folder without one is not the run's, and is never cleared.
+    if (existsSync(join(out, 'train.csv')) && isDeepStrictEqual(made, requested)) return out;
+    // The marker is deleted last, because a folder without it may not belong to the run and is never cleared.
     const others = (await readdir(out)).filter((name) => name !== 'phantom.json');
     for (const name of [...others, '']) await rm(join(out, name), { recursive: true, force: true });
   }
   await generatePhantom({
-    ...asked,
+    ...requested,
     out,
     onProgress: (done, total) => progress.update('phantom studies', done, total),
     signal,
@@ -91,20 +94,20 @@ function parsed(json: string): Record<string, unknown> {
   }
 }
 
-/** Studies that each side of the split needs: training and validation take statistics over them. */
-const LEAST_STUDIES: Record<Split, number> = { train: 2, validation: 2, test: 1 };
+/** Studies that each side of the split needs; training and validation compute statistics over them. */
+const MIN_STUDIES: Record<Split, number> = { train: 2, validation: 2, test: 1 };
 
-/** Refuses a split that some stage could not work with, before the first one has begun. */
+/** Refuses a split with too few studies before the first stage begins. */
 function checkSides({ dataDir, rois, slices }: BankManifest): void {
   const graded = new Set(rois.filter(({ grade }) => grade !== null).map(({ studyId }) => studyId));
   const located = slices.filter(({ centres }) => LEVELS.some((level) => centres[level]));
-  for (const [side, least] of Object.entries(LEAST_STUDIES)) {
+  for (const [side, minimum] of Object.entries(MIN_STUDIES)) {
     const found = located.filter(({ split, studyId }) => split === side && graded.has(studyId)).length;
-    if (found >= least) continue;
+    if (found >= minimum) continue;
     throw new SpinegradError(
       'ERR_DATA_EMPTY',
-      `${dataDir}: found ${found} ${side} studies with graded discs, expected at least ${least}; add studies, or try ` +
-        'another --seed, which splits them anew',
+      `${dataDir}: found ${found} ${side} studies with graded discs, expected at least ${minimum}; add studies, or try ` +
+        'another --seed for another split',
     );
   }
 }

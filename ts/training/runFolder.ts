@@ -1,6 +1,6 @@
 /**
- * The folder of a run: runs/<name>. `config.json` says what the run is; a folder that holds one is resumed or left
- * alone, never written over.
+ * The folder of a run: runs/<name>. `config.json` states settings, data and machine of the run. A folder that contains a run
+ * is resumed or refused, never overwritten.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -22,16 +22,17 @@ import { type Lock, lockFolder } from './lock.js';
 
 export interface RunIdentity {
   config: Config;
-  /** The data folder, absolute; null: phantom studies in the run's own folder. */
+  /** Absolute path of the data folder; null: phantom studies in the run's folder. */
   data: string | null;
-  /** Where the run began: besides settings and data its bits depend on this. */
+  /** The machine on which the run began; the bits depend on it. */
   machine?: Machine | undefined;
 }
 
-/** A device as it says of itself: kind, processor, instruction set, libraries; `threads` on the CPU. */
 export interface Machine {
   device: string;
+  /** Threads of the CPU device; null on other devices. */
   threads: number | null;
+  /** Processor, instruction set and libraries. */
   description: string;
 }
 
@@ -41,8 +42,10 @@ const machineSchema = z.object({
   description: z.string(),
 });
 
+/** Version 1 had no task and no head, and named the precision tf32 float32. */
+const VERSION = 2;
+
 const storedSchema = z.object({
-  version: z.literal(1),
   data: z.string().nullable(),
   config: z.unknown(),
   machine: machineSchema.optional(),
@@ -50,7 +53,7 @@ const storedSchema = z.object({
 
 const configPath = (dir: string): string => join(dir, 'config.json');
 
-/** runs/<name>, runs/<name>-2 and so on: the first free one, or the last that is taken when resuming. */
+/** The first free folder of runs/<name>, runs/<name>-2 and so on; when resuming, the last one that contains a run. */
 export function defaultFolder(name: string, resume: boolean): string {
   const folder = (index: number) => resolve('runs', index === 1 ? name : `${name}-${index}`);
   let index = 1;
@@ -59,29 +62,41 @@ export function defaultFolder(name: string, resume: boolean): string {
 }
 
 /**
- * Reads what a run is.
+ * Reads config.json of a run; undefined if the folder has none.
  *
- * @throws SpinegradError ERR_RUN_CONFIG
+ * @throws SpinegradError ERR_RUN_CONFIG if it is damaged or of another version of spinegrad
  */
 export function readIdentity(dir: string): RunIdentity | undefined {
   const path = configPath(dir);
   if (!existsSync(path)) return undefined;
+  const fail = (found: string, cause?: unknown): never => {
+    throw new SpinegradError('ERR_RUN_CONFIG', found, { cause });
+  };
+  const advice = 'start a new run in another --out folder';
+  let stored: { version?: unknown } | null = null;
   try {
-    const { data, config, machine } = storedSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    stored = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    fail(`${path}: cannot be read as JSON; ${advice}`, cause);
+  }
+  if (stored?.version !== VERSION) {
+    fail(
+      `${path}: found version ${JSON.stringify(stored?.version)}, expected ${VERSION}: another version of spinegrad wrote ` +
+        `this run; resume it with that version, or ${advice}`,
+    );
+  }
+  try {
+    const { data, config, machine } = storedSchema.parse(stored);
     return { config: parseConfig(config, path), data, machine };
   } catch (cause) {
-    const reason =
-      cause instanceof SpinegradError
-        ? cause.message
-        : `${path}: is not the configuration of a run of this version`;
-    throw new SpinegradError('ERR_RUN_CONFIG', `${reason}; choose another --out folder to start anew`, {
-      cause,
-    });
+    const found =
+      cause instanceof SpinegradError ? cause.message : `${path}: is not the configuration of a run`;
+    return fail(`${found}; ${advice}`, cause);
   }
 }
 
-/** What a command line says about a run. */
-export interface Asked {
+/** The options of a command line. */
+export interface RunOptions {
   preset?: string | undefined;
   changes: readonly Settings[];
   /** Absolute. */
@@ -89,34 +104,33 @@ export interface Asked {
 }
 
 /**
- * Opens the folder for a new run, or for one that goes on. With `resume` and nothing there a new run is begun, so
- * that a job that is started again and again needs one command line only. The folder is the caller's until the lock is
- * disposed.
+ * Opens the folder for a new run, or for a run to resume. With `resume` and no run in the folder, a new run begins, so a
+ * job that is restarted needs only one command line. The folder is locked until the lock is disposed.
  *
  * @throws SpinegradError ERR_RUN_LOCKED, ERR_RUN_EXISTS, ERR_RESUME, ERR_RUN_CONFIG, ERR_CONFIG, ERR_WRITE, ERR_DISK_FULL
  */
 export async function openRunFolder(
   dir: string,
   resume: boolean,
-  asked: Asked,
+  options: RunOptions,
 ): Promise<{ identity: RunIdentity; resumed: boolean; lock: Lock }> {
   const stored = readIdentity(dir);
   if (stored && resume) {
-    checkSame(dir, stored, asked);
+    checkSame(dir, stored, options);
     const lock = lockFolder(dir);
     for (const part of ['.', 'bank', 'checkpoints', 'weights', 'figures'])
       await removeTemporaries(join(dir, part));
     return { identity: stored, resumed: true, lock };
   }
-  // A run that failed before it trained (its log is opened then) has learned nothing and may be started anew.
+  // The log is opened when training begins. A run that failed earlier may be replaced.
   if (stored && existsSync(join(dir, 'metrics.jsonl'))) {
     throw new SpinegradError(
       'ERR_RUN_EXISTS',
-      `${dir}: holds a run already; go on with --resume, or choose another --out folder`,
+      `${dir}: contains a run; continue it with --resume, or choose another --out folder`,
     );
   }
-  const config = resolveConfig(asked.preset ?? DEFAULT_PRESET, ...asked.changes);
-  const identity = { config, data: asked.data ?? null };
+  const config = resolveConfig(options.preset ?? DEFAULT_PRESET, ...options.changes);
+  const identity = { config, data: options.data ?? null };
   await makeFolder(dir);
   const lock = lockFolder(dir);
   await writeIdentity(dir, identity);
@@ -124,23 +138,25 @@ export async function openRunFolder(
 }
 
 export const writeIdentity = (dir: string, identity: RunIdentity): Promise<void> =>
-  writeFileAtomic(configPath(dir), `${JSON.stringify({ version: 1, ...identity }, null, 2)}\n`);
+  writeFileAtomic(configPath(dir), `${JSON.stringify({ version: VERSION, ...identity }, null, 2)}\n`);
 
-/** A run that goes on keeps its settings: what the command line says must be what it was started with. */
-function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: Asked): void {
-  const { config } = stored;
-  const asked = { ...changeConfig({ ...config, preset: preset ?? config.preset }, ...changes) };
-  const { machine } = stored;
-  const difference = firstDifference({ ...stored }, { config: asked, data: data ?? stored.data, machine });
+/** A resumed run keeps its settings; refuses options that differ from those it was started with. */
+function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: RunOptions): void {
+  const { config, machine } = stored;
+  const requested = changeConfig({ ...config, preset: preset ?? config.preset }, ...changes);
+  const difference = firstDifference(
+    { ...stored },
+    { config: requested, data: data ?? stored.data, machine },
+  );
   if (difference === undefined) return;
   throw new SpinegradError(
     'ERR_RESUME',
-    `${dir}: ${difference}; leave the option out to resume, or choose another --out folder`,
+    `${dir}: ${difference}; omit the option to resume, or choose another --out folder`,
   );
 }
 
 /**
- * The bank of a run. Phantom studies lie in the run's own folder, wherever that has been moved.
+ * Reads the bank of a run. Phantom studies are in the run's folder, even if it has been moved.
  *
  * @throws SpinegradError of `readBank`; ERR_TASK_MISMATCH if the bank was cut for another task
  */
@@ -149,7 +165,7 @@ export async function readRunBank(
   { data, config }: Pick<RunIdentity, 'data' | 'config'>,
 ): Promise<Bank> {
   const bank = await readBank(join(dir, 'bank')).catch((cause: SpinegradError) => {
-    const advice = `delete ${join(dir, 'bank')} and go on with \`node train.js --resume --out ${dir}\``;
+    const advice = `delete ${join(dir, 'bank')} and resume with \`node train.js --resume --out ${dir}\``;
     throw new SpinegradError(cause.code, `${cause.message}: ${advice}`, { cause });
   });
   if (bank.manifest.task !== config.task) {
@@ -163,21 +179,21 @@ export async function readRunBank(
   return { ...bank, manifest: { ...bank.manifest, dataDir } };
 }
 
-/** The first key in which two settings differ, for a message. */
-function firstDifference(stored: unknown, wanted: unknown, path = ''): string | undefined {
-  if (isDeepStrictEqual(stored, wanted)) return undefined;
+/** Describes the first key in which two settings differ. */
+function firstDifference(stored: unknown, requested: unknown, path = ''): string | undefined {
+  if (isDeepStrictEqual(stored, requested)) return undefined;
   const nested = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null;
-  if (!nested(stored) || !nested(wanted)) {
-    return `${path} is ${JSON.stringify(wanted)}, the run was started with ${JSON.stringify(stored)}`;
+  if (!nested(stored) || !nested(requested)) {
+    return `${path} is ${JSON.stringify(requested)}, the run was started with ${JSON.stringify(stored)}`;
   }
-  for (const key of new Set([...Object.keys(stored), ...Object.keys(wanted)])) {
-    const difference = firstDifference(stored[key], wanted[key], path ? `${path}.${key}` : key);
+  for (const key of new Set([...Object.keys(stored), ...Object.keys(requested)])) {
+    const difference = firstDifference(stored[key], requested[key], path ? `${path}.${key}` : key);
     if (difference) return difference;
   }
   return undefined;
 }
 
-/** What checkpoints carry of the configuration. */
+/** Hash of a configuration, for checkpoints. */
 export const hashOf = (config: Config): string =>
   createHash('sha256').update(JSON.stringify(config)).digest('hex');
