@@ -90,8 +90,9 @@ CONV2D_KERNELS(bf16, Bf16, 128x128, 2)
 CONV2D_KERNELS(bf16, Bf16, 128x64, 3)
 CONV2D_KERNELS(bf16, Bf16, 64x64, 4)
 
-/// y [count] = the sum of the splits, added in order, then the epilogue without statistics. `bias` repeats every
-/// `pitch` values.
+/// The second kernel of split-K. If even small tiles are too few, blockIdx.y of a pass selects a split of K, and each
+/// split writes its own partial result; wgrad, where K is all pixels, is nearly always split. y [count] is the sum of
+/// the splits in order, with the epilogue but without statistics. `bias` repeats every `pitch` values.
 SPINEGRAD_KERNEL(conv2d_add_parts, 256,
                  (const float* splits, Conv2dEpilogue epilogue, float* y, int64_t count, int32_t splitK, int32_t pitch,
                   int32_t filters)) {

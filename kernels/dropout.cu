@@ -1,6 +1,6 @@
 // dropout: y = x / (1 - p) if a uniform number of (seed, step, element) is >= p, else 0. Elements are numbered
 // row-major in groups of 1024, and a group uses 256 Philox blocks: element 1024 g + 256 j + i takes word j of block 256
-// g + i. A thread computes one block for its four elements, and neighbouring threads access neighbouring addresses.
+// g + i. A thread computes one block for its four elements, and neighboring threads access neighboring addresses.
 // Bound by memory on all but the smallest GPUs: the ten rounds of Philox cost about 25 integer multiplications per
 // element.
 #include "kernels/lib/kernel.cuh"

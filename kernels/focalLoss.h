@@ -28,7 +28,7 @@ struct FocalLossReports {
   int32_t invalid, allIgnored, noWeight;
 };
 
-/// The values of FocalLossAttributes::Reduction.
+/// The values of FocalReduction (native/engine/contracts.h).
 constexpr int32_t focalLossSum = 0, focalLossMean = 1, focalLossWeightedMean = 2;
 
 }  // namespace spinegrad

@@ -25,7 +25,7 @@ __device__ __forceinline__ float scaleOf(const InfoNCEProblem& problem) {
 
 // Precision: TF32 keeps 11 bits of a factor, and at temperature 0.07 an error of 2^-11 in a cosine is an error of 0.7 %
 // in its exponential. So each factor is split in two and three products are added (all but small * small): 22 bits for
-// three times the instructions. S of 512 rows x 128 is 0.07 GFLOP before this factor; the encoder takes thousands.
+// three times the instructions. S of 512 rows x 128 is 0.07 GFLOP before this factor, little next to the encoder.
 //
 // Memory: K is copied 32 values at a time by cp.async into one of two buffers of 64 x 32 for the rows and the columns,
 // 36 KB in all. Rows are 36 floats apart, so neither ldmatrix along K nor single words across it have bank conflicts. A

@@ -1,7 +1,7 @@
 // maxPool2d over channels-last images. Forward stores the argmax of each window as one byte. Backward gathers: a value
 // of dx adds, window by window in a fixed order, the gradients of the windows whose argmax it is.
 //
-// A thread takes four channels of one pixel of its output; neighbouring threads take the next channels, then the next
+// A thread takes four channels of one pixel of its output; neighboring threads take the next channels, then the next
 // column, so a warp reads whole lines and overlapping windows come from the caches. Bound by memory: the stem of ResNet
 // (64 channels, 48 x 48 to 24 x 24, batch 64) reads 38 MB and writes 9.4 + 2.4 MB; backward reads 12 MB and writes 38
 // MB.

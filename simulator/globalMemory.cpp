@@ -20,7 +20,7 @@ struct Allocation {
 
 struct Heap {
   char* const memory;
-  std::map<char*, size_t> freeRanges;             // free pages by their start; neighbours are merged
+  std::map<char*, size_t> freeRanges;             // free pages by their start; neighbors are merged
   std::map<const char*, Allocation> allocations;  // by the start of the data
 
   Heap()

@@ -76,18 +76,17 @@ __device__ __forceinline__ int swizzleKMajor(int row, int vector) {
   return row * gemmTileK + (vector ^ (row >> 1 & 3)) * 4;
 }
 
-/// The same in an MN-major tile. A tile row is one value of K and holds `width` neighbouring rows of A (columns of B).
-/// A fragment takes 8 neighbours from each of 4 tile rows with 4-byte loads; the XOR puts the 4 rows into different
+/// The same in an MN-major tile. A tile row is one value of K and holds `width` neighboring rows of A (columns of B).
+/// A fragment takes 8 neighbors from each of 4 tile rows with 4-byte loads; the XOR puts the 4 rows into different
 /// banks.
 template <int width>
 __device__ __forceinline__ int swizzleMNMajor(int k, int vector) {
   return k * width + (vector ^ (k & 3) << 1) * 4;
 }
 
-/// The word of an MN-major tile that lane (g, t) holds of a fragment: k = 8 fragment + 4 half + t, column first +
-/// offset
-/// + g. `first` is a multiple of 32 and `offset` a constant multiple of 8, so all words of a tile share four addresses,
-/// one for each XOR of offset / 8 and t.
+/// The word of an MN-major tile that lane (g, t) holds of a fragment, at k = 8 fragment + 4 half + t and column
+/// first + offset + g. `first` is a multiple of 32 and `offset` a constant multiple of 8, so all words of a tile share
+/// four addresses, one for each XOR of offset / 8 and t.
 template <int width>
 __device__ __forceinline__ uint32_t loadMNMajor(const float* tile, int fragment, int half, int first, int offset) {
   const int g = laneId() / 4, t = laneId() % 4;
