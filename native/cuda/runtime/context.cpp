@@ -65,7 +65,7 @@ void Context::open() {
                  (precision_ == Precision::bf16 ? ", products in bf16" : "");
   if (precision_ == Precision::bf16 && architecture_ < 80) {
     unavailable("precision bf16 needs compute capability 8.0 or newer, cuda:" + std::to_string(index_) + " is " +
-                description_ + "; use precision float32");
+                description_ + "; use precision tf32");
   }
   if (spinegradCudaVersion / 1000 > version / 1000) {
     unavailable("the CUDA driver is too old: it is for CUDA " + versionName(version) +
