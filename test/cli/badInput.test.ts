@@ -180,7 +180,7 @@ describe('files of a run', () => {
     const manifest = join(dir, 'bank/manifest.json');
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":2', '"version":1'));
     const line =
-      /ERR_BANK_MANIFEST: .*manifest\.json: at version: .*; prepare the bank again: delete .*\/bank and resume/;
+      /ERR_BANK_MANIFEST: .*manifest\.json: version: .*; prepare the bank again: delete .*\/bank and resume/;
     expectFailure(await resume(dir), 1, line);
     expectFailure(await spinegrad('evaluate', '--model', dir), 1, line);
     await rm(join(dir, 'bank'), { recursive: true });

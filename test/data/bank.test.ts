@@ -220,7 +220,7 @@ describe('bad files', () => {
           {
             path: 'train_images/11',
             code: 'ERR_DICOM_DECODE',
-            message: expect.stringMatching(/train_images\/11: not finished within 0 ms; .*; study left out$/),
+            message: expect.stringMatching(/train_images\/11: not finished within 0 ms; .*; study skipped$/),
           },
         ],
       });

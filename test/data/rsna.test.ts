@@ -87,7 +87,7 @@ describe('readRsna', () => {
     await expect(readRsna(folder)).rejects.toMatchObject({ code: 'ERR_CSV' });
   });
 
-  test('missing and unknown labels leave a disc ungraded', async () => {
+  test('returns discs with a missing or unknown label without a grade', async () => {
     const folder = await make([{ studyId: '1', labels: { 0: '', 1: 'Terrible', 2: 'NaN' } }]);
     const data = await readRsna(folder);
     expect(data.studies[0]!.discs.map(({ grade }) => grade)).toEqual([null, null, null, 0, 1]);

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { canalSlice, neighbours, type SlicePlace, sortSeries } from '#spinegrad/data/series.js';
+import { canalSlice, neighbours, type SlicePosition, sortSeries } from '#spinegrad/data/series.js';
 
 /** A sagittal slice at x mm to the patient's left. */
-const at = (x: number, instanceNumber: number): SlicePlace => ({
+const at = (x: number, instanceNumber: number): SlicePosition => ({
   instanceNumber,
   geometry: { rowDirection: [0, 1, 0], columnDirection: [0, 0, -1], position: [x, 0, 0] },
 });
-const axial: SlicePlace = {
+const axial: SlicePosition = {
   instanceNumber: 99,
   geometry: { rowDirection: [1, 0, 0], columnDirection: [0, 1, 0], position: [0, 0, 0] },
 };
-const instances = (slices: readonly SlicePlace[]) => slices.map((slice) => slice.instanceNumber);
+const instances = (slices: readonly SlicePosition[]) => slices.map((slice) => slice.instanceNumber);
 
 describe('slices', () => {
   test('are sorted by position, not by instance number', () => {

@@ -1,24 +1,24 @@
-/** Maps between the pixels of a crop and those of the image that it was cut from. */
+/** Affine maps between the pixels of a crop and the pixels of its source image. */
 
 import type { Affine, Point } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 
-/** Where the map sends a point: from a crop's (u, v) to the source's (x, y). */
+/** Maps the point (u, v) of a crop to the point (x, y) of the source image. */
 export function applyAffine([a, b, c, d, e, f]: Affine, [u, v]: Point): Point {
   return [a * u + b * v + c, d * u + e * v + f];
 }
 
 /**
- * The map back: from the source's (x, y) to the crop's (u, v).
+ * The inverse map, from the source image to the crop.
  *
- * @throws SpinegradError ERR_AFFINE if the map has no inverse
+ * @throws SpinegradError ERR_AFFINE if the map is singular
  */
 export function invertAffine([a, b, c, d, e, f]: Affine): Affine {
   const determinant = a * e - b * d;
   if (!Number.isFinite(1 / determinant)) {
     throw new SpinegradError(
       'ERR_AFFINE',
-      `invertAffine: expected a map with an inverse, found [${[a, b, c, d, e, f]}], whose determinant is ${determinant}`,
+      `invertAffine: the map [${[a, b, c, d, e, f]}] has the determinant ${determinant}; expected an invertible map`,
     );
   }
   const [p, q, r, s] = [e / determinant, -b / determinant, -d / determinant, a / determinant];

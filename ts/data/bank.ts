@@ -1,8 +1,8 @@
 /**
- * The ROI bank: a folder of `bank.safetensors` (uint16 `rois` [rows, size, size] and `slices` [rows, size, size]),
- * `manifest.json` (where each row comes from) and `contact-sheet.png`. Studies are cut a few at a time and in
- * any order, but enter the bank in the order of their ids, so that the same data give the same bank however
- * many threads cut. The manifest is written last: a folder with a manifest is a whole bank.
+ * The ROI bank: a folder with `bank.safetensors` (uint16 `rois` [rows, size, size] and `slices` [rows, size, size]),
+ * `manifest.json` (the origin of each row) and `contact-sheet.png`. Studies are cut in parallel, but enter the bank in
+ * the order of their ids, so that the same data give the same bank for any number of threads. The manifest is written
+ * last: a folder with a manifest is a complete bank.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
-import { contactSheet } from './contact-sheet.js';
+import { contactSheet } from './contactSheet.js';
 import type { CutStudy } from './cut.js';
 import { manifestSchema } from './manifest.js';
 import { CutPool } from './pool.js';
@@ -31,15 +31,15 @@ export interface Bank {
 export interface PrepareOptions {
   /** Folder in the RSNA layout. */
   data: string;
-  /** Folder of the bank; made if it is not there. */
+  /** Folder of the bank; created if missing. */
   out: string;
-  /** Default: the canal's. */
+  /** Default: DEFAULT_TASK. */
   task?: Task;
   roi?: Partial<RoiSpec>;
-  /** Side of the localizer's slices in pixels. */
+  /** Side of the slices for the localizer, in pixels; default DEFAULT_SLICE_SIZE. */
   sliceSize?: number;
   split?: Partial<SplitSpec>;
-  /** Threads that read and cut studies; default: the cores of the machine. */
+  /** Number of threads that read and cut studies; default: the number of processors. */
   threads?: number;
   onProgress?: (progress: { done: number; total: number; skipped: number }) => void;
   signal?: AbortSignal;
@@ -48,16 +48,21 @@ export interface PrepareOptions {
 export const DEFAULT_ROI: RoiSpec = { size: 96, mode: 'mm', extentMm: 60, neighbours: 1 };
 export const DEFAULT_SLICE_SIZE = 192;
 
-/** Studies in work at a time, for each thread: enough to keep it busy, few enough to keep memory small. */
-const STUDIES_AHEAD = 4;
+/** Studies in flight per thread: enough to keep every thread busy, few enough to bound the memory. */
+const STUDIES_PER_THREAD = 4;
 
 const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: 'contact-sheet.png' };
 
 /**
- * Cuts the bank of a data folder. What is wrong with single rows, files or studies is in the manifest's `skipped`.
+ * Cuts the bank of a data folder and writes it. Rows, files and studies that cannot be used are listed in `skipped` of
+ * the manifest.
  *
- * @throws SpinegradError what `readRsna` throws; ERR_BANK_EMPTY if no disc is left; ERR_ROI, ERR_SPLIT for
- *   settings that make no sense; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal: nothing is written then
+ * @example
+ * await prepareBank({ data: 'rsna', out: 'bank' });
+ * const { manifest, rois } = await readBank('bank');
+ *
+ * @throws SpinegradError the errors of `readRsna`; ERR_BANK_EMPTY if no disc remains; ERR_ROI, ERR_SPLIT for invalid
+ *   settings; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal, before anything is written
  */
 export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
   const { task = taskOf(DEFAULT_TASK), sliceSize = DEFAULT_SLICE_SIZE } = options;
@@ -70,7 +75,7 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   await using pool = new CutPool({ size: options.threads });
   const spec = { dataDir: data.dataDir, task, roi, sliceSize };
   const builder = new BankBuilder(data, roi, sliceSize, split);
-  const cuts = inOrder(data.studies, STUDIES_AHEAD * pool.size, (study) => pool.cut(study, spec));
+  const cuts = inOrder(data.studies, STUDIES_PER_THREAD * pool.size, (study) => pool.cut(study, spec));
   let done = 0;
   for await (const cut of cuts) {
     if (options.signal?.aborted) {
@@ -88,7 +93,7 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
 }
 
 /**
- * Reads a bank, and checks that manifest and pixels are whole and belong together.
+ * Reads a bank and checks manifest, shapes and fingerprint.
  *
  * @throws SpinegradError ERR_BANK_MISSING, ERR_BANK_MANIFEST, ERR_BANK_SHAPE, ERR_BANK_FINGERPRINT,
  *   ERR_SAFETENSORS_*
@@ -96,7 +101,7 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
 export async function readBank(folder: string): Promise<Bank> {
   const path = join(folder, FILES.manifest);
   const text = await readFile(path, 'utf8').catch((cause: Error) => {
-    const advice = 'make a bank by `spinegrad prepare --data DIR --out BANK`';
+    const advice = 'create a bank with `spinegrad prepare --data DIR --out BANK`';
     throw new SpinegradError('ERR_BANK_MISSING', `${path}: cannot be read (${cause.message}); ${advice}`, {
       cause,
     });
@@ -122,7 +127,7 @@ export async function readBank(folder: string): Promise<Bank> {
   if (fingerprint(bank) !== manifest.fingerprint) {
     throw new SpinegradError(
       'ERR_BANK_FINGERPRINT',
-      `${folder}: pixels and manifest do not belong together; prepare the bank again`,
+      `${folder}: the pixels do not match the manifest; prepare the bank again`,
     );
   }
   return bank;
@@ -137,18 +142,18 @@ function parseManifest(path: string, text: string): BankManifest {
   }
   const { error, data } = manifestSchema.safeParse(manifest);
   if (error !== undefined) {
-    const { path: where, message } = error.issues[0]!;
+    const { path: field, message } = error.issues[0]!;
     throw new SpinegradError(
       'ERR_BANK_MANIFEST',
-      `${path}: at ${where.join('.') || 'the top'}: ${message}; prepare the bank again`,
+      `${path}: ${field.join('.') || 'the manifest'}: ${message}; prepare the bank again`,
     );
   }
   const { grades } = taskOf(data.task, path);
-  const unknown = data.rois.find(({ grade }) => grade !== null && grade >= grades.length);
-  if (unknown !== undefined) {
+  const invalid = data.rois.find(({ grade }) => grade !== null && grade >= grades.length);
+  if (invalid !== undefined) {
     throw new SpinegradError(
       'ERR_BANK_MANIFEST',
-      `${path}: row ${unknown.row}: found grade ${unknown.grade}, expected one of the ${grades.length} grades of task ` +
+      `${path}: row ${invalid.row}: found grade ${invalid.grade}, expected one of the ${grades.length} grades of task ` +
         `${data.task}; prepare the bank again`,
     );
   }
@@ -165,12 +170,12 @@ class BankBuilder {
 
   constructor(data: RsnaData, roi: RoiSpec, sliceSize: number, split: SplitSpec) {
     const discs = data.studies.reduce((sum, study) => sum + study.discs.length, 0);
-    // Room for every row that there may be; pages that stay empty cost no memory.
+    // Space for the maximum number of rows. Pages that are never written use no memory.
     this.rois = new Uint16Array(discs * (2 * roi.neighbours + 1) * roi.size ** 2);
     this.slices = new Uint16Array(data.studies.length * sliceSize ** 2);
     this.skipped = [...data.skipped];
     this.task = data.task;
-    const none = () => Object.fromEntries(data.task.grades.map(({ name }) => [name, 0]));
+    const zeroCounts = () => Object.fromEntries(data.task.grades.map(({ name }) => [name, 0]));
     this.manifest = {
       version: 2,
       source: data.synthetic ? 'phantom' : data.task.layout,
@@ -182,7 +187,7 @@ class BankBuilder {
       split,
       studies: 0,
       discs: 0,
-      classCounts: { train: none(), validation: none(), test: none() },
+      classCounts: { train: zeroCounts(), validation: zeroCounts(), test: zeroCounts() },
       rois: [],
       slices: [],
       skipped: this.skipped,
@@ -222,7 +227,7 @@ class BankBuilder {
       const reasons = countReasons(this.skipped).map(([code, n]) => `${code} x ${n}`);
       throw new SpinegradError(
         'ERR_BANK_EMPTY',
-        `${manifest.dataDir}: no disc could be cut (${reasons.join(', ') || 'the CSVs name none'}); ` +
+        `${manifest.dataDir}: no disc could be cut (${reasons.join(', ') || 'the CSV files list none'}); ` +
           `${this.skipped[0] ? `first: ${this.skipped[0].path}: ${this.skipped[0].message}` : 'check the folder'}`,
       );
     }
@@ -236,7 +241,7 @@ class BankBuilder {
   }
 }
 
-/** How often each code occurs in `skipped`, most frequent first. */
+/** The number of entries per code, most frequent first. */
 export function countReasons(skipped: readonly Skipped[]): [code: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { code } of skipped) counts.set(code, (counts.get(code) ?? 0) + 1);
@@ -254,7 +259,7 @@ async function writeBank(folder: string, bank: Bank): Promise<void> {
   await writeFileAtomic(join(folder, FILES.manifest), `${JSON.stringify(manifest)}\n`);
 }
 
-/** sha256 of the pixels, the records and what they were made with; neither the folder nor the skipped count. */
+/** sha256 of pixels, records and settings, without the folder and without `skipped`. */
 function fingerprint({ manifest, rois, slices }: Bank): string {
   const { task, roi, sliceSize, split } = manifest;
   const records = JSON.stringify([task, roi, sliceSize, split, manifest.rois, manifest.slices]);
@@ -268,27 +273,27 @@ function checkSpec(roi: RoiSpec, sliceSize: number): void {
     throw new SpinegradError('ERR_ROI', `${name}: found ${found}, expected ${expected}`);
   };
   const isSize = (n: number) => Number.isInteger(n) && n >= 8 && n <= 1024;
-  if (!isSize(roi.size)) fail('ROI size', roi.size, 'a whole number from 8 to 1024');
-  if (!isSize(sliceSize)) fail('slice size', sliceSize, 'a whole number from 8 to 1024');
+  if (!isSize(roi.size)) fail('ROI size', roi.size, 'an integer from 8 to 1024');
+  if (!isSize(sliceSize)) fail('slice size', sliceSize, 'an integer from 8 to 1024');
   if (!(roi.extentMm > 0)) fail('ROI extent', roi.extentMm, 'a number of mm above 0');
   if (!Number.isInteger(roi.neighbours) || roi.neighbours < 0 || roi.neighbours > 16) {
-    fail('neighbours', roi.neighbours, 'a whole number from 0 to 16');
+    fail('neighbours', roi.neighbours, 'an integer from 0 to 16');
   }
 }
 
-/** The results in the order of the items, of which `ahead` are in work at a time. */
+/** Yields the results in the order of the items, with at most `concurrency` items in flight. */
 async function* inOrder<T, R>(
   items: readonly T[],
-  ahead: number,
+  concurrency: number,
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R> {
   const running: Promise<R>[] = [];
   for (const item of items) {
     const result = work(item);
-    // It is awaited in its turn; till then nobody hears it fail.
+    // Awaited later, in order; this handler avoids an unhandled rejection.
     result.catch(() => {});
     running.push(result);
-    if (running.length === ahead) yield await running.shift()!;
+    if (running.length === concurrency) yield await running.shift()!;
   }
   while (running.length > 0) yield await running.shift()!;
 }

@@ -1,7 +1,6 @@
 /**
- * One study of the RSNA layout, cut: its discs' ROIs on the annotated slice and the neighbouring ones, and the
- * letterboxed canal slice for the localizer. Files that cannot be used are reported and cost only the discs that
- * need them.
+ * Cuts one study of the RSNA layout: the ROIs of its discs on the annotated and the neighbouring slices, and the
+ * letterboxed canal slice for the localizer. A file that cannot be used is reported and affects only its discs.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +12,7 @@ import { type Skipped, SpinegradError } from '../error.js';
 import { applyAffine, invertAffine } from './affine.js';
 import { cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { type RsnaData, type RsnaDisc, type RsnaStudy, seriesFolder } from './rsna.js';
-import { dicomSlices, neighbours, type SlicePlace, type SourceSlice } from './series.js';
+import { dicomSlices, neighbours, type SlicePosition, type SourceSlice } from './series.js';
 import type { RoiRecord, RoiSpec, SliceRecord } from './types.js';
 
 export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'task'> {
@@ -21,23 +20,24 @@ export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'task'> {
   sliceSize: number;
 }
 
-/** What only the whole bank knows is left open: row, disc and split. */
+/** A ROI record without the fields that depend on the bank. */
 export type CutRoi = Omit<RoiRecord, 'row' | 'disc' | 'split'> & { pixels: Uint16Array };
+/** A slice record without the fields that depend on the bank. */
 export type CutSlice = Omit<SliceRecord, 'row' | 'split'> & { pixels: Uint16Array };
 
 export interface CutStudy {
   studyId: string;
-  /** One entry a disc; its first ROI is the one on the annotated slice. */
+  /** ROIs per disc; the first one is on the annotated slice. */
   discs: CutRoi[][];
-  /** Null for axial conditions, and where no disc could be cut. */
+  /** Null for axial tasks, and if no disc could be cut. */
   slice: CutSlice | null;
   skipped: Skipped[];
 }
 
 type SpacedSlice = SourceSlice & { pixelSpacing: readonly [number, number] };
-type Place = SlicePlace & { file: string };
+type SeriesFile = SlicePosition & { file: string };
 
-/** Never rejects for what is wrong with the study's files. */
+/** Cuts a study. Invalid files are listed in `skipped`; they do not reject. */
 export async function cutStudy(
   study: RsnaStudy,
   spec: CutSpec,
@@ -49,7 +49,7 @@ export async function cutStudy(
 class StudyCutter {
   private readonly skipped: Skipped[] = [];
   private readonly slices = new Map<string, Promise<SpacedSlice>>();
-  private readonly places = new Map<string, Promise<Place[]>>();
+  private readonly files = new Map<string, Promise<SeriesFile[]>>();
 
   constructor(
     private readonly study: RsnaStudy,
@@ -76,16 +76,16 @@ class StudyCutter {
     try {
       const annotated = await this.annotated(disc, file);
       const rois = [this.roi(disc, file, annotated, 0)];
-      for (const { slice, offset } of await this.around(disc, file, annotated)) {
+      for (const { slice, offset } of await this.neighboursOf(disc, file, annotated)) {
         try {
           rois.push(this.roi(disc, slice.file, await this.slice(slice.file), offset));
         } catch (error) {
-          this.report(slice.file, error, 'this neighbouring slice is left out');
+          this.report(slice.file, error, 'neighbouring slice skipped');
         }
       }
       return rois;
     } catch (error) {
-      this.report(file, error, `${disc.level} left out`);
+      this.report(file, error, `${disc.level} skipped`);
       return [];
     }
   }
@@ -110,17 +110,17 @@ class StudyCutter {
     };
   }
 
-  /** The slice on which most discs are annotated, of the series that has most of them. */
+  /** The slice with the most annotated discs, in the series with the most annotated discs. */
   private async cutSlice(discs: readonly RsnaDisc[]): Promise<CutSlice> {
     const seriesId = mostFrequent(discs.map((disc) => disc.seriesId));
-    const shown = discs.filter((disc) => disc.seriesId === seriesId);
-    const instance = mostFrequent(shown.map((disc) => disc.instanceNumber));
-    const file = this.fileOf(shown.find((disc) => disc.instanceNumber === instance)!);
+    const inSeries = discs.filter((disc) => disc.seriesId === seriesId);
+    const instance = mostFrequent(inSeries.map((disc) => disc.instanceNumber));
+    const file = this.fileOf(inSeries.find((disc) => disc.instanceNumber === instance)!);
     const slice = await this.slice(file);
     const { pixels, toImage, window } = letterboxSlice(slice, this.spec.sliceSize);
     const toSlice = invertAffine(toImage);
     const centreOf = (level: Level): Point | null => {
-      const disc = shown.find((candidate) => candidate.level === level);
+      const disc = inSeries.find((candidate) => candidate.level === level);
       return disc === undefined ? null : applyAffine(toSlice, [disc.x, disc.y]);
     };
     return {
@@ -138,14 +138,14 @@ class StudyCutter {
   }
 
   private async annotated(disc: RsnaDisc, file: string): Promise<SpacedSlice> {
-    const places = await this.series(disc.seriesId);
-    if (places.length === 0) {
-      throw new SpinegradError('ERR_SERIES_EMPTY', 'found no .dcm file in the series folder');
+    const files = await this.series(disc.seriesId);
+    if (files.length === 0) {
+      throw new SpinegradError('ERR_SERIES_EMPTY', 'the series folder has no .dcm file');
     }
-    if (!places.some((place) => place.file === file)) {
+    if (!files.some((entry) => entry.file === file)) {
       throw new SpinegradError(
         'ERR_INSTANCE_MISSING',
-        `found no such file among ${places.length} of the series`,
+        `there is no such file among the ${files.length} of the series`,
       );
     }
     const slice = await this.slice(file);
@@ -154,55 +154,55 @@ class StudyCutter {
     if (plane !== null && plane !== 'oblique' && plane !== series.plane) {
       throw new SpinegradError(
         'ERR_PLANE',
-        `found an image of plane ${plane}, expected ${series.description}`,
+        `the plane is ${plane}, expected ${series.plane} (${series.description})`,
       );
     }
     return slice;
   }
 
-  private async around(disc: RsnaDisc, file: string, annotated: SpacedSlice) {
+  private async neighboursOf(disc: RsnaDisc, file: string, annotated: SpacedSlice) {
     if (this.spec.roi.neighbours === 0) return [];
-    const others = (await this.series(disc.seriesId)).filter((place) => place.file !== file);
-    const known = others.filter((place) => (place.geometry === null) === (annotated.geometry === null));
-    const centre: Place = { ...annotated, file };
-    return neighbours([centre, ...known], centre, this.spec.roi.neighbours).filter(
+    const others = (await this.series(disc.seriesId)).filter((entry) => entry.file !== file);
+    const comparable = others.filter(({ geometry }) => (geometry === null) === (annotated.geometry === null));
+    const centre: SeriesFile = { ...annotated, file };
+    return neighbours([centre, ...comparable], centre, this.spec.roi.neighbours).filter(
       ({ offset }) => offset !== 0,
     );
   }
 
-  /** Files of a series with their places; without neighbours to find, the headers stay unread. */
-  private series(seriesId: string): Promise<Place[]> {
-    return remember(this.places, seriesId, async () => {
+  /** The files of a series with their positions. Headers are read only if neighbours are requested. */
+  private series(seriesId: string): Promise<SeriesFile[]> {
+    return memoize(this.files, seriesId, async () => {
       const folder = seriesFolder('', this.study.studyId, seriesId);
       const names = await readdir(join(this.spec.dataDir, folder));
-      const places: Place[] = [];
-      for (const name of names.filter((each) => each.endsWith('.dcm')).sort()) {
+      const files: SeriesFile[] = [];
+      for (const name of names.filter((entry) => entry.endsWith('.dcm')).sort()) {
         const file = join(folder, name);
-        const place = { file, instanceNumber: instanceOf(file), geometry: null };
+        const unlocated = { file, instanceNumber: instanceOf(file), geometry: null };
         if (this.spec.roi.neighbours === 0) {
-          places.push(place);
+          files.push(unlocated);
           continue;
         }
         try {
-          places.push({ ...place, geometry: (await readHeader(join(this.spec.dataDir, file))).geometry });
+          files.push({ ...unlocated, geometry: (await readHeader(join(this.spec.dataDir, file))).geometry });
         } catch (error) {
           this.report(file, error, 'not used as a neighbouring slice');
-          places.push(place);
+          files.push(unlocated);
         }
       }
-      return places;
+      return files;
     });
   }
 
   private slice(file: string): Promise<SpacedSlice> {
-    return remember(this.slices, file, async () => {
+    return memoize(this.slices, file, async () => {
       const frames = dicomSlices(await this.read(join(this.spec.dataDir, file)));
       const [frame] = frames;
       if (frame === undefined || frames.length > 1) {
-        throw new SpinegradError('ERR_FRAMES', `found ${frames.length} frames, expected one slice a file`);
+        throw new SpinegradError('ERR_FRAMES', `the file has ${frames.length} frames, expected 1`);
       }
       if (frame.pixelSpacing === null) {
-        throw new SpinegradError('ERR_PIXEL_SPACING', 'found no pixel spacing (0028,0030)');
+        throw new SpinegradError('ERR_PIXEL_SPACING', 'Pixel Spacing (0028,0030) is missing');
       }
       return { ...frame, pixelSpacing: frame.pixelSpacing };
     });
@@ -212,25 +212,26 @@ class StudyCutter {
     return join(seriesFolder('', this.study.studyId, disc.seriesId), `${disc.instanceNumber}.dcm`);
   }
 
+  /** Adds an entry to `skipped`, or `outcome` to an existing entry of the same file and error. */
   private report(path: string, error: unknown, outcome: string): void {
-    const code = error instanceof SpinegradError ? error.code : 'ERR_READ';
+    const code = error instanceof SpinegradError ? error.code : 'ERR_FILE_READ';
     const { message } = error as Error;
-    const said = this.skipped.find((entry) => entry.path === path && entry.message.startsWith(message));
-    if (said === undefined) this.skipped.push({ path, code, message: `${message}; ${outcome}` });
-    else if (!said.message.endsWith(outcome)) said.message += `; ${outcome}`;
+    const existing = this.skipped.find((entry) => entry.path === path && entry.message.startsWith(message));
+    if (existing === undefined) this.skipped.push({ path, code, message: `${message}; ${outcome}` });
+    else if (!existing.message.endsWith(outcome)) existing.message += `; ${outcome}`;
   }
 }
 
 const instanceOf = (file: string) => Number.parseInt(file.slice(file.lastIndexOf('/') + 1), 10);
 
-/** The value that occurs most often; of equals, the first. */
+/** The most frequent value; the first one of a tie. */
 function mostFrequent<T>(values: readonly T[]): T {
-  const count = (value: T) => values.filter((each) => each === value).length;
+  const count = (value: T) => values.filter((other) => other === value).length;
   return values.reduce((best, value) => (count(value) > count(best) ? value : best));
 }
 
-function remember<K, V>(memory: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
-  const known = memory.get(key) ?? make();
-  memory.set(key, known);
-  return known;
+function memoize<K, V>(cache: Map<K, Promise<V>>, key: K, compute: () => Promise<V>): Promise<V> {
+  const result = cache.get(key) ?? compute();
+  cache.set(key, result);
+  return result;
 }

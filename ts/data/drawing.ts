@@ -7,7 +7,7 @@ export type Colour = readonly [red: number, green: number, blue: number];
 
 export const WHITE: Colour = [255, 255, 255];
 export const GREY: Colour = [150, 150, 150];
-/** Okabe and Ito, "Color universal design" (2008): distinct with every common colour vision. */
+/** Okabe and Ito, "Color universal design" (2008): distinct for all common types of colour vision. */
 const GREEN: Colour = [0, 158, 115];
 const ORANGE: Colour = [230, 159, 0];
 const VERMILLION: Colour = [213, 94, 0];
@@ -31,7 +31,7 @@ export function gradeColours({ grades, ordered }: GradeScale): Colour[] {
   });
 }
 
-/** Seven rows of five pixels a character; each row is a base-32 digit, its high bit on the left. */
+/** Seven rows of five pixels per character. Each row is a base-32 digit; the high bit is on the left. */
 const GLYPHS: Record<string, string> = {
   ...{ A: 'ehhvhhh', B: 'uhhuhhu', C: 'ehggghe', D: 'uhhhhhu', E: 'vgguggv', F: 'vgguggg', G: 'ehgnhhf' },
   ...{ H: 'hhhvhhh', I: 'e44444e', J: '72222ic', K: 'hikokih', L: 'ggggggv', M: 'hrllhhh', N: 'hhpljhh' },
@@ -56,13 +56,13 @@ export class Canvas {
     this.rgb = new Uint8Array(width * height * 3);
   }
 
-  /** Paints a pixel; outside the canvas nothing. */
+  /** Sets a pixel; does nothing outside the canvas. */
   set(x: number, y: number, colour: Colour): void {
     if (x < 0 || y < 0 || x >= this.width || y >= this.height) return;
     this.rgb.set(colour, (y * this.width + x) * 3);
   }
 
-  /** Paints a uint16 image of `width` columns, 0..65535 from black to white. */
+  /** Draws a uint16 image of `width` columns; 0 is black, 65535 is white. */
   image(pixels: Uint16Array, width: number, left: number, top: number): void {
     for (let i = 0; i < pixels.length; i++) {
       const grey = pixels[i]! >> 8;
@@ -81,12 +81,12 @@ export class Canvas {
   line(from: Point, to: Point, colour: Colour): void {
     const steps = Math.max(1, Math.ceil(Math.hypot(to[0] - from[0], to[1] - from[1])));
     for (let i = 0; i <= steps; i++) {
-      const at = (axis: 0 | 1) => Math.round(from[axis] + ((to[axis] - from[axis]) * i) / steps);
-      this.set(at(0), at(1), colour);
+      const coordinate = (axis: 0 | 1) => Math.round(from[axis] + ((to[axis] - from[axis]) * i) / steps);
+      this.set(coordinate(0), coordinate(1), colour);
     }
   }
 
-  /** Writes in capitals, from the top left corner; characters that the font lacks are blank. */
+  /** Draws text in capitals, from its top left corner. Characters that are not in the font are blank. */
   text(text: string, left: number, top: number, colour: Colour = WHITE, scale = 1): void {
     for (const [i, character] of [...text.toUpperCase()].entries()) {
       const rows = [...(GLYPHS[character] ?? '')].map((digit) => Number.parseInt(digit, 32));
@@ -107,5 +107,5 @@ export class Canvas {
   }
 }
 
-/** Width in pixels of a text. */
+/** Width of a text in pixels. */
 export const textWidth = (text: string, scale = 1) => text.length * ADVANCE * scale;

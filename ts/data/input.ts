@@ -1,4 +1,4 @@
-/** What `predict` is given, whatever its kind, as one sagittal stack. */
+/** Reads the input of `predict` (DICOM, NIfTI or PNG) as one sagittal stack. */
 import { DicomPool } from '../dicom/pool.js';
 import { findSeries, sagittalT2 } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
@@ -10,8 +10,7 @@ export interface InputSeries {
   /** From the patient's right to the left; at least one. */
   slices: SourceSlice[];
   /**
-   * Files of the series or folder that could not be read; further sagittal T2 series, of the same study
-   * (ERR_SERIES_EXTRA) and of others (ERR_STUDY_EXTRA).
+   * Files that could not be read, and unused sagittal T2 series: ERR_SERIES_EXTRA, or ERR_STUDY_EXTRA of other studies.
    */
   skipped: Skipped[];
 }
@@ -19,9 +18,9 @@ export interface InputSeries {
 /**
  * Reads a NIfTI volume, a PNG slice, or the sagittal T2 series of a DICOM file or folder.
  *
- * @param spacing (row spacing, column spacing) in mm, for a PNG
- * @throws SpinegradError of `readNifti`, `readPng`, `findSeries` and `sagittalT2` (ERR_SERIES_NOT_FOUND);
- *   ERR_PIXEL_SPACING for a PNG without spacing; ERR_DICOM_* for a file without an image; ERR_SERIES_EMPTY if no file of the series can be decoded
+ * @param spacing between rows and between columns in mm, for a PNG
+ * @throws SpinegradError the errors of `readNifti`, `readPng`, `findSeries` and `sagittalT2`; ERR_PIXEL_SPACING for a
+ *   PNG without `spacing`; ERR_DICOM_* for a file without an image; ERR_SERIES_EMPTY if no file can be decoded
  */
 export async function readInput(
   path: string,
@@ -32,7 +31,7 @@ export async function readInput(
     if (spacing === null) {
       throw new SpinegradError(
         'ERR_PIXEL_SPACING',
-        `${path}: a PNG holds no pixel spacing; give it by --spacing MM`,
+        `${path}: a PNG file has no pixel spacing; pass it with --spacing MM`,
       );
     }
     return { slices: [await readPng(path, spacing)], skipped: [] };
@@ -48,7 +47,7 @@ export async function readInput(
     skipped.push({
       path: file,
       code,
-      message: `${file}: a further sagittal T2 series; ${chosen.files[0]!.path} is used`,
+      message: `${file}: another sagittal T2 series; ${chosen.files[0]!.path} is used`,
     });
   }
   await using pool = new DicomPool();

@@ -1,4 +1,4 @@
-/** The manifest of a bank, as it is checked when it is read; the meaning of each field stands in types.ts. */
+/** The schema that checks a manifest when it is read; types.ts documents the fields. */
 import { z } from 'zod';
 import { LEVELS } from '../anatomy.js';
 import type { BankManifest } from './types.js';
@@ -7,10 +7,10 @@ const count = z.int().min(0);
 const point = z.tuple([z.number(), z.number()]);
 const affine = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
 const window = z.object({ low: z.number(), high: z.number() });
-const side = z.enum(['train', 'validation', 'test']);
+const splitName = z.enum(['train', 'validation', 'test']);
 const level = z.enum(LEVELS);
 
-const place = {
+const origin = {
   row: count,
   studyId: z.string(),
   seriesId: z.string(),
@@ -19,11 +19,11 @@ const place = {
   pixelSpacing: point,
   toImage: affine,
   window,
-  split: side,
+  split: splitName,
 };
 
 const roi = z.object({
-  ...place,
+  ...origin,
   disc: count,
   level,
   grade: count.nullable(),
@@ -32,7 +32,7 @@ const roi = z.object({
   centreMm: z.tuple([z.number(), z.number(), z.number()]).nullable(),
 });
 
-const slice = z.object({ ...place, imageSize: point, centres: z.record(level, point.nullable()) });
+const slice = z.object({ ...origin, imageSize: point, centres: z.record(level, point.nullable()) });
 
 export const manifestSchema: z.ZodType<BankManifest> = z.object({
   version: z.literal(2),
@@ -49,13 +49,13 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   sliceSize: z.int().positive(),
   split: z.object({
     seed: z.int(),
-    fractions: z.record(side, z.number()),
+    fractions: z.record(splitName, z.number()),
     folds: count.nullable(),
     fold: count.nullable(),
   }),
   studies: count,
   discs: count,
-  classCounts: z.record(side, z.record(z.string(), count)),
+  classCounts: z.record(splitName, z.record(z.string(), count)),
   rois: z.array(roi),
   slices: z.array(slice),
   skipped: z.array(

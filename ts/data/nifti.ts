@@ -1,7 +1,7 @@
 /**
- * NIfTI volumes (.nii, .nii.gz) as stacks of sagittal slices. The voxel axis nearest to left-right becomes the
- * slice axis, whatever plane the scanner used; directions and spacing come from the sform or qform, whichever has
- * the greater code, else from the voxel sizes, with axes taken as right, anterior, superior. RAS is turned to LPS.
+ * Reads NIfTI volumes (.nii, .nii.gz) as stacks of sagittal slices. The slice axis is the voxel axis nearest to
+ * left-right, for any acquisition plane. Directions and spacing come from the sform or the qform, whichever has the
+ * larger code, else from the voxel sizes, with the axes right, anterior, superior. RAS is converted to LPS.
  */
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -15,10 +15,10 @@ import { type SourceSlice, sortSeries } from './series.js';
 
 type Header = NIFTI1 | NIFTI2;
 
-/** Reads one number of a datatype code (NIfTI-1 `datatype`) at a byte offset. */
+/** Size and reader of one voxel, per `datatype` code of NIfTI-1. */
 const READERS: Record<
   number,
-  [bytes: number, read: (view: DataView, at: number, little: boolean) => number]
+  [bytes: number, read: (view: DataView, offset: number, little: boolean) => number]
 > = {
   2: [1, (view, at) => view.getUint8(at)],
   4: [2, (view, at, little) => view.getInt16(at, little)],
@@ -31,8 +31,8 @@ const READERS: Record<
 };
 
 /**
- * The sagittal slices of a 3-D volume, from the patient's right to the left; values are scaled by scl_slope and
- * scl_inter, and what is not finite becomes 0. `instanceNumber` counts from 1 along the voxel axis.
+ * Reads the sagittal slices of a 3-D volume, from the patient's right to the left. Values are scaled by scl_slope and
+ * scl_inter; non-finite values become 0. `instanceNumber` counts from 1 along the voxel axis.
  *
  * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_NIFTI
  */
@@ -49,7 +49,7 @@ export async function readNifti(path: string): Promise<SourceSlice[]> {
     if (cause instanceof SpinegradError) throw cause;
     throw niftiError(
       path,
-      `cannot be read (${(cause as Error).message})`,
+      `unreadable data (${(cause as Error).message})`,
       'a NIfTI-1 or NIfTI-2 volume',
       cause,
     );
@@ -94,11 +94,15 @@ function sagittalSlices(path: string, header: Header | null, file: ArrayBuffer):
   return sortSeries(slices);
 }
 
-/** The voxel values by linear index, rescaled. */
+/** The rescaled voxel values by linear index. */
 function voxels(path: string, header: Header, file: ArrayBuffer, size: readonly number[]) {
   const reader = READERS[header.datatypeCode];
   if (reader === undefined) {
-    throw niftiError(path, `voxels of datatype ${header.datatypeCode}`, 'integers up to 32 bits, or floats');
+    throw niftiError(
+      path,
+      `voxels of datatype ${header.datatypeCode}`,
+      'integers of up to 32 bits or floats',
+    );
   }
   const [bytes, read] = reader;
   const count = size.reduce((a, b) => a * b, 1);
@@ -113,7 +117,7 @@ function voxels(path: string, header: Header, file: ArrayBuffer, size: readonly 
   };
 }
 
-/** For each voxel axis, the step to the next voxel in LPS mm. */
+/** For each voxel axis, the vector to the next voxel in LPS mm. */
 function voxelAxes({ affine }: Header): Vector3[] {
   const step = (axis: number) => (i: number) => lps(i) * affine[i]![axis]!;
   return [0, 1, 2].map((axis) => [0, 1, 2].map(step(axis)) as unknown as Vector3);

@@ -1,4 +1,4 @@
-/** A PNG as a slice. It knows nothing of the patient: it is taken to be canonical (anterior left, superior up). */
+/** Reads a PNG image as a slice without geometry, which is assumed to be canonical (anterior left, superior up). */
 import { readFile } from 'node:fs/promises';
 import { convertIndexedToRgb, decode } from 'fast-png';
 import { intensityWindow } from '../dicom/window.js';
@@ -7,9 +7,9 @@ import { readError } from '../io/files.js';
 import type { SourceSlice } from './series.js';
 
 /**
- * Reads a PNG of 8 or 16 bits; colours become luminance (ITU-R BT.601), transparency is ignored.
+ * Reads a PNG of 8 or 16 bits. Colours are converted to luminance (ITU-R BT.601); transparency is ignored.
  *
- * @param spacing (row spacing, column spacing) in mm, which a PNG does not hold; null where it is not known
+ * @param spacing between rows and between columns in mm, or null if unknown
  * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_PNG
  */
 export async function readPng(path: string, spacing: readonly [number, number] | null): Promise<SourceSlice> {
@@ -19,7 +19,8 @@ export async function readPng(path: string, spacing: readonly [number, number] |
   try {
     const image = decode(bytes);
     const { width, height, palette, depth } = image;
-    if (palette === undefined && depth < 8) throw new Error(`${depth} bits a pixel; expected 8 or 16`);
+    if (palette === undefined && depth < 8)
+      throw new Error(`found ${depth} bits per pixel, expected 8 or 16`);
     const data = palette === undefined ? image.data : convertIndexedToRgb(image);
     const channels = data.length / (width * height);
     const pixels = new Float32Array(width * height);
@@ -38,7 +39,7 @@ export async function readPng(path: string, spacing: readonly [number, number] |
       geometry: null,
     };
   } catch (cause) {
-    throw new SpinegradError('ERR_PNG', `${path}: not a PNG that can be read: ${(cause as Error).message}`, {
+    throw new SpinegradError('ERR_PNG', `${path}: not a readable PNG file: ${(cause as Error).message}`, {
       cause,
     });
   }

@@ -1,6 +1,6 @@
 /**
- * Cuts studies in worker threads, so that the thread which fills the bank has little to do. A file that crashes its
- * thread or never ends costs no more than one that cannot be read: its study is cut once more without it.
+ * Cuts studies in worker threads. If a file crashes its thread or exceeds the time limit, the study is cut again
+ * without it, as if the file could not be read.
  */
 import { relative } from 'node:path';
 import { decodeError } from '../dicom/pool.js';
@@ -9,7 +9,7 @@ import type { CutSpec, CutStudy } from './cut.js';
 import { type RsnaStudy, studyFolder } from './rsna.js';
 import type { CutRequest } from './worker.js';
 
-/** A pool of cutting threads. */
+/** A pool of threads that cut studies. */
 export class CutPool implements AsyncDisposable {
   readonly #workers: WorkerPool<CutRequest, CutStudy>;
 
@@ -21,7 +21,7 @@ export class CutPool implements AsyncDisposable {
     return this.#workers.size;
   }
 
-  /** What `cutStudy` gives; where a thread is lost twice on one file, a study left out. */
+  /** Runs `cutStudy`. If skipping the file does not help, the result is an empty study. */
   async cut(study: RsnaStudy, spec: CutSpec): Promise<CutStudy> {
     const { studyId } = study;
     const lost: CutRequest['lost'] = new Map();
@@ -33,7 +33,7 @@ export class CutPool implements AsyncDisposable {
         const path = error.label;
         const { code, message } = decodeError(error);
         if (lost.has(path)) {
-          const skipped = { path: relative(spec.dataDir, path), code, message: `${message}; study left out` };
+          const skipped = { path: relative(spec.dataDir, path), code, message: `${message}; study skipped` };
           return { studyId, discs: [], slice: null, skipped: [skipped] };
         }
         lost.set(path, { code, message });
@@ -41,7 +41,7 @@ export class CutPool implements AsyncDisposable {
     }
   }
 
-  /** Ends the threads; studies that were not cut yet are rejected. */
+  /** Ends the threads. Unfinished studies reject with ERR_DISPOSED. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#workers.close();
   }

@@ -1,7 +1,6 @@
 /**
- * Bilinear resampling along the axes of an image, with the triangle filter widened where it shrinks the image
- * (antialiasing). Since a crop is turned and flipped by quarter turns only, each output row and column meets one source
- * row or column, and the filter separates into two passes.
+ * Bilinear resampling along the axes of an image. For reductions, the triangle filter is widened (antialiasing). A crop
+ * is rotated only by multiples of 90 degrees and flipped, so the filter separates into one pass per axis.
  */
 
 import type { Affine } from '../anatomy.js';
@@ -9,13 +8,17 @@ import type { Pixels } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 
-export interface Plane2d {
+/** A grey image, row-major. */
+export interface Image2d {
   pixels: Pixels;
   rows: number;
   columns: number;
 }
 
-/** Of output position i: `weights` from `ends[i - 1]` to `ends[i]`, for the source from `firsts[i]` on; their sum is 1, less outside. */
+/**
+ * Filter taps of one axis. Output i has the weights `ends[i - 1]` to `ends[i]`, for the source positions from
+ * `firsts[i]` on. Their sum is 1, or less if border `low` drops positions outside.
+ */
 interface Taps {
   firsts: Int32Array;
   ends: Int32Array;
@@ -23,43 +26,43 @@ interface Taps {
 }
 
 /**
- * Resamples `image` at the points of a `size` x `size` grid.
+ * Resamples `image` on a `size` x `size` grid.
  *
- * @param toImage where the grid's points lie in the image; one of a, b and one of d, e must be 0
- * @param border outside the image: `replicate` the nearest pixel, or `low`, the low end of the window
- * @returns uint16 [size, size]: 0..65535 spans the window
+ * @param toImage maps grid points to image points; one of a, b and one of d, e must be 0
+ * @param border value outside the image: `replicate` the nearest pixel, or `low`, the low end of the window
+ * @returns uint16 [size, size]; 0 to 65535 spans the window
  * @throws SpinegradError ERR_AFFINE
  */
 export function resample(
-  image: Plane2d,
+  image: Image2d,
   toImage: Affine,
   size: number,
   { low, high }: IntensityWindow,
   border: 'replicate' | 'low',
 ): Uint16Array {
   const [a, b, c, d, e, f] = toImage;
-  const turned = a === 0;
-  if (turned ? e !== 0 || b === 0 || d === 0 : b !== 0 || d !== 0 || e === 0) {
+  const isTransposed = a === 0;
+  if (isTransposed ? e !== 0 || b === 0 || d === 0 : b !== 0 || d !== 0 || e === 0) {
     throw new SpinegradError(
       'ERR_AFFINE',
-      `resample: expected quarter turns only, found the map [${toImage}]`,
+      `resample: the map [${toImage}] is not a rotation by a multiple of 90 degrees with an optional flip`,
     );
   }
-  const alongX = taps(turned ? b : a, c, size, image.columns, border);
-  const alongY = taps(turned ? d : e, f, size, image.rows, border);
-  const read = rowsRead(alongY);
-  const values = passY(passX(image, alongX, read, low), read, alongY, 65535 / (high - low));
-  return turned ? transposed(values, size) : values;
+  const alongX = taps(isTransposed ? b : a, c, size, image.columns, border);
+  const alongY = taps(isTransposed ? d : e, f, size, image.rows, border);
+  const rows = rowRange(alongY);
+  const values = passY(passX(image, alongX, rows, low), rows, alongY, 65535 / (high - low));
+  return isTransposed ? transpose(values, size) : values;
 }
 
 /**
- * The image less `low`, resampled along x in the rows that are read: float32 [to - from, size]. Four rows at a time, whose
- * sums do not wait for each other; beyond the last row, it once more.
+ * Resamples `image - low` along x in the rows `from` to `to`: float32 [to - from, size]. Four rows at a time, for
+ * independent sums; missing rows repeat the last one.
  */
 function passX(
-  { pixels, columns }: Plane2d,
+  { pixels, columns }: Image2d,
   { firsts, ends, weights }: Taps,
-  { from, to }: Rows,
+  { from, to }: RowRange,
   low: number,
 ): Float32Array {
   const size = firsts.length;
@@ -91,12 +94,13 @@ function passX(
   return out;
 }
 
-interface Rows {
+interface RowRange {
   from: number;
   to: number;
 }
 
-function rowsRead({ firsts, ends }: Taps): Rows {
+/** The range of source rows that have a tap. */
+function rowRange({ firsts, ends }: Taps): RowRange {
   let from = Number.POSITIVE_INFINITY;
   let to = 0;
   for (let i = 0; i < firsts.length; i++) {
@@ -108,10 +112,10 @@ function rowsRead({ firsts, ends }: Taps): Rows {
   return to > 0 ? { from, to } : { from: 0, to: 0 };
 }
 
-/** The rows resampled along y, times `scale`, as uint16 [size, size]; four columns at a time, as in `passX`. */
+/** Resamples `rows * scale` along y: uint16 [size, size]. Four columns at a time, as in `passX`. */
 function passY(
   rows: Float32Array,
-  { from }: Rows,
+  { from }: RowRange,
   { firsts, ends, weights }: Taps,
   scale: number,
 ): Uint16Array {
@@ -144,39 +148,40 @@ function passY(
   return out;
 }
 
-/** The nearest of 0..65535; what is no number becomes 0. Math.round takes several times as long. */
+/** Rounds and clamps to 0..65535; NaN becomes 0. Math.round is several times slower. */
 const pixelOf = (value: number): number => (value <= 0 ? 0 : value >= 65535 ? 65535 : (value + 0.5) | 0);
 
-function transposed(values: Uint16Array, size: number): Uint16Array {
+function transpose(values: Uint16Array, size: number): Uint16Array {
   const out = new Uint16Array(values.length);
   for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) out[j * size + i] = values[i * size + j]!;
   return out;
 }
 
+/** The taps for `size` outputs at start + i * step in a source of `length`. */
 function taps(step: number, start: number, size: number, length: number, border: 'replicate' | 'low'): Taps {
   const radius = Math.max(1, Math.abs(step));
   const firsts = new Int32Array(size);
   const ends = new Int32Array(size);
-  // One more than lie within the radius: what the centre is rounded to may be a little nearer.
+  // One more than fits the radius, because the rounded centre can be slightly nearer.
   const weights = new Float64Array(size * Math.min(length, Math.floor(2 * radius) + 2));
-  const inside = (x: number) => Math.min(length - 1, Math.max(0, x));
+  const clamp = (x: number) => Math.min(length - 1, Math.max(0, x));
   let end = 0;
   for (let i = 0; i < size; i++) {
     const centre = start + step * i;
     const from = Math.ceil(centre - radius);
     const to = Math.floor(centre + radius);
-    const first = inside(from);
+    const first = clamp(from);
     const outside = border === 'low' && (to < 0 || from >= length);
-    const own = end - first;
-    if (!outside) end += inside(to) - first + 1;
+    const base = end - first;
+    if (!outside) end += clamp(to) - first + 1;
     let sum = 0;
     for (let x = from; x <= to; x++) {
       const weight = 1 - Math.abs(x - centre) / radius;
       sum += weight;
-      if (border === 'low' && inside(x) !== x) continue;
-      weights[own + inside(x)]! += weight;
+      if (border === 'low' && clamp(x) !== x) continue;
+      weights[base + clamp(x)]! += weight;
     }
-    for (let tap = own + first; tap < end; tap++) weights[tap]! /= sum;
+    for (let tap = base + first; tap < end; tap++) weights[tap]! /= sum;
     firsts[i] = first;
     ends[i] = end;
   }

@@ -1,7 +1,7 @@
 /**
- * One slice as the pipeline sees it, whatever file it came from (DICOM, NIfTI, PNG), and the order of the slices
- * of a series. The order is taken from the positions in the patient; instance numbers are used only where a
- * file has no geometry, since scanners and exports number slices from either side.
+ * A slice from any file format (DICOM, NIfTI, PNG), and the order of the slices of a series. The order follows from the
+ * positions in the patient. Instance numbers are used only without geometry, because their direction varies between
+ * scanners.
  */
 
 import { normalOf, slicePosition, sortSlices } from '../dicom/geometry.js';
@@ -10,22 +10,22 @@ import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 
 export interface SourceSlice {
-  /** The file, for messages and manifests. */
+  /** Path of the file, for messages and manifests. */
   path: string;
   instanceNumber: number | null;
   rows: number;
   columns: number;
-  /** Row-major values; larger is brighter. */
+  /** Row-major [rows, columns]; larger is brighter. */
   pixels: Pixels;
-  /** The robust range of its values, by which crops are scaled. */
+  /** Robust range of `pixels`; crops are scaled by it. */
   window: IntensityWindow;
-  /** (row spacing, column spacing) in mm. */
+  /** Between rows and between columns, mm. */
   pixelSpacing: readonly [number, number] | null;
   geometry: Geometry | null;
 }
 
-/** What ordering needs to know of a slice: a DICOM header is enough. */
-export type SlicePlace = Pick<SourceSlice, 'instanceNumber' | 'geometry'>;
+/** The fields that determine the order of slices. */
+export type SlicePosition = Pick<SourceSlice, 'instanceNumber' | 'geometry'>;
 
 /** The frames of a DICOM image as slices. */
 export function dicomSlices(image: DicomImage): SourceSlice[] {
@@ -43,72 +43,73 @@ export function dicomSlices(image: DicomImage): SourceSlice[] {
 }
 
 /**
- * The slices in the order of their positions, from the patient's right to the left (front to back, feet to
- * head); slices at one place, or without geometry, by instance number.
+ * Sorts slices by position, from the patient's right to the left (coronal: posteriorly; axial: superiorly). Slices at
+ * the same position or without geometry are sorted by instance number.
  */
-export function sortSeries<T extends SlicePlace>(slices: readonly T[]): T[] {
+export function sortSeries<T extends SlicePosition>(slices: readonly T[]): T[] {
   return sortSlices([...slices].sort((a, b) => (a.instanceNumber ?? 0) - (b.instanceNumber ?? 0)));
 }
 
 /**
- * The slice that shows the spinal canal when nobody says which: the middle of the stack. In the RSNA 2024 data
- * the annotated canal slice is number 9.0 +- 1.6 of about 17.
+ * The default canal slice: the middle of the stack. In the RSNA 2024 data, the annotated canal slice is number 9.0 +-
+ * 1.6 of about 17.
  *
  * @param sorted slices in the order of `sortSeries`
  * @throws SpinegradError ERR_SERIES_EMPTY
  */
 export function canalSlice<T>(sorted: readonly T[]): T {
   const middle = sorted[Math.floor(sorted.length / 2)];
-  if (middle === undefined) throw new SpinegradError('ERR_SERIES_EMPTY', 'canalSlice: found no slices');
+  if (middle === undefined)
+    throw new SpinegradError('ERR_SERIES_EMPTY', 'canalSlice: the series has no slices');
   return middle;
 }
 
 /**
- * The slice and up to `count` slices on each side of it, with their offsets (negative first): those parallel to
- * it, one for each position (a multi-echo series shows a position more than once).
+ * The slice `centre` and up to `count` parallel slices on each side, in ascending order of their offsets. Each position
+ * occurs once, even if the series has several slices there (multi-echo).
  */
-export function neighbours<T extends SlicePlace>(
+export function neighbours<T extends SlicePosition>(
   slices: readonly T[],
   centre: T,
   count: number,
 ): { slice: T; offset: number }[] {
-  const place = ({ geometry, instanceNumber }: T) =>
+  const position = ({ geometry, instanceNumber }: T) =>
     geometry === null ? (instanceNumber ?? 0) : slicePosition(geometry);
-  const elsewhere = (a: T, b: T) => Math.abs(place(a) - place(b)) > 0.1;
-  const others = slices.filter((slice) => isParallel(slice, centre) && elsewhere(slice, centre));
+  const differ = (a: T, b: T) => Math.abs(position(a) - position(b)) > 0.1;
+  const others = slices.filter((slice) => isParallel(slice, centre) && differ(slice, centre));
   const stack: T[] = [];
   for (const slice of sortSeries([centre, ...others])) {
-    const before = stack.at(-1);
-    if (before === undefined || elsewhere(slice, before)) stack.push(slice);
+    const previous = stack.at(-1);
+    if (previous === undefined || differ(slice, previous)) stack.push(slice);
   }
-  const at = stack.indexOf(centre);
-  const from = Math.max(0, at - count);
-  return stack.slice(from, at + count + 1).map((slice, i) => ({ slice, offset: from + i - at }));
+  const index = stack.indexOf(centre);
+  const first = Math.max(0, index - count);
+  return stack.slice(first, index + count + 1).map((slice, i) => ({ slice, offset: first + i - index }));
 }
 
 /**
- * The same pixels with a geometry that says the opposite of front and back: crops of it come out mirrored. For
- * files whose header is wrong about the side on which anterior lies; they exist, so what the pixels show decides.
+ * The slice with anterior and posterior exchanged in its geometry, so that its crops are mirrored. For files whose
+ * header states the wrong side for anterior.
  */
-export function swapFrontAndBack(slice: SourceSlice): SourceSlice {
+export function mirrorAnteroposterior(slice: SourceSlice): SourceSlice {
   const { rowDirection, columnDirection, position } = slice.geometry ?? CANONICAL_GEOMETRY;
-  const opposite = ([x, y, z]: Vector3): Vector3 => [x, -y, z];
+  const mirror = ([x, y, z]: Vector3): Vector3 => [x, -y, z];
   const geometry = {
-    rowDirection: opposite(rowDirection),
-    columnDirection: opposite(columnDirection),
-    position: opposite(position),
+    rowDirection: mirror(rowDirection),
+    columnDirection: mirror(columnDirection),
+    position: mirror(position),
   };
   return { ...slice, geometry };
 }
 
-/** The geometry of a slice whose file has none: sagittal, anterior left, superior up. */
+/** The assumed geometry of a slice without one: sagittal, anterior left, superior up. */
 export const CANONICAL_GEOMETRY: Geometry = {
   rowDirection: [0, 1, 0],
   columnDirection: [0, 0, -1],
   position: [0, 0, 0],
 };
 
-function isParallel(a: SlicePlace, b: SlicePlace): boolean {
+function isParallel(a: SlicePosition, b: SlicePosition): boolean {
   if (a.geometry === null || b.geometry === null) return a.geometry === b.geometry;
   const [p, q] = [normalOf(a.geometry), normalOf(b.geometry)];
   return Math.abs(p[0] * q[0] + p[1] * q[1] + p[2] * q[2]) > 0.99;

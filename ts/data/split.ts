@@ -1,7 +1,7 @@
 /**
- * Which side a patient stands on: a hash of the seed and the study id, taken as a number in [0, 1), falls into
- * the fractions or folds. The side depends on nothing else, so adding or removing studies moves no other study,
- * and all discs and slices of a patient stand on the same side.
+ * The split by patient. A hash of seed and study id, read as a number in [0, 1), selects the set by fractions or folds.
+ * It depends on nothing else: all discs and slices of a patient are in the same set, and adding or removing studies
+ * does not move other studies.
  */
 import { createHash } from 'node:crypto';
 import { SpinegradError } from '../error.js';
@@ -10,9 +10,9 @@ import type { Split } from './types.js';
 export interface SplitSpec {
   seed: number;
   fractions: Record<Split, number>;
-  /** Number of folds (3 or more), or null to split by the fractions. */
+  /** Number of folds, 3 or more; null splits by `fractions`. */
   folds: number | null;
-  /** With folds: this one is the test side, the next one the validation side, the others train. */
+  /** With folds: the test fold, from 0. The next fold is the validation set, the others are the training set. */
   fold: number | null;
 }
 
@@ -23,11 +23,12 @@ export const DEFAULT_SPLIT: SplitSpec = {
   fold: null,
 };
 
-/** A number in [0, 1), uniform over studies: the first 48 bits of sha256 of `seed:studyId`. */
+/** The first 48 bits of sha256 of `seed:studyId`, as a number in [0, 1). */
 export function studyHash(studyId: string, seed: number): number {
   return createHash('sha256').update(`${seed}:${studyId}`).digest().readUIntBE(0, 6) / 2 ** 48;
 }
 
+/** The set of a study. */
 export function splitOf(studyId: string, spec: SplitSpec): Split {
   const hash = studyHash(studyId, spec.seed);
   if (spec.folds !== null && spec.fold !== null) {
@@ -41,7 +42,7 @@ export function splitOf(studyId: string, spec: SplitSpec): Split {
 }
 
 /**
- * Checks a split before anything is read with it.
+ * Checks the settings of a split.
  *
  * @throws SpinegradError ERR_SPLIT
  */
@@ -52,10 +53,9 @@ export function checkSplit({ seed, fractions, folds, fold }: SplitSpec): void {
   };
   if (!Number.isSafeInteger(seed)) fail(`seed ${seed}`, 'an integer');
   if (Object.values(fractions).some((x) => !(x >= 0)) || Math.abs(sum - 1) > 1e-9) {
-    fail(`fractions ${JSON.stringify(fractions)}`, 'three numbers of 0 or more that add up to 1');
+    fail(`fractions ${JSON.stringify(fractions)}`, 'three non-negative numbers with the sum 1');
   }
-  if ((folds === null) !== (fold === null))
-    fail(`folds ${folds} and fold ${fold}`, 'a number for both, or neither');
+  if ((folds === null) !== (fold === null)) fail(`folds ${folds} and fold ${fold}`, 'both or neither');
   if (folds === null || fold === null) return;
   if (!Number.isInteger(folds) || folds < 3) fail(`folds ${folds}`, '3 or more: train, validation and test');
   if (!Number.isInteger(fold) || fold < 0 || fold >= folds) fail(`fold ${fold}`, `0 to ${folds - 1}`);

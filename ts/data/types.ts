@@ -1,7 +1,6 @@
 /**
- * What the pipeline passes on: the manifest of a ROI bank.
- * A bank is a folder of `bank.safetensors` (uint16 pixels) and `manifest.json` (this file's `BankManifest`), so
- * that every pixel can be traced to the DICOM file, the level and the coordinates it was cut from.
+ * The manifest of a ROI bank, `manifest.json`. It traces every pixel of `bank.safetensors` to the DICOM file, the level
+ * and the coordinates from which it was cut.
  */
 
 import type { Affine, Level, Point } from '../anatomy.js';
@@ -13,7 +12,7 @@ export type Split = 'train' | 'validation' | 'test';
 /** One row of the tensor `rois` (uint16, [rows, size, size]). */
 export interface RoiRecord {
   row: number;
-  /** Index of the disc: rows with the same number show the same disc (neighbouring slices). */
+  /** Index of the disc; the rows of a disc are its slices. */
   disc: number;
   studyId: string;
   seriesId: string;
@@ -21,36 +20,36 @@ export interface RoiRecord {
   /** Path relative to the data folder. */
   file: string;
   level: Level;
-  /** Index into the task's grades; null without a label. */
+  /** Index into the grades of the task; null without a label. */
   grade: number | null;
-  /** 0 for the annotated slice, -1 and 1 for its neighbours along the slice axis, and so on. */
+  /** 0 for the annotated slice; increases to the patient's left. */
   sliceOffset: number;
   /** Disc centre in pixels of the source image. */
   centrePx: Point;
-  /** Disc centre in patient coordinates (LPS, mm; PS3.3 C.7.6.2), or null where the file has no geometry. */
+  /** Disc centre in patient coordinates (LPS, mm; PS3.3 C.7.6.2); null without geometry. */
   centreMm: readonly [number, number, number] | null;
-  /** (row spacing, column spacing) in mm, (0028,0030). */
+  /** Pixel Spacing (0028,0030) in mm: between rows, between columns. */
   pixelSpacing: readonly [number, number];
   toImage: Affine;
-  /** 0..65535 of the crop spans this range of the rescaled source values. */
+  /** Range of modality values that 0 to 65535 spans. */
   window: IntensityWindow;
   split: Split;
 }
 
-/** One row of the tensor `slices` (uint16, [rows, size, size]): a whole slice, letterboxed, for the localizer. */
+/** One row of the tensor `slices` (uint16, [rows, size, size]): a letterboxed slice for the localizer. */
 export interface SliceRecord {
   row: number;
   studyId: string;
   seriesId: string;
   instanceNumber: number;
   file: string;
-  /** Columns and rows of the source image. */
+  /** Size of the source image in pixels. */
   imageSize: readonly [width: number, height: number];
   pixelSpacing: readonly [number, number];
   toImage: Affine;
-  /** 0..65535 of the crop spans this range of the rescaled source values. */
+  /** Range of modality values that 0 to 65535 spans. */
   window: IntensityWindow;
-  /** Disc centres in pixels of this row (the letterboxed slice); null where the level has no annotation. */
+  /** Disc centres in pixels of the letterboxed slice; null without an annotation. */
   centres: Record<Level, Point | null>;
   split: Split;
 }
@@ -58,10 +57,10 @@ export interface SliceRecord {
 export interface RoiSpec {
   /** Side of the square crop in pixels. */
   size: number;
-  /** `pixels`: native pixels (the paper's 96x96); `mm`: the crop spans `extentMm` whatever the spacing. */
+  /** `pixels`: pixels of the source, as in the paper; `mm`: the crop spans `extentMm` for every spacing. */
   mode: 'pixels' | 'mm';
   extentMm: number;
-  /** Neighbouring slices on each side of the annotated one that are cut too. */
+  /** Number of neighbouring slices on each side of the annotated slice. */
   neighbours: number;
 }
 
@@ -69,21 +68,21 @@ export interface BankManifest {
   version: 2;
   source: 'phantom' | 'rsna';
   synthetic: boolean;
-  /** Absolute path of the data folder the bank was cut from. */
+  /** Absolute path of the data folder. */
   dataDir: string;
-  /** Id of the task that the bank was cut for. */
+  /** Id of the task. */
   task: string;
   roi: RoiSpec;
   sliceSize: number;
   split: { seed: number; fractions: Record<Split, number>; folds: number | null; fold: number | null };
   studies: number;
-  /** Graded discs (not rows). */
+  /** Number of graded discs. */
   discs: number;
-  /** Graded discs by the grade's name. */
+  /** Number of graded discs by the name of the grade. */
   classCounts: Record<Split, Record<string, number>>;
   rois: RoiRecord[];
   slices: SliceRecord[];
   skipped: Skipped[];
-  /** sha256 of the pixels and of the records; checkpoints carry it. */
+  /** sha256 of pixels, records and settings; checkpoints store it. */
   fingerprint: string;
 }

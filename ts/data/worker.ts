@@ -1,4 +1,4 @@
-/** The thread side of `CutPool`: cuts one study a message, and moves the pixels back without a copy. */
+/** Worker thread of `CutPool`: cuts one study per message and transfers the pixels without a copy. */
 import { parentPort } from 'node:worker_threads';
 import { readDicom } from '../dicom/read.js';
 import { SpinegradError } from '../error.js';
@@ -9,7 +9,7 @@ import type { RsnaStudy } from './rsna.js';
 export interface CutRequest {
   study: RsnaStudy;
   spec: CutSpec;
-  /** Files that lost their thread before, and what is said of them. */
+  /** Errors of files that crashed a thread before; they are not read again. */
   lost: Map<string, Pick<SpinegradError, 'code' | 'message'>>;
 }
 

@@ -106,6 +106,6 @@ function checkInteger(name: string, value: number, low: number, high: number): v
   if (Number.isSafeInteger(value) && value >= low && value <= high) return;
   throw new SpinegradError(
     'ERR_ARGUMENT',
-    `phantom: ${name} is ${value}, expected a whole number from ${low} to ${high}`,
+    `phantom: ${name} is ${value}, expected an integer from ${low} to ${high}`,
   );
 }

@@ -1,4 +1,4 @@
-/** The contact sheet of a bank: a few ROIs of each level (row) and grade (column), with a dot on the disc centre. */
+/** The contact sheet of a bank: ROIs of each level (rows) and grade (columns), with a dot at the disc centre. */
 
 import { taskOf } from '../tasks/index.js';
 import { applyAffine, invertAffine } from './affine.js';
@@ -10,7 +10,9 @@ const GAP = 4;
 const LEFT = 76;
 const TOP = 48;
 
-/** A PNG; discs are taken at even distances from the bank, so that the sheet does not show neighbours only. */
+/**
+ * Renders the sheet as a PNG. The discs of a cell are evenly spaced in the bank, so that they are of different studies.
+ */
 export function contactSheet({ manifest, rois }: { manifest: BankManifest; rois: Uint16Array }): Uint8Array {
   const task = taskOf(manifest.task);
   const colours = gradeColours(task);
@@ -30,7 +32,7 @@ export function contactSheet({ manifest, rois }: { manifest: BankManifest; rois:
       const top = TOP + row * (size + GAP);
       if (column === 0) canvas.text(level, GAP, top + size / 2 - 7, WHITE, 2);
       const shown = discs.filter((record) => record.grade === column && record.level === level);
-      for (const [i, record] of evenly(shown, PER_CELL).entries()) {
+      for (const [i, record] of sampleEvenly(shown, PER_CELL).entries()) {
         draw(canvas, record, rois, size, left + i * (size + GAP), top, colours[column]!);
       }
     }
@@ -52,7 +54,7 @@ function draw(
   canvas.dot([left + u, top + v], 2, colour);
 }
 
-function evenly<T>(values: readonly T[], count: number): T[] {
+function sampleEvenly<T>(values: readonly T[], count: number): T[] {
   if (values.length <= count) return [...values];
   return Array.from({ length: count }, (_, i) => values[Math.floor((i * values.length) / count)]!);
 }
