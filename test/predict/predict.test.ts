@@ -29,7 +29,7 @@ let folder: string;
 let model: string;
 let png: string;
 
-/** Makes model.json name the present bytes of a weight file. */
+/** Records the hash of a changed weight file in model.json. */
 async function recordHash(dir: string, name: string): Promise<void> {
   const path = join(dir, 'model.json');
   const file = `weights/${name}.safetensors`;
@@ -90,8 +90,8 @@ beforeAll(async () => {
   await writeFile(png, encode({ width: WIDTH, height: HEIGHT, data, channels: 1, depth: 8 }));
 });
 
-describe('model bundle', () => {
-  it('gives back the weights that were written, and the recommended arm', async () => {
+describe('a model', () => {
+  it('loads the weights that were written, and the recommended arm by default', async () => {
     const loaded = await loadModel(model, device);
     expect(loaded.arms[0]!.name).toBe('frozen');
     expect(loaded.description.trainedOn).toMatchObject({ synthetic: true, fingerprint: 'tiny' });
@@ -107,7 +107,7 @@ describe('model bundle', () => {
     scratch.dispose();
   });
 
-  it('says what is wrong with a folder', async () => {
+  it('is refused if a file is missing, damaged or of another version', async () => {
     const code = (dir: string, arm?: string) => loadModel(dir, device, arm).catch((error) => error.code);
     expect(await code(folder)).toBe('ERR_MODEL_MISSING');
     expect(await code(model, 'best')).toBe('ERR_MODEL_ARM');
@@ -131,7 +131,7 @@ describe('model bundle', () => {
     expect(await code(broken)).toBe('ERR_FILE_NOT_FOUND');
   });
 
-  it('names the file and both hashes if weights were exchanged', async () => {
+  it('is refused if a weight file was exchanged; the error has the file and both hashes', async () => {
     const exchanged = await randomModel(1);
     const path = join(exchanged, 'weights/grader-frozen.safetensors');
     const bytes = await readFile(path);
@@ -147,11 +147,14 @@ describe('model bundle', () => {
     (await loadModel(exchanged, device, 'scratch')).dispose();
   });
 
-  it.each(['localizer', 'grader-frozen'])('refuses NaN in %s, also with its hash', async (name) => {
-    const broken = await randomModel(1);
-    await changeWeights(broken, name, (data) => data.fill(Number.NaN, 1, 2));
-    await expect(loadModel(broken, device)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
-  });
+  it.each(['localizer', 'grader-frozen'])(
+    'is refused with NaN in %s, even if the hash matches',
+    async (name) => {
+      const broken = await randomModel(1);
+      await changeWeights(broken, name, (data) => data.fill(Number.NaN, 1, 2));
+      await expect(loadModel(broken, device)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
+    },
+  );
 
   it('is not written with weights that are not finite', async () => {
     const build = { device, random: new RandomStream(1) };
@@ -163,7 +166,7 @@ describe('model bundle', () => {
     await expect(randomModel(1, grader)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
   });
 
-  it('tells a run that has not ended from a folder that is none', async () => {
+  it('of an unfinished run is refused with the command to resume', async () => {
     const dir = join(folder, 'unfinished');
     await mkdir(dir);
     await writeFile(join(dir, 'config.json'), '{}');
@@ -172,14 +175,14 @@ describe('model bundle', () => {
 });
 
 describe('predict', () => {
-  it('grades five levels of a PNG, in its own pixels', async () => {
+  it('grades five levels of a PNG and reports centres in its pixels', async () => {
     const { prediction, slice } = await predict(device, { input: png, model, spacing: 0.8 });
     expect(slice).toEqual(await readPng(png, [0.8, 0.8]));
     expect(prediction.slice).toMatchObject({ columns: WIDTH, rows: HEIGHT, position: 1, of: 1 });
     expect(prediction.orientation.agreesWithHeader).toBeNull();
     expect(prediction.model.arm).toBe('frozen');
     expect(prediction.warnings.join()).toContain('synthetic');
-    // Random weights find all discs at about the same place.
+    // A network with random weights locates all discs at about the same point.
     expect(prediction.warnings.join()).toMatch(
       /L1\/L2 and L2\/L3 were found \d+ mm apart, expected 15 to 50/,
     );
@@ -195,7 +198,7 @@ describe('predict', () => {
   });
 
   it.each(['localizer', 'grader-frozen'])(
-    'refuses to answer if finite weights of %s overflow in the network',
+    'is an error if finite weights of %s overflow in the network',
     async (name) => {
       const overflowing = await randomModel(1);
       await changeWeights(overflowing, name, (data) => data.fill(3e38));
@@ -205,12 +208,12 @@ describe('predict', () => {
     },
   );
 
-  it('repeats with the same bits', async () => {
+  it('gives the same bits twice', async () => {
     const options = { input: png, model, spacing: 0.8 };
     expect((await predict(device, options)).prediction).toEqual((await predict(device, options)).prediction);
   });
 
-  it('takes the middle slice of a DICOM folder and knows its front', async () => {
+  it('takes the middle slice of a DICOM folder and states its orientation', async () => {
     const series = await mkdtemp(join(folder, 'series-'));
     for (const instanceNumber of [1, 2, 3]) {
       const bytes = tinyDicom({ instanceNumber, x: 4 * instanceNumber });
@@ -222,7 +225,7 @@ describe('predict', () => {
     expect(prediction.orientation.agreesWithHeader).toBe(prediction.orientation.anterior === 'left');
   });
 
-  it('refuses what it cannot read or does not know', async () => {
+  it('refuses unreadable input, other series and images that are not a lumbar spine', async () => {
     const code = (input: string, options: { model?: string; spacing?: number } = {}) =>
       predict(device, { input, model, ...options }).catch((error) => error.code);
     expect(await code(png)).toBe('ERR_PIXEL_SPACING');
@@ -230,11 +233,11 @@ describe('predict', () => {
     const axial = join(folder, 'axial.dcm');
     await writeFile(axial, tinyDicom({ instanceNumber: 1, x: 0, axial: true }));
     expect(await code(axial)).toBe('ERR_SERIES_NOT_FOUND');
-    const sceptic = await randomModel(1e-6);
-    expect(await code(png, { model: sceptic, spacing: 0.8 })).toBe('ERR_NOT_LUMBAR');
+    const strict = await randomModel(1e-6);
+    expect(await code(png, { model: strict, spacing: 0.8 })).toBe('ERR_NOT_LUMBAR');
   });
 
-  it('writes JSON and an overlay that is a multiple of the slice', async () => {
+  it('writes JSON, and an overlay whose sides are a multiple of the slice', async () => {
     const [json, overlay] = [join(folder, 'out.json'), join(folder, 'out.png')];
     const flags = ['--model', model, '--spacing', '0.8', '--arm', 'scratch', '--device', 'cpu'];
     await predictCommand().parseAsync([png, ...flags, '--json', json, '--overlay', overlay], {
@@ -249,7 +252,7 @@ describe('predict', () => {
 });
 
 describe('doctor', () => {
-  it('says which device would be used, and ends well', () => {
+  it('prints the device that would be used and exits with 0', () => {
     const script = `import('#spinegrad/cli/doctor.js').then((m) => m.doctorCommand().parseAsync([], { from: 'user' }))`;
     const { status, stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
     expect(stdout).toMatch(/^device +cpu: /m);

@@ -1,10 +1,10 @@
 /**
- * How a trained localizer does on real slices that it has never seen (SPIDER, 9 slices of 7 patients near the middle).
+ * A trained localizer on unseen real slices (SPIDER, 9 slices of 7 patients near the middle).
  * Needs a finished run: SPINEGRAD_TEST_DATA=... SPINEGRAD_TEST_RUN=runs/demo npx vitest run test/predict/spider.test.ts
  *
- * SPIDER's masks give the centres of discs; the training data annotate the canal behind them, some 20 to 25 mm to the
- * back. So the level is what can be compared: the predicted point's nearest disc along the spine should be its own.
- * The files have no pixel spacing: distances are shares of the mean distance of neighbouring discs.
+ * SPIDER's masks give disc centres; the training data annotate the canal, 20 to 25 mm posterior of them. Only levels can be
+ * compared: the nearest disc along the spine should be that of the predicted level. The files have no pixel spacing, so
+ * distances are fractions of the mean distance of neighbouring discs.
  */
 import { expect, it } from 'vitest';
 import type { Level, Point } from '#spinegrad/anatomy.js';
@@ -30,9 +30,9 @@ it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
     const { slice, centres } = await readSpider(data!, name);
     const crop = letterboxSlice(slice, sliceSize);
     const [found] = await locate(device, model.localizer, [crop], sliceSize, normalisation.slices);
-    const shares = alongSpine(centres, found!.points);
-    const right = [...centres.keys()].filter((level) => Math.abs(shares.get(level)!) < 0.5).length;
-    for (const share of shares.values()) squares += share ** 2;
+    const offsets = alongSpine(centres, found!.points);
+    const right = [...centres.keys()].filter((level) => Math.abs(offsets.get(level)!) < 0.5).length;
+    for (const offset of offsets.values()) squares += offset ** 2;
     hits += right;
     total += centres.size;
     const oriented = await orient(device, model, slice);
@@ -40,9 +40,9 @@ it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
     rows.push({
       slice: name,
       levels: `${right} of ${centres.size}`,
-      shares: [...shares.values()].map((share) => share.toFixed(2)).join(' '),
+      offsets: [...offsets.values()].map((offset) => offset.toFixed(2)).join(' '),
       x: anterior.toFixed(0),
-      doubt: (meanSpread(found!) / localizer.spreadP95).toFixed(1),
+      uncertainty: (meanSpread(found!) / localizer.spreadP95).toFixed(1),
       orientation: `${oriented.anterior} ${oriented.superior}`,
     });
   }
@@ -54,10 +54,10 @@ it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
   expect(hits).toBeGreaterThan(total / 2);
 });
 
-/** How far down each point lies from its disc, in distances of neighbouring discs; disc planes are nearly level. */
+/** Offset of each point from its disc along the spine, in distances of neighbouring discs; disc planes are nearly level. */
 function alongSpine(centres: ReadonlyMap<Level, Point>, points: readonly Point[]): Map<Level, number> {
-  const known = [...centres.values()];
-  const pitch = (known.at(-1)![1] - known[0]![1]) / (known.length - 1);
+  const annotated = [...centres.values()];
+  const pitch = (annotated.at(-1)![1] - annotated[0]![1]) / (annotated.length - 1);
   return new Map(
     [...centres].map(([level, [, y]]) => [level, (points[LEVELS.indexOf(level)]![1] - y) / pitch]),
   );

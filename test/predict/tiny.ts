@@ -1,4 +1,4 @@
-/** A bank of small synthetic slices, and a run folder around it: enough to train and to predict in a second. */
+/** A bank of small synthetic slices and a run folder, for training and prediction in about a second. */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,10 +16,10 @@ import type { Run } from '#spinegrad/training/stage.js';
 
 export const SIZE = 64;
 
-/** The image that a slice was letterboxed from has twice its pixels. */
+/** The original image has twice as many pixels per side as the letterboxed slice. */
 export const TO_IMAGE = [2, 0, 0.5, 0, 2, 0.5] as const;
 
-/** Settings under which a localizer learns the tiny slices in a few seconds. */
+/** Settings with which a localizer learns the tiny slices in a few seconds. */
 export function tinyConfig(...changes: Record<string, unknown>[]): Config {
   const localization = {
     epochs: 6,
@@ -38,7 +38,7 @@ export function tinyConfig(...changes: Record<string, unknown>[]): Config {
   return resolveConfig('smoke', { data, localization }, ...changes);
 }
 
-/** Slices with a bright dot at each disc, one below the other, larger from level to level. */
+/** Slices with a bright dot at each disc; the dots grow from level to level. */
 export function tinyBank(count: Record<Split, number>): Bank {
   const random = new RandomStream(3);
   const records: SliceRecord[] = [];

@@ -1,7 +1,7 @@
 /**
- * The main job on the simulated CUDA device: ResNet-18 and every stage, shrunk to a step an epoch, so that the first
- * loss of a stage is what the net says before any update. Where stages begin with weights of their own, these are equal
- * on all devices.
+ * A training run on the simulated CUDA device: ResNet-18 and every stage, with one step per epoch, so that the first loss
+ * of a stage is computed before any update. The first weights of a stage are equal on all devices, unless they come from
+ * an earlier stage.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLI, run } from '../cli/command.js';
@@ -23,17 +23,18 @@ const SETTINGS = {
 };
 
 /**
- * How far TF32 may put the first losses off. A factor is rounded to 11 bits, so a product is off by at most √2 2^-11 of
- * itself (root mean square, two independent roundings), and so is a sum of products beside a sum of the size it usually
- * has: both grow with the root of the count. Batch norm and ReLU pass on an error as they pass on the value. The 17
- * convolutions on the longest way through ResNet-18 and two linear layers each add theirs, independently.
+ * Bounds for the difference of the first losses from those of the CPU. TF32 rounds each factor to 11 bits, so a product
+ * has a relative error of at most √2 2^-11 (root mean square of two independent roundings). A sum of products has the
+ * same relative error, because the error and a typical sum both grow with the root of the count. Batch norm and ReLU
+ * preserve the relative error. The 17 convolutions on the longest path through ResNet-18 and two linear layers add
+ * independent errors.
  *
- * - InfoNCE: the error of a unit embedding is spread over its coordinates, so the cosine of two is off by √2/√32 of it,
- *   a logit by that over the temperature, and a row's loss by the errors of two terms, its positive's and its sum's.
- *   That is the bound; averaging over rows, which can only help, is not counted.
- * - The coordinates and the logits of grades are of order one, and the losses' slopes at most √2.
+ * - InfoNCE: the error of a unit embedding is spread over its coordinates, so a cosine has √2/√32 of it, a logit that
+ *   divided by the temperature, and the loss of a row the errors of two terms, the positive and the sum. The average over
+ *   rows reduces the error further; the bound does not use this.
+ * - Coordinates and logits of grades are of order one, and the slopes of their losses are at most √2.
  *
- * With another seed the losses of pretraining and grading are fifty times as far off. bf16 rounds to 8 bits.
+ * With another seed the differences of pretraining and grading are fifty times as large. bf16 rounds to 8 bits.
  */
 const boundsOf = (bits: number) => {
   const net = Math.sqrt((17 + 2) * 2) * 2 ** -bits;
@@ -76,16 +77,19 @@ describe('a run on the simulated CUDA device', () => {
     for (const { status, stderr } of ended) expect(status, stderr).toBe(0);
   }, 300_000);
 
-  it.each(BOUNDS)('%s: begins %s with the loss of the CPU, within %d', (cuda, stage, bound) => {
-    const [onCpu, onCuda] = ['cpu', cuda].map(
-      (name) =>
-        readLog(dirs[name]!).find((row) => row.stage === stage && row.epoch === 1)!.trainLoss as number,
-    );
-    expect(Math.abs(onCuda! - onCpu!)).toBeLessThan(bound);
-    expect(onCuda).not.toBe(onCpu);
-  });
+  it.each(BOUNDS)(
+    '%s: the first loss of %s differs from that of the CPU by less than %d',
+    (cuda, stage, bound) => {
+      const [onCpu, onCuda] = ['cpu', cuda].map(
+        (name) =>
+          readLog(dirs[name]!).find((row) => row.stage === stage && row.epoch === 1)!.trainLoss as number,
+      );
+      expect(Math.abs(onCuda! - onCpu!)).toBeLessThan(bound);
+      expect(onCuda).not.toBe(onCpu);
+    },
+  );
 
-  it('ends with the same bits in another order of threads', async () => {
+  it('gives the same bits in another order of threads', async () => {
     const [forward, random] = await Promise.all([outcome(dirs.forward!), outcome(dirs.random!)]);
     expect(forward.log).toHaveLength(10);
     expect(forward.summary.device).toBe('cuda:0');

@@ -1,4 +1,4 @@
-/** One process a run folder, and a run that goes on as it began. */
+/** The lock of a run folder, and the device of a resumed run. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const HOLD = `
   console.log('locked');
   setInterval(() => {}, 1000);`;
 
-/** A process that holds a folder's lock. */
+/** A process that holds the lock of a folder. */
 async function holder(dir: string) {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', HOLD, dir], { cwd: root });
   await once(child.stdout, 'data');
@@ -23,7 +23,7 @@ async function holder(dir: string) {
 }
 
 describe('the lock of a folder', () => {
-  it('keeps a second process out, by its number, and goes when it is disposed', async () => {
+  it('refuses a second process, names the first one, and is removed on dispose', async () => {
     const dir = await temporaryFolder();
     const first = await holder(dir);
     expect(() => lockFolder(dir)).toThrow(`process ${first.pid} is using this folder`);
@@ -38,7 +38,7 @@ describe('the lock of a folder', () => {
     expect(lockFolder(dir).tookOver).toBeUndefined();
   });
 
-  it('of a process whose number another one has now is taken over; of another machine it is not', async () => {
+  it('is replaced if another process has the id of the owner now, but not if the owner is on another machine', async () => {
     const dir = await temporaryFolder();
     writeFileSync(join(dir, 'lock'), `${process.pid} 1 ${hostname()}`);
     lockFolder(dir)[Symbol.dispose]();
@@ -47,7 +47,7 @@ describe('the lock of a folder', () => {
   });
 });
 
-it('a run goes on with the threads it began with, and says where bits will differ', async () => {
+it('a resumed run keeps its number of threads, and reports a device whose bits differ', async () => {
   const dir = await temporaryFolder();
   await trainHere(dir, await tinyStudies());
   const path = join(dir, 'config.json');

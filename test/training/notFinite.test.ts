@@ -1,4 +1,4 @@
-/** NaN and infinity end every command with an error: no grade, no metric and no checkpoint is made from them. */
+/** NaN and infinity are errors in every command; no grade, metric or checkpoint is computed from them. */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** `train --profile`, also where the run is stopped. */
+/** `train --profile`, of finished and of stopped runs. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -18,7 +18,7 @@ const eventsOf = (dir: string, tid: number): Event[] =>
     (event: Event) => event.ph === 'X' && event.tid === tid,
   );
 
-it('writes a trace of the whole run and prints a table that agrees with it', async () => {
+it('writes a trace of the complete run and prints a table that agrees with it', async () => {
   const [dir, data] = [await temporaryFolder(), await tinyStudies()];
   const { status, stderr } = await spinegrad(...trainArgs(dir, data), '--profile');
   expect(status, stderr).toBe(0);
@@ -42,7 +42,7 @@ it('writes a trace of the whole run and prints a table that agrees with it', asy
   expect(Number(total)).toBeCloseTo(forward.reduce((sum, { dur }) => sum + dur, 0) / 1000, 0);
 });
 
-it('writes what there is when the run is stopped; without the option, nothing', async () => {
+it('writes the trace of a stopped run, and none without the option', async () => {
   const data = await tinyStudies();
   const stopped = await temporaryFolder();
   const { status, stderr } = await stoppedRun(

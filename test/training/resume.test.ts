@@ -1,6 +1,6 @@
 /**
- * Runs that are stopped, at each place where a file is written and so at each state that a disk can be found in, and
- * go on: they end with the bits of a run that nobody disturbed.
+ * Runs that are stopped at each file they write, and so in each state that the disk can have, and then resumed: they end
+ * with the bits of an uninterrupted run.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
@@ -22,14 +22,14 @@ import {
 } from './runs.js';
 
 let data: string;
-let unbroken: string;
+let uninterrupted: string;
 let reference: Awaited<ReturnType<typeof outcome>>;
 
 beforeAll(async () => {
   data = await tinyStudies();
-  unbroken = await temporaryFolder();
-  await trainHere(unbroken, data);
-  reference = await outcome(unbroken);
+  uninterrupted = await temporaryFolder();
+  await trainHere(uninterrupted, data);
+  reference = await outcome(uninterrupted);
 });
 
 const resume = (dir: string) => spinegrad('train', '--device', 'cpu', '--resume', '--out', dir);
@@ -42,26 +42,26 @@ async function position(dir: string, stage: string): Promise<Record<string, unkn
   return JSON.parse(metadata.position!);
 }
 
-/** A folder that holds the bank and the configuration of the reference run, and nothing learned. */
+/** A folder with the bank and the configuration of the reference run, without checkpoints. */
 async function prepared(): Promise<string> {
   const dir = await temporaryFolder();
   for (const part of ['bank', 'config.json'])
-    await cp(join(unbroken, part), join(dir, part), { recursive: true });
+    await cp(join(uninterrupted, part), join(dir, part), { recursive: true });
   return dir;
 }
 
 // Many processes one after the other, on a machine that may be busy.
 describe('kill -9', { timeout: 600_000 }, () => {
-  it('in the middle of each write, one after the other', async () => {
+  it('resumes after a kill in the middle of each write', async () => {
     const dir = await temporaryFolder();
     const first = await stoppedRun(trainArgs(dir, data), ['bank/bank\\.safetensors', 1, 'SIGKILL']);
     expect(first.signal).toBe('SIGKILL');
     for (const [path, nth] of [
       ['bank/manifest', 1],
-      // The first line of the log, half written; then the log is an epoch ahead of the checkpoint.
+      // Half of the first line of the log is written. Then the log is one epoch ahead of the checkpoint.
       ['metrics\\.jsonl$', 1],
       ['checkpoints/pretraining', 2],
-      // Pretraining has ended; the next stage has not.
+      // Pretraining is finished; the next stage is not.
       ['checkpoints/localization', 1],
       ['metrics\\.jsonl$', 2],
       ['checkpoints/finetuning-scratch', 2],
@@ -78,21 +78,25 @@ describe('kill -9', { timeout: 600_000 }, () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it.runIf(process.env.SPINEGRAD_TEST_FULL)('at each write of a run', { timeout: 3_600_000 }, async () => {
-    const write = '\\.tmp$|metrics\\.jsonl$';
-    let writes = 0;
-    for (let killed = true; killed; ) {
-      const dir = await prepared();
-      killed = (await stopResumed(dir, [write, writes + 1, 'SIGKILL'])).signal === 'SIGKILL';
-      if (killed) writes++;
-      expect((await resume(dir)).status).toBe(0);
-      expect(await outcome(dir), `killed at write ${writes}`).toEqual(reference);
-    }
-    // Ten epochs, each with a line and a checkpoint, the log's beginning, four weights, the model and the summary.
-    expect(writes).toBeGreaterThanOrEqual(27);
-  });
+  it.runIf(process.env.SPINEGRAD_TEST_FULL)(
+    'resumes after a kill at every write of a run',
+    { timeout: 3_600_000 },
+    async () => {
+      const write = '\\.tmp$|metrics\\.jsonl$';
+      let writes = 0;
+      for (let killed = true; killed; ) {
+        const dir = await prepared();
+        killed = (await stopResumed(dir, [write, writes + 1, 'SIGKILL'])).signal === 'SIGKILL';
+        if (killed) writes++;
+        expect((await resume(dir)).status).toBe(0);
+        expect(await outcome(dir), `killed at write ${writes}`).toEqual(reference);
+      }
+      // Ten epochs with a line and a checkpoint each, the start of the log, four weight files, the model and the summary.
+      expect(writes).toBeGreaterThanOrEqual(27);
+    },
+  );
 
-  it('while phantom studies are made: they are made again, and are those of the settings', async () => {
+  it('generates incomplete phantom studies again, by the settings of the new run', async () => {
     const dir = await temporaryFolder();
     const images = () => contents(join(dir, 'phantom/train_images'));
     const settings = { 'data.studies': 1, 'data.slices': 1 };
@@ -100,12 +104,12 @@ describe('kill -9', { timeout: 600_000 }, () => {
     expect(killed.signal).toBe('SIGKILL');
     expect(has(dir, 'phantom/train.csv')).toBe(false);
     const before = images();
-    // One study is too few to train on, but that is found only when it is there.
+    // One study is too few for training; this is detected after it is generated.
     expect(failure(await resume(dir))).toMatch(/ERR_DATA_EMPTY.*expected at least/);
     expect(has(dir, 'phantom/train.csv')).toBe(true);
     expect(images()).toEqual(before);
 
-    // Nothing was learned, so the folder is free for another seed; the study must not be the old one then.
+    // Training had not begun, so the folder accepts another seed. The study must be generated again.
     expect(failure(await trainRun(dir, null, { ...settings, seed: 2 }))).toMatch(/ERR_DATA_EMPTY/);
     expect(images()).not.toEqual(before);
   });
@@ -129,7 +133,7 @@ describe('Ctrl-C', () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('a second time ends it at once, and nothing is lost but the epoch', async () => {
+  it('stops at once the second time, and loses at most the epoch', async () => {
     const dir = await prepared();
     const stopped = await stopResumed(
       dir,
@@ -143,7 +147,7 @@ describe('Ctrl-C', () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('while the bank is cut', async () => {
+  it('stops while the bank is cut', async () => {
     const dir = await temporaryFolder();
     const stopped = await stoppedRun(trainArgs(dir, data), ['^study ', 1, 'SIGINT']);
     expect(stopped.status).toBe(130);
@@ -155,14 +159,14 @@ describe('Ctrl-C', () => {
 });
 
 describe('--resume', () => {
-  it('of a finished run changes nothing, twice the same', async () => {
+  it('changes nothing in a finished run', async () => {
     const dir = await temporaryFolder();
-    await cp(unbroken, dir, { recursive: true });
+    await cp(uninterrupted, dir, { recursive: true });
     expect((await resume(dir)).status).toBe(0);
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('begins a new run where there is none, and says so', async () => {
+  it('begins a new run if the folder has none, and reports it', async () => {
     const dir = join(await temporaryFolder(), 'new');
     const started = await stoppedRun(
       [...trainArgs(dir, data), '--resume'],
@@ -173,19 +177,20 @@ describe('--resume', () => {
     expect(readLog(dir)).toHaveLength(1);
   });
 
-  it('keeps to the settings and the data that the run began with', async () => {
-    const say = async (...more: string[]) => failure(await spinegrad('train', '--out', unbroken, ...more));
-    expect(await say('--resume', '--seed', '2')).toMatch(
+  it('refuses other settings and other data', async () => {
+    const refusal = async (...more: string[]) =>
+      failure(await spinegrad('train', '--out', uninterrupted, ...more));
+    expect(await refusal('--resume', '--seed', '2')).toMatch(
       /ERR_RESUME: .*: config\.seed is 2, the run was started with 1; omit the option/,
     );
-    expect(await say('--resume', '--preset', 'demo')).toMatch(/config\.preset is "demo".* with "smoke"/);
-    expect(await say('--resume', '--data', '/tmp')).toMatch(/data is "\/tmp"/);
-    expect(await say()).toMatch(/ERR_RUN_EXISTS: .*: contains a run; continue it with --resume/);
-    expect(await outcome(unbroken)).toEqual(reference);
+    expect(await refusal('--resume', '--preset', 'demo')).toMatch(/config\.preset is "demo".* with "smoke"/);
+    expect(await refusal('--resume', '--data', '/tmp')).toMatch(/data is "\/tmp"/);
+    expect(await refusal()).toMatch(/ERR_RUN_EXISTS: .*: contains a run; continue it with --resume/);
+    expect(await outcome(uninterrupted)).toEqual(reference);
   });
 });
 
-/** The files of a folder with their bytes. */
+/** The bytes of all files of a folder, by path. */
 function contents(folder: string): Map<string, string> {
   expect(existsSync(folder)).toBe(true);
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>

@@ -1,4 +1,4 @@
-/** Whole runs: what they leave, what they depend on, and what they do not. */
+/** Complete runs: their files, and what their results depend on. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -37,13 +37,13 @@ beforeAll(async () => {
 const ARMS = ['scratch', 'frozen', 'contrastive'] as const;
 const STAGES = ['pretraining', 'localization', ...ARMS.map((arm) => `finetuning-${arm}`)];
 
-describe('what a run leaves', () => {
-  it('ends well and says where the report is', () => {
+describe('a finished run', () => {
+  it('exits with 0 and prints the path of the report', () => {
     expect(ended.status).toBe(0);
     expect(ended.stdout).toContain(`report: ${join(dir, 'report.html')}`);
   });
 
-  it('all results, weights and checkpoints', () => {
+  it('has all results, weights and checkpoints', () => {
     const expected = ['config.json', 'metrics.jsonl', 'summary.json', 'report.html', 'model.json'];
     const folders = ['bank', 'weights', 'figures', 'checkpoints'];
     expect(readdirSync(dir)).toEqual(expect.arrayContaining([...expected, ...folders]));
@@ -75,14 +75,14 @@ describe('what a run leaves', () => {
     }
   });
 
-  it('a log of one line an epoch, in the order of the stages', () => {
+  it('has a log of one line per epoch, in the order of the stages', () => {
     expect(reference.log.map(({ stage, epoch }) => `${stage} ${epoch}`)).toEqual(
       STAGES.flatMap((stage) => [`${stage} 1`, `${stage} 2`]),
     );
     for (const { trainLoss } of reference.log) expect(trainLoss).toBeGreaterThan(0);
   });
 
-  it('no patient on two sides', () => {
+  it('has no patient on two sides of the split', () => {
     const manifest = JSON.parse(readFileSync(join(dir, 'bank/manifest.json'), 'utf8')) as BankManifest;
     for (const { studyId, split } of [...manifest.rois, ...manifest.slices]) {
       expect(split).toBe(splitOf(studyId, manifest.split));
@@ -91,14 +91,14 @@ describe('what a run leaves', () => {
   });
 });
 
-describe('what a run depends on', () => {
-  it('the seed: the same one gives the same bits, in another process too', async () => {
+describe('the results of a run', () => {
+  it('have the same bits for the same seed, also in another process', async () => {
     const again = await temporaryFolder();
     await trainHere(again, data);
     expect(await outcome(again)).toEqual(reference);
   });
 
-  it('another seed gives other weights, on the same crops', async () => {
+  it('have other weights for another seed, on the same crops', async () => {
     const other = await temporaryFolder();
     const seed = otherSeed(data);
     await trainHere(other, data, { seed });
@@ -109,7 +109,7 @@ describe('what a run depends on', () => {
     }
   });
 
-  it('not the test patients: other grades and images there change no weight and no choice', async () => {
+  it('do not depend on the test patients: other images and grades there change no weight and no best epoch', async () => {
     const changed = await tinyStudies((study, side) => {
       if (side !== 'test') return study;
       const images = [1, 2, 3].map((n) => ({ instanceNumber: n, x: 8 - 4 * n, mirrored: true }));
@@ -137,14 +137,14 @@ describe('the arms', () => {
   const graderOf = (folder: string, arm: string) =>
     encoderOf(folder, `weights/grader-${arm}.safetensors`, 'encoder.');
 
-  it('frozen keeps the pretrained encoder to the last bit, statistics of its norms included', async () => {
+  it('frozen keeps every bit of the pretrained encoder, including the running statistics', async () => {
     const pretrained = await encoderOf(dir, 'checkpoints/pretraining.safetensors', 'weights/encoder/');
     expect([...pretrained.keys()].filter((name) => name.endsWith('running_var'))).not.toEqual([]);
     expect(await graderOf(dir, 'frozen')).toEqual(pretrained);
     expect(await graderOf(dir, 'contrastive')).not.toEqual(pretrained);
   });
 
-  it('differ in nothing but the encoder and its rates', async () => {
+  it('differ only in the encoder and its rates', async () => {
     const other = await temporaryFolder();
     const rates = { encoder: 0.5, layerDecay: 0.8 };
     await trainHere(
@@ -200,9 +200,9 @@ describe('settings', () => {
         'finetuning.labelSmoothing': 0.1,
       },
     ],
-    // Each disc of this data is cut once, so that one patient and level is one disc.
+    // Each disc of this data has one row, so a patient and level is one disc.
     [['finetuning-scratch'], { 'pretraining.positives': 'level', 'finetuning.dropout': 0.5 }],
-  ])('%o follow theirs, and no other stage does', async (changed, settings) => {
+  ])('change %o and no other stage', async (changed, settings) => {
     const log = readLog(await runWith(settings));
     for (const stage of ['pretraining', 'localization', 'finetuning-scratch']) {
       const [found, before] = [rows(log, stage), rows(reference.log, stage)];
@@ -212,7 +212,7 @@ describe('settings', () => {
     }
   });
 
-  it('a learned temperature moves', async () => {
+  it('learnTemperature trains the temperature', async () => {
     const other = await runWith({ 'pretraining.learnTemperature': true });
     const pretraining = await tensorsOf(other, 'checkpoints/pretraining.safetensors');
     const [, scale] = [...pretraining].find(([name]) => name.startsWith('weights/temperature/'))!;
@@ -221,12 +221,12 @@ describe('settings', () => {
   });
 
   it.each(['heatmap', 'regression'])(
-    'a joint localizer (%s) shares the pretrained encoder, but for its statistics',
+    'a joint localizer (%s) shares the pretrained encoder except its running statistics',
     async (head) => {
       const other = await runWith({ 'localization.mode': 'joint', 'localization.head': head });
       const { log, summary } = await outcome(other);
       expect(rows(log, 'localization')).toEqual([]);
-      // A heatmap of these slices has one cell, which has no gradient; and slices leave the statistics of crops alone.
+      // A heatmap of these slices has one cell and so no gradient, and slices do not change the statistics of the crops.
       const others = expect(rows(log, 'pretraining'));
       if (head === 'heatmap') others.toEqual(rows(reference.log, 'pretraining'));
       else others.not.toEqual(rows(reference.log, 'pretraining'));
@@ -240,7 +240,7 @@ describe('settings', () => {
     },
   );
 
-  it('trains on discs without a grade, by contrast only', async () => {
+  it('discs without a grade are used in pretraining only', async () => {
     const ungraded = await tinyStudies((study, side) =>
       side === 'train' ? { ...study, labels: { 0: '', 3: '' } } : study,
     );
@@ -261,7 +261,7 @@ async function encoderOf(folder: string, path: string, prefix: string): Promise<
   );
 }
 
-/** A seed that fills each side with the studies of a folder, as seed 1 does. */
+/** A seed that gives each side of the split as many studies of a folder as seed 1. */
 function otherSeed(folder: string): number {
   const ids = idsOf(folder);
   const counts = (seed: number) =>

@@ -1,4 +1,4 @@
-/** Whole runs that take a few seconds: nets of four channels on small crops of tiny studies. */
+/** Complete runs that take a few seconds: networks of four channels on small crops of tiny studies. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -34,7 +34,7 @@ export type Settings = Record<string, unknown>;
 const changes = (settings: Settings): string[] =>
   Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 
-/** Arguments of `spinegrad` for a run, on phantom studies where `data` is null. */
+/** Arguments of `spinegrad` for a run; on phantom studies if `data` is null. */
 export const trainArgs = (
   dir: string,
   data: string | null,
@@ -49,22 +49,22 @@ export const trainArgs = (
 export const trainRun = (dir: string, data: string | null, settings?: Settings): Promise<Ended> =>
   spinegrad(...trainArgs(dir, data, settings));
 
-/** The same in this process, and with the bank of another run on the same data, which is quicker. */
+/** Trains in this process, optionally with the bank of another run on the same data; faster than `trainRun`. */
 export async function trainHere(
   dir: string,
   data: string,
   settings: Settings = {},
   bankOf?: string,
 ): Promise<Summary> {
-  const asked = { preset: 'smoke', changes: changes(settings).map(parseSetting), data };
-  const { identity, lock } = await openRunFolder(dir, false, asked);
+  const options = { preset: 'smoke', changes: changes(settings).map(parseSetting), data };
+  const { identity, lock } = await openRunFolder(dir, false, options);
   using _ = lock;
   if (bankOf !== undefined) await cp(join(bankOf, 'bank'), join(dir, 'bank'), { recursive: true });
   const { signal } = new AbortController();
   return train({ dir, identity, resume: bankOf !== undefined, device: 'cpu', progress: silent, signal });
 }
 
-/** A run that a signal meets at certain openings of files: [regular expression of the path, which one from 1, signal]. */
+/** A signal that a run gets when it opens a file: [regular expression of the path, number of the opening (from 1), signal]. */
 export type Stop = [path: string, nth: number, signal: NodeJS.Signals];
 
 export const stoppedRun = (args: readonly string[], ...stops: Stop[]): Promise<Ended> =>
@@ -74,7 +74,7 @@ export const stoppedRun = (args: readonly string[], ...stops: Stop[]): Promise<E
 
 const folders: string[] = [];
 
-/** A folder that is gone when the tests of the file are done. */
+/** A folder that is deleted after the tests of the file. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'spinegrad-run-'));
   folders.push(folder);
@@ -85,7 +85,7 @@ afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true,
 
 export const sideOf = (studyId: string, seed = 1): Split => splitOf(studyId, { ...DEFAULT_SPLIT, seed });
 
-/** The ids of a data folder. */
+/** The study ids of a data folder. */
 export const idsOf = (data: string): string[] =>
   readFileSync(join(data, 'train.csv'), 'utf8')
     .trim()
@@ -93,18 +93,18 @@ export const idsOf = (data: string): string[] =>
     .slice(1)
     .map((row) => row.split(',')[0]!);
 
-/** Ids of studies that seed 1 (the default) puts on the training, validation and test side. */
+/** Ids of studies that the default seed 1 assigns to training, validation and test. */
 function idsBySide(train: number, validation: number, test: number): string[] {
-  const wanted = { train, validation, test };
+  const missing = { train, validation, test };
   const ids: string[] = [];
-  for (let id = 1; Object.values(wanted).some((count) => count > 0); id++) {
+  for (let id = 1; Object.values(missing).some((count) => count > 0); id++) {
     const side = sideOf(`${id}`);
-    if (wanted[side]-- > 0) ids.push(`${id}`);
+    if (missing[side]-- > 0) ids.push(`${id}`);
   }
   return ids;
 }
 
-/** A data folder of tiny studies that fills each side of the split; `change` makes a study another one. */
+/** A data folder of tiny studies on each side of the split; `change` changes a study. */
 export async function tinyStudies(
   change: (study: TinyStudy, side: Split) => TinyStudy = (study) => study,
   task?: Task,
@@ -124,7 +124,7 @@ export const readLog = (dir: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** sha256 of the tensors of a file. */
+/** SHA-256 of the tensors of a file. */
 export async function bitsOf(path: string): Promise<string> {
   const hash = createHash('sha256');
   for (const [key, { data, shape }] of await readSafetensors(path)) {
@@ -133,7 +133,7 @@ export async function bitsOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** All that two equal runs must share: bits of the weights and of every checkpoint, numbers, log, model and figures. */
+/** All that two equal runs have in common: tensors of all files, numbers, log, model and figures. */
 export async function outcome(dir: string) {
   const left = readdirSync(dir, { recursive: true }).filter((name) => `${name}`.endsWith('.tmp'));
   if (left.length > 0) throw new Error(`${dir}: ${left} was left behind`);

@@ -1,4 +1,4 @@
-/** Settings, schedules and what a run's folder keeps, without any training. */
+/** Settings, schedules and the files of a run's folder, without training. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { stageSchedule } from '#spinegrad/training/stage.js';
 import { temporaryFolder } from './runs.js';
 
 describe('settings', () => {
-  it('presets are differences from the defaults, and later changes win', () => {
+  it('a preset changes some defaults, and later changes override earlier ones', () => {
     const demo = resolveConfig('demo');
     expect(resolveConfig('demo', { seed: 3 }, { seed: 4 })).toEqual({ ...demo, seed: 4 });
     const paper = resolveConfig('paper');
@@ -73,7 +73,7 @@ describe('the schedule of a stage', () => {
     expect(rates[49]).toBeLessThan(0.11);
   });
 
-  it('is all warm-up where a stage is shorter than that, and defined where it has no epoch', () => {
+  it('is warm-up only in a stage shorter than the warm-up, and is defined without epochs', () => {
     const short = stageSchedule({ epochs: 1, warmupEpochs: 3, floor: 0 }, 4);
     expect([0, 1, 2, 3].map((step) => short(step))).toEqual([0.25, 0.5, 0.75, 1]);
     expect(stageSchedule({ epochs: 0, warmupEpochs: 1, floor: 0 }, 4)(0)).toBe(1);
@@ -97,7 +97,7 @@ describe('metrics.jsonl', () => {
     expect(lines(dir).split('\n')).toHaveLength(3);
   });
 
-  it('loses half a line, and what the checkpoint does not know', async () => {
+  it('drops an incomplete line, and rows that the checkpoint does not hold', async () => {
     const dir = await temporaryFolder();
     const log = await RunLog.open(dir, false);
     for (const epoch of [1, 2, 3]) log.append(row('a', epoch));
@@ -115,7 +115,7 @@ describe('checkpoints', () => {
   const values = (data: Float32Array) => new Map([['w', { shape: [data.length], data }]]);
   const position = { epoch: 2, step: 3, lossSum: 0.1 + 0.2, bestEpoch: 1, done: false, seconds: 1 };
 
-  it('give back what was written, bit by bit', async () => {
+  it('return the bits that were written', async () => {
     const store = new CheckpointStore(await temporaryFolder(), { config: 'c', data: 'd' });
     expect(await store.read('stage', z.object({}))).toBeUndefined();
     const data = Float32Array.of(0.1, -0, Number.NaN, 1e-42);
@@ -130,7 +130,7 @@ describe('checkpoints', () => {
     expect(read!.groups.best.size).toBe(0);
   });
 
-  it('of other settings or other data are refused, and say which', async () => {
+  it('are refused with other settings or data, and the error states which', async () => {
     const dir = await temporaryFolder();
     const groups = { weights: values(Float32Array.of(1)), best: new Map(), optimizer: new Map() };
     await new CheckpointStore(dir, { config: 'c', data: 'd' }).write(
@@ -146,10 +146,10 @@ describe('checkpoints', () => {
 });
 
 describe("a run's folder", () => {
-  it('is left alone where nothing is asked for that makes sense', async () => {
+  it('is not created for invalid settings', async () => {
     const dir = join(await temporaryFolder(), 'run');
-    const asked = { preset: 'smoke', changes: [parseSetting('nonsense=1')] };
-    await expect(openRunFolder(dir, false, asked)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    const options = { preset: 'smoke', changes: [parseSetting('nonsense=1')] };
+    await expect(openRunFolder(dir, false, options)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
     expect(existsSync(dir)).toBe(false);
   });
 
@@ -171,7 +171,7 @@ describe("a run's folder", () => {
     expect(readFileSync(path, 'utf8')).toBe(old);
   });
 
-  it('may be opened anew until the run has a log', async () => {
+  it('may be opened for another run until it has a log', async () => {
     const dir = await temporaryFolder();
     const open = async (seed: number, resume = false) => {
       const opened = await openRunFolder(dir, resume, { preset: 'smoke', changes: [{ seed }] });

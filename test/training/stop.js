@@ -1,8 +1,7 @@
 /**
- * Preloaded by `node --import` into a run: it sends the process a signal when a certain file is opened, or a study given
- * to a thread (`study ID`), so that tests stop runs at any place, and at the same one every time. SPINEGRAD_TEST_STOP holds
- * a list of [regular expression of the path, which opening of it (from 1), signal]. SIGKILL strikes in the middle of the
- * first write: half of it is done.
+ * Preloaded into a run with `node --import`: sends the process a signal when it opens a certain file or gives a study to a
+ * worker thread (`study ID`), so that tests stop runs at reproducible places. SPINEGRAD_TEST_STOP is a list of [regular
+ * expression of the path, number of the opening (from 1), signal]. SIGKILL is sent after half of the first write.
  */
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
@@ -20,9 +19,9 @@ function signalFor(path) {
   return due[0]?.signal;
 }
 
-function strike(signal) {
+function send(signal) {
   process.kill(process.pid, signal);
-  // The kernel may let this thread run on for a moment.
+  // The thread may continue for a moment before the kernel stops it.
   while (signal === 'SIGKILL') fs.statSync('.');
 }
 
@@ -30,21 +29,21 @@ const { appendFileSync } = fs;
 fs.appendFileSync = (path, text) => {
   const signal = signalFor(path);
   appendFileSync(path, signal === 'SIGKILL' ? text.slice(0, text.length / 2) : text);
-  if (signal) strike(signal);
+  if (signal) send(signal);
 };
 
 const { open } = fsp;
 fsp.open = async (path, ...options) => {
   const file = await open(path, ...options);
   const signal = signalFor(path);
-  if (signal && signal !== 'SIGKILL') strike(signal);
+  if (signal && signal !== 'SIGKILL') send(signal);
   if (signal === 'SIGKILL') {
     file.write = (bytes) => {
       fs.writeSync(file.fd, bytes.subarray(0, bytes.length / 2));
-      strike(signal);
+      send(signal);
     };
     // Of an empty file there is no write.
-    file.sync = () => strike(signal);
+    file.sync = () => send(signal);
   }
   return file;
 };
@@ -53,7 +52,7 @@ const { postMessage } = Worker.prototype;
 Worker.prototype.postMessage = function (message, ...options) {
   postMessage.call(this, message, ...options);
   const signal = message.study && signalFor(`study ${message.study.studyId}`);
-  if (signal) strike(signal);
+  if (signal) send(signal);
 };
 
 // Worker threads load this too, and would count for themselves.

@@ -1,8 +1,8 @@
 /**
- * Every hyperparameter of a run, in one schema, each with its reason. The paper (arXiv 2602.05738) publishes the ROI
- * (96x96 per disc), the epochs (60 of pretraining, 37 of fine-tuning), cosine annealing, multi-positive InfoNCE,
- * coordinate regression and weighted focal loss with differential rates; everything else here is our choice.
- * A preset is a set of differences from the defaults; `--set a.b=value` changes single ones.
+ * The schema of all settings, each with its default and its reason. The paper (arXiv 2602.05738) gives the ROI (96x96 per
+ * disc), the epochs (60 of pretraining, 37 of fine-tuning), cosine annealing, multi-positive InfoNCE, coordinate regression,
+ * and weighted focal loss with differential rates. All other values are our choice. A preset changes some defaults;
+ * `--set a.b=value` changes one setting.
  */
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
@@ -12,47 +12,53 @@ import { ARMS, type TunedArmName } from './arms.js';
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
+const positiveFraction = z.number().positive().max(1);
 const count = z.number().int().positive();
 const imageSide = z.number().int().min(8).max(1024);
-const why = <T extends z.ZodType>(schema: T, value: z.output<T>, reason: string) =>
-  (schema as unknown as z.ZodType<z.output<T>>).default(value as never).describe(reason);
+/** A setting with its default and its description, which states the reason. */
+const setting = <T extends z.ZodType>(schema: T, value: z.output<T>, description: string) =>
+  (schema as unknown as z.ZodType<z.output<T>>).default(value as never).describe(description);
 
 const data = z
   .strictObject({
-    studies: why(
+    studies: setting(
       count.max(999_999),
       160,
-      'Phantom studies to make where no --data is given: five discs each.',
+      'Number of phantom studies if --data is not given; each has five discs.',
     ),
-    slices: why(count.max(99), 5, 'Sagittal slices of a phantom study; the canal shows on the middle one.'),
-    prevalence: why(
+    slices: setting(count.max(99), 5, 'Sagittal slices per phantom study; the middle one shows the canal.'),
+    prevalence: setting(
       z.enum(['rsna', 'enriched']),
       'enriched',
-      'Share of the grades: as in RSNA (88/7/5 %), or enriched so that a small run sees every grade.',
+      'Frequencies of the grades in the phantom: those of RSNA (88/7/5 %), or enriched so that a small run has every grade.',
     ),
-    roiSize: why(imageSide, 96, 'Side of a ROI in pixels; published.'),
-    roiMode: why(
+    roiSize: setting(imageSide, 96, 'Side of an ROI in pixels; from the paper.'),
+    roiMode: setting(
       z.enum(['pixels', 'mm']),
       'mm',
-      'Native pixels (the paper) or a fixed extent: spacing varies fourfold between scanners, anatomy does not.',
+      'Native pixels (the paper), or a fixed extent in mm. Pixel spacing varies fourfold between scanners.',
     ),
-    roiExtentMm: why(positive, 60, 'Extent of a ROI in mm: the disc, the canal and half of each neighbour.'),
-    neighbours: why(
+    roiExtentMm: setting(
+      positive,
+      60,
+      'Extent of an ROI in mm: the disc, the canal and half of each adjacent vertebra.',
+    ),
+    neighbours: setting(
       z.number().int().min(0).max(8),
       1,
-      'Slices on each side of the annotated one that are cut too.',
+      'Slices on each side of the annotated slice that are cut too.',
     ),
-    sliceSize: why(
+    sliceSize: setting(
       imageSide,
       128,
-      'Side of the letterboxed slice that the localizer sees; each heatmap cell then sees the whole slice.',
+      'Side of the letterboxed slices of the localizer in pixels. At 128 the receptive field of a heatmap cell covers the slice.',
     ),
-    folds: why(
+    folds: setting(
       z.number().int().min(3).nullable(),
       null,
-      'Cross-validation folds; null: 70/15/15 by hash of the study.',
+      'Number of cross-validation folds; null: a 70/15/15 split by the hash of the study id.',
     ),
-    fold: why(z.number().int().min(0).nullable(), null, 'Which fold is the test side.'),
+    fold: setting(z.number().int().min(0).nullable(), null, 'Index of the test fold.'),
   })
   .refine(({ folds, fold }) => (folds ?? 0) > (fold ?? -1) && (folds === null) === (fold === null), {
     path: ['fold'],
@@ -60,150 +66,174 @@ const data = z
   });
 
 const encoder = z.strictObject({
-  depth: why(z.literal([18, 34, 50]), 18, 'ResNet depth; not published.'),
-  width: why(
+  depth: setting(z.literal([18, 34, 50]), 18, 'Depth of the ResNet; not stated in the paper.'),
+  width: setting(
     count,
     32,
-    'Channels of the first stage: 64 is ResNet as published; half of it is a quarter of the work.',
+    'Channels of the first stage. ResNet has 64; half the width needs a quarter of the operations.',
   ),
-  zeroInitResidual: why(z.boolean(), true, 'Start each block as the identity: steadier first epochs.'),
+  zeroInitResidual: setting(
+    z.boolean(),
+    true,
+    'Start each residual block as the identity, for stable first epochs.',
+  ),
 });
 
 const augmentation = z.strictObject({
-  rotation: why(
+  rotation: setting(
     z.number().min(0).max(180),
     10,
-    'Largest rotation in degrees: the tilt of a lumbar level varies so much.',
+    'Maximum rotation in degrees; the tilt of a lumbar level varies by about this much.',
   ),
-  scale: why(fraction, 0.15, 'Largest relative change of scale: body size.'),
-  translation: why(
+  scale: setting(fraction, 0.15, 'Maximum relative change of scale; models body size.'),
+  translation: setting(
     fraction,
     0.06,
-    'Largest shift as a share of the side: how far readers differ on a disc centre.',
+    'Maximum shift as a fraction of the side; readers differ on a disc centre by about this much.',
   ),
-  flip: why(
+  flip: setting(
     fraction,
     0,
-    'Probability of an anterior-posterior flip: off, crops are turned so that anterior is left.',
+    'Probability of an anterior-posterior flip. Off, because anterior is left in every crop.',
   ),
-  blur: why(z.number().min(0), 0.8, 'Largest sigma of Gaussian blur in pixels: in-plane resolution.'),
-  gamma: why(fraction, 0.25, 'Largest relative change of the exponent.'),
-  contrast: why(fraction, 0.25, 'Largest relative change of contrast: TE and windowing.'),
-  brightness: why(fraction, 0.1, 'Largest intensity added: coil sensitivity.'),
-  noise: why(fraction, 0.04, 'Largest sigma of Rician noise, of intensities from 0 to 1.'),
-  cutout: why(fraction, 0.3, 'Probability of a blanked rectangle: no single edge decides.'),
-  cutoutSize: why(fraction, 0.3, "Largest side of that rectangle as a share of the ROI's."),
+  blur: setting(
+    z.number().min(0),
+    0.8,
+    'Maximum sigma of Gaussian blur in pixels; models in-plane resolution.',
+  ),
+  gamma: setting(fraction, 0.25, 'Maximum relative change of the exponent.'),
+  contrast: setting(fraction, 0.25, 'Maximum relative change of contrast; models TE and windowing.'),
+  brightness: setting(fraction, 0.1, 'Maximum intensity offset; models coil sensitivity.'),
+  noise: setting(fraction, 0.04, 'Maximum sigma of Rician noise, for intensities from 0 to 1.'),
+  cutout: setting(
+    fraction,
+    0.3,
+    'Probability of a blanked rectangle, so that no single edge decides the grade.',
+  ),
+  cutoutSize: setting(positiveFraction, 0.3, 'Maximum side of that rectangle as a fraction of the ROI side.'),
 });
 
 const optimizer = (learningRate: number, weightDecay: number) => ({
-  learningRate: why(positive, learningRate, 'Peak rate of AdamW.'),
-  weightDecay: why(z.number().min(0), weightDecay, 'Decoupled decay of weights (not of biases and norms).'),
-  warmupEpochs: why(z.number().min(0), 1, 'Epochs of linear warm-up before the cosine.'),
-  floor: why(fraction, 0.01, 'Share of the peak rate that is left at the end of the cosine.'),
-  clipNorm: why(positive, 5, 'Largest global norm of the gradient.'),
+  learningRate: setting(positive, learningRate, 'Peak learning rate of AdamW.'),
+  weightDecay: setting(
+    z.number().min(0),
+    weightDecay,
+    'Decoupled weight decay; biases and norms do not decay.',
+  ),
+  warmupEpochs: setting(z.number().min(0), 1, 'Epochs of linear warm-up before the cosine schedule.'),
+  floor: setting(fraction, 0.01, 'Learning rate at the end of the cosine, as a fraction of the peak.'),
+  clipNorm: setting(positive, 5, 'Maximum global norm of the gradient.'),
 });
 
 const pretraining = z.strictObject({
-  epochs: why(z.number().int().min(0), 20, 'Passes over the training discs; the paper takes 60.'),
-  discs: why(
+  epochs: setting(z.number().int().min(0), 20, 'Passes over the training discs; the paper uses 60.'),
+  discs: setting(
     z.number().int().min(2),
     32,
-    'Discs a batch, two views each; the negatives are the other discs.',
+    'Discs per batch, with two views each. The other discs are the negatives.',
   ),
-  positives: why(
+  positives: setting(
     z.enum(['disc', 'level', 'grade']),
     'disc',
-    'Rows that are positives of each other: of one disc, of one patient and level, or of one grade (supervised).',
+    'Views that are positives of each other: those of one disc, of one patient and level, or of one grade (supervised).',
   ),
-  mean: why(
+  mean: setting(
     z.enum(['outside', 'inside']),
     'outside',
-    'Mean over positives outside the logarithm (SupCon L_out).',
+    'Mean over the positives outside or inside the logarithm (L_out and L_in of SupCon).',
   ),
-  temperature: why(positive, 0.1, 'Temperature of InfoNCE.'),
-  learnTemperature: why(z.boolean(), false, 'Learn the temperature as CLIP does.'),
-  projection: why(count, 128, 'Length of the projected embedding.'),
+  temperature: setting(positive, 0.1, 'Temperature of InfoNCE.'),
+  learnTemperature: setting(z.boolean(), false, 'Learn the temperature, as CLIP does.'),
+  projection: setting(count, 128, 'Dimension of the projected embedding.'),
   ...optimizer(1e-3, 1e-4),
 });
 
 const localization = z.strictObject({
-  mode: why(
-    z.enum(['beside', 'joint']),
-    'beside',
-    'A network of its own for slices, or heads on the encoder trained together with pretraining.',
+  mode: setting(
+    z.enum(['separate', 'joint']),
+    'separate',
+    'A separate network, or a head on the encoder that is trained together with pretraining (the paper).',
   ),
-  head: why(
+  head: setting(
     z.enum(['heatmap', 'regression']),
     'heatmap',
-    'Soft-argmax over one heatmap a level, or plain coordinates from the pooled embedding (the paper).',
+    'Soft-argmax over one heatmap per point, or regression of coordinates from the pooled embedding (the paper).',
   ),
   encoder: z
     .strictObject({
-      width: why(count, 16, "Channels of the localizer's first stage; places need fewer than grades."),
-      strides: why(
+      width: setting(count, 16, 'Channels of the first stage; localization needs fewer than grading.'),
+      strides: setting(
         z.array(z.number().int().min(1).max(2)).min(1).max(4),
         [1, 2, 1],
-        'Stride of each stage: three stages that end at 1/8 keep the heatmaps fine enough to tell discs apart.',
+        'Stride of each stage. These three stages end at 1/8 of the resolution, which separates neighbouring discs.',
       ),
     })
     .prefault({})
-    .describe("Where the network of mode `beside` differs from the graders' encoder."),
+    .describe("Differences of the separate network from the graders' encoder."),
   augmentation: z
     .strictObject({
-      rotation: why(z.number().min(0).max(180), 15, 'Largest rotation in degrees: how patients lie.'),
-      scale: why(fraction, 0.25, 'Largest relative change of scale: fields of view differ between scanners.'),
-      translation: why(
+      rotation: setting(
+        z.number().min(0).max(180),
+        15,
+        'Maximum rotation in degrees; models the position of the patient.',
+      ),
+      scale: setting(fraction, 0.25, 'Maximum relative change of scale; models the field of view.'),
+      translation: setting(
         fraction,
         0.15,
-        'Largest shift as a share of the side: so does the place of the spine.',
+        'Maximum shift as a fraction of the side; models the position of the spine in the field of view.',
       ),
-      flip: why(
+      flip: setting(
         fraction,
         0.5,
-        'Probability of an anterior-posterior flip: headers are wrong about the front, so both ways must be known.',
+        'Probability of an anterior-posterior flip. Headers can be wrong about the orientation, so the network learns both.',
       ),
-      gamma: why(
+      gamma: setting(
         z.number().min(0).max(7),
         0.5,
-        'Largest relative change of the exponent: coils and sequences.',
+        'Maximum relative change of the exponent; models coils and sequences.',
       ),
-      contrast: why(z.number().min(0).max(7), 0.4, 'Largest relative change of contrast.'),
-      brightness: why(fraction, 0.1, 'Largest intensity added.'),
-      blur: why(z.number().min(0), 1, 'Largest sigma of Gaussian blur in pixels.'),
-      noise: why(fraction, 0.04, 'Largest sigma of Rician noise, of intensities from 0 to 1.'),
-      cutout: why(
+      contrast: setting(z.number().min(0).max(7), 0.4, 'Maximum relative change of contrast.'),
+      brightness: setting(fraction, 0.1, 'Maximum intensity offset.'),
+      blur: setting(z.number().min(0), 1, 'Maximum sigma of Gaussian blur in pixels.'),
+      noise: setting(fraction, 0.04, 'Maximum sigma of Rician noise, for intensities from 0 to 1.'),
+      cutout: setting(
         fraction,
         0.3,
-        'Probability of a black rectangle: metal, saturation bands, small fields of view.',
+        'Probability of a black rectangle; models metal artefacts, saturation bands and small fields of view.',
       ),
-      cutoutSize: why(fraction, 0.4, "Largest side of that rectangle as a share of the slice's."),
+      cutoutSize: setting(
+        positiveFraction,
+        0.4,
+        'Maximum side of that rectangle as a fraction of the slice side.',
+      ),
     })
     .prefault({}),
-  epochs: why(z.number().int().min(0), 90, 'Passes over the training slices.'),
-  batch: why(count, 8, 'Slices a batch; small, since few slices should still make many steps.'),
-  loss: why(
+  epochs: setting(z.number().int().min(0), 90, 'Passes over the training slices.'),
+  batch: setting(count, 8, 'Slices per batch; small, so that few slices give many steps.'),
+  loss: setting(
     z.enum(['smoothL1', 'mse']),
     'smoothL1',
-    'Distance on normalised coordinates; smooth L1 forgives mislabels.',
+    'Loss on normalised coordinates; smooth L1 is less sensitive to wrong labels.',
   ),
-  beta: why(
+  beta: setting(
     positive,
     0.02,
-    'Where smooth L1 turns from square to line, as a share of the side: 2.6 of 128 pixels.',
+    'Transition of smooth L1 from quadratic to linear, as a fraction of the side; 2.6 of 128 pixels.',
   ),
-  weight: why(positive, 1, 'Weight of the coordinate loss beside InfoNCE in joint mode.'),
+  weight: setting(positive, 1, 'Weight of the coordinate loss relative to InfoNCE in joint mode.'),
   ...optimizer(5e-3, 1e-4),
 });
 
 const rates = (encoderFactor: number, layerDecay: number) =>
   z
     .strictObject({
-      encoder: why(
+      encoder: setting(
         z.number().min(0),
         encoderFactor,
-        "Rate of the encoder's last stage as a share of the head's.",
+        "Learning rate of the encoder's last stage, as a fraction of the head's.",
       ),
-      layerDecay: why(fraction, layerDecay, 'Further factor for each stage towards the input.'),
+      layerDecay: setting(fraction, layerDecay, 'Further factor of each earlier stage.'),
     })
     .prefault({});
 
@@ -212,55 +242,67 @@ const armRates = Object.fromEntries(
 ) as Record<TunedArmName, ReturnType<typeof rates>>;
 
 const finetuning = z.strictObject({
-  epochs: why(count, 15, 'Passes over the training discs; the paper takes 37.'),
-  batch: why(z.number().int().min(2), 64, 'Discs a batch.'),
-  head: why(
+  epochs: setting(count, 15, 'Passes over the training discs; the paper uses 37.'),
+  batch: setting(z.number().int().min(2), 64, 'Discs per batch.'),
+  head: setting(
     z.enum(HEAD_NAMES),
     'softmax',
-    'From the embedding to grades; docs/networks.md describes the heads.',
+    'Head of the grader: layers, loss and probabilities. docs/networks.md describes the heads.',
   ),
-  gamma: why(z.number().min(0), 2, "Focal loss's focus on hard discs; 0 is cross entropy."),
-  alpha: why(
+  gamma: setting(z.number().min(0), 2, 'Focusing parameter of the focal loss; 0 is cross entropy.'),
+  alpha: setting(
     z.enum(['inverse', 'sqrt', 'none']),
     'sqrt',
-    'Class weights from training frequencies: inverse, its square root, or none.',
+    'Class weights: the inverse of the training frequency, its square root, or none.',
   ),
-  labelSmoothing: why(z.number().min(0).max(0.5), 0, 'Share of the target spread over all grades.'),
-  sampling: why(
+  labelSmoothing: setting(
+    z.number().min(0).max(0.5),
+    0,
+    'Fraction of the target that is spread over all grades.',
+  ),
+  sampling: setting(
     z.enum(['natural', 'balanced']),
     'natural',
-    'Draw discs as they come, or every grade equally often (then alpha should be none).',
+    'Draw every disc once per epoch, or every grade equally often (then set alpha to none).',
   ),
-  neighbours: why(z.boolean(), true, 'Train on neighbouring slices too: the grade belongs to the disc.'),
-  dropout: why(z.number().min(0).max(0.9), 0.2, 'Dropout before the grading layer.'),
+  neighbours: setting(
+    z.boolean(),
+    true,
+    'Train on neighbouring slices too, because the grade belongs to the whole disc.',
+  ),
+  dropout: setting(z.number().min(0).max(0.9), 0.2, 'Dropout of the embedding before the head.'),
   rates: z
     .strictObject(armRates)
     .prefault({})
-    .describe('Layer-wise rates of the arms whose encoder is trained. The arms share everything else.'),
+    .describe('Encoder rates of each arm whose encoder is trained.'),
   ...optimizer(1e-3, 1e-2),
 });
 
 export const configSchema = z.strictObject({
   preset: z.string(),
-  task: why(
+  task: setting(
     z.string(),
     DEFAULT_TASK,
-    'What is graded: data set, condition, series, levels and grades. `spinegrad prepare --help` lists the tasks.',
+    'The grading task: data set, condition, series, levels and grades. `spinegrad prepare --help` lists the tasks.',
   ),
-  seed: why(
+  seed: setting(
     z
       .number()
       .int()
       .min(0)
       .max(2 ** 31 - 1),
     1,
-    'Everything random follows from it.',
+    'Seed of all random numbers.',
   ),
-  threads: why(z.number().int().min(0), 0, 'Threads of the CPU device; 0: all cores. Results depend on it.'),
-  precision: why(
+  threads: setting(
+    z.number().int().min(0),
+    0,
+    'Threads of the CPU device; 0: all cores. The bits of the results depend on it.',
+  ),
+  precision: setting(
     z.enum(['tf32', 'bf16']),
     'tf32',
-    'Products while training on CUDA: float32 rounds factors to TF32, bf16 to 8 bits; all else is float32.',
+    'Rounding of the factors of products on CUDA in training: 11 significant bits (TF32), or 8 (bf16). All else is float32.',
   ),
   data: data.prefault({}),
   encoder: encoder.prefault({}),
@@ -269,7 +311,9 @@ export const configSchema = z.strictObject({
   localization: localization.prefault({}),
   finetuning: finetuning.prefault({}),
   evaluation: z
-    .strictObject({ resamples: why(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.') })
+    .strictObject({
+      resamples: setting(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.'),
+    })
     .prefault({}),
 });
 
@@ -298,7 +342,7 @@ export type Preset = keyof typeof PRESETS;
 
 export const DEFAULT_PRESET: Preset = 'demo';
 
-/** Some of the keys of a configuration, nested as it is. */
+/** A part of a configuration, with the same nesting. */
 export type Settings = Record<string, unknown>;
 
 function merge(base: Settings, change: Settings): Settings {
@@ -314,29 +358,33 @@ function merge(base: Settings, change: Settings): Settings {
 const isSettings = (value: unknown): value is Settings =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `a.b=value` as `{ a: { b: value } }`; the value is JSON, or else a word. */
-export function parseSetting(setting: string): Settings {
-  const [, path, text] = /^([a-z]\w*(?:\.[a-z]\w*)*)=(.*)$/is.exec(setting) ?? [];
-  if (path === undefined || text === undefined) {
+/**
+ * Parses `a.b=value` into `{ a: { b: value } }`. A value that is not JSON is a string.
+ *
+ * @throws SpinegradError ERR_CONFIG
+ */
+export function parseSetting(text: string): Settings {
+  const [, path, valueText] = /^([a-z]\w*(?:\.[a-z]\w*)*)=(.*)$/is.exec(text) ?? [];
+  if (path === undefined || valueText === undefined) {
     throw new SpinegradError(
       'ERR_CONFIG',
-      `--set ${setting}: expected key=value, for example pretraining.epochs=5`,
+      `--set ${text}: expected key=value, for example pretraining.epochs=5`,
     );
   }
   if (path === 'preset') {
-    throw new SpinegradError('ERR_CONFIG', `--set ${setting}: a preset is chosen by --preset ${text}`);
+    throw new SpinegradError('ERR_CONFIG', `--set ${text}: choose a preset with --preset ${valueText}`);
   }
-  let value: unknown = text;
+  let value: unknown = valueText;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(valueText);
   } catch {
-    // A word such as `joint`.
+    // A string such as `joint`.
   }
   return path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Settings;
 }
 
 /**
- * The configuration of a preset with changes on top.
+ * Applies changes to the settings of a preset.
  *
  * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected; ERR_TASK for an unknown task
  */
@@ -350,13 +398,13 @@ export function resolveConfig(preset: string, ...changes: readonly Settings[]): 
   return changeConfig({ preset, ...PRESETS[preset as Preset] }, ...changes);
 }
 
-/** Settings with changes on top, checked. */
+/** Applies changes to settings and checks the result. */
 export function changeConfig(settings: Settings, ...changes: readonly Settings[]): Config {
   return parseConfig(changes.reduce(merge, settings), 'settings');
 }
 
 /**
- * Checks a whole configuration, such as a stored one.
+ * Checks a complete configuration.
  *
  * @param source where it comes from, for the message
  * @throws SpinegradError ERR_CONFIG; ERR_TASK for an unknown task
@@ -370,11 +418,11 @@ export function parseConfig(settings: unknown, source: string): Config {
   const issue = result.error.issues[0]!;
   const section = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(at(configSchema.parse({ preset: '' }), issue.path) as object);
+    const keys = Object.keys(at(configSchema.parse({ preset: '' }), issue.path) as object);
     const key = [...issue.path, issue.keys[0]].join('.');
     throw new SpinegradError(
       'ERR_CONFIG',
-      `${source}: there is no key ${key}; expected one of ${known.join(', ')} (docs/settings.md)`,
+      `${source}: there is no key ${key}; expected one of ${keys.join(', ')} (docs/settings.md)`,
     );
   }
   const found = JSON.stringify(at(settings, issue.path));

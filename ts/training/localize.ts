@@ -9,7 +9,7 @@
  *
  * The augmentation is stronger than the variation in one data set, because scanners and fields of view differ more.
  *
- * `beside`: a separate network; the epoch with the lowest validation error is kept. `joint`: a head on the encoder that
+ * `separate`: a separate network; the epoch with the lowest validation error is kept. `joint`: a head on the encoder that
  * is being pretrained; its loss is added to InfoNCE. Slices and crops pass through the encoder separately, each with
  * the batch statistics of its own kind, because their intensities differ. The running statistics are those of the
  * crops; after pretraining the localizer measures its own on slices (auxiliary batch norm, Xie et al., CVPR 2020).
@@ -56,7 +56,7 @@ export type LocalizationMetrics = z.output<typeof metrics>;
 
 type Context = Pick<Run, 'config' | 'device'>;
 
-/** Trains the localizer of mode `beside`. */
+/** Trains the localizer of mode `separate`. */
 export async function trainLocalizer(
   run: Run,
   bank: Bank,
@@ -101,7 +101,7 @@ export function localization(
   };
 }
 
-/** The localizer of mode `beside` before training. */
+/** The localizer of mode `separate` before training. */
 export function newLocalizer({ config, device }: Context): Localizer {
   const { seed, localization: settings } = config;
   const random = new RandomStream(seed, PURPOSE.encoder);
