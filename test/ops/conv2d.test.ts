@@ -274,8 +274,8 @@ describeOperation<Options>({
 it('conv2d gives the same bits for any number of threads', async () => {
   const layers: [string, [number, number, number, number], [number, number, number], Options][] = [
     ['stem', [2, 1, 20, 20], [16, 7, 7], { stride: 2, padding: 3 }],
-    ['Winograd, tiles first', [5, 32, 12, 12], [32, 3, 3], { padding: 1 }],
-    ['Winograd, filters first', [5, 128, 6, 6], [128, 3, 3], { padding: 1 }],
+    ['Winograd, by tiles', [5, 32, 12, 12], [32, 3, 3], { padding: 1 }],
+    ['Winograd, by filters', [5, 128, 6, 6], [128, 3, 3], { padding: 1 }],
     ['direct', [2, 128, 6, 6], [144, 3, 3], { stride: 2, padding: 1 }],
     ['direct, an odd number of blocks', [1, 72, 3, 3], [136, 3, 3], { padding: 1 }],
   ];

@@ -1,4 +1,4 @@
-// The operands of this folder's own fprop kernels, in the layouts that the kernels read and write.
+// The operands of the fprop kernels of Winograd, directConv and stem, in the layouts of the kernels.
 #pragma once
 
 #include <optional>

@@ -5,7 +5,7 @@
 //   y = relu(scale (x - mean) + bias + r),  scale = weight / sqrt(variance + eps).
 // The statistics are sums of x minus the channel's first value, which is close enough to the mean that the difference
 // of squares does not cancel.
-// Backward, with g = dy where y > 0 and else 0, reads x and dy for the sums
+// With g = dy if y > 0, else 0 (without a ReLU g = dy), backward reads x and dy for the sums
 //   db = sum g,  dw = sum g (x - mean) / deviation,
 // and again for  dx = A g + B (x - mean) + C, with M values per channel and
 //   A = scale,  B = -scale dw / (M deviation),  C = -scale db / M.

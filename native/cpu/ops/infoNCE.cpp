@@ -1,15 +1,17 @@
-// infoNCE: the contrastive loss of embeddings E [N, D] with integer labels, computed by tiles of the similarities
-// S = E E^T / temperature. Neither forward nor backward stores an N x N matrix.
+// infoNCE: the contrastive loss of embeddings E [N, D] with integer labels (Khosla et al., "Supervised Contrastive
+// Learning", NeurIPS 2020), computed by tiles of the similarities S = E E^T / temperature. Neither forward nor backward
+// stores an N x N matrix.
 //
 // Forward sums the exponentials of each row. S is symmetric, so a tile S_IJ is computed once and adds to the rows of I
-// and, read by columns, to the rows of J. Tile pairs are processed in rounds: round r has the pairs with (I + J) mod T
-// = r, in which each row tile occurs once. The pairs of a round thus run in parallel and write to different rows, and
+// and, read by columns, to the rows of J. Tile pairs are processed in T rounds: round r has the pairs with r = (I + J)
+// mod T, in which each row tile occurs once. The pairs of a round thus run in parallel and write to different rows, and
 // each row is summed in the order of the rounds, so the result is independent of the number of threads.
 //
-// Backward computes the tiles again. With R rows that have positives, G = R dL/dS has the entries exp(s_ij - Z_i) -
-// t_ij, where t_ij is 1 / (positives of i) if j is a positive of i. Rows without positives have Z = infinity and t = 0.
-// dE = (G + G^T) E / (R temperature): the tile M = G_IJ + G_JI^T gives dE_I += M E_J and dE_J += M^T E_I. L is a
-// function of S, which has degree 2 in E, so by Euler's theorem dL / d log(1 / temperature) = sum(E * dE) / 2.
+// Backward computes the tiles again. With R rows that have positives, the entries of G = R dL/dS are
+//   g_ij = exp(s_ij - Z_i) - t_ij,  t_ij = 1 / (positives of i) if j is a positive of i, else 0.
+// Rows without positives have Z = infinity and t = 0. Because dE = (G + G^T) E / (R temperature), the tile
+// M = G_IJ + G_JI^T gives dE_I += M E_J and dE_J += M^T E_I. L is a function of S, which has degree 2 in E, so by
+// Euler's theorem dL / d log(1 / temperature) = sum(E * dE) / 2.
 //
 // Two cases cost less. With the mean outside, the positives are the sums of the embeddings per label, in O(N D). If the
 // norms of the embeddings bound |s| by 60, exp(s) and its sums do not overflow; then no row maximum is needed, and one

@@ -1,6 +1,6 @@
 // softArgmax2d: the expected pixel (x, y) of each heatmap under p = softmax(heatmap / temperature), from x [N, K, H, W]
-// to y [N, K, 2], column first. Forward stores the maximum and the sum of exponentials of each heatmap for backward: dh
-// = p / temperature * ((column - x) dx + (row - y) dy).
+// to y [N, K, 2], column first. Forward stores the maximum and the sum of exponentials of each heatmap. Backward:
+//   dh = p / temperature * ((column - x) dx + (row - y) dy)
 
 #include "native/cpu/ops/rows.h"
 #include "native/cpu/runtime/device.h"

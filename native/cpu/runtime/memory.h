@@ -76,7 +76,7 @@ template <class T>
 T* write(Tensor& tensor);
 /// Memory for new values in the layout `desc`.
 float* write(Tensor& tensor, const dnnl::memory::desc& desc);
-/// Memory of `bytes` bytes for a uint8 tensor in a layout of the operation's own, which no other operation reads.
+/// Memory of `bytes` bytes for a uint8 tensor that no other operation reads, in any layout.
 uint8_t* writePadded(Tensor& tensor, size_t bytes);
 /// The current layout.
 dnnl::memory::desc layout(const Tensor& tensor);
