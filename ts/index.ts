@@ -17,13 +17,13 @@ export {
   type MemoryInfo,
   openDevice,
 } from './engine/device.js';
-export { add } from './engine/ops/add.js';
-export { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from './engine/ops/augment.js';
 export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.js';
 export { clipGradNorm } from './engine/ops/clipGradNorm.js';
 export { type Conv2dOptions, conv2d } from './engine/ops/conv2d.js';
 export { copy } from './engine/ops/copy.js';
 export { type DropoutOptions, dropout } from './engine/ops/dropout.js';
+export * from './engine/ops/elementwise.js';
+export { add, mul, relu } from './engine/ops/elementwise.js';
 export type { ElementwiseLossOptions } from './engine/ops/elementwiseLoss.js';
 export { type FocalLossOptions, focalLoss } from './engine/ops/focalLoss.js';
 export { gather } from './engine/ops/gather.js';
@@ -34,8 +34,6 @@ export { linear } from './engine/ops/linear.js';
 export { logSoftmax } from './engine/ops/logSoftmax.js';
 export { type MaxPool2dOptions, maxPool2d } from './engine/ops/maxPool2d.js';
 export { mse } from './engine/ops/mse.js';
-export { mul } from './engine/ops/mul.js';
-export { relu } from './engine/ops/relu.js';
 export { type SmoothL1Options, smoothL1 } from './engine/ops/smoothL1.js';
 export { type SoftArgmax2dOptions, softArgmax2d } from './engine/ops/softArgmax2d.js';
 export { softmax } from './engine/ops/softmax.js';

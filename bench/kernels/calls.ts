@@ -5,7 +5,7 @@
 import { backward } from '#spinegrad/engine/autograd.js';
 import type { Contract } from '#spinegrad/engine/contract.js';
 import type { Device } from '#spinegrad/engine/device.js';
-import { mul } from '#spinegrad/engine/ops/mul.js';
+import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { sizeOf, Tensor } from '#spinegrad/engine/tensor.js';
 import type { Case, OperationCases } from './cases.js';

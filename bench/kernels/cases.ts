@@ -9,13 +9,13 @@
  */
 import type { Device } from '#spinegrad/engine/device.js';
 import { adamW } from '#spinegrad/engine/ops/adamW.js';
-import { add } from '#spinegrad/engine/ops/add.js';
 import { augment } from '#spinegrad/engine/ops/augment.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { copy } from '#spinegrad/engine/ops/copy.js';
 import { dropout } from '#spinegrad/engine/ops/dropout.js';
+import * as elementwise from '#spinegrad/engine/ops/elementwise.js';
 import { ema } from '#spinegrad/engine/ops/ema.js';
 import { focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
@@ -26,8 +26,6 @@ import { linear } from '#spinegrad/engine/ops/linear.js';
 import { logSoftmax } from '#spinegrad/engine/ops/logSoftmax.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { mse } from '#spinegrad/engine/ops/mse.js';
-import { mul } from '#spinegrad/engine/ops/mul.js';
-import { relu } from '#spinegrad/engine/ops/relu.js';
 import { sgd } from '#spinegrad/engine/ops/sgd.js';
 import { smoothL1 } from '#spinegrad/engine/ops/smoothL1.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
@@ -136,12 +134,23 @@ const optimizer = (names: readonly string[], options: Options): OperationCases['
   return (scale) => [{ label: "ResNet-18's parameters", inputs: tuples(scale, names), options }];
 };
 
-const elementwise = (names: readonly string[], options: Options = {}): OperationCases['cases'] => {
+const vectors = (names: readonly string[], options: Options = {}): OperationCases['cases'] => {
   return ({ values }) => {
     const inputs = Object.fromEntries(names.map((name) => [name, normals(values)]));
     return [{ label: `${values} values`, inputs, gradients: names.slice(0, 1), options }];
   };
 };
+
+/** Cases of the operations that take one tensor, or two of the same shape. */
+function elementwiseCases(): Record<string, OperationCases> {
+  const cases = Object.entries(elementwise).map(([name, operation]): [string, OperationCases] => {
+    if (operation.length === 1) {
+      return [name, { run: ({ x }) => (operation as typeof elementwise.relu)(x!), cases: vectors(['x']) }];
+    }
+    return [name, { run: ({ x, y }) => operation(x!, y!), cases: vectors(['x', 'y']) }];
+  });
+  return Object.fromEntries(cases);
+}
 
 const rows: OperationCases['cases'] = ({ values }) => {
   const n = values / 4;
@@ -288,10 +297,10 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
 
   softmax: { run: ({ x }) => softmax(x!), cases: rows },
   logSoftmax: { run: ({ x }) => logSoftmax(x!), cases: rows },
-  mse: { run: ({ x, target }) => mse(x!, target!), cases: elementwise(['x', 'target']) },
+  mse: { run: ({ x, target }) => mse(x!, target!), cases: vectors(['x', 'target']) },
   smoothL1: {
     run: ({ x, target }, { beta }) => smoothL1(x!, target!, { beta }),
-    cases: elementwise(['x', 'target'], { beta: 0.02 }),
+    cases: vectors(['x', 'target'], { beta: 0.02 }),
   },
 
   softArgmax2d: {
@@ -318,28 +327,27 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
     ],
   },
 
-  relu: { run: ({ x }) => relu(x!), cases: elementwise(['x']) },
-  add: { run: ({ x, y }) => add(x!, y!), cases: elementwise(['x', 'y']) },
+  ...elementwiseCases(),
   mul: {
-    run: ({ x, y }, { factor }) => mul(x!, factor ?? y!),
+    run: ({ x, y }, { factor }) => elementwise.mul(x!, factor ?? y!),
     cases: (scale) => [
-      ...elementwise(['x', 'y'])(scale),
-      ...elementwise(['x'], { factor: 1.5 })(scale).map((benchCase) => ({
+      ...vectors(['x', 'y'])(scale),
+      ...vectors(['x'], { factor: 1.5 })(scale).map((benchCase) => ({
         ...benchCase,
         label: `${benchCase.label}, by a number`,
         gradients: [],
       })),
     ],
   },
-  sum: { run: ({ x }) => sum(x!), cases: elementwise(['x']) },
-  copy: { run: ({ x }) => copy(x!), cases: elementwise(['x']) },
+  sum: { run: ({ x }) => sum(x!), cases: vectors(['x']) },
+  copy: { run: ({ x }) => copy(x!), cases: vectors(['x']) },
   full: {
     run: (_, { shape }, device) => device.full(shape, 1),
     cases: ({ values }) => [{ label: `${values} values`, inputs: {}, options: { shape: [values] } }],
   },
   dropout: {
     run: ({ x }, options) => dropout(x!, options),
-    cases: elementwise(['x'], { p: 0.2, seed: 1, step: 1 }),
+    cases: vectors(['x'], { p: 0.2, seed: 1, step: 1 }),
   },
 
   gather: {

@@ -1,5 +1,5 @@
-// y[i] = f(a[i], b[i], ...) with 16-byte accesses. The layout does not matter: padding holds zeros, and f(0, ...) = 0
-// for every f used here. Bound by memory.
+// y[i] = f(a[i], b[i], ...) with 16-byte accesses. The layout does not matter if f(0, ...) = 0, because padding holds
+// zeros; native/cuda/ops/elementwise.cpp selects the layout. Bound by memory.
 #pragma once
 
 #include "kernels/lib/vector.cuh"

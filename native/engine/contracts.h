@@ -14,11 +14,14 @@ namespace spinegrad {
 SPINEGRAD_CONTRACT(Forward, (Input, x), (Output, y));
 SPINEGRAD_CONTRACT(Backward, (Input, dy), (Output, dx));
 SPINEGRAD_CONTRACT(BackwardFromOutput, (Input, y), (Input, dy), (Output, dx));
-SPINEGRAD_CONTRACT(BinaryForward, (Input, a), (Input, b), (Output, y));
 SPINEGRAD_CONTRACT(BiasGrad, (Input, dy), (Output, db));
 
-SPINEGRAD_CONTRACT(FullForward, (Output, y), (Real, value));
+// Elementwise operations. `saved` is x or y, as the gradient requires.
+SPINEGRAD_CONTRACT(UnaryBackward, (Input, saved), (Input, dy), (Output, dx));
+SPINEGRAD_CONTRACT(BinaryForward, (Input, a), (Input, b), (Output, y));
 SPINEGRAD_CONTRACT(MulScale, (Input, a), (Output, y), (Real, factor));
+
+SPINEGRAD_CONTRACT(FullForward, (Output, y), (Real, value));
 SPINEGRAD_CONTRACT(GatherForward, (Input, x), (Input, indices), (Output, y));
 SPINEGRAD_CONTRACT(GatherBackward, (Input, dy), (Input, indices), (Output, dx));
 SPINEGRAD_CONTRACT(DropoutForward, (Input, x), (Output, y), (Real, probability), (Uint32, seed), (Uint32, step));

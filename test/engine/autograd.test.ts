@@ -1,10 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
-import { add } from '#spinegrad/engine/ops/add.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
-import { mul } from '#spinegrad/engine/ops/mul.js';
-import { relu } from '#spinegrad/engine/ops/relu.js';
+import { add, mul, relu } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 

@@ -9,7 +9,7 @@ import { runModule, SIMULATOR } from './child.js';
 
 const IMPORTS = `
   import { openDevice } from '#spinegrad/engine/device.js';
-  import { add } from '#spinegrad/engine/ops/add.js';
+  import { add } from '#spinegrad/engine/ops/elementwise.js';
   const codeOf = async (body) => {
     try {
       return { value: await body() };
@@ -231,7 +231,7 @@ describe('several devices', () => {
   it('compute side by side, in one thread and in workers', async () => {
     const urls = {
       device: new URL('../../dist/engine/device.js', import.meta.url).href,
-      add: new URL('../../dist/engine/ops/add.js', import.meta.url).href,
+      add: new URL('../../dist/engine/ops/elementwise.js', import.meta.url).href,
     };
     const values = await output(
       `
@@ -273,8 +273,7 @@ const STEP = `
   import { dropout } from '#spinegrad/engine/ops/dropout.js';
   import { gather } from '#spinegrad/engine/ops/gather.js';
   import { mse } from '#spinegrad/engine/ops/mse.js';
-  import { mul } from '#spinegrad/engine/ops/mul.js';
-  import { relu } from '#spinegrad/engine/ops/relu.js';
+  import { mul, relu } from '#spinegrad/engine/ops/elementwise.js';
   import { tidy } from '#spinegrad/engine/tensor.js';
   const device = await openDevice('cuda');
   const bank = device.tensor(Float32Array.from({ length: 300 }, (_, i) => Math.sin(i)), [10, 30]);
@@ -330,7 +329,7 @@ describe('a captured step', () => {
 
   it('runs only when it is replayed', async () => {
     const { captured, once } = await output(`
-      import { mul } from '#spinegrad/engine/ops/mul.js';
+      import { mul } from '#spinegrad/engine/ops/elementwise.js';
       const device = await openDevice('cuda');
       const x = device.full([2], 3);
       const captured = await device.capture(() => mul(x, 2));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
-import { add } from '#spinegrad/engine/ops/add.js';
+import { add } from '#spinegrad/engine/ops/elementwise.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
 
 const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });

@@ -4,7 +4,7 @@ import { runModule, SIMULATOR } from './child.js';
 
 const WORK = `
   import { openDevice } from '#spinegrad/engine/device.js';
-  import { add } from '#spinegrad/engine/ops/add.js';
+  import { add } from '#spinegrad/engine/ops/elementwise.js';
   import { gather } from '#spinegrad/engine/ops/gather.js';
   const device = await openDevice(process.env.SPINEGRAD_TEST_DEVICE);
   let x = device.full([300, 300], 1);
@@ -49,7 +49,10 @@ const ENDING = (how: string) => `
 `;
 
 const compiled = (file: string): string => new URL(`../../dist/${file}`, import.meta.url).href;
-const URLS = JSON.stringify({ device: compiled('engine/device.js'), add: compiled('engine/ops/add.js') });
+const URLS = JSON.stringify({
+  device: compiled('engine/device.js'),
+  add: compiled('engine/ops/elementwise.js'),
+});
 
 const START = `
   import { once } from 'node:events';

@@ -9,6 +9,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { openDevice } from '#spinegrad/engine/device.js';
+import * as elementwise from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { Tensor } from '#spinegrad/engine/tensor.js';
 import { SpinegradError } from '#spinegrad/error.js';
@@ -18,9 +19,8 @@ const [seed, calls, journal] = [Number(process.argv[2]), Number(process.argv[3])
 const device = await openDevice('cpu', { threads: 2 });
 const other = await openDevice('cpu', { threads: 1 });
 const ops = {};
-const folder = new URL('../../dist/engine/ops/', import.meta.url);
-for (const file of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
-  Object.assign(ops, await import(new URL(file, folder)));
+for (const file of readdirSync(new URL('../../ts/engine/ops/', import.meta.url))) {
+  Object.assign(ops, await import(`#spinegrad/engine/ops/${file.replace('.ts', '.js')}`));
 }
 
 // Arguments are first described in plain data, so that fast-check can show and shrink them.
@@ -80,7 +80,7 @@ const lists = (...names) =>
     anyShape.chain((shape) => fc.record(Object.fromEntries(names.map((name) => [name, tensor(shape)])))),
     { maxLength: 3 },
   );
-const elementwise = (fields) =>
+const elementwiseLoss = (fields) =>
   anyShape.chain((shape) =>
     fc.tuple(
       tensor(shape),
@@ -115,7 +115,6 @@ const ARGUMENTS = {
     lists('parameter', 'gradient', 'firstMoment', 'secondMoment'),
     options({ learningRate: unit, beta1: unit, beta2: unit, eps: unit, weightDecay: unit, step: one(1, 2) }),
   ),
-  add: anyShape.chain((shape) => fc.tuple(tensor(shape), tensor(shape))),
   augment: dims(4).chain(([m, h, w, n]) =>
     fc.tuple(
       tensor([m, h, w], 'uint16'),
@@ -193,9 +192,8 @@ const ARGUMENTS = {
   maxPool2d: dims(4).chain((shape) =>
     fc.tuple(tensor(shape), mostly(pair), options({ stride: pair, padding: pair })),
   ),
-  mse: elementwise({}),
+  mse: elementwiseLoss({}),
   mul: anyShape.chain((shape) => fc.tuple(tensor(shape), fc.oneof(tensor(shape), odd))),
-  relu: unary,
   sgd: fc.tuple(
     lists('parameter', 'gradient', 'velocity'),
     options({
@@ -206,11 +204,16 @@ const ARGUMENTS = {
       decoupled: one(true),
     }),
   ),
-  smoothL1: elementwise({ beta: one(1, 0.1) }),
+  smoothL1: elementwiseLoss({ beta: one(1, 0.1) }),
   softArgmax2d: dims(4).chain((shape) => fc.tuple(tensor(shape), options({ temperature: one(1, 0.1) }))),
   softmax: dims(2).chain((shape) => fc.tuple(tensor(shape))),
   sum: unary,
 };
+// The other elementwise operations take one tensor, or two of one shape.
+for (const [name, operation] of Object.entries(elementwise)) {
+  ARGUMENTS[name] ??=
+    operation.length === 1 ? unary : anyShape.chain((shape) => fc.tuple(tensor(shape), tensor(shape)));
+}
 
 const HELPERS = ['elementwiseLoss', 'expectTuples', 'lossContracts'];
 const missing = Object.keys(ops).filter(

@@ -10,8 +10,7 @@ const TRAIN = `
   import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
   import { globalAvgPool2d } from '#spinegrad/engine/ops/globalAvgPool2d.js';
   import { linear } from '#spinegrad/engine/ops/linear.js';
-  import { mul } from '#spinegrad/engine/ops/mul.js';
-  import { relu } from '#spinegrad/engine/ops/relu.js';
+  import { mul, relu } from '#spinegrad/engine/ops/elementwise.js';
   import { sum } from '#spinegrad/engine/ops/sum.js';
   import { AdamW } from '#spinegrad/optim/adamW.js';
   const device = await openDevice('cpu', { threads: 1 });
@@ -62,7 +61,7 @@ describe('memory', () => {
       import { setImmediate } from 'node:timers/promises';
       import { backward } from '#spinegrad/engine/autograd.js';
       import { openDevice } from '#spinegrad/engine/device.js';
-      import { relu } from '#spinegrad/engine/ops/relu.js';
+      import { relu } from '#spinegrad/engine/ops/elementwise.js';
       import { sum } from '#spinegrad/engine/ops/sum.js';
       const device = await openDevice('cpu');
       let collections = 0;

@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
-import { add } from '#spinegrad/engine/ops/add.js';
+import { add, mul } from '#spinegrad/engine/ops/elementwise.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
 import { mse } from '#spinegrad/engine/ops/mse.js';
-import { mul } from '#spinegrad/engine/ops/mul.js';
 import { byOperation, chromeTrace, type Profile } from '#spinegrad/engine/profile.js';
 import { tidy } from '#spinegrad/engine/tensor.js';
 import { DEVICE } from '../device.js';

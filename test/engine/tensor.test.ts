@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
-import { add } from '#spinegrad/engine/ops/add.js';
-import { relu } from '#spinegrad/engine/ops/relu.js';
+import { add, relu } from '#spinegrad/engine/ops/elementwise.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 
 const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import type { DropoutOptions } from '#spinegrad/engine/ops/dropout.js';
-import { mul } from '#spinegrad/engine/ops/mul.js';
+import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 import { Grader, type GraderOptions } from '#spinegrad/model/grader.js';

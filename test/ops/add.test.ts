@@ -1,4 +1,4 @@
-import { add } from '#spinegrad/engine/ops/add.js';
+import { add } from '#spinegrad/engine/ops/elementwise.js';
 import { describeOperation, integers, normals } from './descriptor.js';
 
 describeOperation({

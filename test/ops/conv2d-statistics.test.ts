@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
-import { add } from '#spinegrad/engine/ops/add.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { type Conv2dOptions, conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { add } from '#spinegrad/engine/ops/elementwise.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { DEVICE } from '../device.js';
 import { runModule } from '../engine/child.js';

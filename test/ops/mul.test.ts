@@ -1,4 +1,4 @@
-import { mul } from '#spinegrad/engine/ops/mul.js';
+import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { describeOperation, integers, normals } from './descriptor.js';
 
 describeOperation<{ factor: number } | undefined>({

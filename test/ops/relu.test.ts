@@ -1,4 +1,4 @@
-import { relu } from '#spinegrad/engine/ops/relu.js';
+import { relu } from '#spinegrad/engine/ops/elementwise.js';
 import { describeOperation, distinct } from './descriptor.js';
 
 describeOperation({

@@ -4,7 +4,7 @@ import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
-import { relu } from '#spinegrad/engine/ops/relu.js';
+import { relu } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { AdamW } from '#spinegrad/optim/adamW.js';

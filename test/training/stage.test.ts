@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openDevice } from '#spinegrad/engine/device.js';
-import { mul } from '#spinegrad/engine/ops/mul.js';
+import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { SpinegradError } from '#spinegrad/error.js';
 import { Module } from '#spinegrad/nn/module.js';

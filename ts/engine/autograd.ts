@@ -7,7 +7,7 @@
  */
 import { SpinegradError } from '../error.js';
 import { expectFunction, expectTensor } from './check.js';
-import { contract } from './contract.js';
+import { BINARY, contract } from './contract.js';
 import type { GradientNode, Tensor } from './tensor.js';
 
 let order = 0;
@@ -69,8 +69,7 @@ function reachable(root: Tensor): Tensor[] {
   return [...seen].sort((a, b) => (b.node as GradientNode).order - (a.node as GradientNode).order);
 }
 
-/** @internal */
-export const ADD = contract('add.forward', { a: 'input', b: 'input', y: 'output' });
+const ADD = contract('add.forward', BINARY);
 
 /** In place: a gradient belongs to this walk alone. */
 function sum(a: Tensor, b: Tensor): Tensor {

@@ -56,6 +56,11 @@ export function contract<const F extends Fields>(name: string, fields: F): Contr
   return made;
 }
 
+/** Fields of elementwise operations. `saved` is x or y. */
+export const UNARY = { x: 'input', y: 'output' } as const;
+export const UNARY_BACKWARD = { saved: 'input', dy: 'input', dx: 'output' } as const;
+export const BINARY = { a: 'input', b: 'input', y: 'output' } as const;
+
 /** All contracts defined so far. */
 export const contracts = (): readonly Contract[] => defined;
 

@@ -5,8 +5,8 @@
  * that the paper uses.
  */
 import { LEVELS } from '../anatomy.js';
+import { mul } from '../engine/ops/elementwise.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
-import { mul } from '../engine/ops/mul.js';
 import { softArgmax2d } from '../engine/ops/softArgmax2d.js';
 import type { Tensor } from '../engine/tensor.js';
 import { type Build, Conv2d, Linear } from '../nn/layers.js';

@@ -1,5 +1,5 @@
+import { relu } from '../engine/ops/elementwise.js';
 import { l2Normalize } from '../engine/ops/l2Normalize.js';
-import { relu } from '../engine/ops/relu.js';
 import type { Tensor } from '../engine/tensor.js';
 import { type Build, Linear } from '../nn/layers.js';
 import { Module } from '../nn/module.js';

@@ -1,9 +1,8 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectPair, expectTensor, type Pair } from '../check.js';
-import { contract } from '../contract.js';
+import { contract, UNARY_BACKWARD } from '../contract.js';
 import type { Tensor } from '../tensor.js';
-import { RELU_BACKWARD } from './relu.js';
 
 const STRIDE_AND_PADDING = {
   strideH: 'integer',
@@ -29,6 +28,7 @@ const DGRAD = contract('conv2d.dgrad', {
 });
 const WGRAD = contract('conv2d.wgrad', { x: 'input', dy: 'input', dw: 'output', ...STRIDE_AND_PADDING });
 const BIAS_GRAD = contract('conv2d.biasGrad', { dy: 'input', db: 'output' });
+const RELU_BACKWARD = contract('relu.backward', UNARY_BACKWARD);
 
 export interface Conv2dOptions {
   /** [K]. */
@@ -95,7 +95,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   return record(y, inputs, [], (gradient, needs) => {
     const needed = (tensor: Tensor | undefined) => tensor !== undefined && needs[inputs.indexOf(tensor)];
     const dy = relu ? device.empty(y.shape) : gradient;
-    if (relu) device.run(RELU_BACKWARD, { y, dy: gradient, dx: dy });
+    if (relu) device.run(RELU_BACKWARD, { saved: y, dy: gradient, dx: dy });
     const dx = needed(x) ? device.empty(x.shape) : undefined;
     if (dx) device.run(DGRAD, { dy, weight, dx, strideH, strideW, padH, padW });
     const dw = needed(weight) ? device.empty(weight.shape) : undefined;

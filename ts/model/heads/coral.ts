@@ -1,9 +1,7 @@
-import { add } from '../../engine/ops/add.js';
+import { add, mul, relu } from '../../engine/ops/elementwise.js';
 import { focalLoss } from '../../engine/ops/focalLoss.js';
 import { gather } from '../../engine/ops/gather.js';
 import { linear } from '../../engine/ops/linear.js';
-import { mul } from '../../engine/ops/mul.js';
-import { relu } from '../../engine/ops/relu.js';
 import { softmax } from '../../engine/ops/softmax.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { type Build, Linear } from '../../nn/layers.js';
