@@ -245,42 +245,56 @@ function derivative(
   return difference === 0 ? 0 : difference / (high - low); // 0 also where the value is NaN and must not matter
 }
 
-function checkGradients<Options>(
-  operation: OperationDescriptor<Options>,
-  { inputs, exact, name: caseName, tolerance, options, probes: most = PROBES }: OperationCase<Options>,
+/** The value and gradients that a case must give, from its reference. */
+interface Expected {
+  value: ArrayLike<number>;
+  gradients: Record<string, { probes: number[]; values: number[]; differences: number }>;
+}
+
+function expectedOf<Options>(
+  { reference }: OperationDescriptor<Options>,
+  { inputs, options, probes: most = PROBES }: OperationCase<Options>,
   differentiable: readonly string[],
-  cotangent: Float32Array,
-  found: Record<string, Float32Array>,
-): void {
+  cotangent: (size: number) => Float32Array,
+): Expected {
   const arrays: Record<string, Reference> = {};
   for (const [name, input] of Object.entries(inputs)) {
     arrays[name] = { shape: input.shape, values: Float64Array.from(typed(input)) };
   }
+  const value = reference(arrays, options as Options);
+  const weights = cotangent(value.length);
   const objective = (shifted: Record<string, Reference>): number => {
-    const y = operation.reference(shifted, options as Options);
+    const y = reference(shifted, options as Options);
     let total = 0;
-    for (let i = 0; i < y.length; i++) total += y[i]! * cotangent[i]!;
+    for (let i = 0; i < y.length; i++) total += y[i]! * weights[i]!;
     return total;
   };
-  const units = unitsOf(tolerance ?? operation.tolerance).gradient;
+  const gradients: Expected['gradients'] = {};
   for (const name of differentiable) {
-    const size = found[name]!.length;
+    const size = arrays[name]!.values.length;
     const next = uniforms(size);
     const probes =
       size <= most ? [...Array(size).keys()] : Array.from({ length: most }, () => Math.floor(next() * size));
-    const expected = probes.map((index) => derivative(objective, arrays, name, index));
-    const got = probes.map((index) => found[name]![index]!);
+    const values = probes.map((index) => derivative(objective, arrays, name, index));
     // The differences themselves are good to about STEP^2 and 1e-16 / STEP of the objective.
-    const differences = 1e-9 * (1 + Math.abs(objective(arrays)) / 10 + largest(expected));
-    const what = `${operation.name}, ${caseName}: gradient of ${name}`;
-    if (exact) compare(what, got, expected.map(Math.round), 0);
-    else
-      compare(
-        what,
-        got,
-        expected,
-        units * UNIT * Math.max(largest(expected), largest(found[name]!)) + differences,
-      );
+    const differences = 1e-9 * (1 + Math.abs(objective(arrays)) / 10 + largest(values));
+    gradients[name] = { probes, values, differences };
+  }
+  return { value, gradients };
+}
+
+function checkGradients(
+  what: string,
+  gradients: Expected['gradients'],
+  found: Record<string, Float32Array>,
+  exact: boolean,
+  units: number,
+): void {
+  for (const [name, { probes, values, differences }] of Object.entries(gradients)) {
+    const got = probes.map((index) => found[name]![index]!);
+    const scale = units * UNIT * Math.max(largest(values), largest(found[name]!));
+    if (exact) compare(`${what}: gradient of ${name}`, got, values.map(Math.round), 0);
+    else compare(`${what}: gradient of ${name}`, got, values, scale + differences);
   }
 }
 
@@ -302,17 +316,17 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
         Float32Array.from((one.exact ? integers : normals)([size], 7).values);
       const outcome = ({ on = device, betweenLayers = false } = {}): Promise<Outcome> =>
         evaluate(on, operation.run, one.inputs, options, differentiable, cotangent, betweenLayers);
+      // Computed once: the differences call a costly reference many times.
+      let expected: Expected;
+      beforeAll(() => {
+        expected = expectedOf(operation, one, differentiable, cotangent);
+      });
       const check = ({ value, gradients }: Outcome): void => {
-        const arrays = Object.fromEntries(
-          Object.entries(one.inputs).map(([name, input]) => [
-            name,
-            { shape: input.shape, values: Float64Array.from(typed(input)) },
-          ]),
-        );
-        const expected = operation.reference(arrays, options);
-        const allowed = one.exact ? 0 : unitsOf(tolerance).value * UNIT * largest(expected);
-        compare(`${operation.name}, ${one.name}`, value, expected, allowed);
-        checkGradients(operation, one, differentiable, cotangent(value.length), gradients);
+        const what = `${operation.name}, ${one.name}`;
+        const units = unitsOf(tolerance);
+        const allowed = one.exact ? 0 : units.value * UNIT * largest(expected.value);
+        compare(what, value, expected.value, allowed);
+        checkGradients(what, expected.gradients, gradients, one.exact ?? false, units.gradient);
       };
 
       it('gives the value and gradient of the reference', async () => check(await outcome()));
