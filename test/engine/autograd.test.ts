@@ -6,7 +6,7 @@ import { add, mul, relu } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 
-const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });
 
 let device: Device;
 beforeEach(async () => {
@@ -23,20 +23,20 @@ function leaf(...values: number[]): Tensor {
 const gradientOf = async (tensor: Tensor): Promise<number[]> => [...(await tensor.grad!.data())];
 
 describe('backward', () => {
-  it('adds what comes by several ways: x y + y y + x', async () => {
+  it('adds the gradients of all paths: x y + y y + x', async () => {
     const [x, y] = [leaf(2, 3), leaf(5, 7)];
     backward(sum(add(add(mul(x, y), mul(y, y)), x)));
     expect(await gradientOf(x)).toEqual([6, 8]);
     expect(await gradientOf(y)).toEqual([12, 17]);
   });
 
-  it('adds both sides of an operation on one tensor', async () => {
+  it('adds the gradients of both operands of add(x, x)', async () => {
     const x = leaf(3);
     backward(sum(add(x, x)));
     expect(await gradientOf(x)).toEqual([2]);
   });
 
-  it('goes through diamonds in the right order: 32 of them double 32 times', async () => {
+  it('visits nodes in topological order: the gradient of 32 doublings is 2^32', async () => {
     const x = leaf(1);
     let y: Tensor = x;
     for (let i = 0; i < 32; i++) y = add(y, y);
@@ -44,7 +44,7 @@ describe('backward', () => {
     expect(await gradientOf(x)).toEqual([2 ** 32]);
   });
 
-  it('accumulates over calls until the gradient is taken away', async () => {
+  it('accumulates gradients until they are cleared', async () => {
     const x = leaf(3);
     backward(sum(mul(x, x)));
     backward(sum(mul(x, x)));
@@ -55,7 +55,7 @@ describe('backward', () => {
     expect(await gradientOf(x)).toEqual([6]);
   });
 
-  it('leaves alone what wants no gradient', () => {
+  it('gives no gradient to constants and unused parameters', () => {
     const [x, constant] = [leaf(1), device.tensor([2])];
     const unused = leaf(4);
     backward(sum(mul(x, constant)));
@@ -63,7 +63,7 @@ describe('backward', () => {
     expect(unused.grad).toBeUndefined();
   });
 
-  it('goes back through ten thousand operations', async () => {
+  it('handles a graph of ten thousand operations', async () => {
     const x = leaf(1);
     let y: Tensor = x;
     for (let i = 0; i < 10_000; i++) y = mul(y, 1);
@@ -71,7 +71,7 @@ describe('backward', () => {
     expect(await gradientOf(x)).toEqual([1]);
   });
 
-  it('frees the intermediate tensors on the way, but not what was kept', async () => {
+  it('frees intermediate tensors, but not kept ones', async () => {
     const x = leaf(1, -2);
     const before = device.memory().tensors;
     const hidden = relu(mul(x, x));
@@ -87,20 +87,20 @@ describe('backward', () => {
     expect(device.memory().tensors).toBe(before - 1);
   });
 
-  it('flows through tensors that were disposed where their values are not needed', async () => {
+  it('works through disposed tensors whose values are not needed', async () => {
     const x = leaf(1, 2);
     const loss = tidy(() => sum(add(add(x, x), x)));
     backward(loss);
     expect(await gradientOf(x)).toEqual([3, 3]);
   });
 
-  it('throws where a value it needs was disposed', () => {
+  it('throws ERR_DISPOSED if a value that it needs was disposed', () => {
     const x = leaf(1, 2);
     const loss = tidy(() => sum(mul(add(x, x), x)));
     expect(() => backward(loss)).toThrow(code('ERR_DISPOSED'));
   });
 
-  it('refuses a second time, a shape, and a loss without parameters', () => {
+  it('throws ERR_BACKWARD for a second call, a loss that is not a scalar and a loss without parameters', () => {
     const x = leaf(1, 2);
     const loss = sum(x);
     backward(loss);
@@ -110,7 +110,7 @@ describe('backward', () => {
     expect(() => backward(noGrad(() => sum(x)))).toThrow(code('ERR_BACKWARD'));
   });
 
-  it('refuses a graph of which another loss has freed a part, instead of losing that gradient', () => {
+  it('throws ERR_BACKWARD if another loss has freed a part of the graph', () => {
     const x = leaf(1, 2);
     const shared = add(x, x);
     const [first, second] = [sum(shared), sum(add(shared, x))];
@@ -118,7 +118,7 @@ describe('backward', () => {
     expect(() => backward(second)).toThrow(code('ERR_BACKWARD'));
   });
 
-  it('leaves a gradient of the shape of a filter in whatever layout', async () => {
+  it('gives a filter a gradient of its shape and in its order', async () => {
     const weight = device.tensor(new Float32Array(20 * 3 * 9).fill(0.5), [20, 3, 3, 3]);
     weight.requiresGrad = true;
     using x = device.full([2, 3, 4, 4], 1);
@@ -129,7 +129,7 @@ describe('backward', () => {
 });
 
 describe('noGrad', () => {
-  it('records nothing, also when it is nested or throws', () => {
+  it('records nothing, also if it is nested or throws', () => {
     const x = leaf(1);
     noGrad(() => {
       noGrad(() => relu(x));
@@ -143,7 +143,7 @@ describe('noGrad', () => {
     expect(relu(x).node).toBeDefined();
   });
 
-  it('refuses an asynchronous body', () => {
+  it('throws ERR_ASYNC_NO_GRAD for an asynchronous body', () => {
     expect(() => noGrad(async () => 1)).toThrow(code('ERR_ASYNC_NO_GRAD'));
   });
 });

@@ -1,4 +1,4 @@
-/** Runs a piece of module code in a Node.js process of its own, so that a crash is seen and not shared. */
+/** Runs module code in a separate Node.js process, so that a test can observe a crash. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -11,12 +11,12 @@ export interface Ended {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The library that stands in for a CUDA driver; as SPINEGRAD_CUDA_LIBRARY. */
+/** The simulated CUDA driver, a value for SPINEGRAD_CUDA_LIBRARY. */
 export const SIMULATOR = `${root}build/Release/libcuda-simulator.so`;
 
 type Variables = Record<string, string>;
 
-/** `code` may import `#spinegrad/...`; `flags` are Node.js's own; `env` is added to that of this process. */
+/** `code` can import `#spinegrad/...`; `flags` are options of Node.js; `env` is added to the current environment. */
 export function runModule(
   code: string,
   { flags = [] as string[], env = {} as Variables } = {},

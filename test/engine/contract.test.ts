@@ -1,4 +1,4 @@
-/** The contracts of the native operations: TypeScript and the addon state the same fields, and a call has to fit them. */
+/** Contracts of the native operations: TypeScript and the addon declare the same fields, and each call must match them. */
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkContract, contract, contracts } from '#spinegrad/engine/contract.js';
@@ -10,7 +10,7 @@ for (const file of readdirSync(new URL('../../ts/engine/ops/', import.meta.url))
   await import(`#spinegrad/engine/ops/${file.replace('.ts', '.js')}`);
 }
 const defined = [...contracts()];
-// Opened before the tests define a contract that no device has.
+// Opened before the tests define a contract that the addon does not have.
 const open = await openDevice('cpu', { threads: 1 });
 afterAll(() => open.close());
 
@@ -23,7 +23,7 @@ describe('the contracts of TypeScript', () => {
     if (SIMULATOR === undefined) delete process.env.SPINEGRAD_CUDA_LIBRARY;
   });
 
-  it.each(['cpu', 'cuda:0'])('are those of all operations of the %s device', (kind) => {
+  it.each(['cpu', 'cuda:0'])('equal those of all operations of the %s device', (kind) => {
     const device = native.open(kind, 0, false);
     const found = native.contracts(device);
     native.close(device);
@@ -31,10 +31,10 @@ describe('the contracts of TypeScript', () => {
     expect(found.map(({ name }) => name).sort()).toEqual(
       [...new Set(defined.map(({ name }) => name))].sort(),
     );
-    for (const one of defined)
+    for (const definition of defined)
       checkContract(
-        one,
-        found.find(({ name }) => name === one.name),
+        definition,
+        found.find(({ name }) => name === definition.name),
       );
   });
 });
@@ -52,7 +52,7 @@ describe('a contract that differs from the native one', () => {
     fields: { a: 'input', bias: 'input?', y: 'output', count: 'integer', mode: 'one, two', ...changes },
   });
 
-  it('is accepted when all fields are equal', () => checkContract(PRODUCT, described({})));
+  it('is accepted if all fields are equal', () => checkContract(PRODUCT, described({})));
 
   it.each([
     ['an optional field', { bias: 'input' }, 'bias: found input in the native addon, expected input?'],
@@ -61,9 +61,13 @@ describe('a contract that differs from the native one', () => {
       { count: 'real' },
       'count: found real in the native addon, expected integer',
     ],
-    ['the words', { mode: 'one, three' }, 'mode: found one, three in the native addon, expected one, two'],
-    ['a field more', { scale: 'real' }, 'scale: found real in the native addon, expected none'],
-  ])('is refused with the name of the field: %s', (_, changes, message) => {
+    [
+      'the values of an enumeration',
+      { mode: 'one, three' },
+      'mode: found one, three in the native addon, expected one, two',
+    ],
+    ['an additional field', { scale: 'real' }, 'scale: found real in the native addon, expected none'],
+  ])('throws ERR_CONTRACT with the name of the field: %s', (_, changes, message) => {
     expect(() => checkContract(PRODUCT, described(changes as Record<string, string>))).toThrow(
       expect.objectContaining({
         code: 'ERR_CONTRACT',
@@ -72,20 +76,20 @@ describe('a contract that differs from the native one', () => {
     );
   });
 
-  it('is refused when the native one has a field less', () => {
+  it('throws ERR_CONTRACT if the native contract lacks a field', () => {
     const { y: _, ...fields } = described({}).fields;
     expect(() => checkContract(PRODUCT, { name: PRODUCT.name, fields })).toThrow(
       'field y: found none in the native addon, expected output',
     );
   });
 
-  it('is refused at its first call when the device was opened before it was defined', () => {
+  it('throws ERR_CONTRACT at the first call if it was defined after the device was opened', () => {
     expect(() =>
       open.run(PRODUCT, { a: open.zeros([1]), y: open.zeros([1]), count: 1, mode: 'one' }),
     ).toThrow(expect.objectContaining({ code: 'ERR_CONTRACT' }));
   });
 
-  it('is refused when a device opens', async () => {
+  it('rejects openDevice with ERR_CONTRACT', async () => {
     await expect(openDevice('cpu')).rejects.toMatchObject({
       code: 'ERR_CONTRACT',
       message: expect.stringContaining('operation product.forward: found none in the native addon'),
@@ -108,17 +112,17 @@ describe('a native call', () => {
   const CONVOLUTION = [1, 1, 0, 0, 0, 0];
   it.each([
     ['an attribute is missing', 'conv2d.dgrad', [1, 1, 0], 3, 'padW: expected a value'],
-    ['there is an attribute more', 'relu.forward', [1], 2, 'more attributes'],
+    ['there is an additional attribute', 'relu.forward', [1], 2, 'more attributes'],
     ['a tensor is missing', 'relu.forward', [], 1, 'found 1 tensors for 2 fields'],
-    ['there is a tensor more', 'relu.forward', [], 3, 'found 3 tensors for 2 fields'],
+    ['there is an additional tensor', 'relu.forward', [], 3, 'found 3 tensors for 2 fields'],
     ['lists have different lengths', 'ema.step', [0.5], 3, '3 tensors'],
     ['an integer is a fraction', 'conv2d.dgrad', [1.5, 1, 0, 0], 3, 'strideH: expected an integer'],
     ['an integer is NaN', 'conv2d.dgrad', [Number.NaN, 1, 0, 0], 3, 'strideH: expected an integer'],
-    ['an integer is beyond 64 bits', 'conv2d.dgrad', [2 ** 63, 1, 0, 0], 3, 'strideH: expected an integer'],
-    ['a seed is beyond 32 bits', 'dropout.forward', [0.5, 2 ** 32, 1], 2, 'seed: expected an integer from 0'],
+    ['an integer exceeds 64 bits', 'conv2d.dgrad', [2 ** 63, 1, 0, 0], 3, 'strideH: expected an integer'],
+    ['a seed exceeds 32 bits', 'dropout.forward', [0.5, 2 ** 32, 1], 2, 'seed: expected an integer from 0'],
     ['a seed is negative', 'dropout.forward', [0.5, -1, 1], 2, 'seed: expected an integer from 0'],
     ['a flag is 2', 'conv2d.fprop', CONVOLUTION.with(4, 2), 5, 'relu: expected true or false'],
-    ['a word is none of the list', 'mse.forward', [2], 5, 'reduction: expected one of mean, sum'],
+    ['an enumeration value is out of range', 'mse.forward', [2], 5, 'reduction: expected one of mean, sum'],
     [
       'a list is shorter than its length',
       'focalLoss.softmaxBackward',
@@ -126,14 +130,14 @@ describe('a native call', () => {
       5,
       'alpha: expected a list',
     ],
-  ])('is refused when %s', (_, name, attributes, tensors, message) => {
+  ])('throws ERR_ARGUMENT if %s', (_, name, attributes, tensors, message) => {
     expect(() => enqueue(name, attributes, tensors)).toThrow(
       expect.objectContaining({ code: 'ERR_ARGUMENT', message: expect.stringContaining(`${name}: `) }),
     );
     expect(() => enqueue(name, attributes, tensors)).toThrow(message);
   });
 
-  it('is refused without a required tensor, and takes an absent optional one', () => {
+  it('throws without a required tensor and accepts an absent optional one', () => {
     const names = native.contracts(device).map(({ name }) => name);
     const fprop = names.indexOf('linear.fprop');
     const x = native.tensor(device, undefined, 0, 1, 1);
@@ -145,7 +149,7 @@ describe('a native call', () => {
     );
   });
 
-  it('is refused when the attributes are no Float64Array', () => {
+  it('throws ERR_ARGUMENT if the attributes are not a Float64Array', () => {
     for (const attributes of [[1], new Float32Array(1), {}, null, 1] as unknown as Float64Array[]) {
       expect(() => native.enqueue(device, 0, attributes)).toThrow(
         expect.objectContaining({ code: 'ERR_ARGUMENT' }),

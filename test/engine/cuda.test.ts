@@ -1,7 +1,7 @@
 /**
- * The CUDA device beyond its operations (those are tested by test/ops with SPINEGRAD_TEST_DEVICE=cuda): which device is
- * opened and why not, errors, memory, several devices. Each test is a process of its own on a simulated driver that is
- * set to what the test needs, so that no GPU is needed and a GPU that is there does not matter.
+ * The CUDA device except its operations, which test/ops covers with SPINEGRAD_TEST_DEVICE=cuda: opening, errors, memory,
+ * captured steps, several devices. Each test runs in a separate process with a simulated driver, configured by
+ * environment variables, so it neither needs nor uses a GPU.
  */
 import { describe, expect, it } from 'vitest';
 import { cudaKernels } from '#spinegrad/engine/device.js';
@@ -19,7 +19,7 @@ const IMPORTS = `
   };
 `;
 
-/** Runs code that prints one line of JSON. */
+/** Runs code that prints one line of JSON, and parses it. */
 async function output(
   code: string,
   env: Record<string, string> = {},
@@ -51,13 +51,13 @@ const REASONS: [string, Record<string, string>, RegExp][] = [
     /^SPINEGRAD_CUDA_LIBRARY: \/nowhere\/libcuda\.so: cannot open/,
   ],
   [
-    'a library that is no driver',
+    'a library that is not a driver',
     { SPINEGRAD_CUDA_LIBRARY: 'libm.so.6' },
     /libm\.so\.6 has no function cuInit/,
   ],
   ['a driver without a device', { SPINEGRAD_SIMULATOR_DEVICES: '0' }, /finds no device/],
   [
-    'a device that the kernels are not for',
+    'a device without compatible kernels',
     { SPINEGRAD_SIMULATOR_FAIL: 'cuModuleLoadData=209' },
     /no (kernels for cuda:0: they are for .*, the device is spinegrad simulator|CUDA kernels)/,
   ],
@@ -73,9 +73,9 @@ if (cudaKernels() !== '') {
 
 describe('opening', () => {
   it.each(REASONS)('rejects cuda with %s and states the reason', async (_, env, reason) => {
-    const refused = await open('cuda', env);
-    expect(refused).toEqual(unavailable(reason));
-    expect(refused.message).not.toContain('\n');
+    const error = await open('cuda', env);
+    expect(error).toEqual(unavailable(reason));
+    expect(error.message).not.toContain('\n');
   });
 
   it('describes the CUDA device', async () => {
@@ -89,7 +89,7 @@ describe('opening', () => {
     });
   });
 
-  it.each(['auto', 'cpu'])('%s is the CPU and loads no driver, although there is a GPU', async (kind) => {
+  it.each(['auto', 'cpu'])('%s opens the CPU and loads no driver, also if there is a GPU', async (kind) => {
     const { name, reason, loaded } = await output(`
       const { name, reason } = await openDevice('${kind}');
       const loaded = process.report.getReport().sharedObjects.filter((path) => /cuda[^/]*$/.test(path));
@@ -100,55 +100,55 @@ describe('opening', () => {
     expect(loaded).toEqual([]);
   });
 
-  it('takes devices by index, and no others', async () => {
+  it('opens devices by index and rejects an index out of range', async () => {
     const env = { SPINEGRAD_SIMULATOR_DEVICES: '2' };
     expect((await open('cuda:1', env)).value.name).toBe('cuda:1');
     expect(await open('cuda:2', env)).toEqual(unavailable(/no cuda:2: the CUDA driver has 2 devices/));
   });
 
-  it('rounds to bf16 where it was asked to, and nowhere else', async () => {
+  it('accepts precision bf16 on CUDA only, and rejects an unknown precision', async () => {
     const reports = await output(`
       const device = await openDevice('cuda', { precision: 'bf16' });
       console.log(JSON.stringify({
         described: device.description,
         cpu: await codeOf(() => openDevice('cpu', { precision: 'bf16' })),
         auto: await codeOf(() => openDevice('auto', { precision: 'bf16' })),
-        word: await codeOf(() => openDevice('cuda', { precision: 'float32' })),
+        unknown: await codeOf(() => openDevice('cuda', { precision: 'float32' })),
       }));
     `);
     expect(reports.described).toMatch(/, products in bf16$/);
     expect(reports.cpu).toEqual(
       unavailable(/^precision bf16 needs a CUDA device, and the device is the CPU/),
     );
-    expect(reports.word).toMatchObject({
+    expect(reports.unknown).toMatchObject({
       code: 'ERR_ARGUMENT',
       message: expect.stringMatching(/'tf32' or 'bf16', found 'float32'/),
     });
     expect(reports.auto).toEqual(unavailable(/^precision bf16 needs a CUDA device, and 'auto' is the CPU/));
   });
 
-  it('runs the plain kernels before compute capability 8.0, in float32, and has no bf16 there', async () => {
-    const { product, refused } = await output(
+  it('below compute capability 8.0, uses plain float32 kernels and rejects bf16', async () => {
+    const { product, error } = await output(
       `
       import { linear } from '#spinegrad/engine/ops/linear.js';
       const device = await openDevice('cuda');
       const ones = device.full([8, 8], 1 + 2 ** -20);
       const product = await linear(ones, ones).data();
-      const refused = await codeOf(() => openDevice('cuda', { precision: 'bf16' }));
-      console.log(JSON.stringify({ product: product[63], refused }));
+      const error = await codeOf(() => openDevice('cuda', { precision: 'bf16' }));
+      console.log(JSON.stringify({ product: product[63], error }));
     `,
       { SPINEGRAD_SIMULATOR_CAPABILITY: '75' },
     );
     expect(product).toBeCloseTo(8 * (1 + 2 ** -19), 6); // TF32 would give 8
     expect(product).toBeGreaterThan(8);
-    expect(refused).toEqual(
+    expect(error).toEqual(
       unavailable(/^precision bf16 needs compute capability 8\.0 or newer, cuda:0 is .* 7\.5/),
     );
   });
 });
 
 describe('errors', () => {
-  it('of a CUDA call name it, the result, file and line', async () => {
+  it('of a CUDA call name the call, its result, file and line', async () => {
     const error = await output(
       `
       const device = await openDevice('cuda');
@@ -163,21 +163,21 @@ describe('errors', () => {
     );
   });
 
-  it('that only data tell reject the next read once; what was enqueued behind has run on NaN', async () => {
-    const { rejected, fine, behind } = await output(`
+  it('that depend on values reject the next read once; operations enqueued after it read NaN', async () => {
+    const { rejected, fine, dependent } = await output(`
       import { gather } from '#spinegrad/engine/ops/gather.js';
       const device = await openDevice('cuda');
       const fine = device.tensor([7]);
       const wrong = gather(device.tensor([1, 2]), device.tensor(Int32Array.of(5)));
-      const behind = add(wrong, wrong);
+      const dependent = add(wrong, wrong);
       const rejected = await codeOf(() => fine.data());
-      console.log(JSON.stringify({ rejected, fine: (await fine.data())[0], behind: String((await behind.data())[0]) }));
+      console.log(JSON.stringify({ rejected, fine: (await fine.data())[0], dependent: String((await dependent.data())[0]) }));
     `);
     expect(rejected).toMatchObject({ code: 'ERR_INDEX', message: expect.stringContaining('found 5') });
-    expect({ fine, behind }).toEqual({ fine: 7, behind: 'NaN' });
+    expect({ fine, dependent }).toEqual({ fine: 7, dependent: 'NaN' });
   });
 
-  it('of memory say what was asked for, what is free and who holds the rest; disposing helps', async () => {
+  it('out of memory state the request, the free memory and the largest consumers; disposing them helps', async () => {
     const { error, after } = await output(
       `
       const device = await openDevice('cuda');
@@ -199,7 +199,7 @@ describe('errors', () => {
 });
 
 describe('memory', () => {
-  it('is counted, and is given back when the device is closed', async () => {
+  it('is counted, and is freed when the device is closed', async () => {
     const { used, freed, reopened } = await output(
       `
       const work = async () => {
@@ -228,7 +228,7 @@ describe('memory', () => {
 });
 
 describe('several devices', () => {
-  it('compute side by side, in one thread and in workers', async () => {
+  it('compute concurrently, in one thread and in workers', async () => {
     const urls = {
       device: new URL('../../dist/engine/device.js', import.meta.url).href,
       add: new URL('../../dist/engine/ops/elementwise.js', import.meta.url).href,
@@ -257,16 +257,16 @@ describe('several devices', () => {
         return new Worker(code, { eval: true, execArgv: [], workerData });
       });
       const messages = await Promise.all(workers.map((worker) => once(worker, 'message')));
-      const refused = await codeOf(() => add(x, y));
-      console.log(JSON.stringify({ messages: messages.flat(), sums: [(await add(x, x).data())[2], (await add(y, y).data())[2]], refused: refused.code }));
+      const error = await codeOf(() => add(x, y));
+      console.log(JSON.stringify({ messages: messages.flat(), sums: [(await add(x, x).data())[2], (await add(y, y).data())[2]], error: error.code }));
     `,
       { SPINEGRAD_SIMULATOR_DEVICES: '2' },
     );
-    expect(values).toMatchObject({ messages: [1024, 1024, 1024], sums: [2, 4], refused: 'ERR_DEVICE' });
+    expect(values).toMatchObject({ messages: [1024, 1024, 1024], sums: [2, 4], error: 'ERR_DEVICE' });
   });
 });
 
-/** Operations whose kernels and memory make up a step: forward, loss, backward, and an update in place. */
+/** A training step: forward, loss and backward, with inputs written in place. */
 const STEP = `
   import { backward } from '#spinegrad/engine/autograd.js';
   import { copy } from '#spinegrad/engine/ops/copy.js';
@@ -294,7 +294,7 @@ const STEP = `
 `;
 
 describe('a captured step', () => {
-  it('gives the bits of the step, again and again, in memory of its own', async () => {
+  it('gives the bits of the step at each replay, in its own memory', async () => {
     const { eager, replayed, before, after } = await output(`${STEP}
       const eager = [];
       for (const batch of batches) {
@@ -312,7 +312,7 @@ describe('a captured step', () => {
       for (const batch of batches) {
         indices.write(batch);
         captured.replay();
-        const noise = [1, 2, 3, 4].map((n) => device.full([30 * n], NaN)); // takes every block that is free
+        const noise = [1, 2, 3, 4].map((n) => device.full([30 * n], NaN)); // allocates every free block
         replayed.push([...(await captured.result.data()), ...(await grad.data())]);
         for (const tensor of noise) tensor.dispose();
       }
@@ -327,19 +327,19 @@ describe('a captured step', () => {
     expect(after.bytesInUse).toBeLessThan(before.bytesInUse);
   });
 
-  it('runs only when it is replayed', async () => {
+  it('runs only when replayed', async () => {
     const { captured, once } = await output(`
       import { mul } from '#spinegrad/engine/ops/elementwise.js';
       const device = await openDevice('cuda');
       const x = device.full([2], 3);
       const captured = await device.capture(() => mul(x, 2));
-      const refused = await codeOf(() => device.capture(() => mul(x, 2).dataSync()));
+      const error = await codeOf(() => device.capture(() => mul(x, 2).dataSync()));
       captured.replay();
       x.write(Float32Array.of(5, 7));
       const once = [...(await captured.result.data())];
       captured.replay();
       const twice = [...(await captured.result.data())];
-      console.log(JSON.stringify({ captured: refused.code, once: [once, twice] }));
+      console.log(JSON.stringify({ captured: error.code, once: [once, twice] }));
     `);
     expect(once).toEqual([
       [6, 6],
@@ -350,18 +350,18 @@ describe('a captured step', () => {
 
   it.each([
     ['a read', 'await device.capture(() => add(x, x).dataSync())'],
-    ['a step that is not synchronous', 'await device.capture(async () => add(x, x))'],
-    ['a capture within', 'await device.capture(() => void device.capture(() => add(x, x)).catch(() => {}))'],
+    ['an asynchronous step', 'await device.capture(async () => add(x, x))'],
+    ['a nested capture', 'await device.capture(() => void device.capture(() => add(x, x)).catch(() => {}))'],
     [
-      'a tensor from before that it disposes',
+      'disposing a tensor created before the step',
       'const old = add(x, x); await device.capture(() => { add(old, x); old.dispose(); })',
     ],
     [
-      'an input that takes another layout in it',
+      'a step that changes the layout of an input',
       'const image = device.zeros([1, 16, 4, 4]); await device.capture(() => conv2d(image, image))',
     ],
     [
-      'an input that took another layout since',
+      'a replay after an input changed its layout',
       `const image = device.zeros([1, 16, 4, 4]);
        conv2d(image, image);
        const captured = await device.capture(() => conv2d(image, image));
@@ -369,25 +369,25 @@ describe('a captured step', () => {
        captured.replay();
        await device.synchronize()`,
     ],
-    ['the CPU', "const cpu = await openDevice('cpu'); await cpu.capture(() => cpu.zeros([1]))"],
-  ])('refuses %s, and the device goes on', async (_, body) => {
-    const { refused, after } = await output(`
+    ['the CPU device', "const cpu = await openDevice('cpu'); await cpu.capture(() => cpu.zeros([1]))"],
+  ])('throws ERR_CAPTURE for %s, and the device stays usable', async (_, body) => {
+    const { error, after } = await output(`
       import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
       const device = await openDevice('cuda');
       const x = device.full([2], 3);
       await device.synchronize();
-      const refused = await codeOf(async () => { ${body} });
-      console.log(JSON.stringify({ refused, after: (await add(x, x).data())[1] }));
+      const error = await codeOf(async () => { ${body} });
+      console.log(JSON.stringify({ error, after: (await add(x, x).data())[1] }));
     `);
-    expect(refused).toMatchObject({ name: 'SpinegradError', code: 'ERR_CAPTURE' });
+    expect(error).toMatchObject({ name: 'SpinegradError', code: 'ERR_CAPTURE' });
     expect(after).toBe(6);
   });
 });
 
 describe('device.close() in a captured step', () => {
   it.each([
-    ['that has allocated nothing', ''],
-    ['that uses a tensor from before', 'add(x, x).dispose();'],
+    ['without allocations', ''],
+    ['with a tensor created before it', 'add(x, x).dispose();'],
   ])('%s rejects with ERR_DEVICE_CLOSED and frees the memory', async (_, body) => {
     const codes = await output(
       `
@@ -429,7 +429,7 @@ describe('SPINEGRAD_CUDA_SYNC', () => {
 });
 
 describe('device.time and device.properties', () => {
-  it('are those of the driver', async () => {
+  it('return what the driver reports', async () => {
     const { times, properties } = await output(`
       const device = await openDevice('cuda');
       const x = device.zeros([1 << 16]);

@@ -3,17 +3,17 @@ import { type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
 import { add } from '#spinegrad/engine/ops/elementwise.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
 
-const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });
 
 describe('openDevice', () => {
-  it('auto opens the CPU and states why', async () => {
+  it('opens the CPU for auto and states the reason', async () => {
     using device = await openDevice('auto');
     expect(device.name).toBe('cpu');
     expect(device.reason).toMatch(/auto uses the CPU; CUDA has not been verified/);
     expect(device.description).toMatch(/^CPU, \d+ threads?, /);
   });
 
-  it('never falls back silently', async () => {
+  it('rejects an unavailable device, an unknown kind and invalid threads', async () => {
     await expect(openDevice('cuda:999')).rejects.toEqual(code('ERR_DEVICE_UNAVAILABLE'));
     for (const kind of ['tpu', 'cuda:', 'cuda:-1', 'cuda:1x', '']) {
       await expect(openDevice(kind as DeviceKind)).rejects.toEqual(code('ERR_ARGUMENT'));
@@ -23,7 +23,7 @@ describe('openDevice', () => {
     }
   });
 
-  it('opens and closes many, and goes on', async () => {
+  it('opens and closes a hundred devices in a row', async () => {
     for (let i = 0; i < 100; i++) {
       using device = await openDevice('cpu', { threads: 1 });
       using x = device.full([8], i);
@@ -31,13 +31,13 @@ describe('openDevice', () => {
     }
   });
 
-  it('refuses a tensor of another device', async () => {
+  it('throws ERR_DEVICE for tensors of two devices', async () => {
     using one = await openDevice('cpu');
     using two = await openDevice('cpu');
     expect(() => add(one.zeros([1]), two.zeros([1]))).toThrow(code('ERR_DEVICE'));
   });
 
-  it('counts the memory that is in use, was at most, and is kept for reuse', async () => {
+  it('reports memory in use, the peak, and memory cached for reuse', async () => {
     using device = await openDevice('cpu');
     const x = device.zeros([1 << 16]);
     await device.synchronize();
@@ -52,30 +52,30 @@ describe('openDevice', () => {
 });
 
 describe('an error of the queue', () => {
-  it('rejects the next read, drops what was enqueued behind it, and is over then', async () => {
+  it('rejects the next read, skips the operations enqueued after it, and then is cleared', async () => {
     using device = await openDevice('cpu');
     const x = device.tensor([1, 2]);
     const fine = device.tensor([7]);
     const wrong = gather(x, device.tensor(Int32Array.of(5)));
-    const behind = add(wrong, wrong);
+    const dependent = add(wrong, wrong);
     await expect(fine.data()).rejects.toMatchObject({
       code: 'ERR_INDEX',
       message: expect.stringContaining('found 5'),
     });
     expect(await fine.data()).toEqual(Float32Array.of(7));
-    await expect(behind.data()).rejects.toEqual(code('ERR_UNINITIALISED'));
+    await expect(dependent.data()).rejects.toEqual(code('ERR_UNINITIALISED'));
     using sum = add(fine, fine);
     expect(await sum.item()).toBe(14);
   });
 
-  it('is thrown by a blocking read too', async () => {
+  it('is thrown by a blocking read', async () => {
     using device = await openDevice('cpu');
     const wrong = gather(device.tensor([1, 2]), device.tensor(Int32Array.of(-1)));
     expect(() => wrong.dataSync()).toThrow(code('ERR_INDEX'));
     await device.synchronize();
   });
 
-  it('rejects one of several reads that are under way; the others see what there is', async () => {
+  it('rejects only the first of several pending reads', async () => {
     using device = await openDevice('cpu');
     const fine = device.tensor([7]);
     gather(fine, device.tensor(Int32Array.of(9)));
@@ -85,7 +85,7 @@ describe('an error of the queue', () => {
 });
 
 describe('a closed device', () => {
-  it('refuses everything with ERR_DEVICE_CLOSED, and lets tensors be disposed', async () => {
+  it('throws ERR_DEVICE_CLOSED for every use, but tensors can be disposed', async () => {
     const device = await openDevice('cpu');
     const x = device.zeros([2]);
     device.close();
@@ -98,7 +98,7 @@ describe('a closed device', () => {
     x.dispose();
   });
 
-  it('settles every read that was under way', async () => {
+  it('settles all pending reads', async () => {
     const device = await openDevice('cpu');
     const x = device.zeros([1000, 1000]);
     const reads = Array.from({ length: 20 }, () => x.data());
@@ -110,7 +110,7 @@ describe('a closed device', () => {
 });
 
 describe('device.time', () => {
-  it('covers what its body enqueues', async () => {
+  it('measures what its body enqueues, also when nested', async () => {
     using device = await openDevice('cpu');
     using x = device.zeros([1 << 16]);
     let inner: Promise<number> | undefined;
@@ -122,7 +122,7 @@ describe('device.time', () => {
     expect(outer).toBeGreaterThanOrEqual((await inner)!);
   });
 
-  it('rejects with an error of the queue, and with one of its body', async () => {
+  it('rejects with the errors of the queue and of its body', async () => {
     using device = await openDevice('cpu');
     const wrong = () => void gather(device.tensor([1]), device.tensor(Int32Array.of(5)));
     await expect(device.time(wrong)).rejects.toEqual(code('ERR_INDEX'));
@@ -132,7 +132,7 @@ describe('device.time', () => {
     await expect(device.time(() => device.close())).rejects.toEqual(code('ERR_DEVICE_CLOSED'));
   });
 
-  it('and properties are of a device that is open', async () => {
+  it('and device.properties throw ERR_DEVICE_CLOSED after close()', async () => {
     const device = await openDevice('cpu', { threads: 1 });
     expect(device.properties).toEqual({ threads: 1, cacheBytes: expect.any(Number) });
     device.close();

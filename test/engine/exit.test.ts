@@ -1,4 +1,4 @@
-/** A process or a worker may end at any moment; it must end with its own exit code and say nothing. */
+/** A process or a worker can end at any time. It must end with its own exit code and print nothing. */
 import { describe, expect, it } from 'vitest';
 import { runModule, SIMULATOR } from './child.js';
 
@@ -18,7 +18,7 @@ const WORK = `
   };
 `;
 
-/** A worker that keeps its queue full and has reads under way; it posts once it is at work. */
+/** A worker with a full queue and pending reads. It posts a message once it has started. */
 const WORKER = `
   const { parentPort, workerData } = require('node:worker_threads');
   (async () => {
@@ -37,7 +37,7 @@ const WORKER = `
   })();
 `;
 
-/** A worker that ends as `how` says while its queue is full. */
+/** A worker that runs `how` to end itself while its queue is full. */
 const ENDING = (how: string) => `
   const { workerData } = require('node:worker_threads');
   (async () => {
@@ -66,22 +66,18 @@ const START = `
 `;
 
 const scenarios: [string, string, number][] = [
-  ['a process that waited for its values', `${WORK} await work(50).data();`, 0],
+  ['a process after an awaited read', `${WORK} await work(50).data();`, 0],
   ['process.exit with work in the queue', `${WORK} work(2000); process.exit(3);`, 3],
   [
-    'process.exit with reads under way',
+    'process.exit with pending reads',
     `${WORK} for (let i = 0; i < 20; i++) work(10).data(); process.exit(4);`,
     4,
   ],
-  ['a read that nobody waits for', `${WORK} void work(50).data();`, 0],
+  ['a read that is not awaited', `${WORK} void work(50).data();`, 0],
   ['an exception with work in the queue', `${WORK} work(2000); throw new Error('on purpose');`, 1],
+  ['a device closed with pending reads', `${WORK} void work(500).data().catch(() => {}); device.close();`, 0],
   [
-    'a device that was closed with reads under way',
-    `${WORK} void work(500).data().catch(() => {}); device.close();`,
-    0,
-  ],
-  [
-    'a read that rejects and that nobody waits for',
+    'a rejected read that is not awaited',
     `${WORK} void gather(x, device.tensor(Int32Array.of(-1))).data();`,
     1,
   ],
@@ -90,23 +86,19 @@ const scenarios: [string, string, number][] = [
     `${WORK} for (let i = 0; i < 30; i++) (await openDevice(process.env.SPINEGRAD_TEST_DEVICE)).full([9], 1);`,
     0,
   ],
-  [
-    'a worker that ends by itself',
-    `${START} const worker = await start(200); await once(worker, 'exit');`,
-    0,
-  ],
-  ['a worker that is terminated at work', `${START} await (await start()).terminate();`, 0],
+  ['a worker that returns', `${START} const worker = await start(200); await once(worker, 'exit');`, 0],
+  ['a worker terminated with a full queue', `${START} await (await start()).terminate();`, 0],
   [
     'five workers, terminated one by one',
     `${START} for (let i = 0; i < 5; i++) await (await start()).terminate();`,
     0,
   ],
   [
-    'two workers at once beside a working main thread',
-    `${WORK} ${START} const both = await Promise.all([start(), start()]); work(200); await Promise.all(both.map((one) => one.terminate())); await x.data();`,
+    'two workers terminated while the main thread computes',
+    `${WORK} ${START} const both = await Promise.all([start(), start()]); work(200); await Promise.all(both.map((worker) => worker.terminate())); await x.data();`,
     0,
   ],
-  ['process.exit while workers are at work', `${START} await start(); await start(); process.exit(5);`, 5],
+  ['process.exit while workers compute', `${START} await start(); await start(); process.exit(5);`, 5],
   ...['process.exit(6)', 'process.exitCode = 6; device.close()', 'device.close(); process.exit(6)'].map(
     (how): [string, string, number] => [
       `a worker that ends with: ${how}`,
@@ -115,18 +107,18 @@ const scenarios: [string, string, number][] = [
     ],
   ),
   [
-    'an exception in a worker at work',
+    'an exception in a worker with a full queue',
     `${START} const worker = new Worker(${JSON.stringify(ENDING("throw new Error('on purpose')"))}, { eval: true, execArgv: [], workerData: urls }); await once(worker, 'error').catch(() => {}); process.exitCode = 7;`,
     7,
   ],
   [
-    "a read in a handler of 'exit', after the device has gone",
+    "a read in an 'exit' handler, after the device is closed",
     `${WORK} process.on('exit', () => { try { x.dataSync(); } catch (error) { process.exitCode = error.code === 'ERR_DEVICE_CLOSED' ? 8 : 1; } });`,
     8,
   ],
 ];
 
-describe.each(['cpu', 'cuda'])('on %s, ends cleanly', (device) => {
+describe.each(['cpu', 'cuda'])('ends cleanly on %s', (device) => {
   it.each(scenarios)('%s', async (_, code, status) => {
     const ended = await runModule(code, {
       env: { SPINEGRAD_TEST_DEVICE: device, SPINEGRAD_CUDA_LIBRARY: SIMULATOR },

@@ -1,9 +1,8 @@
 /**
- * Calls every operation with arguments that are right, nearly right and wrong, forwards, backwards and read: each
- * call must give a result or a SpinegradError. Runs as a process of its own (garbage.test.ts), since what it looks
- * for would end it.
+ * Fuzzes every operation with valid, nearly valid and invalid arguments: forward, backward and read. Each call must
+ * give a result or a SpinegradError. Runs in a separate process (garbage.test.ts), because a failure could crash it.
  *
- *     node test/engine/garbage.js <seed> <calls> <file that holds the present call>
+ *     node test/engine/garbage.js <seed> <calls> <file that records the current call>
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -23,7 +22,7 @@ for (const file of readdirSync(new URL('../../ts/engine/ops/', import.meta.url))
   Object.assign(ops, await import(`#spinegrad/engine/ops/${file.replace('.ts', '.js')}`));
 }
 
-// Arguments are first described in plain data, so that fast-check can show and shrink them.
+// Arguments are generated as plain data, so that fast-check can print and shrink them.
 const one = (...values) => fc.constantFrom(...values);
 const odd = one(
   0,
@@ -52,9 +51,9 @@ const odd = one(
   new Proxy([1, 1], {}),
   new Float32Array(2),
 );
-const mostly = (good) => fc.oneof({ weight: 12, arbitrary: good }, { weight: 1, arbitrary: odd });
+const mostlyValid = (valid) => fc.oneof({ weight: 12, arbitrary: valid }, { weight: 1, arbitrary: odd });
 const options = (fields) =>
-  fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mostly(field)])), {
+  fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mostlyValid(field)])), {
     requiredKeys: [],
   });
 const tensor = (shape, dtype = 'float32') =>
@@ -147,7 +146,7 @@ const ARGUMENTS = {
       anyShape.chain((shape) => tensor(shape)),
       { maxLength: 3 },
     ),
-    mostly(one(1, 0.1)),
+    mostlyValid(one(1, 0.1)),
   ),
   conv2d: dims(6).chain(([n, c, h, w, k, r]) =>
     fc.tuple(
@@ -160,7 +159,7 @@ const ARGUMENTS = {
   dropout: anyShape.chain((shape) =>
     fc.tuple(tensor(shape), options({ p: unit, seed: one(0, 9), step: one(0, 9) })),
   ),
-  ema: fc.tuple(lists('source', 'target'), mostly(unit)),
+  ema: fc.tuple(lists('source', 'target'), mostlyValid(unit)),
   focalLoss: dims(2).chain(([n, c]) =>
     fc.tuple(
       tensor([n, c]),
@@ -185,12 +184,12 @@ const ARGUMENTS = {
     ),
   ),
   l2Normalize: fc
-    .tuple(dims(2), mostly(one(1e-12, 1)))
+    .tuple(dims(2), mostlyValid(one(1e-12, 1)))
     .chain(([shape, eps]) => fc.tuple(tensor(shape), one(eps))),
   linear: dims(3).chain(([n, c, k]) => fc.tuple(tensor([n, c]), tensor([k, c]), maybe(tensor([k])))),
   logSoftmax: dims(2).chain((shape) => fc.tuple(tensor(shape))),
   maxPool2d: dims(4).chain((shape) =>
-    fc.tuple(tensor(shape), mostly(pair), options({ stride: pair, padding: pair })),
+    fc.tuple(tensor(shape), mostlyValid(pair), options({ stride: pair, padding: pair })),
   ),
   mse: elementwiseLoss({}),
   mul: anyShape.chain((shape) => fc.tuple(tensor(shape), fc.oneof(tensor(shape), odd))),
@@ -236,19 +235,19 @@ function build(description) {
     return Object.fromEntries(Object.entries(description).map(([key, value]) => [key, build(value)]));
   }
   const { tensor: dtype, shape, fill, state } = description;
-  const on = state === 'foreign' ? other : device;
-  if (state === 'unwritten') return on.empty(shape, dtype);
+  const target = state === 'foreign' ? other : device;
+  if (state === 'unwritten') return target.empty(shape, dtype);
   const length = shape.reduce((product, side) => product * side, 1);
-  const made = on.tensor(
+  const built = target.tensor(
     ARRAYS[dtype].from({ length }, (_, i) => FILLS[fill](i)),
     shape,
   );
   if (state === 'parameter' && dtype === 'float32') {
-    made.requiresGrad = true;
-    made.grad = on.full(shape, 1).keep();
+    built.requiresGrad = true;
+    built.grad = target.full(shape, 1).keep();
   }
-  if (state === 'disposed') made.dispose();
-  return made;
+  if (state === 'disposed') built.dispose();
+  return built;
 }
 
 const tensorsIn = (value) => {
@@ -273,7 +272,7 @@ const call = one(...Object.keys(ARGUMENTS)).chain((name) =>
     name: one(name),
     args: ARGUMENTS[name],
     aliased: fc.nat(3).map((draw) => draw === 0),
-    spoiled: fc.oneof(
+    replacement: fc.oneof(
       { weight: 3, arbitrary: one(null) },
       {
         weight: 1,
@@ -286,7 +285,7 @@ const call = one(...Object.keys(ARGUMENTS)).chain((name) =>
   }),
 );
 
-/** The same tensor wherever one of the same kind and shape was asked for. */
+/** Replaces tensors of equal dtype and shape by the first of them. */
 function alias(given) {
   const first = new Map();
   return given.map((value) => {
@@ -297,11 +296,11 @@ function alias(given) {
   });
 }
 
-const property = fc.asyncProperty(call, async ({ name, args, aliased, spoiled }) => {
-  if (journal) writeFileSync(journal, fc.stringify({ name, args, aliased, spoiled }));
+const property = fc.asyncProperty(call, async ({ name, args, aliased, replacement }) => {
+  if (journal) writeFileSync(journal, fc.stringify({ name, args, aliased, replacement }));
   const built = build(args);
   const given = aliased ? alias(built) : built;
-  if (spoiled) given[spoiled.at % given.length] = build(spoiled.by);
+  if (replacement) given[replacement.at % given.length] = build(replacement.by);
   let output;
   await attempt(async () => {
     output = ops[name](...given);
@@ -314,8 +313,8 @@ const property = fc.asyncProperty(call, async ({ name, args, aliased, spoiled })
       for (const input of tensorsIn(given)) await input.grad?.data();
     });
   }
-  for (const one of [output, ...tensorsIn(built), ...tensorsIn(given)])
-    if (one instanceof Tensor) one.dispose();
+  for (const value of [output, ...tensorsIn(built), ...tensorsIn(given)])
+    if (value instanceof Tensor) value.dispose();
   await device.synchronize().catch(() => {});
 });
 

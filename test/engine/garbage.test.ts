@@ -7,7 +7,7 @@ import { run } from './child.js';
 
 const full = Boolean(process.env.SPINEGRAD_TEST_FULL);
 
-it('no argument of any operation ends the process or gives an error without a code', async () => {
+it('no argument of any operation crashes the process or gives an error without a code', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'spinegrad-'));
   const journal = path.join(folder, 'call');
   const program = fileURLToPath(new URL('garbage.js', import.meta.url));

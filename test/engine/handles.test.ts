@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type DeviceHandle, native, type TensorHandle } from '#spinegrad/engine/native.js';
 
-const code = (wanted: string) => expect.objectContaining({ code: wanted });
+const code = (value: string) => expect.objectContaining({ code: value });
 
 describe('a native handle', () => {
-  it('of another kind, or none, is an error', () => {
+  it('of another kind, or another value, throws ERR_INVALID_HANDLE', () => {
     const device = native.open('cpu', 1, false);
     const tensor = native.tensor(device, undefined, 0, 2);
     const relu = native.contracts(device).findIndex(({ name }) => name === 'relu.forward');
@@ -20,7 +20,7 @@ describe('a native handle', () => {
     native.close(device);
   });
 
-  it('of a released tensor serves the next one, whose shape and dtype are its own', async () => {
+  it('of a released tensor is reused by the next one, with a new shape and dtype', async () => {
     const device = native.open('cpu', 1, false);
     const first = native.tensor(device, undefined, 0, 2, 3);
     native.write(device, first, new Float32Array(6).fill(7));

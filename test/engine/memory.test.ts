@@ -1,4 +1,4 @@
-/** Memory of long runs, measured in processes of their own. */
+/** Memory of long runs, measured in separate processes. */
 import { describe, expect, it } from 'vitest';
 import { runModule } from './child.js';
 
@@ -36,13 +36,13 @@ const TRAIN = `
     }
     await device.synchronize();
     global.gc();
-    await new Promise(setImmediate); // where the collector's finalizers run
+    await new Promise(setImmediate); // runs the collector's finalizers
     return { ...device.memory(), rss: process.memoryUsage().rss };
   };
 `;
 
 describe('memory', () => {
-  it('stays flat over ten thousand steps of a small net', async () => {
+  it('does not grow in ten thousand steps of a small network', async () => {
     const code = `${TRAIN} console.log(JSON.stringify([await train(0, 1000), await train(1000, 10_000)]));`;
     const { status, output } = await runModule(code, { flags: ['--expose-gc'] });
     expect(output).toMatch(/^\[/);
@@ -55,7 +55,7 @@ describe('memory', () => {
     expect(late.rss - early.rss).toBeLessThan(16e6);
   });
 
-  it('of a step that disposes its tensors causes at most one mark-compact in ten steps', async () => {
+  it('causes at most one mark-compact in ten steps that dispose their tensors', async () => {
     const code = `
       import { PerformanceObserver, constants } from 'node:perf_hooks';
       import { setImmediate } from 'node:timers/promises';
@@ -92,8 +92,8 @@ describe('memory', () => {
 
   it.each([
     ['', ''],
-    [' after a step that used more and disposed it', 'device.zeros([1 << 26]).dispose();'],
-  ])('is freed by the collector when a loop disposes nothing%s', async (_, before) => {
+    [' after a larger tensor was disposed', 'device.zeros([1 << 26]).dispose();'],
+  ])('is freed by the garbage collector if a loop disposes nothing%s', async (_, before) => {
     const code = `
       import { openDevice } from '#spinegrad/engine/device.js';
       const device = await openDevice('cpu');

@@ -1,4 +1,4 @@
-/** device.startProfile, beginSpan, stopProfile, and what is made of them. Also on the simulated CUDA device. */
+/** device.startProfile, beginSpan and stopProfile, the table and the trace. Also runs on the simulated CUDA device. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
@@ -25,7 +25,7 @@ async function profileOf(work: () => unknown, options?: { limit: number }): Prom
   return device.stopProfile();
 }
 
-/** One span a step: an upload, a product and a loss, their gradients, a download. */
+/** Runs `count` steps, one span each: an upload, a product and a loss, their gradients, a download. */
 async function steps(count: number): Promise<void> {
   for (let i = 1; i <= count; i++) {
     device.beginSpan(`step ${i}`);
@@ -40,21 +40,21 @@ async function steps(count: number): Promise<void> {
 }
 
 describe('a profile', () => {
-  it('has every operation in its order, none beginning before the last has ended', async () => {
+  it('contains all operations in order, without overlap', async () => {
     const profile = await profileOf(() => steps(2));
     expect(names(profile).slice(0, 4)).toEqual(['upload', 'mul.scale', 'full.forward', 'mse.forward']);
     expect(names(profile).at(-1)).toBe('download');
     expect(profile.operations[0]!.start).toBe(0);
-    let now = 0;
+    let previousEnd = 0;
     for (const { start, end } of profile.operations) {
-      expect(start).toBeGreaterThanOrEqual(now);
+      expect(start).toBeGreaterThanOrEqual(previousEnd);
       expect(end).toBeGreaterThan(start);
-      now = end;
+      previousEnd = end;
     }
     expect(profile.skipped).toBe(0);
   });
 
-  it('has a span from the first to the last operation of each step, and none where nothing ran', async () => {
+  it('has one span per step, from its first to its last operation, and no empty spans', async () => {
     const { operations, spans } = await profileOf(async () => {
       await steps(2);
       device.beginSpan('nothing');
@@ -62,24 +62,24 @@ describe('a profile', () => {
       await device.synchronize();
     });
     expect(spans.map(({ name }) => name)).toEqual(['step 1', 'step 2', 'a read']);
-    const each = (operations.length - 2) / 2;
+    const perStep = (operations.length - 2) / 2;
     expect(spans).toEqual([
-      { name: 'step 1', start: 0, end: operations[each - 1]!.end },
-      { name: 'step 2', start: operations[each]!.start, end: operations[2 * each - 1]!.end },
-      { name: 'a read', start: operations[2 * each]!.start, end: operations.at(-1)!.end },
+      { name: 'step 1', start: 0, end: operations[perStep - 1]!.end },
+      { name: 'step 2', start: operations[perStep]!.start, end: operations[2 * perStep - 1]!.end },
+      { name: 'a read', start: operations[2 * perStep]!.start, end: operations.at(-1)!.end },
     ]);
   });
 
-  it('keeps the first operations up to its limit, tells how many came later, and drops the span it cuts', async () => {
-    const all = await profileOf(() => steps(3));
-    const limit = all.operations.length / 3 + 2;
+  it('keeps the first `limit` operations, counts the others, and drops the incomplete span', async () => {
+    const full = await profileOf(() => steps(3));
+    const limit = full.operations.length / 3 + 2;
     const cut = await profileOf(() => steps(3), { limit });
-    expect(names(cut)).toEqual(names(all).slice(0, limit));
-    expect(cut.skipped).toBe(all.operations.length - limit);
+    expect(names(cut)).toEqual(names(full).slice(0, limit));
+    expect(cut.skipped).toBe(full.operations.length - limit);
     expect(cut.spans.map(({ name }) => name)).toEqual(['step 1']);
   });
 
-  it('has nothing from before and after it', async () => {
+  it('contains only what ran between start and stop', async () => {
     using x = device.full([8], 1);
     const { operations } = await profileOf(() => add(x, x).dispose());
     expect(operations.map(({ name }) => name)).toEqual(['add.forward']);
@@ -89,12 +89,12 @@ describe('a profile', () => {
 
   const wrong = () => void gather(device.tensor([1]), device.tensor(Int32Array.of(5)));
 
-  it.runIf(DEVICE === 'cpu')('ends with an error of the queue', async () => {
+  it.runIf(DEVICE === 'cpu')('rejects stopProfile with an error of the queue', async () => {
     await expect(profileOf(wrong)).rejects.toEqual(code('ERR_INDEX'));
     expect(await profileOf(() => undefined)).toEqual({ operations: [], spans: [], skipped: 0 });
   });
 
-  it('goes on behind an error that was read', async () => {
+  it('continues after an error was read', async () => {
     const { operations } = await profileOf(async () => {
       wrong();
       await expect(device.synchronize()).rejects.toEqual(code('ERR_INDEX'));
@@ -104,7 +104,7 @@ describe('a profile', () => {
     for (const { start, end } of operations) expect(end).toBeGreaterThan(start);
   });
 
-  it('is one at a time', async () => {
+  it('throws ERR_PROFILE for a second start or a missing start, ERR_ARGUMENT for a bad limit', async () => {
     await expect(device.stopProfile()).rejects.toEqual(code('ERR_PROFILE'));
     device.startProfile();
     expect(() => device.startProfile()).toThrow(code('ERR_PROFILE'));
@@ -114,7 +114,7 @@ describe('a profile', () => {
     }
   });
 
-  it('may be under way when the device is closed', async () => {
+  it('ends when the device is closed', async () => {
     const other = await openDevice(DEVICE);
     other.startProfile();
     other.zeros([8]);
@@ -126,7 +126,7 @@ describe('a profile', () => {
     await expect(other.stopProfile()).rejects.toEqual(code('ERR_DEVICE_CLOSED'));
   });
 
-  it.runIf(DEVICE === 'cuda')('takes no time in a step that is captured', async () => {
+  it.runIf(DEVICE === 'cuda')('rejects device.time in a captured step', async () => {
     let time: Promise<number> | undefined;
     using _ = await device.capture(() => {
       time = device.time(() => device.zeros([8]).dispose());
@@ -135,7 +135,7 @@ describe('a profile', () => {
     await expect(time).rejects.toEqual(code('ERR_CAPTURE'));
   });
 
-  it.runIf(DEVICE === 'cuda')('leaves out what is captured; a replay is one operation', async () => {
+  it.runIf(DEVICE === 'cuda')('contains one operation per replay, and none from the capture', async () => {
     using x = device.full([8], 3);
     const profile = await profileOf(async () => {
       using step = await device.capture(() => mul(x, 2));
@@ -154,23 +154,23 @@ describe('the table and the trace', () => {
     profile = await profileOf(() => steps(3));
   });
 
-  it('sum up by operation, the longest first', () => {
+  it('list the total time per operation, in descending order', () => {
     const rows = byOperation(profile);
     const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
     expect(rows.map(({ name }) => name).sort()).toEqual([...new Set(names(profile))].sort());
     expect(rows.find(({ name }) => name === 'mse.forward')).toMatchObject({ calls: 3 });
     expect(rows.map(({ total }) => total)).toEqual(rows.map(({ total }) => total).sort((a, b) => b - a));
     for (const { name, calls, total, mean } of rows) {
-      const own = profile.operations.filter((operation) => operation.name === name);
-      expect(calls).toBe(own.length);
-      expect(total).toBeCloseTo(sum(own.map(({ start, end }) => end - start)), 9);
+      const matching = profile.operations.filter((operation) => operation.name === name);
+      expect(calls).toBe(matching.length);
+      expect(total).toBeCloseTo(sum(matching.map(({ start, end }) => end - start)), 9);
       expect(mean).toBeCloseTo(total / calls, 9);
     }
     expect(sum(rows.map(({ calls }) => calls))).toBe(profile.operations.length);
     expect(sum(rows.map(({ share }) => share))).toBeCloseTo(1, 9);
   });
 
-  it('are JSON of the trace event format: named rows, complete events in microseconds', () => {
+  it('are JSON in the trace event format: named rows, complete events in microseconds', () => {
     const { traceEvents } = JSON.parse(JSON.stringify(chromeTrace(profile, device.name)));
     const named = traceEvents.filter(({ ph }: { ph: string }) => ph === 'M');
     expect(

@@ -3,7 +3,7 @@ import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { add, relu } from '#spinegrad/engine/ops/elementwise.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 
-const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });
 
 let device: Device;
 beforeEach(async () => {
@@ -17,7 +17,7 @@ function detached(length: number): Float32Array {
   return values;
 }
 
-class Lying extends Float32Array {
+class WrongLength extends Float32Array {
   override get length() {
     return 2;
   }
@@ -37,7 +37,7 @@ describe('a tensor', () => {
     expect(tensor.dataSync()).toEqual(values);
   });
 
-  it('is made of plain numbers, of a part of a buffer, of a shared buffer', async () => {
+  it('can be created from numbers, a subarray and a shared buffer', async () => {
     using plain = device.tensor([1, 2]);
     expect(await plain.data()).toEqual(Float32Array.of(1, 2));
     using part = device.tensor(Float32Array.of(1, 2, 3, 4).subarray(1, 3));
@@ -48,7 +48,7 @@ describe('a tensor', () => {
     expect(await ofShared.data()).toEqual(Float32Array.of(5, 6, 7));
   });
 
-  it('takes what a resizable buffer holds at the call', async () => {
+  it('copies the contents of a resizable buffer at the call', async () => {
     const buffer: ArrayBuffer = Reflect.construct(ArrayBuffer, [8, { maxByteLength: 64 }]);
     const values = new Float32Array(buffer).fill(3);
     using tensor = device.tensor(values);
@@ -57,7 +57,7 @@ describe('a tensor', () => {
     expect(() => tensor.write(values)).toThrow(code('ERR_SHAPE'));
   });
 
-  it('takes the values at the call: a later change of the array changes nothing', async () => {
+  it('copies the values at the call', async () => {
     const values = Float32Array.of(1, 2);
     using tensor = device.tensor(values);
     values.fill(9);
@@ -73,7 +73,7 @@ describe('a tensor', () => {
     expect(await after.item()).toBe(20);
   });
 
-  it('may be a scalar', async () => {
+  it('can be a scalar', async () => {
     using scalar = device.tensor([4], []);
     expect(scalar.size).toBe(1);
     expect(await scalar.item()).toBe(4);
@@ -83,37 +83,40 @@ describe('a tensor', () => {
   it.each([
     ['a negative size', () => device.zeros([-1])],
     ['a size of 0', () => device.zeros([2, 0])],
-    ['a hole', () => device.zeros(new Array(2))],
-    ['no values', () => device.tensor([])],
-    ['an array whose buffer went elsewhere', () => device.tensor(detached(2), [2])],
-    ['an array that lies about its length', () => device.tensor(new Lying(1), [2])],
+    ['an array with holes', () => device.zeros(new Array(2))],
+    ['an empty array', () => device.tensor([])],
+    ['an array with a detached buffer', () => device.tensor(detached(2), [2])],
+    ['an array with a wrong length', () => device.tensor(new WrongLength(1), [2])],
     ['a fraction', () => device.zeros([1.5])],
     ['seven axes', () => device.zeros([1, 1, 1, 1, 1, 1, 1])],
-    ['no array', () => device.zeros(3 as unknown as number[])],
-    ['more elements than there is memory', () => device.zeros([2 ** 30, 2 ** 30])],
+    ['a number instead of an array', () => device.zeros(3 as unknown as number[])],
+    ['more elements than can be addressed', () => device.zeros([2 ** 30, 2 ** 30])],
     ['too few values', () => device.tensor([1, 2], [3])],
-    ['other values than it has', () => device.zeros([2]).write(new Float32Array(3))],
-  ])('refuses %s with ERR_SHAPE', (_, make) => {
+    ['a write of another length', () => device.zeros([2]).write(new Float32Array(3))],
+  ])('throws ERR_SHAPE for %s', (_, make) => {
     const before = device.memory().tensors;
     expect(make).toThrow(code('ERR_SHAPE'));
     expect(device.memory().tensors - before).toBeLessThanOrEqual(1);
   });
 
   it.each<[string, unknown]>([
-    ['doubles', new Float64Array(2)],
-    ['nothing', undefined],
-    ['rows', [[1], [2]]],
-    ['text', ['1', '2']],
-    ['big integers', [1n, 2n]],
-    ['holes', new Array(2)],
+    ['a Float64Array', new Float64Array(2)],
+    ['undefined', undefined],
+    ['nested arrays', [[1], [2]]],
+    ['strings', ['1', '2']],
+    ['bigints', [1n, 2n]],
+    ['an array with holes', new Array(2)],
     ['a proxy of an array', new Proxy(new Float32Array(2), {})],
-    ['what only looks like an array', Object.create(Float32Array.prototype, { length: { value: 2 } })],
-  ])('refuses %s as values with ERR_DTYPE', (_, values) => {
+    [
+      'an object with the prototype of an array',
+      Object.create(Float32Array.prototype, { length: { value: 2 } }),
+    ],
+  ])('throws ERR_DTYPE for values that are %s', (_, values) => {
     expect(() => device.tensor(values as number[], [2])).toThrow(code('ERR_DTYPE'));
     expect(() => device.zeros([2]).write(values as Float32Array)).toThrow(code('ERR_DTYPE'));
   });
 
-  it('is what it was made as: shape, dtype and device are not to be set', () => {
+  it('has a read-only shape, which it reads once', () => {
     const tensor = device.zeros([4]) as { -readonly [Key in keyof Tensor]: Tensor[Key] };
     expect(() => {
       tensor.shape = [1 << 20];
@@ -124,7 +127,7 @@ describe('a tensor', () => {
     expect(device.zeros(sizes).shape).toEqual([4]);
   });
 
-  it('takes gradients of its own shape and device only', async () => {
+  it('accepts only gradients of its own shape and device', async () => {
     using other = await openDevice('cpu');
     const tensor = device.zeros([4]);
     const set = (gradient: unknown) => () => {
@@ -136,13 +139,13 @@ describe('a tensor', () => {
     expect(set(device.zeros([4]))).not.toThrow();
   });
 
-  it('is counted by its own device', async () => {
+  it('is counted only by its own device', async () => {
     using other = await openDevice('cpu');
     using _ = other.zeros([1]);
     expect([device.memory().tensors, other.memory().tensors]).toEqual([0, 1]);
   });
 
-  it('that no memory can hold is an error when it is read, not the end of the process', async () => {
+  it('that exceeds memory rejects the read with ERR_OUT_OF_MEMORY', async () => {
     using huge = device.zeros([2 ** 20, 2 ** 16]);
     await expect(huge.data()).rejects.toEqual(code('ERR_OUT_OF_MEMORY'));
     expect(() => huge.dataSync()).toThrow(code('ERR_OUT_OF_MEMORY'));
@@ -151,8 +154,8 @@ describe('a tensor', () => {
   });
 });
 
-describe('the life of a tensor', () => {
-  it('ends with dispose, once, and gives its bytes back', async () => {
+describe('the lifetime of a tensor', () => {
+  it('ends with dispose(), which frees its memory once', async () => {
     await device.synchronize();
     const before = device.memory();
     const tensor = device.zeros([1000]);
@@ -167,7 +170,7 @@ describe('the life of a tensor', () => {
     expect(device.memory().bytesInUse).toBeLessThan(before.bytesInUse + 4000);
   });
 
-  it('every use after dispose throws ERR_DISPOSED', async () => {
+  it('ends with ERR_DISPOSED for every use after dispose()', async () => {
     const tensor = device.zeros([2]);
     tensor.dispose();
     await expect(tensor.data()).rejects.toEqual(code('ERR_DISPOSED'));
@@ -176,14 +179,14 @@ describe('the life of a tensor', () => {
     expect(() => relu(tensor)).toThrow(code('ERR_DISPOSED'));
   });
 
-  it('may end while operations that were enqueued still use it', async () => {
+  it('can end while enqueued operations still use it', async () => {
     const x = device.full([1000], 3);
     using y = add(x, x);
     x.dispose();
     expect((await y.data())[999]).toBe(6);
   });
 
-  it('a read that is under way outlives dispose', async () => {
+  it('can end while a read is pending, which still gives its values', async () => {
     const x = device.full([4], 3);
     const pending = x.data();
     x.dispose();
@@ -201,7 +204,7 @@ describe('the life of a tensor', () => {
 });
 
 describe('tidy', () => {
-  it('keeps what the body returns, alone, in arrays and in objects, and frees the rest', () => {
+  it('keeps the tensors that the body returns, also in arrays and objects, and frees the others', () => {
     const before = device.memory().tensors;
     const { a, list } = tidy(() => {
       device.zeros([1]);
@@ -212,7 +215,7 @@ describe('tidy', () => {
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('hands what an inner one returns to the outer one', () => {
+  it('passes the result of an inner call to the outer one', () => {
     const before = device.memory().tensors;
     tidy(() => {
       tidy(() => device.zeros([1]));
@@ -220,7 +223,7 @@ describe('tidy', () => {
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('spares what was kept', () => {
+  it('does not free kept tensors', () => {
     const before = device.memory().tensors;
     let kept: Tensor | undefined;
     tidy(() => {
@@ -231,15 +234,15 @@ describe('tidy', () => {
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('does not take over what the body was given', () => {
-    using given = device.zeros([1]);
+  it('does not free tensors created outside the body', () => {
+    using outside = device.zeros([1]);
     tidy(() => {
-      tidy(() => given);
+      tidy(() => outside);
     });
-    expect(given.disposed).toBe(false);
+    expect(outside.disposed).toBe(false);
   });
 
-  it('frees everything when the body throws', () => {
+  it('frees all tensors if the body throws', () => {
     const before = device.memory().tensors;
     expect(() =>
       tidy(() => {
@@ -250,11 +253,11 @@ describe('tidy', () => {
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('refuses an asynchronous body', () => {
+  it('throws ERR_ASYNC_TIDY for an asynchronous body', () => {
     expect(() => tidy(async () => 1)).toThrow(code('ERR_ASYNC_TIDY'));
   });
 
-  it('returns values of any other kind untouched, cyclic ones too', () => {
+  it('returns values without tensors unchanged, also cyclic ones', () => {
     const plain: { self?: object } = {};
     plain.self = plain;
     expect(tidy(() => plain)).toBe(plain);

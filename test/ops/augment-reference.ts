@@ -1,6 +1,6 @@
 /**
- * augment() once more in plain float64, from the words of its documentation: parameters from Philox blocks 0..3 of
- * (seed, augmentView) at (block, row, step), noise from (seed, augmentNoise).
+ * Reference implementation of augment() in float64, written from its documentation. Parameters come from Philox blocks
+ * 0..3 with key (seed, augmentView) and counter (block, row, step), noise from key (seed, augmentNoise).
  */
 import { type AugmentKeys, type AugmentOptions, NO_AUGMENTATION } from '#spinegrad/engine/ops/augment.js';
 import { PURPOSE, philox, uniform } from '#spinegrad/engine/philox.js';
@@ -38,8 +38,8 @@ export function viewParameters(
   const u = [0, 1, 2, 3].flatMap((block) =>
     philox([keys.seed, PURPOSE.augmentView], [block, row, keys.step, 0]).map(uniform),
   ) as number[];
-  const symmetric = (i: number, most: number): number => (2 * u[i]! - 1) * most;
-  const factor = (i: number, most: number): number => (1 + most) ** (2 * u[i]! - 1);
+  const symmetric = (i: number, limit: number): number => (2 * u[i]! - 1) * limit;
+  const factor = (i: number, limit: number): number => (1 + limit) ** (2 * u[i]! - 1);
   const side = (i: number, length: number): number =>
     Math.max(1, Math.round(o.cutoutSize * length * (0.5 + u[i]! / 2)));
   const [w, h] = [side(12, width), side(13, height)];
@@ -76,7 +76,7 @@ function bilinear({ height, width, values }: Image, x: number, y: number): numbe
   return above * (1 - (cy - iy)) + below * (cy - iy);
 }
 
-function blurred(pixels: Pixels, height: number, width: number, deviation: number): Pixels {
+function blur(pixels: Pixels, height: number, width: number, deviation: number): Pixels {
   const radius = Math.ceil(3 * deviation);
   const taps = Array.from({ length: 2 * radius + 1 }, (_, k) =>
     Math.exp(-((k - radius) ** 2) / (2 * deviation ** 2)),
@@ -95,7 +95,7 @@ function blurred(pixels: Pixels, height: number, width: number, deviation: numbe
   });
 }
 
-function noisy(pixels: Pixels, keys: AugmentKeys, row: number, deviation: number): Pixels {
+function addRicianNoise(pixels: Pixels, keys: AugmentKeys, row: number, deviation: number): Pixels {
   return pixels.map((value, index) => {
     const [group, i] = [Math.floor(index / 512), index % 512];
     const block = philox([keys.seed, PURPOSE.augmentNoise], [256 * group + (i % 256), row, keys.step, 0]);
@@ -108,7 +108,7 @@ function noisy(pixels: Pixels, keys: AugmentKeys, row: number, deviation: number
 
 const meanOf = (pixels: Pixels): number => pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
 
-/** One view of `image`, row-major. */
+/** Returns one view of `image`, row-major. */
 export function referenceView(image: Image, keys: AugmentKeys, row: number, options: AugmentOptions): Pixels {
   const size = (options.outSize ?? [image.height, image.width]) as number | [number, number];
   const [height, width] = typeof size === 'number' ? [size, size] : size;
@@ -125,13 +125,13 @@ export function referenceView(image: Image, keys: AugmentKeys, row: number, opti
     const y = (image.height - 1) / 2 + p.translation[1] + pitch * (sine * sheared + cosine * v);
     return bilinear(image, x, y);
   });
-  if (p.blur > 0) pixels = blurred(pixels, height, width, p.blur);
+  if (p.blur > 0) pixels = blur(pixels, height, width, p.blur);
   pixels = pixels.map((value) => value ** p.gamma);
   const mean = meanOf(pixels);
   if (p.contrast !== 1 || p.brightness !== 0) {
     pixels = pixels.map((value) => Math.max(0, (value - mean) * p.contrast + mean + p.brightness));
   }
-  if (p.noise > 0) pixels = noisy(pixels, keys, row, p.noise);
+  if (p.noise > 0) pixels = addRicianNoise(pixels, keys, row, p.noise);
   if (p.cutout) {
     const fill = o.cutoutFill === 'mean' ? meanOf(pixels) : 0;
     for (let v = p.cutout.y; v < p.cutout.y + p.cutout.height; v++) {

@@ -27,7 +27,7 @@ describe('augment', () => {
   });
   afterAll(() => device.close());
 
-  /** Smooth images (waves) or arbitrary ones, 0..65535. */
+  /** Images of smooth waves, or of random pixels, with values from 0 to 65535. */
   function bankOf(images: number, height: number, width: number, smooth = true): Uint16Array {
     const next = uniforms(images * height + width);
     const [a, b, c] = [next(), next(), next()];
@@ -43,10 +43,10 @@ describe('augment', () => {
     indices: number[],
     options: AugmentOptions,
     keys = { seed: 11, step: 5 },
-    on = device,
+    target = device,
   ): Promise<Float32Array> {
-    using bank = on.tensor(values, [images, height, width]);
-    using rows = on.tensor(Int32Array.from(indices));
+    using bank = target.tensor(values, [images, height, width]);
+    using rows = target.tensor(Int32Array.from(indices));
     using y = augment(bank, rows, keys, options);
     return await y.data();
   }
@@ -64,7 +64,7 @@ describe('augment', () => {
     [11, 10, [7, 6]],
     [112, 112, 96],
   ] as const)(
-    'without strengths is the central crop, exactly: %i x %i to %j',
+    'without strengths, returns exactly the central crop: %i x %i to %j',
     async (height, width, outSize) => {
       const values = bankOf(3, height, width, false);
       const options = { outSize: outSize as AugmentOptions['outSize'], mean: 0.3, std: 0.7 };
@@ -83,7 +83,7 @@ describe('augment', () => {
     },
   );
 
-  it('flipped for sure is the mirror image, exactly', async () => {
+  it('with flip probability 1, returns exactly the mirror image', async () => {
     const values = bankOf(1, 5, 8, false);
     const [plain, flipped] = [
       await views(values, [1, 5, 8], [0], {}),
@@ -106,11 +106,11 @@ describe('augment', () => {
     ['cutout with the mean', { cutout: 1 }],
     ['cutout with zero', { cutout: 1, cutoutSize: 1, cutoutFill: 'zero' }],
     ['everything', EVERYTHING],
-    ['everything, larger than a group of noise', { ...EVERYTHING, outSize: [29, 31] }],
+    ['everything, more pixels than one noise group', { ...EVERYTHING, outSize: [29, 31] }],
   ];
 
-  // Coordinates round to 2^-24 of 20 px and move a value by at most the image's slope; gamma, blur and noise add a few
-  // ulp: in all below 2e-5 of the range, and std divides by 0.25.
+  // Coordinates round to 2^-24 of 20 px, which changes a value by at most the image's slope. Gamma, blur and noise add
+  // a few ulp. The total is below 2e-5 of the range before the division by std = 0.25.
   it.each(single)('agrees with the float64 reference: %s', async (_, options) => {
     const [height, width] = [13, 17];
     const values = bankOf(2, height, width);
@@ -121,20 +121,20 @@ describe('augment', () => {
       ...referenceView(image(values, height, width, index), keys, row, options),
     ]);
     expect(found.length).toBe(expected.length);
-    const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - found[i]!)), 0);
+    const worst = expected.reduce((max, value, i) => Math.max(max, Math.abs(value - found[i]!)), 0);
     expect(worst).toBeLessThan(1e-4);
   });
 
-  it('is the same bits for one thread and for two', async () => {
+  it('returns the same bits with one and two threads', async () => {
     const values = bankOf(3, 20, 20);
     using one = await openDevice('cpu', { threads: 1 });
     using two = await openDevice('cpu', { threads: 2 });
-    const run = (on: Device) =>
-      views(values, [3, 20, 20], [0, 1, 2, 2, 1], EVERYTHING, { seed: 1, step: 2 }, on);
+    const run = (target: Device) =>
+      views(values, [3, 20, 20], [0, 1, 2, 2, 1], EVERYTHING, { seed: 1, step: 2 }, target);
     expect(await run(one)).toEqual(await run(two));
   });
 
-  it('gives each row, step and seed a view of its own, and row n the same whatever is beside it', async () => {
+  it('draws a different view per row, step and seed, independent of the other rows', async () => {
     const values = bankOf(2, 12, 12);
     const run = (indices: number[], seed: number, step: number) =>
       views(values, [2, 12, 12], indices, EVERYTHING, { seed, step });
@@ -147,7 +147,7 @@ describe('augment', () => {
     expect((await run([1, 0, 1], 1, 1)).slice(size, 2 * size)).toEqual(second);
   });
 
-  it('draws parameters that fill their ranges', () => {
+  it('draws parameters over their whole ranges', () => {
     const rows = Array.from({ length: 4000 }, (_, row) =>
       viewParameters({ seed: 3, step: 0 }, row, EVERYTHING, [96, 96]),
     );
@@ -155,34 +155,38 @@ describe('augment', () => {
       values.reduce((sum, value) => sum + value, 0) / values.length;
     const rotations = rows.map(({ rotation }) => rotation);
     expect(Math.max(...rotations.map(Math.abs))).toBeGreaterThan(19.9);
-    // The mean of 4000 uniform numbers of +-20 has the standard deviation 20 / sqrt(3 * 4000) = 0.18.
+    // The mean of 4000 uniform numbers in [-20, 20] has the standard deviation 20 / sqrt(3 * 4000) = 0.18.
     expect(Math.abs(average(rotations))).toBeLessThan(0.73);
     const flips = average(rows.map(({ flip }) => Number(flip)));
     expect(Math.abs(flips - 0.5)).toBeLessThan(4 * Math.sqrt(0.25 / 4000));
     expect(Math.abs(average(rows.map(({ scale }) => Math.log(scale))))).toBeLessThan(0.0082);
   });
 
-  it.each([0, 0.2])('makes noise of Rice moments on a signal of %d', async (signal) => {
-    const side = 512;
-    const values = new Uint16Array(side * side).fill(Math.round(signal * 65535));
-    const keys = { seed: 4, step: 0 };
-    const found = await views(values, [1, side, side], [0], { noise: 0.5 }, keys);
-    const { noise } = viewParameters(keys, 0, { noise: 0.5 }, [side, side]);
-    const n = found.length;
-    const square = found.reduce((sum, value) => sum + value * value, 0) / n;
-    const fourth = found.reduce((sum, value) => sum + value ** 4, 0) / n;
-    const [a2, s2] = [(values[0]! / 65535) ** 2, noise * noise];
-    // E x^2 = A^2 + 2 s^2; E x^4 = A^4 + 8 A^2 s^2 + 8 s^4. Var x^2 = 4 A^2 s^2 + 4 s^4.
-    expect(Math.abs(square - (a2 + 2 * s2))).toBeLessThan(4 * Math.sqrt((4 * a2 * s2 + 4 * s2 * s2) / n));
-    expect(fourth / (a2 * a2 + 8 * a2 * s2 + 8 * s2 * s2)).toBeCloseTo(1, 1);
-    const neighbours = found.reduce((sum, value, i) => (i ? sum + value * found[i - 1]! : sum), 0) / (n - 1);
-    const mean = found.reduce((sum, value) => sum + value, 0) / n;
-    // Neighbouring pixels do not know of each other.
-    expect(Math.abs(neighbours - mean * mean) / (square - mean * mean)).toBeLessThan(4 / Math.sqrt(n));
-  });
+  it.each([0, 0.2])(
+    'adds noise with the moments of the Rice distribution to a signal of %d',
+    async (signal) => {
+      const side = 512;
+      const values = new Uint16Array(side * side).fill(Math.round(signal * 65535));
+      const keys = { seed: 4, step: 0 };
+      const found = await views(values, [1, side, side], [0], { noise: 0.5 }, keys);
+      const { noise } = viewParameters(keys, 0, { noise: 0.5 }, [side, side]);
+      const n = found.length;
+      const square = found.reduce((sum, value) => sum + value * value, 0) / n;
+      const fourth = found.reduce((sum, value) => sum + value ** 4, 0) / n;
+      const [a2, s2] = [(values[0]! / 65535) ** 2, noise * noise];
+      // E x^2 = A^2 + 2 s^2; E x^4 = A^4 + 8 A^2 s^2 + 8 s^4. Var x^2 = 4 A^2 s^2 + 4 s^4.
+      expect(Math.abs(square - (a2 + 2 * s2))).toBeLessThan(4 * Math.sqrt((4 * a2 * s2 + 4 * s2 * s2) / n));
+      expect(fourth / (a2 * a2 + 8 * a2 * s2 + 8 * s2 * s2)).toBeCloseTo(1, 1);
+      const neighbours =
+        found.reduce((sum, value, i) => (i ? sum + value * found[i - 1]! : sum), 0) / (n - 1);
+      const mean = found.reduce((sum, value) => sum + value, 0) / n;
+      // The noise of neighbouring pixels is uncorrelated.
+      expect(Math.abs(neighbours - mean * mean) / (square - mean * mean)).toBeLessThan(4 / Math.sqrt(n));
+    },
+  );
 
-  it('tells where a view was cut', async () => {
-    // A ramp along x and one along y: the view's value is its coordinate in the bank.
+  it('augmentGeometry maps view pixels to bank pixels', async () => {
+    // Two ramps, along x and along y: each value of a view is a coordinate in the bank.
     const side = 33;
     const ramp = (along: (i: number) => number): number[] =>
       Array.from({ length: side * side }, (_, i) => 1000 * along(i));
@@ -219,13 +223,13 @@ describe('augment', () => {
     }
   });
 
-  it('leaves no tensor behind', async () => {
-    using own = await openDevice('cpu');
-    await views(bankOf(1, 8, 8), [1, 8, 8], [0], EVERYTHING, undefined, own);
-    expect(own.memory().tensors).toBe(0);
+  it('leaks no tensor', async () => {
+    using isolated = await openDevice('cpu');
+    await views(bankOf(1, 8, 8), [1, 8, 8], [0], EVERYTHING, undefined, isolated);
+    expect(isolated.memory().tensors).toBe(0);
   });
 
-  describe('refuses', () => {
+  describe('throws', () => {
     const keys = { seed: 0, step: 0 };
     it.each<
       [string, string, (bank: ReturnType<Device['tensor']>, rows: ReturnType<Device['tensor']>) => unknown]
@@ -242,13 +246,13 @@ describe('augment', () => {
         (bank, rows) => augment(bank, rows, keys, { cutoutFill: 'x' as 'mean' }),
       ],
       ['no size', 'ERR_ARGUMENT', (bank, rows) => augment(bank, rows, keys, { outSize: [0, 3] })],
-    ])('%s with %s', (_, code, call) => {
+    ])('for %s: %s', (_, code, call) => {
       using bank = device.tensor(new Uint16Array(32), [2, 4, 4]);
       using rows = device.tensor(Int32Array.of(0, 1));
       expect(() => call(bank, rows)).toThrow(expect.objectContaining({ name: 'SpinegradError', code }));
     });
 
-    it('an index beyond the bank with ERR_INDEX at the read', async () => {
+    it('ERR_INDEX at the read for an index out of range', async () => {
       const pending = views(bankOf(2, 4, 4), [2, 4, 4], [0, 2], {});
       await expect(pending).rejects.toMatchObject({
         code: 'ERR_INDEX',

@@ -66,15 +66,15 @@ function inputsOf(shape: [number, number, number, number], residual = false): Re
   };
 }
 
-const all = ['x', 'weight', 'bias', 'residual'];
+const WITH_RESIDUAL = ['x', 'weight', 'bias', 'residual'];
 
 const cases = [true, false].flatMap((training): OperationCase<Options>[] => {
-  const mode = training ? 'training' : 'evaluation';
+  const mode = training ? 'training' : 'inference';
   return [
     { name: `${mode}: odd sizes`, inputs: inputsOf([3, 5, 7, 3]), options: { training } },
     { name: `${mode}: batch 1`, inputs: inputsOf([1, 17, 5, 5]), options: { training } },
     {
-      name: `${mode}: two values a channel`,
+      name: `${mode}: two values per channel`,
       inputs: inputsOf([2, 3, 1, 1]),
       options: { training, eps: 0.1 },
     },
@@ -84,13 +84,13 @@ const cases = [true, false].flatMap((training): OperationCase<Options>[] => {
       name: `${mode}: residual`,
       inputs: inputsOf([2, 3, 5, 5], true),
       options: { training },
-      differentiable: all,
+      differentiable: WITH_RESIDUAL,
     },
     {
       name: `${mode}: residual and ReLU`,
       inputs: inputsOf([2, 18, 3, 5], true),
       options: { training, relu: true },
-      differentiable: all,
+      differentiable: WITH_RESIDUAL,
     },
   ];
 });
@@ -115,7 +115,7 @@ describeOperation<Options>({
     units: 32,
     gradientUnits: 128,
     reason:
-      'sums of up to 63 values; dx is a difference of three terms of about its own size, each with such a sum',
+      'sums of up to 63 values; dx is the difference of three terms of similar size, each with such a sum',
   },
   golden: true,
   cases: [
@@ -131,18 +131,18 @@ describeOperation<Options>({
       differentiable: ['weight', 'bias'],
       tolerance: {
         units: 1024,
-        reason: 'the mean itself is rounded to float32: half a unit of 1,000 against values of 2',
+        reason: 'the mean rounds to float32: half a unit of 1,000, relative to values up to 2',
       },
     },
   ],
   refusals: [
     {
-      name: 'a single value a channel',
+      name: 'a single value per channel',
       code: 'ERR_SHAPE',
       call: (device) => call(device, 2, [1, 2, 1, 1], { training: true }),
     },
     {
-      name: 'another number of channels',
+      name: 'parameters of another number of channels',
       code: 'ERR_SHAPE',
       call: (device) => call(device, 3, [1, 2, 2, 2]),
     },
@@ -182,7 +182,7 @@ it('batchNorm2d moves the running statistics towards the batch, with the unbiase
   expect(await runningMean.data()).toEqual(means);
 });
 
-// One thread takes all images of a group of channels; more threads than groups share the images out.
+// One thread processes all images of a group of channels; if threads outnumber groups, the images are split too.
 it('batchNorm2d gives the same bits for any number of threads', async () => {
   const results: Float32Array[][] = [];
   for (const threads of [1, 2, 5]) {

@@ -1,6 +1,6 @@
 /**
- * The CUDA kernels of conv2d and linear against each other: every tile, precision and number of parts gives what the
- * plain kernels give, whatever the order of threads. Runs where the device under test is a CUDA device.
+ * CUDA kernels of conv2d and linear: every tile shape, precision and split-K factor gives the results of the plain
+ * kernels, in any order of threads. Runs only if the device under test is a CUDA device.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
@@ -23,12 +23,12 @@ interface Problem {
   padding?: Size;
 }
 
-/** What a tile can meet: 64 and 128 rows and columns, 16 of the depth, 8 channels at least, 4 stages, 3 parts. */
+/** Sizes around those of a tile: 64 and 128 rows and columns, K steps of 16, 8 channels, 4 stages, split-K 3. */
 const PROBLEMS: Problem[] = [
-  { name: 'less than a tile each way', x: [1, 5, 3, 3], filters: [3, 3, 3], padding: [1, 1] },
-  { name: 'whole tiles', x: [2, 64, 8, 8], filters: [128, 1, 1] },
+  { name: 'smaller than a tile in each dimension', x: [1, 5, 3, 3], filters: [3, 3, 3], padding: [1, 1] },
+  { name: 'full tiles', x: [2, 64, 8, 8], filters: [128, 1, 1] },
   {
-    name: 'more than a tile each way, odd sides',
+    name: 'larger than a tile in each dimension, odd sides',
     x: [3, 72, 7, 9],
     filters: [136, 3, 3],
     padding: [1, 1],
@@ -36,14 +36,14 @@ const PROBLEMS: Problem[] = [
   { name: 'stride 2, odd sides', x: [2, 24, 9, 7], filters: [40, 3, 3], stride: [2, 2], padding: [1, 1] },
   { name: '1x1 with stride 2', x: [2, 64, 8, 6], filters: [128, 1, 1], stride: [2, 2] },
   {
-    name: 'unequal strides, some taps in no phase',
+    name: 'unequal strides, taps without a phase',
     x: [2, 9, 11, 8],
     filters: [20, 2, 5],
     stride: [3, 2],
     padding: [0, 2],
   },
-  { name: 'a depth below one step', x: [5, 8, 4, 4], filters: [8, 1, 1] },
-  { name: 'one pixel a row', x: [130, 5, 1, 1], filters: [70, 3, 3], padding: [1, 1] },
+  { name: 'K below one step', x: [5, 8, 4, 4], filters: [8, 1, 1] },
+  { name: 'one pixel per row', x: [130, 5, 1, 1], filters: [70, 3, 3], padding: [1, 1] },
   {
     name: 'the stem, one channel',
     x: [2, 1, 33, 37],
@@ -59,7 +59,7 @@ const TILES = ['128x128', '128x64', '64x64'].flatMap((tile) => [`${tile}:1`, `${
 
 type Results = Record<'y' | 'fused' | 'dx' | 'dw' | 'db', Float32Array>;
 
-/** Value, value with residual and ReLU, and gradients, by the kernels that SPINEGRAD_CUDA_GEMM names. */
+/** Value, value with residual and ReLU, and gradients, computed by the kernels that SPINEGRAD_CUDA_GEMM selects. */
 async function compute(
   device: Device,
   variant: string,
@@ -76,22 +76,22 @@ async function compute(
     x.length === 2 ? linear(image, weight, bias) : conv2d(image, weight, { bias, stride, padding });
   const y = await result.keep().data();
   const cotangent = tensor([...result.shape], 4);
-  const behind = { residual: cotangent, relu: true };
+  const epilogue = { residual: cotangent, relu: true };
   const fused =
     x.length === 2
       ? y
-      : await conv2d(image, weight, { bias, stride, padding, ...behind })
+      : await conv2d(image, weight, { bias, stride, padding, ...epilogue })
           .keep()
           .data();
   backward(sum(mul(result, cotangent)));
   const [dx, dw, db] = await Promise.all(inputs.map((input) => input.grad!.data()));
-  for (const one of [...inputs, result, cotangent]) one.dispose();
+  for (const used of [...inputs, result, cotangent]) used.dispose();
   return { y, fused, dx: dx!, dw: dw!, db: db! };
 }
 
 const LINEAR: Problem[] = [
   { name: 'linear', x: [70, 132], filters: [76, 1, 1] },
-  { name: 'linear of three classes, on the plain kernels', x: [33, 64], filters: [3, 1, 1] },
+  { name: 'linear with three outputs, on the plain kernels', x: [33, 64], filters: [3, 1, 1] },
 ];
 
 describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
@@ -107,7 +107,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
   describe.each([...PROBLEMS, ...LINEAR].map((problem) => [problem.name, problem] as const))(
     '%s',
     (_, problem) => {
-      it('give the same integers as their plain twins', async () => {
+      it('give the integers of the plain kernels', async () => {
         const expected = await compute(devices.tf32, 'plain', problem, integers);
         expect(expected.dw.some((value) => value !== 0)).toBe(true);
         for (const precision of PRECISIONS) {
@@ -126,17 +126,17 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
   it.each([
     ['conv2d', PROBLEMS[2]!],
     ['linear', LINEAR[0]!],
-  ])('%s rounds as the precision says: TF32 to 11 bits, bf16 to 8', async (_, problem) => {
+  ])('%s rounds to 11 bits with tf32 and to 8 bits with bf16', async (_, problem) => {
     const exact = await compute(devices.tf32, 'plain', problem, normals);
     const errorOf = async (device: Device): Promise<number> => {
       const found = await compute(device, '', problem, normals);
       const errors = (['y', 'dx', 'dw'] as const).map((name) => {
-        const most = exact[name].reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-        return found[name].reduce((a, b, i) => Math.max(a, Math.abs(b - exact[name][i]!) / most), 0);
+        const scale = exact[name].reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+        return found[name].reduce((a, b, i) => Math.max(a, Math.abs(b - exact[name][i]!) / scale), 0);
       });
       return Math.max(...errors);
     };
-    // Each factor is off by 2^-bits of itself at most; see TF32 in descriptor.ts.
+    // The relative error of each factor is at most 2^-bits; see TF32 in descriptor.ts.
     for (const [precision, bits] of [
       ['tf32', 11],
       ['bf16', 8],
@@ -147,11 +147,14 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     }
   });
 
-  it.each(['bf16', '32x32', '64x64:0', '64x64:2:2', 'plain:2'])('refuse %s', async (variant) => {
-    await expect(compute(devices.tf32, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
-      code: 'ERR_ARGUMENT',
-    });
-  });
+  it.each(['bf16', '32x32', '64x64:0', '64x64:2:2', 'plain:2'])(
+    'throw ERR_ARGUMENT for SPINEGRAD_CUDA_GEMM=%s',
+    async (variant) => {
+      await expect(compute(devices.tf32, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
+        code: 'ERR_ARGUMENT',
+      });
+    },
+  );
 
   it('give the same bits in any order of threads', async () => {
     const code = `

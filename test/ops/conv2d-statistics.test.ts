@@ -1,6 +1,6 @@
 /**
- * What a convolution on CUDA leaves for the batch norm behind it: the statistics of its result, found on the way. Batch
- * norm's values must be those that it finds by itself, and what was left must end with the next write.
+ * With `forBatchNorm`, a convolution on CUDA also accumulates the statistics of its result. The batch norm that follows
+ * must give the same values as without them. The next write to the tensor discards the statistics.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
@@ -18,8 +18,8 @@ interface Problem {
   filters: number[];
   options?: Conv2dOptions;
   bias?: number;
-  /** Whether the product comes in whole tiles, so that there is anything to leave. */
-  leaves: boolean;
+  /** Whether the kernel accumulates statistics: not with split-K and not in the plain kernel. */
+  accumulates: boolean;
   gemm?: string;
 }
 
@@ -27,34 +27,41 @@ const padded = { padding: 1 };
 const stem = { stride: 2, padding: 3 };
 const PROBLEMS: Problem[] = [
   ...['128x128', '128x64', '64x64'].flatMap((gemm) => [
-    { name: `${gemm}, whole tiles`, x: [2, 16, 8, 8], filters: [128, 1, 1], leaves: true, gemm },
+    { name: `${gemm}, full tiles`, x: [2, 16, 8, 8], filters: [128, 1, 1], accumulates: true, gemm },
     {
       name: `${gemm}, odd sides`,
       x: [3, 24, 7, 9],
       filters: [137, 3, 3],
       options: padded,
-      leaves: true,
+      accumulates: true,
       gemm,
     },
-    { name: `${gemm}, far from 0`, x: [3, 8, 7, 9], filters: [20, 3, 3], bias: 1000, leaves: true, gemm },
     {
-      name: `${gemm}, a depth in parts`,
+      name: `${gemm}, far from 0`,
+      x: [3, 8, 7, 9],
+      filters: [20, 3, 3],
+      bias: 1000,
+      accumulates: true,
+      gemm,
+    },
+    {
+      name: `${gemm}, split-K`,
       x: [3, 24, 7, 9],
       filters: [40, 3, 3],
-      leaves: false,
+      accumulates: false,
       gemm: `${gemm}:3`,
     },
   ]),
-  { name: 'less than a tile', x: [1, 5, 3, 3], filters: [3, 3, 3], options: padded, leaves: true },
-  { name: 'the plain kernel', x: [3, 24, 7, 9], filters: [40, 3, 3], leaves: false, gemm: 'plain' },
-  { name: 'the stem', x: [2, 1, 32, 64], filters: [64, 7, 7], options: stem, leaves: true },
-  { name: 'the stem, odd sides', x: [2, 1, 23, 37], filters: [72, 7, 7], options: stem, leaves: true },
-  { name: 'the stem, far from 0', x: [1, 3, 9, 7], filters: [5, 3, 3], bias: -1000, leaves: true },
+  { name: 'smaller than a tile', x: [1, 5, 3, 3], filters: [3, 3, 3], options: padded, accumulates: true },
+  { name: 'the plain kernel', x: [3, 24, 7, 9], filters: [40, 3, 3], accumulates: false, gemm: 'plain' },
+  { name: 'the stem', x: [2, 1, 32, 64], filters: [64, 7, 7], options: stem, accumulates: true },
+  { name: 'the stem, odd sides', x: [2, 1, 23, 37], filters: [72, 7, 7], options: stem, accumulates: true },
+  { name: 'the stem, far from 0', x: [1, 3, 9, 7], filters: [5, 3, 3], bias: -1000, accumulates: true },
 ];
 
 const UNIT = 2 ** -24;
 
-describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution leaves', () => {
+describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution accumulates', () => {
   let device: Device;
   beforeAll(async () => {
     device = await openDevice(DEVICE);
@@ -76,7 +83,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution l
     return conv2d(image, weight, { ...options, bias: bias ? shift : undefined, forBatchNorm }).keep();
   }
 
-  function normalised(x: Tensor): { y: Tensor; mean: Tensor; variance: Tensor } {
+  function normalise(x: Tensor): { y: Tensor; mean: Tensor; variance: Tensor } {
     const channels = x.shape[1]!;
     const [mean, variance] = [device.zeros([channels]).keep(), device.zeros([channels]).keep()];
     using one = device.full([channels], 1);
@@ -94,19 +101,20 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution l
   }
 
   /**
-   * Both ways begin with float sums and go on in double. Reading adds at most 64 values less the channel's first; tiles
-   * add 16 and merge at most 64 means. So with R, the channel's range, a mean is off by at most (64 + 16) units of R,
-   * and one more of itself, since a tile's is rounded; a variance by as many units of R^2, twice.
+   * Both ways sum in float first and then in double. Batch norm adds up to 64 values, each minus the channel's first
+   * value; the tiles add 16 and merge up to 64 means. With R, the channel's range, the error of a mean is at most
+   * (64 + 16) units of R, plus one unit of the mean, because a tile's mean is rounded. The error of a variance is at
+   * most twice as many units of R^2.
    */
   it.each(PROBLEMS.map((problem) => [problem.name, problem] as const))(
-    'are right: %s',
+    'equal those that batch norm computes: %s',
     async (_, problem) => {
       using x = convolution(problem, false);
-      using left = convolution(problem, true);
+      using accumulated = convolution(problem, true);
       const values = (await x.data()) as Float32Array;
-      expect(await left.data()).toEqual(values);
-      const [expected, found] = [normalised(x), normalised(left)];
-      const [means, otherMeans, variances, otherVariances] = (await Promise.all(
+      expect(await accumulated.data()).toEqual(values);
+      const [expected, found] = [normalise(x), normalise(accumulated)];
+      const [means, foundMeans, variances, foundVariances] = (await Promise.all(
         [expected.mean, found.mean, expected.variance, found.variance].map((tensor) => tensor.data()),
       )) as [Float32Array, Float32Array, Float32Array, Float32Array];
       const [images, channels, height, width] = x.shape as [number, number, number, number];
@@ -120,42 +128,42 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution l
           Math.max(...channel) -
           Math.min(...channel) +
           Math.max(...channel.map((value) => Math.abs(value - (problem.bias ?? 0))));
-        const off = 80 * UNIT * range + 2 * UNIT * Math.abs(means[k]!);
-        expect(Math.abs(otherMeans[k]! - means[k]!)).toBeLessThanOrEqual(off);
-        expect(Math.abs(otherVariances[k]! - variances[k]!)).toBeLessThanOrEqual(4 * range * off);
+        const bound = 80 * UNIT * range + 2 * UNIT * Math.abs(means[k]!);
+        expect(Math.abs(foundMeans[k]! - means[k]!)).toBeLessThanOrEqual(bound);
+        expect(Math.abs(foundVariances[k]! - variances[k]!)).toBeLessThanOrEqual(4 * range * bound);
       }
-      const same = problem.leaves ? expect(otherVariances).not : expect(otherVariances);
-      same.toEqual(variances);
+      if (problem.accumulates) expect(foundVariances).not.toEqual(variances);
+      else expect(foundVariances).toEqual(variances);
     },
   );
 
-  it('are held until a batch norm takes them', async () => {
+  it('stay allocated until a batch norm uses them', async () => {
     const problem = PROBLEMS[0]!;
     using plain = convolution(problem, false);
     const before = await bytesInUse(plain);
     plain.dispose();
     using x = convolution(problem, true);
     expect(await bytesInUse(x)).toBeGreaterThan(before);
-    for (const tensor of Object.values(normalised(x))) {
+    for (const tensor of Object.values(normalise(x))) {
       await tensor.data();
       tensor.dispose();
     }
     expect(await bytesInUse(x)).toBe(before);
   });
 
-  it('end with the next write', async () => {
+  it('are discarded by the next write', async () => {
     using x = convolution(PROBLEMS[0]!, true);
     const other = Float32Array.from(normals(x.shape as number[], 9).values, (value) => 3 * value + 5);
     x.write(other);
-    using same = device.tensor(other, x.shape).keep();
-    const [expected, found] = [normalised(same), normalised(x)];
+    using written = device.tensor(other, x.shape).keep();
+    const [expected, found] = [normalise(written), normalise(x)];
     expect(await found.y.data()).toEqual(await expected.y.data());
     expect(await found.variance.data()).toEqual(await expected.variance.data());
   });
 
-  it('are not what a captured step relies on', async () => {
+  it('are not used by a captured step', async () => {
     using x = convolution(PROBLEMS[0]!, false);
-    using left = convolution(PROBLEMS[0]!, true);
+    using accumulated = convolution(PROBLEMS[0]!, true);
     const [one, zero, mean, variance] = [1, 0, 0, 0].map((value) => device.full([128], value).keep()) as [
       Tensor,
       Tensor,
@@ -166,7 +174,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution l
     const expected = await norm(x).keep().data();
     let y!: Tensor;
     const captured = await device.capture(() => {
-      y = norm(left).keep();
+      y = norm(accumulated).keep();
     });
     for (let replay = 0; replay < 2; replay++) {
       captured.replay();

@@ -54,7 +54,7 @@ function reference(
   return y;
 }
 
-/** A sum of one of them and integers is not 0, where ReLU has no gradient. */
+/** Half-integers: adding them to integers avoids 0, where ReLU has no gradient. */
 function halves(shape: readonly number[], seed: number): NumberInput {
   const { values } = integers(shape, seed);
   return { shape, values: values.map((value) => value + 0.5) };
@@ -85,10 +85,10 @@ function exact(
 }
 
 /**
- * With a residual of y's shape, and ReLU where asked. Sums that are not exact may fall to the other side of 0, so ReLU's
- * gradient is then not looked at.
+ * Adds a residual of y's shape, and ReLU if `relu`. The gradient of ReLU is checked for exact sums only, because
+ * rounding can change the sign of other sums.
  */
-function behind(
+function withResidual(
   one: OperationCase<Options>,
   shape: [number, number, number, number],
   relu = true,
@@ -102,7 +102,7 @@ function behind(
   };
 }
 
-/** A shape that the CPU convolves by Winograd's algorithm, with AVX2 and with AVX-512. */
+/** A shape for which the CPU uses Winograd's algorithm, with AVX2 and with AVX-512. */
 function winograd(
   name: string,
   x: [number, number, number, number],
@@ -124,7 +124,7 @@ function winograd(
     tolerance: {
       units: winogradUnits(108),
       tf32: TF32,
-      reason: 'sums over at most 108 tiles, see winograd.ts',
+      reason: 'sums over up to 108 tiles; see winograd.ts',
     },
   };
 }
@@ -137,7 +137,7 @@ describeOperation<Options>({
   tolerance: {
     units: 64,
     tf32: TF32,
-    reason: 'sums of up to 1,000 products in float32, relative to the largest of them',
+    reason: 'sums of up to 1,000 products in float32, relative to the largest sum',
   },
   golden: true,
   cases: [
@@ -145,26 +145,41 @@ describeOperation<Options>({
     exact('3x3, padding 1', [1, 5, 7, 9], [3, 3, 3], { padding: 1 }, true),
     exact('3x3, no padding', [2, 4, 6, 5], [5, 3, 3]),
     exact('3x3, stride 2', [1, 17, 9, 8], [19, 3, 3], { stride: 2, padding: 1 }),
-    exact('1x1, stride 2, as a shortcut', [2, 16, 7, 7], [32, 1, 1], { stride: 2 }),
+    exact('1x1, stride 2', [2, 16, 7, 7], [32, 1, 1], { stride: 2 }),
     exact('full channel blocks', [2, 32, 6, 6], [16, 3, 3], { padding: 1 }),
     exact("ResNet's stem, one channel", [2, 1, 17, 15], [16, 7, 7], { stride: 2, padding: 3 }),
     exact("ResNet's stem, three channels", [1, 3, 15, 16], [7, 7, 7], { stride: 2, padding: 3 }, true),
     exact('a wide stem, an odd number of blocks', [2, 2, 8, 60], [24, 7, 7], { stride: 2, padding: 3 }, true),
     exact('a stem of unequal strides', [1, 1, 12, 31], [9, 5, 7], { stride: [3, 2], padding: [0, 9] }, true),
     exact('unequal sides', [1, 2, 8, 11], [3, 2, 5], { stride: [1, 3], padding: [1, 2] }, true),
-    exact('a stride beyond the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
-    exact('a stride beyond the image', [1, 8, 5, 4], [8, 2, 3], { stride: 300 }),
-    exact('padding beyond the filter', [1, 2, 3, 3], [2, 2, 2], { padding: 3 }),
-    exact('the whole image', [3, 2, 5, 4], [6, 5, 4], {}, true),
+    exact('a stride larger than the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
+    exact('a stride larger than the image', [1, 8, 5, 4], [8, 2, 3], { stride: 300 }),
+    exact('padding larger than the filter', [1, 2, 3, 3], [2, 2, 2], { padding: 3 }),
+    exact('a filter as large as the image', [3, 2, 5, 4], [6, 5, 4], {}, true),
     exact('one pixel', [1, 1, 1, 1], [1, 1, 1], {}, true),
     exact('3x3 on one pixel', [2, 20, 1, 1], [18, 3, 3], { padding: 1 }),
     { ...exact("ResNet's first stage", [2, 64, 6, 6], [64, 3, 3], { padding: 1 }), probes: 4 },
-    { ...exact('into the second', [2, 64, 7, 6], [128, 3, 3], { stride: 2, padding: 1 }), probes: 4 },
-    { ...exact('the shortcut of that', [2, 64, 7, 6], [128, 1, 1], { stride: 2 }), probes: 4 },
-    { ...exact('into the third', [1, 128, 6, 6], [72, 3, 3], { stride: 2, padding: 1 }), probes: 2 },
-    { ...exact('the fourth', [1, 512, 3, 3], [24, 3, 3], { padding: 1 }), probes: 2 },
-    { ...exact('the fourth, a study at once', [5, 128, 3, 3], [136, 3, 3], { padding: 1 }, true), probes: 2 },
-    behind(
+    {
+      ...exact("ResNet's second stage, first convolution", [2, 64, 7, 6], [128, 3, 3], {
+        stride: 2,
+        padding: 1,
+      }),
+      probes: 4,
+    },
+    { ...exact("ResNet's second stage, shortcut", [2, 64, 7, 6], [128, 1, 1], { stride: 2 }), probes: 4 },
+    {
+      ...exact("ResNet's third stage, first convolution", [1, 128, 6, 6], [72, 3, 3], {
+        stride: 2,
+        padding: 1,
+      }),
+      probes: 2,
+    },
+    { ...exact("ResNet's fourth stage", [1, 512, 3, 3], [24, 3, 3], { padding: 1 }), probes: 2 },
+    {
+      ...exact("ResNet's fourth stage, five images", [5, 128, 3, 3], [136, 3, 3], { padding: 1 }, true),
+      probes: 2,
+    },
+    withResidual(
       { ...exact('few pixels', [2, 88, 3, 4], [72, 3, 3], { padding: 1 }, true), probes: 2 },
       [2, 72, 3, 4],
     ),
@@ -191,28 +206,31 @@ describeOperation<Options>({
       options: { relu: true, stride },
       differentiable: [],
     })),
-    behind(exact('3x3', [2, 8, 5, 6], [16, 3, 3], { padding: 1 }), [2, 16, 5, 6], false),
-    behind(exact('3x3, stride 2', [2, 8, 7, 6], [11, 3, 3], { padding: 1, stride: 2 }, true), [2, 11, 4, 3]),
-    behind(exact('1x1', [2, 3, 5, 4], [5, 1, 1]), [2, 5, 5, 4]),
-    behind(exact('the stem', [2, 1, 9, 8], [16, 7, 7], { padding: 3, stride: 2 }), [2, 16, 5, 4]),
-    behind(exact('the last stage', [2, 64, 3, 3], [64, 3, 3], { padding: 1 }, true), [2, 64, 3, 3]),
+    withResidual(exact('3x3', [2, 8, 5, 6], [16, 3, 3], { padding: 1 }), [2, 16, 5, 6], false),
+    withResidual(
+      exact('3x3, stride 2', [2, 8, 7, 6], [11, 3, 3], { padding: 1, stride: 2 }, true),
+      [2, 11, 4, 3],
+    ),
+    withResidual(exact('1x1', [2, 3, 5, 4], [5, 1, 1]), [2, 5, 5, 4]),
+    withResidual(exact('the stem', [2, 1, 9, 8], [16, 7, 7], { padding: 3, stride: 2 }), [2, 16, 5, 4]),
+    withResidual(exact('the last stage', [2, 64, 3, 3], [64, 3, 3], { padding: 1 }, true), [2, 64, 3, 3]),
     exact('bias and ReLU', [2, 6, 5, 5], [9, 3, 3], { padding: 1, relu: true }, true),
-    behind(winograd('Winograd', [4, 33, 13, 10], 34, 1, true), [4, 34, 13, 10]),
-    behind(winograd('Winograd', [8, 32, 6, 6], 32, 1), [8, 32, 6, 6], false),
+    withResidual(winograd('Winograd', [4, 33, 13, 10], 34, 1, true), [4, 34, 13, 10]),
+    withResidual(winograd('Winograd', [8, 32, 6, 6], 32, 1), [8, 32, 6, 6], false),
     winograd('Winograd, tiles of 4', [1, 64, 8, 8], 64, 1),
     winograd('Winograd, tiles of 3', [8, 32, 6, 6], 48, 1),
-    winograd('Winograd, one tile an image', [33, 32, 3, 3], 32, 1),
-    winograd('Winograd, more tiles than a block', [3, 32, 24, 24], 32, 1),
-    winograd('Winograd, tiles over the edge', [5, 40, 11, 7], 37, 1),
+    winograd('Winograd, one tile per image', [33, 32, 3, 3], 32, 1),
+    winograd('Winograd, more tiles than one block holds', [3, 32, 24, 24], 32, 1),
+    winograd('Winograd, tiles that cross the edge', [5, 40, 11, 7], 37, 1),
     winograd('Winograd, unequal padding', [4, 33, 13, 10], 34, [1, 0], true),
     winograd('Winograd, no padding', [6, 35, 14, 8], 33, 0, true),
     winograd('Winograd, stride 2', [2, 64, 24, 24], 40, 1, false, 2),
-    winograd('Winograd, stride 2, one tile an image', [34, 33, 6, 5], 64, 1, true, 2),
-    winograd('Winograd, stride 2, tiles over the edge', [7, 40, 15, 17], 37, 1, true, 2),
+    winograd('Winograd, stride 2, one tile per image', [34, 33, 6, 5], 64, 1, true, 2),
+    winograd('Winograd, stride 2, tiles that cross the edge', [7, 40, 15, 17], 37, 1, true, 2),
   ],
   refusals: [
     {
-      name: "a residual of another shape than y's",
+      name: 'a residual with a shape other than that of y',
       code: 'ERR_SHAPE',
       call: (device) =>
         conv2d(device.zeros([1, 3, 4, 4]), device.zeros([2, 3, 3, 3]), {
@@ -220,12 +238,12 @@ describeOperation<Options>({
         }),
     },
     {
-      name: 'another number of channels',
+      name: 'a weight for another number of channels',
       code: 'ERR_SHAPE',
       call: (device) => conv2d(device.zeros([1, 3, 4, 4]), device.zeros([2, 4, 3, 3])),
     },
     {
-      name: 'a filter beyond the image',
+      name: 'a filter larger than the image',
       code: 'ERR_SHAPE',
       call: (device) => conv2d(device.zeros([1, 1, 2, 2]), device.zeros([1, 1, 3, 3])),
     },
@@ -261,13 +279,13 @@ describeOperation<Options>({
   tolerance: { units: 0, reason: 'sums of small integers' },
   cases: [
     {
-      name: '12 of 12 channels',
+      name: '12 filters of 12 channels',
       inputs: { x: integers([12, 12, 3, 3], 1) },
       options: { padding: 1 },
       exact: true,
     },
-    { name: '2 of 1 channel', inputs: { x: integers([2, 1, 5, 4], 2) }, exact: true },
-    { name: '3 of 9 channels', inputs: { x: integers([3, 9, 1, 1], 3) }, exact: true },
+    { name: '2 filters of 1 channel', inputs: { x: integers([2, 1, 5, 4], 2) }, exact: true },
+    { name: '3 filters of 9 channels', inputs: { x: integers([3, 9, 1, 1], 3) }, exact: true },
   ],
 });
 

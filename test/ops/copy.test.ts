@@ -6,7 +6,7 @@ describeOperation({
   run: ({ x }) => copy(x!),
   reference: ({ x }) => x!.values,
   differentiable: ['x'],
-  tolerance: { units: 0, reason: 'nothing is computed' },
+  tolerance: { units: 0, reason: 'values are copied' },
   cases: [
     { name: 'an image', inputs: { x: normals([2, 3, 5, 7], 1) } },
     { name: 'one value', inputs: { x: normals([1], 2) } },

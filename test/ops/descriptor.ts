@@ -1,16 +1,16 @@
 /**
- * The harness of the operations: one small descriptor an operation drives every proof that it is right.
+ * Test harness of the operations. One descriptor per operation declares these tests:
  *
- * - value: against `reference`, the same mathematics in plain float64, on the very float32 values the device gets;
- * - gradient: of sum(y * cotangent), cotangent random, against central differences of that float64 reference;
- * - layout: the same for images that come from a layer and go to one, in whatever layout the backend gives those;
- * - determinism: a second run gives the same bits, and no tensor is left behind;
- * - golden: value and gradients that PyTorch computed in float64 (test/oracles writes test/ops/golden/<name>.json);
- * - refusals: the error code of a bad argument, thrown at the call, or by the queue at the next read.
+ * - value: equals `reference`, a float64 implementation, on the same float32 inputs;
+ * - gradient: that of sum(y * cotangent) equals central differences of the reference, for a random cotangent;
+ * - layout: both also hold between two layers, where the backend chooses the layout of images;
+ * - determinism: a second run gives the same bits; no tensor is leaked;
+ * - golden: value and gradients equal PyTorch's in float64 (test/oracles writes test/ops/golden/<name>.json);
+ * - refusals: a bad argument throws its error code at the call, or at the next read.
  *
- * An error is counted in units of float32 rounding, u = 2^-24, of the largest value of the reference: what a
- * backward-stable float32 algorithm promises. A case whose inputs are small integers may ask for equality (`exact`).
- * SPINEGRAD_TEST_DEVICE names the device under test (default cpu).
+ * Errors are measured in units of float32 rounding, u = 2^-24, relative to the largest value of the reference, as for
+ * a backward-stable float32 algorithm. Cases with small integers can require equality (`exact`).
+ * SPINEGRAD_TEST_DEVICE selects the device under test (default cpu).
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ export interface NumberInput extends Input {
   values: readonly number[];
 }
 
-/** What the reference gets: the values after rounding to the tensor's dtype. */
+/** Input of the reference: the values after rounding to the tensor's dtype. */
 export interface Reference {
   shape: readonly number[];
   values: Float64Array;
@@ -41,7 +41,7 @@ export interface Reference {
 export interface Tolerance {
   /** In units of 2^-24 of the largest absolute value of the reference. */
   units: number;
-  /** The same for gradients; default: as for the value. */
+  /** The same for gradients. Default: `units`. */
   gradientUnits?: number;
   /** In place of both on a CUDA device, for an operation that multiplies there in TF32; see `TF32`. */
   tf32?: number;
@@ -53,12 +53,12 @@ export interface OperationCase<Options> {
   name: string;
   inputs: Record<string, Input>;
   options?: Options;
-  /** The arithmetic is exact in float32 for these inputs: value and gradient must be equal to the reference. */
+  /** Float32 arithmetic is exact for these inputs: value and gradient must equal the reference. */
   exact?: boolean;
   /** Replaces the operation's list for this case. */
   differentiable?: readonly string[];
   tolerance?: Tolerance;
-  /** How many values of each gradient are checked, drawn at random; for costly references. Default 64. */
+  /** Number of values of each gradient that are checked, drawn at random. Default 64; lower it for slow references. */
   probes?: number;
 }
 
@@ -66,7 +66,7 @@ export interface Refusal {
   name: string;
   code: `ERR_${string}`;
   call: (device: Device) => Tensor;
-  /** Whether the call throws, or the queue finds out and the read rejects. Default: call. */
+  /** Whether the call throws or the next read rejects. Default: call. */
   at?: 'call' | 'read';
 }
 
@@ -109,21 +109,21 @@ export function uniforms(seed: number): () => number {
 
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
-/** Integers from low to high, both included. */
+/** Random integers from low to high, inclusive. */
 export function integers(shape: readonly number[], seed: number, low = -3, high = 3): NumberInput {
   const next = uniforms(seed);
   const values = Array.from({ length: count(shape) }, () => low + Math.floor(next() * (high - low + 1)));
   return { shape, values };
 }
 
-/** Normal deviates of mean 0. */
+/** Normally distributed numbers with mean 0. */
 export function normals(shape: readonly number[], seed: number, deviation = 1): NumberInput {
   const next = uniforms(seed);
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   return { shape, values: Array.from({ length: count(shape) }, () => deviation * normal()) };
 }
 
-/** All integers from -n/2 on, shuffled, times `step`: no two are equal, and none is within step / 4 of 0. */
+/** Shuffled multiples of `step`, offset by step / 2: all values differ, and none is within step / 4 of 0. */
 export function distinct(shape: readonly number[], seed: number, step = 0.125): NumberInput {
   const next = uniforms(seed);
   const size = count(shape);
@@ -142,9 +142,9 @@ export function labels(shape: readonly number[], seed: number, classes: number):
 }
 
 /**
- * The tolerance of sums of products in TF32, in units: both factors are rounded to 11 significant bits, so a product is
- * off by at most 2^-10 of itself, which is 2^14 units. Signs are as random as those of the products, so that the sum of
- * K errors grows as the sum of K products does, with the root of K. The additions are float32's own.
+ * Tolerance of sums of products in TF32, in units. Both factors round to 11 significant bits, so the relative error of
+ * a product is at most 2^-10, or 2^14 units. The errors have random signs, like the products, so both sums grow with
+ * the square root of the number of terms. Additions are in float32.
  */
 export const TF32 = 2 ** 14;
 
@@ -164,23 +164,21 @@ const typed = ({ values }: Input): TypedArray =>
 function compare(what: string, found: ArrayLike<number>, expected: ArrayLike<number>, allowed: number): void {
   expect(found.length, `${what}: number of values`).toBe(expected.length);
   for (let i = 0; i < expected.length; i++) {
-    const got = found[i]!;
-    const want = expected[i]!;
-    const fits = Object.is(got, want) || got === want || Math.abs(got - want) <= allowed;
-    if (!fits)
-      expect.fail(`${what}[${i}]: found ${got}, expected ${want} within ${allowed} (off by ${got - want})`);
+    const [a, b] = [found[i]!, expected[i]!];
+    const equal = Object.is(a, b) || a === b || Math.abs(a - b) <= allowed;
+    if (!equal) expect.fail(`${what}[${i}]: found ${a}, expected ${b} within ${allowed} (off by ${a - b})`);
   }
 }
 
 const largest = (values: ArrayLike<number>): number =>
   Array.from(values).reduce(
-    (most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most),
+    (max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max),
     0,
   );
 
 const isImage = (tensor: Tensor): boolean => tensor.shape.length === 4 && tensor.dtype === 'float32';
 
-/** A layer that changes no value, but leaves an image in whatever layout layers leave them. */
+/** A layer that keeps all values and outputs images in the backend's layout. */
 const layer = (tensor: Tensor): Tensor => (isImage(tensor) ? maxPool2d(tensor, 1) : tensor);
 
 interface Outcome {
@@ -242,10 +240,10 @@ function derivative(
   const above = objective(shifted);
   values[index] = low;
   const difference = above - objective(shifted);
-  return difference === 0 ? 0 : difference / (high - low); // 0 also where the value is NaN and must not matter
+  return difference === 0 ? 0 : difference / (high - low); // 0 also for an ignored NaN input
 }
 
-/** The value and gradients that a case must give, from its reference. */
+/** Expected value and gradients of a case, computed by the reference. */
 interface Expected {
   value: ArrayLike<number>;
   gradients: Record<string, { probes: number[]; values: number[]; differences: number }>;
@@ -253,7 +251,7 @@ interface Expected {
 
 function expectedOf<Options>(
   { reference }: OperationDescriptor<Options>,
-  { inputs, options, probes: most = PROBES }: OperationCase<Options>,
+  { inputs, options, probes: maxProbes = PROBES }: OperationCase<Options>,
   differentiable: readonly string[],
   cotangent: (size: number) => Float32Array,
 ): Expected {
@@ -274,9 +272,11 @@ function expectedOf<Options>(
     const size = arrays[name]!.values.length;
     const next = uniforms(size);
     const probes =
-      size <= most ? [...Array(size).keys()] : Array.from({ length: most }, () => Math.floor(next() * size));
+      size <= maxProbes
+        ? [...Array(size).keys()]
+        : Array.from({ length: maxProbes }, () => Math.floor(next() * size));
     const values = probes.map((index) => derivative(objective, arrays, name, index));
-    // The differences themselves are good to about STEP^2 and 1e-16 / STEP of the objective.
+    // The error of central differences is about STEP^2 and 1e-16 / STEP of the objective.
     const differences = 1e-9 * (1 + Math.abs(objective(arrays)) / 10 + largest(values));
     gradients[name] = { probes, values, differences };
   }
@@ -291,10 +291,10 @@ function checkGradients(
   units: number,
 ): void {
   for (const [name, { probes, values, differences }] of Object.entries(gradients)) {
-    const got = probes.map((index) => found[name]![index]!);
+    const probed = probes.map((index) => found[name]![index]!);
     const scale = units * UNIT * Math.max(largest(values), largest(found[name]!));
-    if (exact) compare(`${what}: gradient of ${name}`, got, values.map(Math.round), 0);
-    else compare(`${what}: gradient of ${name}`, got, values, scale + differences);
+    if (exact) compare(`${what}: gradient of ${name}`, probed, values.map(Math.round), 0);
+    else compare(`${what}: gradient of ${name}`, probed, values, scale + differences);
   }
 }
 
@@ -308,49 +308,53 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
     });
     afterAll(() => device.close());
 
-    describe.each(operation.cases.map((one) => [one.name, one] as const))('%s', (_, one) => {
-      const options = one.options as Options;
-      const tolerance = one.tolerance ?? operation.tolerance;
-      const differentiable = one.differentiable ?? operation.differentiable;
-      const cotangent = (size: number): Float32Array =>
-        Float32Array.from((one.exact ? integers : normals)([size], 7).values);
-      const outcome = ({ on = device, betweenLayers = false } = {}): Promise<Outcome> =>
-        evaluate(on, operation.run, one.inputs, options, differentiable, cotangent, betweenLayers);
-      // Computed once: the differences call a costly reference many times.
-      let expected: Expected;
-      beforeAll(() => {
-        expected = expectedOf(operation, one, differentiable, cotangent);
-      });
-      const check = ({ value, gradients }: Outcome): void => {
-        const what = `${operation.name}, ${one.name}`;
-        const units = unitsOf(tolerance);
-        const allowed = one.exact ? 0 : units.value * UNIT * largest(expected.value);
-        compare(what, value, expected.value, allowed);
-        checkGradients(what, expected.gradients, gradients, one.exact ?? false, units.gradient);
-      };
+    describe.each(operation.cases.map((testCase) => [testCase.name, testCase] as const))(
+      '%s',
+      (_, testCase) => {
+        const options = testCase.options as Options;
+        const tolerance = testCase.tolerance ?? operation.tolerance;
+        const differentiable = testCase.differentiable ?? operation.differentiable;
+        const cotangent = (size: number): Float32Array =>
+          Float32Array.from((testCase.exact ? integers : normals)([size], 7).values);
+        const outcome = ({ on = device, betweenLayers = false } = {}): Promise<Outcome> =>
+          evaluate(on, operation.run, testCase.inputs, options, differentiable, cotangent, betweenLayers);
+        // Computed once per case, because central differences call the reference many times.
+        let expected: Expected;
+        beforeAll(() => {
+          expected = expectedOf(operation, testCase, differentiable, cotangent);
+        });
+        const check = ({ value, gradients }: Outcome): void => {
+          const what = `${operation.name}, ${testCase.name}`;
+          const units = unitsOf(tolerance);
+          const allowed = testCase.exact ? 0 : units.value * UNIT * largest(expected.value);
+          compare(what, value, expected.value, allowed);
+          checkGradients(what, expected.gradients, gradients, testCase.exact ?? false, units.gradient);
+        };
 
-      it('gives the value and gradient of the reference', async () => check(await outcome()));
+        it('gives the value and gradient of the reference', async () => check(await outcome()));
 
-      if (Object.values(one.inputs).some(({ shape }) => shape.length === 4)) {
-        it('does so between layers', async () => check(await outcome({ betweenLayers: true })));
-      }
+        if (Object.values(testCase.inputs).some(({ shape }) => shape.length === 4)) {
+          it('gives the value and gradient of the reference between two layers', async () =>
+            check(await outcome({ betweenLayers: true })));
+        }
 
-      it('gives the same bits again and leaves no tensor behind', async () => {
-        using on = await open();
-        const first = await outcome({ on });
-        expect(on.memory().tensors).toBe(0);
-        expect(await outcome({ on })).toEqual(first);
-      });
-    });
+        it('gives the same bits in a second run and leaks no tensor', async () => {
+          using on = await open();
+          const first = await outcome({ on });
+          expect(on.memory().tensors).toBe(0);
+          expect(await outcome({ on })).toEqual(first);
+        });
+      },
+    );
 
     if (operation.golden) {
       const file = new URL(`golden/${operation.name}.json`, import.meta.url);
       const golden = JSON.parse(readFileSync(file, 'utf8')) as GoldenFile<Options>;
-      it.each(golden.cases.map((one) => [one.name, one] as const))(
+      it.each(golden.cases.map((testCase) => [testCase.name, testCase] as const))(
         `agrees with PyTorch ${golden.torch}: %s`,
-        async (_, one) => {
+        async (_, testCase) => {
           const inputs = Object.fromEntries(
-            Object.entries(one.inputs).map(([name, { dtype, shape, values }]) => [
+            Object.entries(testCase.inputs).map(([name, { dtype, shape, values }]) => [
               name,
               { shape, values: dtype === 'int32' ? Int32Array.from(values) : values },
             ]),
@@ -359,20 +363,20 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
             device,
             operation.run,
             inputs,
-            one.options,
-            Object.keys(one.gradients),
-            () => Float32Array.from(one.cotangent),
+            testCase.options,
+            Object.keys(testCase.gradients),
+            () => Float32Array.from(testCase.cotangent),
           );
           const units = unitsOf(operation.tolerance);
-          expect(shape).toEqual(one.shape);
+          expect(shape).toEqual(testCase.shape);
           compare(
-            `${operation.name}, ${one.name}`,
+            `${operation.name}, ${testCase.name}`,
             value,
-            one.value,
-            units.value * UNIT * largest(one.value),
+            testCase.value,
+            units.value * UNIT * largest(testCase.value),
           );
-          for (const [name, expected] of Object.entries(one.gradients)) {
-            const what = `${operation.name}, ${one.name}: gradient of ${name}`;
+          for (const [name, expected] of Object.entries(testCase.gradients)) {
+            const what = `${operation.name}, ${testCase.name}: gradient of ${name}`;
             compare(what, gradients[name]!, expected, units.gradient * UNIT * largest(expected));
           }
         },
@@ -380,7 +384,7 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
     }
 
     for (const { name, code, call, at = 'call' } of operation.refusals ?? []) {
-      it(`refuses ${name} with ${code}`, async () => {
+      it(`throws ${code} for ${name}`, async () => {
         if (at === 'call') {
           expect(() => call(device)).toThrow(expect.objectContaining({ name: 'SpinegradError', code }));
         } else {

@@ -4,7 +4,7 @@ import { type DropoutOptions, dropout } from '#spinegrad/engine/ops/dropout.js';
 import { PURPOSE, philox, uniform } from '#spinegrad/engine/philox.js';
 import { describeOperation, integers, normals } from './descriptor.js';
 
-/** Element e takes word (e % 1024) / 256 of block 256 floor(e / 1024) + e % 256. */
+/** Element e uses word floor((e % 1024) / 256) of Philox block 256 floor(e / 1024) + e % 256. */
 function uniformOf({ seed, step }: DropoutOptions, element: number): number {
   const block = 256 * Math.floor(element / 1024) + (element % 256);
   const words = philox([seed, PURPOSE.dropout], [block, 0, step, 0]);
@@ -19,7 +19,7 @@ describeOperation<DropoutOptions>({
       uniformOf(options, e) >= Math.fround(options.p) ? value / (1 - options.p) : 0,
     ),
   differentiable: ['x'],
-  tolerance: { units: 2, reason: 'the rounded factor and the product' },
+  tolerance: { units: 2, reason: 'the factor and the product round once each' },
   cases: [
     { name: 'half', inputs: { x: integers([3, 5], 1) }, options: { p: 0.5, seed: 1, step: 0 }, exact: true },
     { name: 'none', inputs: { x: integers([4, 4], 2) }, options: { p: 0, seed: 1, step: 0 }, exact: true },
@@ -30,7 +30,7 @@ describeOperation<DropoutOptions>({
       options: { p: 0.1, seed: 2 ** 32 - 1, step: 7 },
     },
     {
-      name: 'more than one piece',
+      name: 'more than one parallel chunk',
       inputs: { x: normals([16384 + 1029], 5) },
       options: { p: 0.7, seed: 3, step: 2 },
     },
@@ -64,12 +64,12 @@ describe('the mask of dropout', () => {
     return await y.data();
   }
 
-  it('drops the share p, within four standard deviations', async () => {
+  it('drops the fraction p, within four standard deviations', async () => {
     const dropped = (await mask(5, 0, 2)).filter((value) => value === 0).length;
     expect(Math.abs(dropped - count / 4)).toBeLessThan(4 * Math.sqrt(count * 0.25 * 0.75));
   });
 
-  it('is the same for one and two threads, another for another step or seed', async () => {
+  it('depends on step and seed, but not on the number of threads', async () => {
     const first = await mask(5, 0, 1);
     expect(await mask(5, 0, 2)).toEqual(first);
     expect(await mask(5, 1, 2)).not.toEqual(first);

@@ -18,15 +18,16 @@ function softmaxForm({ logits, targets }: Record<string, Reference>, options: Fo
     count++;
     weights += alpha?.[target] ?? 1;
     const row = Array.from(logits!.values.subarray(n * classes, (n + 1) * classes));
-    const most = Math.max(...row);
-    const top = row.indexOf(most);
-    const exponentials = row.map((value) => Math.exp(value - most));
-    const others = exponentials.reduce((sum, e, c) => (c === top ? sum : sum + e), 0);
+    const rowMax = Math.max(...row);
+    const argmax = row.indexOf(rowMax);
+    const exponentials = row.map((value) => Math.exp(value - rowMax));
+    const sumExpOthers = exponentials.reduce((sum, e, c) => (c === argmax ? sum : sum + e), 0);
     for (let c = 0; c < classes; c++) {
       const q = (c === target ? 1 - labelSmoothing : 0) + labelSmoothing / classes;
-      const minusLog = Math.log1p(others) - (row[c]! - most);
-      const rest = c === top ? others / (1 + others) : 1 - exponentials[c]! / (1 + others);
-      if (q !== 0) total += q * (alpha?.[c] ?? 1) * rest ** gamma * minusLog;
+      const minusLog = Math.log1p(sumExpOthers) - (row[c]! - rowMax);
+      const complement =
+        c === argmax ? sumExpOthers / (1 + sumExpOthers) : 1 - exponentials[c]! / (1 + sumExpOthers);
+      if (q !== 0) total += q * (alpha?.[c] ?? 1) * complement ** gamma * minusLog;
     }
   }
   return [total / { sum: 1, mean: count, weightedMean: weights }[reduction]];
@@ -35,19 +36,19 @@ function softmaxForm({ logits, targets }: Record<string, Reference>, options: Fo
 function sigmoidForm({ logits, targets }: Record<string, Reference>, options: FocalLossOptions): number[] {
   const classes = logits!.shape[1]!;
   const { alpha, gamma = 2, labelSmoothing = 0, ignoreIndex = -100, reduction = 'mean' } = options;
-  const answer = (x: number): number => Math.exp(-gamma * softplus(x)) * softplus(-x);
+  const positiveLoss = (x: number): number => Math.exp(-gamma * softplus(x)) * softplus(-x);
   let total = 0;
   let count = 0;
   let weights = 0;
   logits!.values.forEach((x, i) => {
     const target = targets!.values[i]!;
     if (target === ignoreIndex) return;
-    const yes = alpha?.[i % classes] ?? 1;
-    const no = alpha ? 1 - yes : 1;
+    const alphaPositive = alpha?.[i % classes] ?? 1;
+    const alphaNegative = alpha ? 1 - alphaPositive : 1;
     const y = (1 - labelSmoothing) * target + labelSmoothing / 2;
     count++;
-    weights += target * yes + (1 - target) * no;
-    total += y * yes * answer(x) + (1 - y) * no * answer(-x);
+    weights += target * alphaPositive + (1 - target) * alphaNegative;
+    total += y * alphaPositive * positiveLoss(x) + (1 - y) * alphaNegative * positiveLoss(-x);
   });
   return [total / { sum: 1, mean: count, weightedMean: weights }[reduction]];
 }
@@ -55,8 +56,8 @@ function sigmoidForm({ logits, targets }: Record<string, Reference>, options: Fo
 const extreme: Input = { shape: [4, 3], values: [1e4, 0, -1e4, 1e4, 0, -1e4, -1e4, -1e4, -1e4, 90, -90, 40] };
 const confident: Input = { shape: [3, 3], values: [20, 0, 0, 0, 12, 1, 100, 0, -3] };
 
-/** 0 or 1 for each element; every fifth is ignored where asked for. */
-function answers(shape: readonly [number, number], seed: number, ignore?: number): Input {
+/** 0 or 1 per element; every fifth is `ignore` if given. */
+function binaryTargets(shape: readonly [number, number], seed: number, ignore?: number): Input {
   const next = uniforms(seed);
   const values = Array.from({ length: shape[0] * shape[1] }, (_, i) =>
     ignore !== undefined && i % 5 === 4 ? ignore : Number(next() < 0.4),
@@ -74,7 +75,7 @@ describeOperation<FocalLossOptions>({
   tolerance: {
     units: 24,
     gradientUnits: 48,
-    reason: 'log and exp round by 2 u each, and gamma log(1 - p) before its exp by its size, here up to 8 u',
+    reason: 'log and exp round by 2 u each, the exponent gamma log(1 - p) by its size, here up to 8 u',
   },
   golden: true,
   cases: [
@@ -90,7 +91,7 @@ describeOperation<FocalLossOptions>({
         options: { gamma, labelSmoothing: 0.1 },
       },
       {
-        name: `softmax, gamma ${gamma}, nearly certain and right`,
+        name: `softmax, gamma ${gamma}, confident and correct`,
         inputs: { logits: confident, targets: { shape: [3], values: Int32Array.of(0, 1, 0) } },
         options: { gamma },
       },
@@ -101,17 +102,17 @@ describeOperation<FocalLossOptions>({
       },
       {
         name: `sigmoid, gamma ${gamma}`,
-        inputs: { logits: normals([67, 3], 5, 2), targets: answers([67, 3], 6) },
+        inputs: { logits: normals([67, 3], 5, 2), targets: binaryTargets([67, 3], 6) },
         options: { form: 'sigmoid' as const, gamma, alpha: [0.25, 0.5, 0.9] },
       },
       {
         name: `sigmoid, gamma ${gamma}, smoothed, some ignored`,
-        inputs: { logits: normals([11, 5], 7, 2), targets: answers([11, 5], 8, -1) },
+        inputs: { logits: normals([11, 5], 7, 2), targets: binaryTargets([11, 5], 8, -1) },
         options: { form: 'sigmoid' as const, gamma, labelSmoothing: 0.2, ignoreIndex: -1 },
       },
       {
         name: `sigmoid, gamma ${gamma}, extreme logits`,
-        inputs: { logits: extreme, targets: answers([4, 3], 9) },
+        inputs: { logits: extreme, targets: binaryTargets([4, 3], 9) },
         options: { form: 'sigmoid' as const, gamma },
       },
     ]),
@@ -134,13 +135,13 @@ describeOperation<FocalLossOptions>({
       },
     ]),
     {
-      name: 'softmax, one row of one class',
+      name: 'softmax, one row, one class',
       inputs: { logits: normals([1, 1], 11), targets: { shape: [1], values: Int32Array.of(0) } },
       options: {},
       exact: true,
     },
     {
-      name: 'softmax, smoothed, several strips of three classes',
+      name: 'softmax, smoothed, more rows than one strip, three classes',
       inputs: { logits: normals([150, 3], 14, 2), targets: labels([150], 15, 3) },
       options: { labelSmoothing: 0.1, alpha: [0.25, 0.5, 1], ignoreIndex: 2, reduction: 'weightedMean' },
     },
@@ -150,7 +151,7 @@ describeOperation<FocalLossOptions>({
       options: { ignoreIndex: 1 },
     },
     {
-      name: 'NaN in a row that counts',
+      name: 'NaN in a row that is not ignored',
       inputs: {
         logits: { shape: [1, 2], values: [Number.NaN, 1] },
         targets: { shape: [1], values: Int32Array.of(1) },
@@ -169,7 +170,7 @@ describeOperation<FocalLossOptions>({
         }),
     },
     {
-      name: 'alpha for another number of classes',
+      name: 'alpha with a length other than the number of classes',
       code: 'ERR_ARGUMENT',
       call: (device) =>
         focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(0, 1)), { alpha: [0.25, 0.75] }),
@@ -197,19 +198,19 @@ describeOperation<FocalLossOptions>({
       call: (device) => focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(0, 3))),
     },
     {
-      name: 'a share above 1',
+      name: 'a sigmoid target above 1',
       code: 'ERR_TARGET',
       at: 'read',
       call: (device) => focalLoss(device.zeros([1, 1]), device.tensor([1.5], [1, 1]), { form: 'sigmoid' }),
     },
     {
-      name: 'targets that are all ignored',
+      name: 'targets that are all ignoreIndex',
       code: 'ERR_NO_TARGETS',
       at: 'read',
       call: (device) => focalLoss(device.zeros([2, 3]), device.tensor(Int32Array.of(-100, -100))),
     },
     {
-      name: 'a weighted mean of weights 0',
+      name: 'a weighted mean whose weights are all 0',
       code: 'ERR_NO_TARGETS',
       at: 'read',
       call: (device) =>
@@ -221,7 +222,7 @@ describeOperation<FocalLossOptions>({
   ],
 });
 
-it('focalLoss names the first target that is no class, wherever it is', async () => {
+it('focalLoss names the first target that is not a class', async () => {
   using device = await openDevice('cpu', { threads: 2 });
   const targets = new Int32Array(1000).fill(1);
   targets[700] = 5;
@@ -232,7 +233,7 @@ it('focalLoss names the first target that is no class, wherever it is', async ()
   );
 });
 
-it('takes more classes than a call of JavaScript takes arguments', async () => {
+it('focalLoss accepts more classes than a JavaScript call accepts arguments', async () => {
   using device = await openDevice('cpu', { threads: 1 });
   const classes = 200_000;
   using loss = focalLoss(device.zeros([1, classes]), device.tensor(Int32Array.of(1)), { gamma: 0 });

@@ -11,18 +11,18 @@ describeOperation({
     ]);
   },
   differentiable: ['x'],
-  tolerance: { units: 4, reason: 'the value is copied; the gradient adds a few rows' },
+  tolerance: { units: 4, reason: 'values are copied; the gradient is a sum of a few rows' },
   golden: true,
   cases: [
     { name: 'integers', inputs: { x: integers([5, 3, 2], 1), indices: labels([9], 2, 5) }, exact: true },
     {
-      name: 'one row of one value',
+      name: 'one row, one value',
       inputs: { x: integers([1, 1], 3), indices: labels([1], 4, 1) },
       exact: true,
     },
     { name: 'a vector', inputs: { x: integers([6], 5), indices: labels([4], 6, 6) }, exact: true },
     {
-      name: 'rows wider than a strip',
+      name: 'rows longer than one strip',
       inputs: { x: integers([7, 300], 7), indices: labels([20], 8, 7) },
       exact: true,
     },
@@ -35,7 +35,7 @@ describeOperation({
   ],
   refusals: [
     {
-      name: 'an index beyond the last row',
+      name: 'an index after the last row',
       code: 'ERR_INDEX',
       at: 'read',
       call: (device) => gather(device.zeros([3, 2]), device.tensor(Int32Array.of(0, 3))),

@@ -12,7 +12,7 @@ describeOperation({
     });
   },
   differentiable: ['x'],
-  tolerance: { units: 16, reason: 'a sum of up to 117 values in float32 and a division' },
+  tolerance: { units: 16, reason: 'a float32 sum of up to 117 values, then a division' },
   golden: true,
   cases: [
     { name: 'one pixel', inputs: { x: integers([2, 3, 1, 1], 1) }, exact: true },

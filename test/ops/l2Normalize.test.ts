@@ -19,17 +19,17 @@ describeOperation<{ eps?: number } | undefined>({
     units: 3,
     gradientUnits: 16,
     reason:
-      'squares are added in double precision; the dot product of 129 values in 16 lanes rounds about 12 times',
+      'squares are summed in double precision; a dot product of 129 values in 16 lanes rounds about 12 times',
   },
   golden: true,
   cases: [
     { name: 'one row', inputs: { x: normals([1, 4], 1) } },
     { name: 'odd sizes', inputs: { x: normals([5, 129], 2) } },
-    { name: 'whole lengths', inputs: { x: { shape: [2, 2], values: [3, 4, 0, 8] } } },
+    { name: 'integer lengths', inputs: { x: { shape: [2, 2], values: [3, 4, 0, 8] } } },
     { name: 'rows shorter than eps', inputs: { x: normals([3, 5], 3, 0.1) }, options: { eps: 16 } },
     { name: 'zeros', inputs: { x: { shape: [2, 3], values: [0, 0, 0, 0, 0, 0] } }, options: { eps: 0.5 } },
     {
-      name: 'squares out of range',
+      name: 'squares beyond the range of float32',
       inputs: { x: { shape: [2, 2], values: [3e30, 4e30, 3e-30, 4e-30] } },
       options: { eps: 2e-38 },
       differentiable: [],

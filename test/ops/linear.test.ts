@@ -19,7 +19,7 @@ describeOperation({
   tolerance: {
     units: 32,
     tf32: TF32,
-    reason: 'sums of up to 512 products in float32, relative to the largest of them',
+    reason: 'sums of up to 512 products in float32, relative to the largest sum',
   },
   golden: true,
   cases: [
@@ -43,7 +43,7 @@ describeOperation({
       inputs: { x: normals([33, 1], 9), weight: normals([17, 1], 10), bias: normals([17], 11) },
     },
     {
-      name: 'whole and partial tiles',
+      name: 'full and partial tiles',
       inputs: { x: integers([70, 132], 15), weight: integers([76, 132], 16), bias: integers([76], 17) },
       exact: true,
     },
@@ -61,7 +61,7 @@ describeOperation({
   ],
   refusals: [
     {
-      name: 'another depth',
+      name: 'a weight for another number of inputs',
       code: 'ERR_SHAPE',
       call: (device) => linear(device.zeros([2, 3]), device.zeros([4, 2])),
     },

@@ -5,9 +5,9 @@ function reference({ x }: Record<string, Reference>): number[] {
   const [rows, classes] = x!.shape as [number, number];
   return Array.from({ length: rows }, (_, n) => {
     const row = x!.values.subarray(n * classes, (n + 1) * classes);
-    const most = Math.max(...row);
-    const total = row.reduce((sum, value) => sum + Math.exp(value - most), 0);
-    return Array.from(row, (value) => value - most - Math.log(total));
+    const rowMax = Math.max(...row);
+    const total = row.reduce((sum, value) => sum + Math.exp(value - rowMax), 0);
+    return Array.from(row, (value) => value - rowMax - Math.log(total));
   }).flat();
 }
 
@@ -20,7 +20,7 @@ describeOperation({
     units: 4,
     gradientUnits: 24,
     reason:
-      'two subtractions and a logarithm; in dx, exp(y) rounds by up to |y| u, here 8 u, times a sum of 33',
+      'two subtractions and a logarithm; dx has exp(y), which rounds by |y| u, here up to 8 u, times a sum of 33',
   },
   golden: true,
   cases: [

@@ -26,13 +26,13 @@ function reference({ x }: Record<string, Reference>, options: Options): number[]
     for (let i = 0; i < p * q; i++) {
       const top = Math.floor(i / q) * stride[0] - padding[0];
       const left = (i % q) * stride[1] - padding[1];
-      let most = -Infinity;
+      let max = -Infinity;
       for (let row = Math.max(top, 0); row < Math.min(top + kernel[0], h); row++) {
         for (let column = Math.max(left, 0); column < Math.min(left + kernel[1], w); column++) {
-          most = Math.max(most, x!.values[(plane * h + row) * w + column]!);
+          max = Math.max(max, x!.values[(plane * h + row) * w + column]!);
         }
       }
-      y.push(most);
+      y.push(max);
     }
   }
   return y;
@@ -43,7 +43,7 @@ describeOperation<Options>({
   run: ({ x }, { kernel, ...options }) => maxPool2d(x!, kernel, options),
   reference,
   differentiable: ['x'],
-  tolerance: { units: 0, gradientUnits: 8, reason: 'values are copied; up to nine gradients are added' },
+  tolerance: { units: 0, gradientUnits: 8, reason: 'values are copied; a gradient is a sum of up to nine' },
   golden: true,
   cases: [
     { name: 'kernel 2', inputs: { x: distinct([2, 3, 6, 8], 1) }, options: { kernel: 2 } },
@@ -53,7 +53,7 @@ describeOperation<Options>({
       options: { kernel: 3, stride: 2, padding: 1 },
     },
     {
-      name: 'overlap',
+      name: 'overlapping windows',
       inputs: { x: distinct([2, 2, 7, 5], 3) },
       options: { kernel: 3, stride: 1, padding: 1 },
     },
@@ -63,26 +63,30 @@ describeOperation<Options>({
       options: { kernel: [3, 2], stride: [1, 3], padding: [0, 1] },
     },
     {
-      name: 'a stride beyond the kernel',
+      name: 'a stride larger than the kernel',
       inputs: { x: distinct([1, 1, 11, 11], 5) },
       options: { kernel: 2, stride: 4 },
     },
-    { name: 'the whole image', inputs: { x: distinct([3, 1, 5, 4], 6) }, options: { kernel: [5, 4] } },
+    {
+      name: 'a kernel as large as the image',
+      inputs: { x: distinct([3, 1, 5, 4], 6) },
+      options: { kernel: [5, 4] },
+    },
   ],
   refusals: [
     {
-      name: 'a kernel beyond the image',
+      name: 'a kernel larger than the image',
       code: 'ERR_SHAPE',
       call: (device) => maxPool2d(device.zeros([1, 1, 2, 2]), 3),
     },
     {
-      name: 'too much padding',
+      name: 'padding above half the kernel',
       code: 'ERR_SHAPE',
       call: (device) => maxPool2d(device.zeros([1, 1, 4, 4]), 2, { padding: 2 }),
     },
     { name: 'kernel 0', code: 'ERR_ARGUMENT', call: (device) => maxPool2d(device.zeros([1, 1, 4, 4]), 0) },
     {
-      name: 'a broken kernel',
+      name: 'a fractional kernel',
       code: 'ERR_ARGUMENT',
       call: (device) => maxPool2d(device.zeros([1, 1, 4, 4]), 1.5),
     },
@@ -90,7 +94,7 @@ describeOperation<Options>({
   ],
 });
 
-it('maxPool2d gives the gradient of equal values to the first', async () => {
+it('maxPool2d passes the gradient of equal values to the first one', async () => {
   using device = await openDevice('cpu');
   const x = device.tensor([1, 1, 1, 1], [1, 1, 2, 2]).keep();
   x.requiresGrad = true;

@@ -22,7 +22,7 @@ describeOperation<Options>({
   differentiable: ['prediction'],
   tolerance: {
     units: 6,
-    reason: 'added in double precision; the gradient rounds at four operations and the divisor',
+    reason: 'summed in double precision; the gradient rounds in four operations and in the divisor',
   },
   golden: true,
   cases: [
@@ -33,9 +33,12 @@ describeOperation<Options>({
       exact: true,
     },
     { name: 'one value', inputs: { prediction: normals([1], 3), target: normals([1], 4) } },
-    { name: 'several pieces', inputs: { prediction: normals([33000], 5), target: normals([33000], 6) } },
     {
-      name: 'masked: NaN behind weight 0',
+      name: 'several parallel chunks',
+      inputs: { prediction: normals([33000], 5), target: normals([33000], 6) },
+    },
+    {
+      name: 'NaN targets with weight 0',
       inputs: {
         prediction: { shape: [4], values: [1, 2, 3, 5] },
         target: { shape: [4], values: [2, Number.NaN, 1, Number.NaN] },
@@ -52,13 +55,17 @@ describeOperation<Options>({
       exact: true,
     },
     {
-      name: 'NaN that counts',
+      name: 'NaN with weight 1',
       inputs: { prediction: { shape: [2], values: [Number.NaN, 1] }, target: { shape: [2], values: [0, 0] } },
       differentiable: [],
     },
   ],
   refusals: [
-    { name: 'another shape', code: 'ERR_SHAPE', call: (device) => mse(device.zeros([2]), device.zeros([3])) },
+    {
+      name: 'a target of another shape',
+      code: 'ERR_SHAPE',
+      call: (device) => mse(device.zeros([2]), device.zeros([3])),
+    },
     {
       name: 'an unknown reduction',
       code: 'ERR_ARGUMENT',

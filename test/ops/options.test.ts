@@ -1,4 +1,4 @@
-/** Whatever number stands in an option: it is refused at the call, or ordinary tensors give finite results. */
+/** Numeric options: a value either throws ERR_ARGUMENT at the call or gives finite results for ordinary tensors. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
@@ -24,7 +24,7 @@ afterAll(() => device.close());
 
 const ROWS = [1, 0, -0.6, 0.8, 0.6, 0.8, 0, -1];
 
-/** Rows of length 1. */
+/** Rows of unit length. */
 function rows(shape: number[] = [4, 2]): Tensor {
   const x = device.tensor(ROWS, shape);
   x.requiresGrad = true;
@@ -36,7 +36,7 @@ const keys = { seed: 1, step: 1 };
 const view = (options: object): Tensor =>
   augment(device.tensor(Uint16Array.of(0, 9, 5e4, 65535), [1, 2, 2]), ints(0, 0), keys, options);
 
-/** Options by name; each call takes the input, of which the gradient is looked at too, and the odd number. */
+/** One call per option. `x` is the input whose gradient is checked; the second argument is the option's value. */
 const OPTIONS: Record<string, (x: Tensor, value: number) => Tensor> = {
   'augment mean': (_, mean) => view({ mean }),
   'augment std': (_, std) => view({ std }),
@@ -74,9 +74,9 @@ const numbers = fc.oneof(
   fc.constantFrom(1e300, 1e-300, -1e300, 3e38, 1e38, 2e-38, 1e-38, 1e-45, 1e-12, 1e6, 1, 0),
 );
 
-describe('any number', () => {
-  it.each(Object.entries(OPTIONS))('as %s', async (name, call) => {
-    let given = 0;
+describe('any number gives finite results or ERR_ARGUMENT', () => {
+  it.each(Object.entries(OPTIONS))('for %s', async (name, call) => {
+    let callsWithOne = 0;
     const property = fc.asyncProperty(numbers, async (value) => {
       const x = rows(SHAPES[name.split(' ')[0]!]).keep();
       let y: Tensor;
@@ -92,7 +92,7 @@ describe('any number', () => {
         expect(error).toMatchObject({ code: 'ERR_ARGUMENT' });
         return;
       } finally {
-        if (value === 1) given++;
+        if (value === 1) callsWithOne++;
       }
       expect((await y.data()).every(Number.isFinite), `result for ${value}`).toBe(true);
       const gradient = (await x.grad?.data()) ?? [];
@@ -101,6 +101,6 @@ describe('any number', () => {
       x.dispose();
     });
     await fc.assert(property, { seed: 1, numRuns: 200 });
-    expect(given).toBeGreaterThan(0);
+    expect(callsWithOne).toBeGreaterThan(0);
   });
 });

@@ -23,7 +23,7 @@ describeOperation<Options>({
   differentiable: ['prediction'],
   tolerance: {
     units: 6,
-    reason: 'added in double precision; the gradient rounds at four operations and the divisor',
+    reason: 'summed in double precision; the gradient rounds in four operations and in the divisor',
   },
   golden: true,
   cases: [
@@ -39,9 +39,12 @@ describeOperation<Options>({
       inputs: { prediction: normals([4, 5, 2], 5, 3), target: normals([4, 5, 2], 6) },
       options: { beta: 0.3 },
     },
-    { name: 'several pieces', inputs: { prediction: normals([33000], 7), target: normals([33000], 8) } },
     {
-      name: 'masked: NaN behind weight 0',
+      name: 'several parallel chunks',
+      inputs: { prediction: normals([33000], 7), target: normals([33000], 8) },
+    },
+    {
+      name: 'NaN targets with weight 0',
       inputs: {
         prediction: { shape: [4], values: [1, 2, 3, 5] },
         target: { shape: [4], values: [1.5, Number.NaN, 1, Number.NaN] },
@@ -58,7 +61,7 @@ describeOperation<Options>({
       exact: true,
     },
     {
-      name: 'far away',
+      name: 'differences near the float32 maximum',
       inputs: { prediction: { shape: [2], values: [1e30, -3e38] }, target: { shape: [2], values: [0, 0] } },
       options: { reduction: 'sum' },
       differentiable: [],
@@ -66,7 +69,7 @@ describeOperation<Options>({
   ],
   refusals: [
     {
-      name: 'another shape',
+      name: 'a target of another shape',
       code: 'ERR_SHAPE',
       call: (device) => smoothL1(device.zeros([2]), device.zeros([1, 2])),
     },

@@ -10,12 +10,12 @@ function reference(
   const result: number[] = [];
   for (let map = 0; map < n * k; map++) {
     const heat = heatmaps!.values.subarray(map * h * w, (map + 1) * h * w);
-    const most = Math.max(...heat);
+    const max = Math.max(...heat);
     let total = 0;
     let x = 0;
     let y = 0;
     heat.forEach((value, pixel) => {
-      const p = Math.exp((value - most) / temperature);
+      const p = Math.exp((value - max) / temperature);
       total += p;
       x += p * (pixel % w);
       y += p * Math.floor(pixel / w);
@@ -36,7 +36,7 @@ describeOperation<SoftArgmax2dOptions | undefined>({
     units: 16,
     gradientUnits: 48,
     reason:
-      'exp((h - max) / temperature) rounds by 8 u for exponents to -8; in dh also the offset from the mean',
+      'exp((h - max) / temperature) rounds by 8 u for exponents down to -8; dh multiplies it by the offset from the mean',
   },
   golden: true,
   cases: [
@@ -46,7 +46,7 @@ describeOperation<SoftArgmax2dOptions | undefined>({
     { name: 'temperature', inputs: { heatmaps: normals([2, 1, 7, 3], 4) }, options: { temperature: 0.25 } },
     { name: 'extreme peak', inputs: { heatmaps: { shape: [1, 1, 3, 4], values: peak } }, exact: true },
     {
-      name: 'flat and far from 0',
+      name: 'constant and far from 0',
       inputs: { heatmaps: { shape: [1, 1, 3, 3], values: Array(9).fill(-1e4) } },
     },
     {

@@ -5,8 +5,8 @@ function reference({ x }: Record<string, Reference>): number[] {
   const [rows, classes] = x!.shape as [number, number];
   return Array.from({ length: rows }, (_, n) => {
     const row = x!.values.subarray(n * classes, (n + 1) * classes);
-    const most = Math.max(...row);
-    const exponentials = Array.from(row, (value) => Math.exp(value - most));
+    const rowMax = Math.max(...row);
+    const exponentials = Array.from(row, (value) => Math.exp(value - rowMax));
     const total = exponentials.reduce((a, b) => a + b);
     return exponentials.map((value) => value / total);
   }).flat();
@@ -21,7 +21,7 @@ describeOperation({
     units: 12,
     gradientUnits: 24,
     reason:
-      'x - max rounds by up to |x - max| u, here 6 u; exp 2 u; the sum and the division 2 u each; twice in dx',
+      'x - max rounds by |x - max| u, here up to 6 u; exp, the sum and the division by 2 u each; dx doubles this',
   },
   golden: true,
   cases: [

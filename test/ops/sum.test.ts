@@ -6,12 +6,12 @@ describeOperation({
   run: ({ x }) => sum(x!),
   reference: ({ x }) => [x!.values.reduce((total, value) => total + value, 0)],
   differentiable: ['x'],
-  // Added in double precision, rounded once; the sum may be smaller than its terms, but not by this much here.
+  // The sum is computed in double precision and rounded once.
   tolerance: { units: 2, reason: 'one rounding to float32' },
   cases: [
     { name: 'integers', inputs: { x: integers([3, 5, 7], 1) }, exact: true },
     { name: 'one value', inputs: { x: integers([1], 2) }, exact: true },
-    { name: 'more than one piece', inputs: { x: normals([16385 + 7], 3) } },
+    { name: 'more than one parallel chunk', inputs: { x: normals([16385 + 7], 3) } },
   ],
   refusals: [
     {

@@ -1,14 +1,14 @@
 /**
- * What Winograd's algorithm makes of rounding errors, from its matrices A, G, B (native/cpu/conv/winogradTransforms.h).
+ * Error bound of Winograd's algorithm, computed from its matrices A, G, B (native/cpu/conv/winogradTransforms.h).
  *
- * An output is sum over p of A[p] (G g)[p] (B' d)[p]. For random images and filters a product of transformed values
- * deviates by |G[p]| |B[p]|, its rounding errors by as much times their number's root, while the output deviates by
- * the root of the number of taps. Squared for two dimensions, that is how many times larger errors are than those of
- * the sum itself. The filter's gradient is the same with A and G exchanged.
+ * An output is the sum over p of A[p] (G g)[p] (B' d)[p]. For random images and filters, a product of transformed
+ * values has the standard deviation |G[p]| |B[p]|, and n rounding errors have sqrt(n) times that. The output itself
+ * has the standard deviation sqrt(taps). The ratio, squared for two dimensions, is the amplification of the error of
+ * a direct sum. The gradient of the filter exchanges A and G.
  */
-const norm = (row: readonly number[]): number => row.reduce((sum, value) => sum + value * value, 0);
+const squaredNorm = (row: readonly number[]): number => row.reduce((sum, value) => sum + value * value, 0);
 
-/** Coefficients of the product of x - root. */
+/** Coefficients of the polynomial with these roots, from the constant term. */
 const polynomial = (roots: readonly number[]): number[] =>
   roots.reduce(
     (product, root) =>
@@ -30,7 +30,7 @@ function amplification(points: readonly number[], outputs: number): number {
   const worst = (to: number[][], from: number[][]): number =>
     Math.max(
       ...to[0]!.map((_, k) =>
-        to.reduce((sum, row, p) => sum + row[k]! ** 2 * norm(from[p]!) * norm(b[p]!), 0),
+        to.reduce((sum, row, p) => sum + row[k]! ** 2 * squaredNorm(from[p]!) * squaredNorm(b[p]!), 0),
       ),
     );
   return Math.max(worst(a, g) / 3, worst(g, a) / outputs);
@@ -39,9 +39,9 @@ function amplification(points: readonly number[], outputs: number): number {
 const AMPLIFICATION = Math.max(amplification([0, 0.5, -0.5, 1.5, -1.5], 4), amplification([0, 1, -1, 2], 3));
 
 /**
- * The tolerance of a sum over `terms` channels or tiles, in units of float32 rounding. A rounding deviates by 1 / sqrt 3
- * units; a value has gone through six one-sided transforms of at most four roundings, and a sum in order rounds its
- * final size half as often as it has terms. The worst error is taken for five deviations, the largest value for 2.5.
+ * Tolerance of a sum over `terms` channels or tiles, in units of float32 rounding. The standard deviation of one
+ * rounding is 1 / sqrt(3) units. A value passes six one-sided transforms with up to four roundings each; a sum in order
+ * adds terms / 2 roundings of its final size. The worst error is taken as five deviations, the largest value as 2.5.
  */
 export const winogradUnits = (terms: number): number =>
   Math.ceil(2 * AMPLIFICATION * Math.sqrt((6 * 4 + terms / 2) / 3));
