@@ -2,9 +2,9 @@ import { BatchNorm2d } from './layers.js';
 import type { Module } from './module.js';
 
 /**
- * Moves each batch norm of a network in eval mode into the convolution before it, whose filters it multiplies and whose
- * bias it shifts: the same values with fewer passes over the images. The network is changed in place and returned; it
- * no longer trains, and its state has no batch norms any more.
+ * Folds each batch norm of a network into the convolution before it, for inference: the same function with fewer passes
+ * over the images. Changes the network in place, switches it to eval mode and returns it. It can no longer be trained,
+ * and its state contains no batch norms.
  */
 export async function foldBatchNorms<T extends Module>(network: T): Promise<T> {
   for (const module of network.eval().modules()) {

@@ -1,4 +1,4 @@
-/** The layers with parameters: what torch.nn calls Conv2d, BatchNorm2d and Linear, with its initialisation. */
+/** Layers with parameters: Conv2d, BatchNorm2d and Linear of torch.nn. */
 import type { Device } from '../engine/device.js';
 import { batchNorm2d } from '../engine/ops/batchNorm2d.js';
 import { conv2d } from '../engine/ops/conv2d.js';
@@ -8,16 +8,22 @@ import { SpinegradError } from '../error.js';
 import type { RandomStream } from '../random.js';
 import { Module } from './module.js';
 
-/** Where a module is made and what draws its first weights. */
+/** Device of a new module and random stream of its initial weights. */
 export interface Build {
   device: Device;
   random: RandomStream;
 }
 
-const drawn = ({ device }: Build, shape: readonly number[], next: () => number): Tensor =>
+/** Residual to add, then ReLU, in the same pass as the layer. */
+export interface Fused {
+  residual?: Tensor;
+  relu?: boolean;
+}
+
+const randomTensor = ({ device }: Build, shape: readonly number[], next: () => number): Tensor =>
   device.tensor(new Float32Array(sizeOf(shape)).map(next), shape);
 
-/** Weights by Kaiming's normal rule for ReLU, fan out (He et al. 2015), as torchvision's ResNet. */
+/** 2D convolution. Initial weights: Kaiming normal, fan out, for ReLU (He et al. 2015), as in torchvision's ResNet. */
 export class Conv2d extends Module {
   readonly weight: Tensor;
   bias: Tensor | undefined;
@@ -33,22 +39,24 @@ export class Conv2d extends Module {
     const deviation = Math.sqrt(2 / (outputs * kernel * kernel));
     this.weight = this.parameter(
       'weight',
-      drawn(build, [outputs, inputs, kernel, kernel], () => build.random.normal(0, deviation)),
+      randomTensor(build, [outputs, inputs, kernel, kernel], () => build.random.normal(0, deviation)),
     );
     if (options.bias) this.bias = this.parameter('bias', build.device.zeros([outputs]));
   }
 
-  /** [N, C, H, W] -> [N, K, P, Q], with what is behind it in as few passes as there can be. */
-  forward(x: Tensor, { norm, residual, relu }: Fused & { norm?: BatchNorm2d } = {}): Tensor {
+  /**
+   * [N, C, H, W] -> [N, K, P, Q]
+   *
+   * @param forBatchNorm whether a batch norm in training mode follows, which then reuses statistics computed here
+   */
+  forward(x: Tensor, { residual, relu, forBatchNorm }: Fused & { forBatchNorm?: boolean } = {}): Tensor {
     const { weight, bias } = this;
     const { stride = 1, padding = 0 } = this.options;
-    if (!norm || norm.folded) return conv2d(x, weight, { bias, stride, padding, residual, relu });
-    const y = conv2d(x, weight, { bias, stride, padding, forBatchNorm: norm.training });
-    return norm.forward(y, { residual, relu });
+    return conv2d(x, weight, { bias, stride, padding, residual, relu, forBatchNorm });
   }
 
-  /** From now on gives y * scale + shift, one of each a filter, where it gave y. */
-  async absorb(scale: Float32Array, shift: Float32Array): Promise<void> {
+  /** Changes weight and bias so that filter k gives y * scale[k] + shift[k] instead of y. */
+  async foldScaleShift(scale: Float32Array, shift: Float32Array): Promise<void> {
     const { device } = this.weight;
     const filters = await this.weight.data();
     const size = filters.length / scale.length;
@@ -60,33 +68,27 @@ export class Conv2d extends Module {
   }
 }
 
-/** A residual that is added, and a ReLU after it. */
-export interface Fused {
-  residual?: Tensor;
-  relu?: boolean;
-}
-
 const EPS = 1e-5;
 
-/** Batch norm of [N, C, H, W] with its running statistics (Ioffe and Szegedy 2015); weight 1 and bias 0 at first. */
+/** Batch norm with running statistics (Ioffe and Szegedy 2015). Initial weight `scale`, bias 0, mean 0, variance 1. */
 export class BatchNorm2d extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor;
   readonly runningMean: Tensor;
   readonly runningVariance: Tensor;
-  /** Share of a new batch in the running statistics. */
+  /** Weight of a new batch in the running statistics. */
   momentum = 0.1;
 
   #folded = false;
 
   /**
-   * @param behind the convolution whose result it alone takes
-   * @param scale first value of the weight: 1, or 0 to start a residual branch as the identity
+   * @param conv the convolution that feeds only this norm
+   * @param scale initial weight: 1, or 0 to start a residual block as the identity
    */
   constructor(
     { device }: Build,
     channels: number,
-    private readonly behind?: Conv2d,
+    private readonly conv?: Conv2d,
     scale = 1,
   ) {
     super();
@@ -97,21 +99,21 @@ export class BatchNorm2d extends Module {
   }
 
   /**
-   * Whether the convolution before does its work.
+   * Whether this norm is folded into its convolution.
    *
-   * @throws SpinegradError ERR_FOLDED when training: its statistics are gone
+   * @throws SpinegradError ERR_FOLDED in training mode, because the statistics no longer exist
    */
   get folded(): boolean {
     if (this.#folded && this.training) {
       throw new SpinegradError(
         'ERR_FOLDED',
-        'BatchNorm2d: its statistics are folded into the convolution before, which ends training; load the network again',
+        'BatchNorm2d: a folded batch norm cannot be trained; load the network again to train it',
       );
     }
     return this.#folded;
   }
 
-  /** Normalises x, adds `residual` and applies ReLU where asked, in one pass. */
+  /** [N, C, H, W] -> [N, C, H, W]. Adds `residual` and applies ReLU in the same pass. */
   forward(x: Tensor, { residual, relu }: Fused = {}): Tensor {
     const { weight, bias, runningMean, runningVariance, training, momentum } = this;
     return batchNorm2d(x, weight, bias, runningMean, runningVariance, {
@@ -123,9 +125,9 @@ export class BatchNorm2d extends Module {
     });
   }
 
-  /** Moves the running statistics' affine map into the convolution before, where it costs nothing. */
+  /** Folds the affine map of the running statistics into the convolution, and frees this norm's tensors. */
   async fold(): Promise<void> {
-    if (this.#folded || !this.behind) return;
+    if (this.#folded || !this.conv) return;
     const tensors = [this.weight, this.bias, this.runningMean, this.runningVariance];
     const [weight, bias, mean, variance] = (await Promise.all(tensors.map((tensor) => tensor.data()))) as [
       Float32Array,
@@ -134,7 +136,7 @@ export class BatchNorm2d extends Module {
       Float32Array,
     ];
     const scale = weight.map((value, k) => value / Math.sqrt(variance[k]! + EPS));
-    await this.behind.absorb(
+    await this.conv.foldScaleShift(
       scale,
       bias.map((value, k) => value - mean[k]! * scale[k]!),
     );
@@ -143,7 +145,16 @@ export class BatchNorm2d extends Module {
   }
 }
 
-/** Weights uniform within 1 / sqrt(inputs), as torch.nn.Linear. */
+/**
+ * Convolution and batch norm with optional residual and ReLU, fused where possible: after folding, the convolution does
+ * everything in one pass.
+ */
+export function convNorm(x: Tensor, conv: Conv2d, norm: BatchNorm2d, fused: Fused = {}): Tensor {
+  if (norm.folded) return conv.forward(x, fused);
+  return norm.forward(conv.forward(x, { forBatchNorm: norm.training }), fused);
+}
+
+/** Fully connected layer. Initial weight and bias: uniform within 1 / sqrt(inputs), as torch.nn.Linear. */
 export class Linear extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor;
@@ -152,8 +163,8 @@ export class Linear extends Module {
     super();
     const bound = 1 / Math.sqrt(inputs);
     const draw = () => build.random.uniform(-bound, bound);
-    this.weight = this.parameter('weight', drawn(build, [outputs, inputs], draw));
-    this.bias = this.parameter('bias', drawn(build, [outputs], draw));
+    this.weight = this.parameter('weight', randomTensor(build, [outputs, inputs], draw));
+    this.bias = this.parameter('bias', randomTensor(build, [outputs], draw));
   }
 
   /** [N, C] -> [N, K] */
@@ -162,16 +173,16 @@ export class Linear extends Module {
   }
 }
 
-/** Runs `body`, which trains below `module`, without a trace in the running statistics of its batch norms. */
+/** Runs `body` without updating the running statistics of the batch norms in `module`. */
 export function withoutStatistics<T>(module: Module, body: () => T): T {
-  const norms = [...module.modules()].filter((one) => one instanceof BatchNorm2d);
-  const before = norms.map(({ momentum }) => momentum);
+  const norms = [...module.modules()].filter((child) => child instanceof BatchNorm2d);
+  const momenta = norms.map(({ momentum }) => momentum);
   for (const norm of norms) norm.momentum = 0;
   try {
     return body();
   } finally {
     norms.forEach((norm, index) => {
-      norm.momentum = before[index]!;
+      norm.momentum = momenta[index]!;
     });
   }
 }

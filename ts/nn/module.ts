@@ -1,13 +1,13 @@
 /**
- * A module: named tensors and modules within modules, with PyTorch's names, so that state_dicts travel both ways.
- * Parameters are learned (`requiresGrad`); buffers, such as running statistics, are only carried along.
+ * Modules: a tree of named tensors with PyTorch's names, so that state_dicts can be exchanged with PyTorch. Parameters
+ * are trained (`requiresGrad`); buffers, such as running statistics, are only stored.
  */
 
 import { expectFinite } from '../engine/finite.js';
 import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
-/** The base of all networks: parameters, buffers and modules within, by their dotted names. */
+/** Base class of layers and networks: named parameters, buffers and child modules. */
 export abstract class Module {
   readonly #children = new Map<string, Module>();
   readonly #parameters = new Map<string, Tensor>();
@@ -30,7 +30,7 @@ export abstract class Module {
     return tensor;
   }
 
-  /** Whether batch statistics and dropout are on. */
+  /** Whether batch norm uses batch statistics and dropout is active. */
   get training(): boolean {
     return this.#training;
   }
@@ -45,13 +45,13 @@ export abstract class Module {
     return this.train(false);
   }
 
-  /** This module and all below it. */
+  /** Yields this module and all its descendants. */
   *modules(): Generator<Module> {
     yield this;
     for (const child of this.#children.values()) yield* child.modules();
   }
 
-  /** Frees this module's own tensors and forgets their names. */
+  /** Frees this module's own tensors and removes them from the state. */
   protected release(): void {
     for (const tensors of [this.#parameters, this.#buffers]) {
       for (const tensor of tensors.values()) tensor.dispose();
@@ -59,30 +59,31 @@ export abstract class Module {
     }
   }
 
-  /** All parameters below this module by their dotted names. */
+  /** Parameters of this module and its descendants, by dotted name. */
   parameters(): Map<string, Tensor> {
     return this.#collect((module) => [module.#parameters]);
   }
 
-  /** Parameters and buffers by their dotted names: what a state_dict holds. */
+  /** Parameters and buffers of this module and its descendants, by dotted name, as in a state_dict. */
   state(): Map<string, Tensor> {
     return this.#collect((module) => [module.#parameters, module.#buffers]);
   }
 
-  #collect(own: (module: Module) => Map<string, Tensor>[]): Map<string, Tensor> {
-    const found = new Map(own(this).flatMap((map) => [...map]));
+  #collect(mapsOf: (module: Module) => Map<string, Tensor>[]): Map<string, Tensor> {
+    const found = new Map(mapsOf(this).flatMap((map) => [...map]));
     for (const [name, child] of this.#children) {
-      for (const [key, tensor] of child.#collect(own)) found.set(`${name}.${key}`, tensor);
+      for (const [key, tensor] of child.#collect(mapsOf)) found.set(`${name}.${key}`, tensor);
     }
     return found;
   }
 
   /**
-   * Takes over the values of a state_dict. Every tensor of this module must be there in its shape; PyTorch's
-   * `num_batches_tracked` and names that `ignore` matches may be there too, other names may not.
+   * Loads the values of a state_dict. It must contain every tensor of this module in the same shape, and no other
+   * names except PyTorch's `num_batches_tracked` and those that match `ignore`.
    *
-   * @param source where the values come from, for messages
-   * @throws SpinegradError ERR_WEIGHTS; ERR_NOT_FINITE if a value is NaN or infinite. Nothing is loaded then.
+   * @param source origin of the values, for messages
+   * @throws SpinegradError ERR_WEIGHTS if names, shapes or types differ, ERR_NOT_FINITE if a value is NaN or infinite;
+   *   then nothing is loaded
    */
   load(
     tensors: ReadonlyMap<string, { shape: readonly number[]; data: TypedArray | Float64Array }>,
@@ -95,13 +96,16 @@ export abstract class Module {
     const state = this.state();
     for (const name of tensors.keys()) {
       if (!state.has(name) && !name.endsWith('num_batches_tracked') && !ignore?.test(name)) {
-        fail(`the tensor '${name}'`, 'only names that this network has; is it another network?');
+        fail(`the tensor '${name}'`, 'only names of this network; check that the weights belong to it');
       }
     }
     for (const [name, tensor] of state) {
       const stored = tensors.get(name);
       if (!stored)
-        return fail(`no tensor '${name}'`, `one of shape [${tensor.shape}]; is it another network?`);
+        return fail(
+          `no tensor '${name}'`,
+          `one of shape [${tensor.shape}]; check that the weights belong to this network`,
+        );
       if (`${stored.shape}` !== `${tensor.shape}` || !(stored.data instanceof Float32Array)) {
         fail(
           `'${name}' as ${stored.data.constructor.name} of shape [${stored.shape}]`,
@@ -111,7 +115,7 @@ export abstract class Module {
       expectFinite(
         stored.data as Float32Array,
         `${source}: '${name}'`,
-        'the weights are damaged or of a training that diverged',
+        'the weights are damaged or come from a training that diverged',
       );
     }
     for (const [name, tensor] of state) tensor.write(tensors.get(name)!.data as Float32Array);

@@ -1,33 +1,33 @@
 /**
- * ResNet (He et al., "Deep residual learning for image recognition", 2016) as an encoder: torchvision's network and
- * names without the last `fc`. Every batch norm is fused with what follows it, so a basic block is four kernels: conv,
- * BN + ReLU, conv, BN + residual + ReLU; and two where batch norms are folded: conv + ReLU, conv + residual + ReLU.
+ * ResNet encoder (He et al., "Deep residual learning for image recognition", 2016): torchvision's network and names
+ * without `fc`. Each batch norm is fused with the residual and ReLU that follow, so a basic block runs four operations
+ * (conv, BN + ReLU, conv, BN + residual + ReLU), or two if the norms are folded (conv + ReLU, conv + residual + ReLU).
  */
 import { expectNumber, found } from '../engine/check.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
 import { maxPool2d } from '../engine/ops/maxPool2d.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-import { BatchNorm2d, type Build, Conv2d } from './layers.js';
+import { BatchNorm2d, type Build, Conv2d, convNorm } from './layers.js';
 import { Module } from './module.js';
 
 export type Depth = 18 | 34 | 50;
 
 export interface ResNetOptions {
   depth: Depth;
-  /** Channels of the image; 1 for MRI. */
+  /** Channels of the image. Default 1. */
   inputChannels?: number;
-  /** Channels of the first stage; 64 in the paper. Smaller makes a narrower, cheaper network. */
+  /** Channels of the first stage. Default 64, as in the paper. */
   width?: number;
-  /** Start every residual branch at zero, so that the network starts as the identity (Goyal et al. 2017). */
+  /** Initialise the last scale of each residual block to 0, so that the block is the identity (Goyal et al. 2017). */
   zeroInitResidual?: boolean;
-  /** Stride of each stage's first block; fewer than four stages make a shorter network. Default [1, 2, 2, 2]. */
+  /** Stride of the first block of each stage; the length is the number of stages, 1 to 4. Default [1, 2, 2, 2]. */
   strides?: readonly number[];
 }
 
 const BLOCKS: Record<Depth, readonly number[]> = { 18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3] };
 
-/** 1x1 projection of the shortcut where shape changes; torchvision calls its parts 0 and 1. */
+/** 1x1 projection of the shortcut if the shape changes. Its layers are named 0 and 1, as in torchvision. */
 class Downsample extends Module {
   readonly #conv: Conv2d;
   readonly #norm: BatchNorm2d;
@@ -39,24 +39,24 @@ class Downsample extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#conv.forward(x, { norm: this.#norm });
+    return convNorm(x, this.#conv, this.#norm);
   }
 }
 
-interface Branch {
+interface ConvNorm {
   conv: Conv2d;
   norm: BatchNorm2d;
 }
 
-/** Two 3x3 convolutions (basic), or 1x1, 3x3, 1x1 (bottleneck), around a shortcut. */
+/** Residual block: two 3x3 convolutions (basic) or 1x1, 3x3, 1x1 (bottleneck), with a shortcut. */
 class Block extends Module {
-  readonly #branches: Branch[];
+  readonly #layers: ConvNorm[];
   readonly #downsample: Downsample | undefined;
 
   constructor(build: Build, inputs: number, width: number, stride: number, depth: Depth, zeroInit: boolean) {
     super();
     const outputs = depth === 50 ? width * 4 : width;
-    const plan =
+    const specs =
       depth === 50
         ? [
             { from: inputs, to: width, kernel: 1, stride: 1 },
@@ -67,8 +67,8 @@ class Block extends Module {
             { from: inputs, to: width, kernel: 3, stride },
             { from: width, to: width, kernel: 3, stride: 1 },
           ];
-    this.#branches = plan.map(({ from, to, kernel, stride: step }, index) => {
-      const last = index === plan.length - 1;
+    this.#layers = specs.map(({ from, to, kernel, stride: step }, index) => {
+      const last = index === specs.length - 1;
       const padding = (kernel - 1) / 2;
       const name = index + 1;
       const conv = this.child(`conv${name}`, new Conv2d(build, from, to, kernel, { stride: step, padding }));
@@ -82,9 +82,9 @@ class Block extends Module {
 
   forward(x: Tensor): Tensor {
     const residual = this.#downsample?.forward(x) ?? x;
-    return this.#branches.reduce((y, { conv, norm }, index) => {
-      const last = index === this.#branches.length - 1;
-      return conv.forward(y, last ? { norm, relu: true, residual } : { norm, relu: true });
+    return this.#layers.reduce((y, { conv, norm }, index) => {
+      const last = index === this.#layers.length - 1;
+      return convNorm(y, conv, norm, last ? { residual, relu: true } : { relu: true });
     }, x);
   }
 }
@@ -133,11 +133,11 @@ function expectOptions({ depth, inputChannels = 1, width = 64, strides = [1] }: 
   for (const stride of strides) expectNumber('ResNet', 'strides', stride, positive);
 }
 
-/** Images [N, C, H, W] to embeddings [N, features]; wrong options throw `ERR_ARGUMENT`. */
+/** Encoder from images [N, C, H, W] to embeddings [N, features]. Invalid options throw `ERR_ARGUMENT`. */
 export class ResNet extends Module {
   /** Channels of the last stage: the length of an embedding. */
   readonly features: number;
-  /** Pixels of the input for each cell of the feature map. */
+  /** Pixels of the input per cell of the feature map, in each dimension. */
   readonly stride: number;
   /** The options that determine names and shapes of the state. */
   readonly architecture: Required<Omit<ResNetOptions, 'zeroInitResidual'>>;
@@ -164,7 +164,7 @@ export class ResNet extends Module {
 
   /** [N, C, H, W] -> feature map [N, features, H / stride, W / stride] */
   featureMap(x: Tensor): Tensor {
-    const stem = this.#conv1.forward(x, { norm: this.#bn1, relu: true });
+    const stem = convNorm(x, this.#conv1, this.#bn1, { relu: true });
     const pooled = maxPool2d(stem, 3, { stride: 2, padding: 1 });
     return this.#stages.reduce((y, stage) => stage.forward(y), pooled);
   }
@@ -185,7 +185,7 @@ export const resnet34 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {
 export const resnet50 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
   new ResNet(build, { ...options, depth: 50 });
 
-/** The stage of a parameter: 0 for the stem, 1 to 4 for `layer1` to `layer4`. */
+/** Returns the stage of a parameter: 0 for the stem, 1 to 4 for `layer1` to `layer4`. */
 export function stageOf(name: string): number {
   const stage = /^layer(\d)\./.exec(name)?.[1];
   return stage ? Number(stage) : 0;
