@@ -1,4 +1,4 @@
-/** CORAL against its formulas in float64. */
+/** CORAL compared with a float64 implementation of its formulas. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import { openDevice } from '#spinegrad/engine/device.js';
@@ -31,7 +31,7 @@ const PARAMETERS: Parameters = {
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 
-/** Logits: one score per row, minus the squared gaps of the thresholds before. */
+/** Logits: one score per row, minus the squared gaps of the preceding thresholds. */
 function logitsOf(parameters: Parameters): number[][] {
   return embeddings.map((row) => {
     let logit = row.reduce(
@@ -66,7 +66,7 @@ function makeLayers() {
 
 const input = () => device.tensor(Float32Array.from(embeddings.flat()), [ROWS, FEATURES]);
 
-// Thresholds have 3:9, 6:6 and 9:3 discs below and above.
+// The thresholds have 3, 6 and 9 discs below, and 9, 6 and 3 above.
 const counts = [3, 3, 3, 3];
 const cases: [name: string, options: LossOptions, reference: { gamma: number; alpha?: number[] }][] = [
   ['cross entropy', { gamma: 0, labelSmoothing: 0, weighting: 'none', counts }, { gamma: 0 }],
@@ -79,7 +79,7 @@ const cases: [name: string, options: LossOptions, reference: { gamma: number; al
 ];
 
 describe('coral', () => {
-  it('is registered with one output per threshold, a shared weight vector and no decay of its gaps', () => {
+  it('has one output per threshold, a shared weight vector, and gaps as parameters', () => {
     expect(coral.outputs(GRADES)).toBe(THRESHOLDS);
     using layers = makeLayers();
     expect([...layers.parameters()].map(([name, { shape }]) => [name, shape])).toEqual([
@@ -89,7 +89,7 @@ describe('coral', () => {
     ]);
   });
 
-  it.each(cases)('has the loss and gradients of its formula: %s', async (_, options, reference) => {
+  it.each(cases)('equals the formula in loss and gradients: %s', async (_, options, reference) => {
     using layers = makeLayers();
     using loss = tidy(() => {
       const value = coral.loss(layers.forward(input()), truth, options);
@@ -110,7 +110,7 @@ describe('coral', () => {
     }
   });
 
-  it('gives the differences of neighbouring cumulative probabilities', async () => {
+  it('gives differences of adjacent cumulative probabilities', async () => {
     using layers = makeLayers();
     using rows = noGrad(() => tidy(() => coral.probabilities(layers.forward(input()))));
     const values = await rows.data();
@@ -122,7 +122,7 @@ describe('coral', () => {
     });
   });
 
-  it('has logits that never increase from threshold to threshold, whatever its parameters are', async () => {
+  it('has logits that do not increase from threshold to threshold, for random parameters', async () => {
     const draw = new RandomStream(17);
     using layers = makeLayers();
     for (let trial = 0; trial < 200; trial++) {

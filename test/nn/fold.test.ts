@@ -1,7 +1,7 @@
 /**
- * Folded and unfolded networks compute the same function. Bound: folding rounds each filter and bias once more (2 u,
- * u = 2^-24) and so does every layer's sum; 18 convolutions deep, a perturbation of a few u a layer passes on through layers
- * whose gain is about 1, so logits may move by some 18 * 4 u = 4e-6 of the largest; the bound takes 8 times that.
+ * Folded and unfolded networks compute the same function. Error bound: folding rounds each filter and bias once more
+ * (2 u, u = 2^-24), and so does the sum of each layer. With 18 convolutions of gain about 1, logits differ by about
+ * 18 * 4 u = 4e-6 of the largest one. The bound is 8 times that.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noGrad } from '#spinegrad/engine/autograd.js';
@@ -20,8 +20,8 @@ beforeAll(async () => {
 });
 afterAll(() => device.close());
 
-/** Its batch norms have statistics, weights and biases of a trained network's kind. */
-function trained(): Grader {
+/** A grader whose batch norms have random statistics, weights and biases, as after training. */
+function trainedGrader(): Grader {
   const random = new RandomStream(3);
   const build = { device, random };
   const grader = new Grader(build, resnet18(build, { width: 8 }), { grades: 3 });
@@ -46,8 +46,8 @@ async function logitsOf(grader: Grader): Promise<Float32Array> {
   return await logits.data();
 }
 
-it('gives the same logits, without batch norms', async () => {
-  using grader = trained();
+it('gives the same logits and removes the batch norms from the state', async () => {
+  using grader = trainedGrader();
   const expected = await logitsOf(grader);
   const before = device.memory().tensors;
   await foldBatchNorms(grader);
@@ -58,13 +58,13 @@ it('gives the same logits, without batch norms', async () => {
   const names = [...grader.state().keys()];
   expect(names.filter((name) => /bn\d|running/.test(name))).toEqual([]);
   expect(names).toContain('encoder.conv1.bias');
-  expect(device.memory().tensors).toBe(before - 20 * 3); // of each of 20 norms four go and a bias comes
-  await foldBatchNorms(grader); // once more changes nothing
+  expect(device.memory().tensors).toBe(before - 20 * 3); // each of 20 norms frees four tensors and adds a bias
+  await foldBatchNorms(grader); // a second call changes nothing
   expect(await logitsOf(grader)).toEqual(found);
 });
 
-it('refuses to train what is folded', async () => {
-  using grader = trained();
+it('throws ERR_FOLDED when a folded network is trained', async () => {
+  using grader = trainedGrader();
   await foldBatchNorms(grader);
   grader.train();
   const forward = () => tidy(() => grader.forward(device.tensor(images, [3, 1, 32, 32])));

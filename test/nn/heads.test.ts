@@ -1,4 +1,4 @@
-/** The properties that every head has. */
+/** Properties of all heads. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import { openDevice } from '#spinegrad/engine/device.js';
@@ -39,7 +39,7 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
     expect(logits.shape).toEqual([7, head.outputs(grades)]);
   });
 
-  it('gives probabilities that are not negative and sum to 1, for small and large weights', async () => {
+  it('gives non-negative probabilities that sum to 1, for small and large weights', async () => {
     const random = new RandomStream(3);
     using layers = head.layers(build(), FEATURES, grades);
     for (const scale of [0.1, 1, 10, 1000]) {
@@ -63,7 +63,7 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
   it.each(['none', 'sqrt', 'inverse'] as const)(
     'learns separable grades with weighting %s',
     async (weighting) => {
-      // The first feature grows with the grade.
+      // The first feature increases with the grade.
       const truth = Array.from({ length: 60 }, (_, row) => row % grades);
       const random = new RandomStream(5);
       const values = truth.flatMap((grade) =>
@@ -89,8 +89,8 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
       using rows = noGrad(() => tidy(() => head.probabilities(layers.forward(embeddings))));
       const probabilities = await rows.data();
       truth.forEach((grade, row) => {
-        const own = probabilities.subarray(row * grades, (row + 1) * grades);
-        expect(own.indexOf(Math.max(...own))).toBe(grade);
+        const ofRow = probabilities.subarray(row * grades, (row + 1) * grades);
+        expect(ofRow.indexOf(Math.max(...ofRow))).toBe(grade);
       });
     },
   );
@@ -107,7 +107,7 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
 });
 
 describe('classWeights', () => {
-  it('has the mean 1 over the discs and follows the rule', () => {
+  it('has mean 1 over the discs and the ratio of the weighting rule', () => {
     expect(classWeights([30, 10], 'none')).toEqual([1, 1]);
     const inverse = classWeights([30, 10], 'inverse');
     expect(inverse[1]! / inverse[0]!).toBeCloseTo(3, 12);

@@ -1,4 +1,4 @@
-/** The layers: torch's names, its initialisation, and the frozen grader. */
+/** Layers: names and initialisation of PyTorch. ProjectionHead and Grader. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
@@ -33,15 +33,15 @@ function moments(values: Float32Array): {
   return { mean, deviation: Math.sqrt(power(2)), largest, kurtosis: power(4) / power(2) ** 2 };
 }
 
-describe('first weights', () => {
-  // Of n samples, mean and deviation of a normal law stray by sigma / sqrt(n) and sigma / sqrt(2 n), the kurtosis
-  // by sqrt(24 / n); five of these are allowed. The streams are seeded: what passes once passes always.
+describe('initial weights', () => {
+  // For n normal samples, the standard errors of mean, deviation and kurtosis are sigma / sqrt(n), sigma / sqrt(2 n) and
+  // sqrt(24 / n). Five standard errors are allowed. The streams are seeded.
   it.each([
     [16, 64, 3],
     [1, 64, 7],
     [256, 64, 1],
   ])(
-    'of a convolution %i -> %i, %ix kernel: normal, variance 2 / fan out (Kaiming)',
+    'of a convolution %i -> %i with kernel %i are normal with variance 2 / fan out (Kaiming)',
     async (inputs, outputs, kernel) => {
       using conv = new Conv2d(build(), inputs, outputs, kernel);
       const values = await conv.weight.data();
@@ -55,7 +55,7 @@ describe('first weights', () => {
     },
   );
 
-  it('of a linear layer: uniform within 1 / sqrt(inputs), weight and bias', async () => {
+  it('of a linear layer, weight and bias, are uniform within 1 / sqrt(inputs)', async () => {
     using linear = new Linear(build(), 64, 512);
     for (const [tensor, name] of [
       [linear.weight, 'weight'],
@@ -67,12 +67,12 @@ describe('first weights', () => {
       expect(largest, name).toBeLessThanOrEqual(bound);
       expect(largest, name).toBeGreaterThan(bound * (1 - unit));
       expect(Math.abs(mean), name).toBeLessThan((bound / Math.sqrt(3)) * unit);
-      // The square of a uniform variable has a deviation of sqrt(4 / 45), its mean is 1 / 3.
+      // The square of a uniform variable has mean 1 / 3 and standard deviation sqrt(4 / 45).
       expect(Math.abs(3 * (deviation / bound) ** 2 - 1), name).toBeLessThan(3 * Math.sqrt(4 / 45) * unit);
     }
   });
 
-  it('of a batch norm: 1 and 0, statistics of 0 and 1', async () => {
+  it('of a batch norm are weight 1, bias 0, mean 0 and variance 1', async () => {
     using norm = new BatchNorm2d(build(), 3);
     const state = [...norm.state()].map(async ([name, tensor]) => [name, [...(await tensor.data())]]);
     expect(await Promise.all(state)).toEqual([
@@ -84,7 +84,7 @@ describe('first weights', () => {
     expect([...norm.parameters().keys()]).toEqual(['weight', 'bias']);
   });
 
-  it('follow the seed', async () => {
+  it('depend on the seed', async () => {
     const draw = async (seed: number) => {
       using conv = new Conv2d(build(seed), 2, 3, 3, { bias: true });
       return conv.weight.data();
@@ -94,7 +94,7 @@ describe('first weights', () => {
   });
 });
 
-it('ProjectionHead gives rows of length 1 and is named as a torch.nn.Sequential', async () => {
+it('ProjectionHead gives rows of unit length and names its tensors like torch.nn.Sequential', async () => {
   using head = new ProjectionHead(build(), 6, 4);
   expect([...head.state()].map(([name, { shape }]) => [name, shape])).toEqual([
     ['0.weight', [6, 6]],
@@ -132,7 +132,7 @@ describe('Grader', () => {
       [...state].map(async ([name, tensor]) => [name, new Uint32Array((await tensor.data()).buffer)]),
     );
 
-  /** A training step: the gradient of the mean square of the logits, over all parameters. */
+  /** A training step that minimises the sum of squared logits. */
   function step(network: Grader, optimizer: AdamW, dropout?: DropoutOptions): void {
     tidy(() => {
       const logits = network.forward(input(), dropout);
@@ -144,12 +144,12 @@ describe('Grader', () => {
 
   const optimizerOf = (network: Grader) => new AdamW(network.parameters(), { learningRate: 0.01 });
 
-  it.each(['as built', 'told to train', 'told to evaluate and to train again'])(
-    'frozen, %s, keeps every bit of its encoder, running statistics included, and learns',
-    async (how) => {
+  it.each(['as built', 'after train()', 'after eval() and train()'])(
+    'frozen, %s, trains the head and keeps all bits of the encoder, including running statistics',
+    async (history) => {
       using network = grader({ frozen: true });
-      if (how !== 'as built') network.train();
-      if (how.endsWith('again')) network.eval().train();
+      if (history !== 'as built') network.train();
+      if (history.includes('eval()')) network.eval().train();
       const before = await bits(network.encoder.state());
       const head = await bits(network.head.state());
       const optimizer = optimizerOf(network);
@@ -161,7 +161,7 @@ describe('Grader', () => {
     },
   );
 
-  it('not frozen, trains its encoder and moves its running statistics', async () => {
+  it('not frozen, trains its encoder and updates its running statistics', async () => {
     using network = grader({});
     const before = new Map((await bits(network.encoder.state())) as [string, Uint32Array][]);
     const optimizer = optimizerOf(network);
@@ -172,7 +172,7 @@ describe('Grader', () => {
     optimizer.dispose();
   });
 
-  it('drops features by its keys in training, and none in eval mode', async () => {
+  it('applies dropout by its keys in training mode, and none in eval mode', async () => {
     using network = grader({ frozen: true });
     const logits = async (keys?: { seed: number; step: number }) => {
       using y = tidy(() => network.forward(input(), keys && { p: 0.5, ...keys }));
@@ -187,7 +187,7 @@ describe('Grader', () => {
     expect(await logits({ seed: 1, step: 1 })).toEqual(plain);
   });
 
-  it.each([true, false])('frozen %s, leaves no tensor behind', (frozen) => {
+  it.each([true, false])('leaks no tensor with frozen %s', (frozen) => {
     const before = device.memory().tensors;
     const network = grader({ frozen });
     const optimizer = optimizerOf(network);

@@ -23,7 +23,7 @@ function network(kind: HeadKind): Localizer {
   return new Localizer(encoder, new LocalizationHead(build, encoder, SIZE, kind));
 }
 
-/** Reads the brightest spot of a slice as the place of every disc: what `locate` says of it can be worked out. */
+/** Stub that returns the brightest pixel of a slice as every point, so that the result of `locate` is known. */
 const brightest = {
   forward(x: Tensor): Tensor {
     const everyLevel = device.full([POINTS, 1, 1, 1], 1);
@@ -35,14 +35,14 @@ describe('Localizer', () => {
   it.each([
     ['heatmap', [2, 6, 2]],
     ['regression', [2, 12]],
-  ] as const)('gives six points a slice from a %s head', async (kind, shape) => {
+  ] as const)('gives six points per slice with a %s head', async (kind, shape) => {
     using localizer = network(kind);
     using centres = localizer.forward(device.full([2, 1, SIZE, SIZE], 0.5));
     expect(centres.shape).toEqual(shape);
     expect((await centres.data()).every(Number.isFinite)).toBe(true);
   });
 
-  it('places a flat heatmap in the middle of the map', async () => {
+  it('gives the centre of the map for a constant heatmap', async () => {
     using localizer = network('heatmap');
     const { stride } = localizer.encoder;
     localizer
@@ -54,7 +54,7 @@ describe('Localizer', () => {
     for (const value of await centres.data()) expect(value).toBeCloseTo(middle, 3);
   });
 
-  it("names its tensors as torchvision's ResNet under encoder., and its own under head.", () => {
+  it("uses torchvision's names under encoder. and its own names under head.", () => {
     using localizer = network('heatmap');
     const names = [...localizer.state().keys()];
     expect(names).toContain('encoder.layer3.0.downsample.0.weight');
@@ -69,8 +69,8 @@ describe('SliceDataset', () => {
   const bank = tinyBank({ train: 4, validation: 0, test: 0 });
   const options = { rotation: 20, scale: 0.2, translation: 6 };
 
-  it('moves the centres with the pixels', async () => {
-    // A slice with one spot, at L3/L4.
+  it('transforms the centres together with the pixels', async () => {
+    // A slice with one bright pixel, at L3/L4.
     const spot: Point = [40, 22];
     const [record] = bank.manifest.slices;
     const centres = { ...record!.centres, 'L1/L2': null, 'L3/L4': spot };
@@ -89,7 +89,7 @@ describe('SliceDataset', () => {
       const values = await found.data();
       rows.forEach((_, row) => {
         const at = 2 * (row * POINTS + LEVELS.indexOf('L3/L4'));
-        // Bilinear resampling spreads one pixel over its neighbours.
+        // Bilinear resampling distributes one pixel over its neighbours.
         expect(Math.abs(values[2 * row]! - truth.points[at]!)).toBeLessThan(0.6);
         expect(Math.abs(values[2 * row + 1]! - truth.points[at + 1]!)).toBeLessThan(0.6);
         expect([...truth.weights.subarray(at, at + 2)]).toEqual([1, 1]);
@@ -98,19 +98,19 @@ describe('SliceDataset', () => {
     }
   });
 
-  it('puts the front before L3/L4, on the other side where a view is mirrored', () => {
+  it('places the anterior point 25 mm in front of L3/L4, also in a mirrored view', () => {
     using slices = new SliceDataset(device, bank);
     const records = slices.of('train').slice(0, 1);
-    const ahead = (flip: number) => {
+    const offset = (flip: number) => {
       const { points } = slices.targets(records, { seed: 1, step: 1 }, { flip });
       return points[2 * ANTERIOR]! - points[2 * LEVELS.indexOf('L3/L4')]!;
     };
-    // 25 mm at 1 mm a pixel.
-    expect(ahead(0)).toBeCloseTo(-25, 3);
-    expect(ahead(1)).toBeCloseTo(25, 3);
+    // 25 mm at 1 mm per pixel.
+    expect(offset(0)).toBeCloseTo(-25, 3);
+    expect(offset(1)).toBeCloseTo(25, 3);
   });
 
-  it('leaves out what a view does not show', () => {
+  it('gives weight 0 to points outside the view', () => {
     using slices = new SliceDataset(device, bank);
     const far = { translation: 4 * SIZE };
     const { weights } = slices.targets(slices.of('train'), { seed: 1, step: 1 }, far);
@@ -125,7 +125,7 @@ describe('locate', () => {
   const slice = { pixels, toImage: TO_IMAGE };
   const normalisation = { mean: 0, std: 1 };
 
-  it('gives the mean of the views in pixels of the original image', async () => {
+  it('returns the mean over views in pixels of the original image', async () => {
     const slices = Array.from({ length: 5 }, () => slice);
     const found = await locate(device, brightest, slices, SIZE, normalisation);
     expect(found).toHaveLength(5);
@@ -137,7 +137,7 @@ describe('locate', () => {
     }
   });
 
-  it('sees no spread in one view, and never calls less than a pixel usual', async () => {
+  it('has spread 0 for one view, and spreadP95 of at least one pixel', async () => {
     const found = await locate(device, brightest, [slice], SIZE, normalisation, 1);
     expect(meanSpread(found[0]!)).toBe(0);
     expect(spreadP95(found, SIZE)).toBe(1 / SIZE);
@@ -148,7 +148,7 @@ describe('locate', () => {
 describe('localization', () => {
   const bank = tinyBank({ train: 64, validation: 8, test: 8 });
 
-  it('learns where the discs are, and repeats with the same bits', async () => {
+  it('learns the disc centres, with the same bits in a second run', async () => {
     const errors: number[] = [];
     for (let attempt = 0; attempt < 2; attempt++) {
       const run = await tinyRun(device, tinyConfig());
@@ -169,7 +169,7 @@ describe('localization', () => {
     expect(errors[0]).toBe(errors[1]);
   });
 
-  it('gives a second loss to an encoder in joint mode', async () => {
+  it('gives an additional loss in joint mode', async () => {
     const run = await tinyRun(device, tinyConfig({ localization: { mode: 'joint', head: 'regression' } }));
     const encoder = new ResNet({ device, random: new RandomStream(1) }, { depth: 18, width: 4 });
     const joint = jointLocalization(run, bank, encoder);
@@ -181,7 +181,7 @@ describe('localization', () => {
     joint[Symbol.dispose]();
   });
 
-  it('refuses a side of the split without annotated slices', async () => {
+  it('throws ERR_DATA_EMPTY for a split without annotated slices', async () => {
     const run = await tinyRun(device, tinyConfig());
     const none = tinyBank({ train: 8, validation: 0, test: 0 });
     await expect(trainLocalizer(run, none)).rejects.toMatchObject({ code: 'ERR_DATA_EMPTY' });

@@ -1,4 +1,4 @@
-/** Modules: names, modes, and what a state_dict that does not fit is told. */
+/** Modules: names, modes, and errors for a state_dict that does not match. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,15 +49,15 @@ async function dictionary(
 }
 
 describe('Module', () => {
-  it('names tensors by their path; parameters want gradients, buffers do not', () => {
+  it('names tensors by their path; parameters require gradients, buffers do not', () => {
     using pair = new Pair(1);
     expect([...pair.state().keys()]).toEqual(NAMES);
     expect([...pair.parameters().keys()]).toEqual(NAMES.slice(0, 4));
-    const wanting = [...pair.state()].filter(([, tensor]) => tensor.requiresGrad).map(([name]) => name);
-    expect(wanting).toEqual(NAMES.slice(0, 4));
+    const trainable = [...pair.state()].filter(([, tensor]) => tensor.requiresGrad).map(([name]) => name);
+    expect(trainable).toEqual(NAMES.slice(0, 4));
   });
 
-  it('passes train() and eval() on to what is below', () => {
+  it('applies train() and eval() to its children', () => {
     using pair = new Pair(1);
     const modes = () => [pair, pair.conv, pair.norm].map(({ training }) => training);
     expect(modes()).toEqual([true, true, true]);
@@ -67,13 +67,13 @@ describe('Module', () => {
     expect(modes()).toEqual([true, true, true]);
   });
 
-  it('disposes all that is below', () => {
+  it('disposes its children', () => {
     const before = device.memory().tensors;
     new Pair(1).dispose();
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('keeps its bits on the way to a file and back', async () => {
+  it('keeps its bits when saved to a file and loaded', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'spinegrad-module-'));
     try {
       const path = join(folder, 'weights.safetensors');
@@ -94,8 +94,8 @@ describe('load', () => {
   type Stored = { shape: readonly number[]; data: TypedArray | Float64Array };
   const counter: StoredTensor = { dtype: 'I64', shape: [], data: Float64Array.of(7) };
 
-  /** What stands in the way is named: file, tensor, found, expected; and nothing is loaded by halves. */
-  async function refuses(
+  /** Expects ERR_WEIGHTS with file, tensor, found and expected, and that nothing is loaded. */
+  async function expectError(
     change: (tensors: Map<string, Stored>) => void,
     message: string,
     ignore?: RegExp,
@@ -111,7 +111,7 @@ describe('load', () => {
     expect(await dictionary(target)).toEqual(before);
   }
 
-  it("takes PyTorch's counters, and other names only if told to ignore them", async () => {
+  it("accepts PyTorch's counters, and other names if they match `ignore`", async () => {
     using source = new Pair(1);
     using target = new Pair(2);
     const tensors: Map<string, Stored> = await dictionary(source);
@@ -121,7 +121,7 @@ describe('load', () => {
     expect(await dictionary(target)).toEqual(await dictionary(source));
   });
 
-  it.each([Number.NaN, Infinity, -Infinity])('refuses %d and loads nothing', async (value) => {
+  it.each([Number.NaN, Infinity, -Infinity])('expectError %d and loads nothing', async (value) => {
     using source = new Pair(1);
     using target = new Pair(2);
     const before = await dictionary(target);
@@ -136,28 +136,28 @@ describe('load', () => {
     expect(await dictionary(target)).toEqual(before);
   });
 
-  it('refuses a missing tensor', () =>
-    refuses(
+  it('throws ERR_WEIGHTS for a missing tensor', () =>
+    expectError(
       (tensors) => tensors.delete('norm.running_var'),
-      "a.safetensors: found no tensor 'norm.running_var', expected one of shape [2]; is it another network?",
+      "a.safetensors: found no tensor 'norm.running_var', expected one of shape [2]; check that the weights belong to this network",
     ));
 
-  it('refuses another shape, of the same size too', () =>
-    refuses(
+  it('throws ERR_WEIGHTS for another shape of the same size', () =>
+    expectError(
       (tensors) => tensors.set('conv.weight', { shape: [1, 2, 3, 3], data: new Float32Array(18) }),
       "a.safetensors: found 'conv.weight' as Float32Array of shape [1,2,3,3], expected a Float32Array of shape [2,1,3,3]",
     ));
 
-  it('refuses another type', () =>
-    refuses(
+  it('throws ERR_WEIGHTS for another type', () =>
+    expectError(
       (tensors) => tensors.set('norm.bias', { shape: [2], data: new Int32Array(2) }),
       "a.safetensors: found 'norm.bias' as Int32Array of shape [2], expected a Float32Array of shape [2]",
     ));
 
-  it('refuses a name that it does not know', () =>
-    refuses(
+  it('throws ERR_WEIGHTS for an unknown name', () =>
+    expectError(
       (tensors) => tensors.set('fc.weight', { shape: [1], data: Float32Array.of(1) }),
-      "a.safetensors: found the tensor 'fc.weight', expected only names that this network has; is it another network?",
+      "a.safetensors: found the tensor 'fc.weight', expected only names of this network; check that the weights belong to it",
       /^head\./,
     ));
 });

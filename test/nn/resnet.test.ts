@@ -1,12 +1,11 @@
 /**
- * The networks are torchvision's: names, shapes, results and gradients against test/nn/golden, which
- * test/oracles/resnet.py makes with PyTorch.
+ * The networks equal torchvision's in names, shapes, results and gradients. test/oracles/resnet.py computes the golden
+ * values in test/nn/golden with PyTorch.
  *
- * Bound of the errors. The golden values are float64; each comes with the error e of PyTorch's own float32 and has a
- * largest value m. Rounding in a network grows by the same factors for every order of summation, so a float32 engine
- * must stay within a small multiple of max(e, u m), u = 2^-24. The multiple is 8: e is the largest error of two runs
- * over few values, which moves by a factor of 2 to 4 between orders of summation. (The largest ratio seen is 2.3 with AVX2,
- * 5.4 with AVX alone.)
+ * Error bound: 8 max(e, u m) with u = 2^-24. The golden values are float64; m is the largest of them, e the error of
+ * PyTorch in float32. A network amplifies rounding errors by the same factors for every order of summation. The factor 8
+ * is needed because e is the largest error of two runs over few values, which changes by a factor of 2 to 4 between
+ * orders of summation. (The largest ratio measured is 2.3 with AVX2 and 5.4 with AVX alone.)
  */
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -42,7 +41,7 @@ const build = () => ({ device, random: new RandomStream(7) });
 const makers = { resnet18, resnet34, resnet50 };
 type Name = keyof typeof makers;
 
-/** Of the oracle: element i is ((31 i^2 + 17 i) mod 257 - 128) / 64. */
+/** The input of the oracle: element i is ((31 i^2 + 17 i) mod 257 - 128) / 64. */
 function pattern(shape: readonly number[]): Tensor {
   const size = shape.reduce((product, axis) => product * axis, 1);
   const values = Float32Array.from({ length: size }, (_, i) => (((31 * i * i + 17 * i) % 257) - 128) / 64);
@@ -64,10 +63,10 @@ function expectWithin(found: ArrayLike<number>, { values, float32Error }: Result
 
 describe.each(Object.keys(golden.networks) as Name[])('%s, full width', (name) => {
   const { parameters, conv1, state } = golden.networks[name];
-  // What the weights are does not matter here, and drawing 56 million takes a while.
+  // The values of the weights do not matter here, and drawing 56 million of them is slow.
   const zeros = { normal: () => 0, uniform: () => 0 } as unknown as RandomStream;
 
-  it.each([1, 3] as const)("has torchvision's tensors, in its order, for %i input channels", (channels) => {
+  it.each([1, 3] as const)("has torchvision's tensors in its order with %i input channels", (channels) => {
     using network = makers[name]({ device, random: zeros }, { inputChannels: channels });
     const shapes = [...network.state()].map(([key, { shape }]) => [key, shape]);
     expect(shapes).toEqual(Object.entries({ ...state, 'conv1.weight': conv1[channels] }));
@@ -76,11 +75,11 @@ describe.each(Object.keys(golden.networks) as Name[])('%s, full width', (name) =
   });
 });
 
-describe.each(golden.cases)('$name with weights that PyTorch wrote', (entry) => {
+describe.each(golden.cases)('$name with weights written by PyTorch', (entry) => {
   const results = entry.results as unknown as Record<string, Result>;
   const path = fileURLToPath(new URL(`golden/${entry.name}.safetensors`, import.meta.url));
 
-  /** The encoder, and the last layer, which torchvision has within the network. */
+  /** Loads the encoder and the last layer `fc`, which is part of torchvision's network. */
   async function load(): Promise<{ encoder: ResNet; fc: Linear; parameters: Map<string, Tensor> }> {
     const tensors = await readSafetensors(path);
     expect(tensors.get('bn1.num_batches_tracked')).toMatchObject({ dtype: 'I64', shape: [] });
@@ -90,11 +89,11 @@ describe.each(golden.cases)('$name with weights that PyTorch wrote', (entry) => 
     const fc = new Linear(build(), encoder.features, 3);
     const last = (['weight', 'bias'] as const).map((key) => [key, tensors.get(`fc.${key}`)!] as const);
     fc.load(new Map(last), path);
-    const own = [...fc.parameters()].map(([key, tensor]) => [`fc.${key}`, tensor] as const);
-    return { encoder, fc, parameters: new Map([...encoder.parameters(), ...own]) };
+    const ofLast = [...fc.parameters()].map(([key, tensor]) => [`fc.${key}`, tensor] as const);
+    return { encoder, fc, parameters: new Map([...encoder.parameters(), ...ofLast]) };
   }
 
-  it('gives the embeddings and logits of eval mode', async () => {
+  it('gives the embeddings and logits in eval mode', async () => {
     const { encoder, fc } = await load();
     encoder.eval();
     using embedding = noGrad(() => tidy(() => encoder.forward(pattern(entry.shape))));
@@ -130,7 +129,7 @@ describe.each(golden.cases)('$name with weights that PyTorch wrote', (entry) => 
 
 describe('zeroInitResidual', () => {
   it.each([18, 34, 50] as const)(
-    'zeroes the last scale of every block of ResNet-%i, and no other',
+    'initialises only the last scale of each block of ResNet-%i to 0',
     async (depth) => {
       using network = new ResNet(build(), { depth, width: 1, zeroInitResidual: true });
       const last = depth === 50 ? /bn3\.weight$/ : /^layer.*bn2\.weight$/;
@@ -142,7 +141,7 @@ describe('zeroInitResidual', () => {
     },
   );
 
-  it.each([true, false])('in training %s, makes blocks that start as the identity', async (training) => {
+  it.each([true, false])('makes each block the identity with training %s', async (training) => {
     using network = new ResNet(build(), { depth: 18, width: 4, strides: [1], zeroInitResidual: true });
     network.train(training);
     const state = network.state();
@@ -171,7 +170,7 @@ describe('ResNet', () => {
     [{ depth: 18, width: 4, strides: [1, 2, 1] }, [2, 16, 8, 12], 8],
     [{ depth: 18, width: 4, strides: [2, 2, 2, 2] }, [2, 32, 1, 2], 64],
     [{ depth: 50, width: 2, strides: [1] }, [2, 8, 16, 24], 4],
-  ])('%j maps 64x96 pixels to %j, one cell for %i', async (options, shape, stride) => {
+  ])('%j maps 64x96 pixels to the shape %j with stride %i', async (options, shape, stride) => {
     using network = new ResNet(build(), options);
     using map = tidy(() => network.featureMap(pattern([2, options.inputChannels ?? 1, 64, 96])));
     expect(map.shape).toEqual(shape);
@@ -187,7 +186,7 @@ describe('ResNet', () => {
     ['strides.length', { strides: [] }],
     ['strides.length', { strides: [1, 2, 2, 2, 2] }],
     ['strides', { strides: [1, 0] }],
-  ])('refuses a bad %s: %j', (argument, options) => {
+  ])('throws ERR_ARGUMENT for a bad %s: %j', (argument, options) => {
     const before = device.memory().tensors;
     expect(() => new ResNet(build(), { depth: 18, ...options })).toThrowError(
       expect.objectContaining({
@@ -198,24 +197,24 @@ describe('ResNet', () => {
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('leaves no tensor behind but gradients, and nothing once it is disposed', () => {
+  it('keeps only parameters, buffers and gradients, and frees them in dispose()', () => {
     const before = device.memory().tensors;
     const network = new ResNet(build(), { depth: 50, width: 2 });
-    const made = network.state().size;
+    const tensors = network.state().size;
     const step = () => tidy(() => backward(sum(network.forward(pattern([2, 1, 32, 32])))));
-    expect(device.memory().tensors).toBe(before + made);
+    expect(device.memory().tensors).toBe(before + tensors);
     for (let repeat = 0; repeat < 3; repeat++) {
       step();
-      expect(device.memory().tensors).toBe(before + made + network.parameters().size);
+      expect(device.memory().tensors).toBe(before + tensors + network.parameters().size);
     }
     network.eval();
     noGrad(() => tidy(() => network.forward(pattern([2, 1, 32, 32])))).dispose();
-    expect(device.memory().tensors).toBe(before + made + network.parameters().size);
+    expect(device.memory().tensors).toBe(before + tensors + network.parameters().size);
     network.dispose();
     expect(device.memory().tensors).toBe(before);
   });
 
-  it('starts from the same bits for the same seed, and does the same in a second step', async () => {
+  it('gives the same bits for the same seed', async () => {
     const embed = async () => {
       using network = new ResNet(build(), { depth: 18, width: 4 });
       using y = tidy(() => network.forward(pattern([2, 1, 40, 40])));
@@ -224,10 +223,10 @@ describe('ResNet', () => {
     expect(await embed()).toEqual(await embed());
   });
 
-  it('knows how deep a parameter lies', () => {
+  it('stageOf returns stages 0 to 4 in ascending order', () => {
     using network = new ResNet(build(), { depth: 18, width: 1 });
-    const depths = [...network.parameters().keys()].map(stageOf);
-    expect(depths).toEqual(depths.toSorted((a, b) => a - b));
-    expect(new Set(depths)).toEqual(new Set([0, 1, 2, 3, 4]));
+    const stages = [...network.parameters().keys()].map(stageOf);
+    expect(stages).toEqual(stages.toSorted((a, b) => a - b));
+    expect(new Set(stages)).toEqual(new Set([0, 1, 2, 3, 4]));
   });
 });
