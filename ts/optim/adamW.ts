@@ -1,11 +1,12 @@
 import { adamW } from '../engine/ops/adamW.js';
 import type { Tensor } from '../engine/tensor.js';
-import { type Change, Optimizer, type ParameterGroup } from './optimizer.js';
+import { Optimizer, type ParameterGroup, type ParameterUpdate } from './optimizer.js';
 
 export interface AdamWSettings {
   learningRate: number;
-  /** Decay of the moving averages of the gradient and of its square. Default 0.9, 0.999. */
+  /** Decay rate of the moving average of the gradient. Default 0.9. */
   beta1: number;
+  /** Decay rate of the moving average of the squared gradient. Default 0.999. */
   beta2: number;
   /** Default 1e-8. */
   eps: number;
@@ -15,7 +16,7 @@ export interface AdamWSettings {
 
 const DEFAULTS = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
 
-/** AdamW (Loshchilov and Hutter, ICLR 2019) with PyTorch's formula and defaults. */
+/** AdamW (Loshchilov and Hutter, ICLR 2019) with the formula and defaults of PyTorch. */
 export class AdamW extends Optimizer<AdamWSettings> {
   constructor(
     parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<AdamWSettings>[],
@@ -24,8 +25,12 @@ export class AdamW extends Optimizer<AdamWSettings> {
     super(parameters, { ...DEFAULTS, ...settings }, ['firstMoment', 'secondMoment']);
   }
 
-  protected override update(changes: readonly Change[], settings: AdamWSettings, step: number): void {
-    const tensors = changes.map(({ parameter, gradient, moments }) => {
+  protected override update(
+    updates: readonly ParameterUpdate[],
+    settings: AdamWSettings,
+    step: number,
+  ): void {
+    const tensors = updates.map(({ parameter, gradient, moments }) => {
       const [firstMoment, secondMoment] = moments as [Tensor, Tensor];
       return { parameter, gradient, firstMoment, secondMoment };
     });

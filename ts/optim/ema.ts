@@ -6,12 +6,12 @@ import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
 /**
- * An exponential moving average of weights (Polyak and Juditsky 1992): after each step of the optimizer `update()`
- * moves the averages by 1 - decay towards the weights. Starts as a copy. Give it the running statistics of batch
- * norm too, else they do not fit the averaged weights.
+ * Exponential moving average of weights (Polyak and Juditsky 1992), initialised with a copy. Call `update()` after each
+ * step of the optimizer: average = decay * average + (1 - decay) * weight. Include the running statistics of batch
+ * norm, because they must match the averaged weights.
  */
 export class Ema implements Disposable {
-  /** The averages, by the names of their sources. */
+  /** The averages, by the name of the source. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly #pairs: { source: Tensor; target: Tensor }[];
 

@@ -1,6 +1,6 @@
 /**
- * What the optimizers share: named parameters in groups with rates of their own, the moments kept for each parameter,
- * and their way into and out of a checkpoint. A step reads nothing back from the device.
+ * Base of the optimizers: parameter groups with separate settings, the moments of each parameter, and the state for
+ * checkpoints. A step reads nothing back from the device.
  */
 
 import { expectTensor, found } from '../engine/check.js';
@@ -8,18 +8,18 @@ import { expectFinite } from '../engine/finite.js';
 import type { Tensor, TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
-/** Parameters that share settings; what a group leaves out is taken from the optimizer's own options. */
+/** Parameters with common settings. Missing settings default to those of the optimizer. */
 export type ParameterGroup<Settings> = Partial<Settings> & {
   /** For messages and logs. */
   name: string;
   parameters: ReadonlyMap<string, Tensor>;
 };
 
-/** What a step changes for one parameter. */
-export interface Change {
+/** The tensors of one parameter in a step. */
+export interface ParameterUpdate {
   parameter: Tensor;
   gradient: Tensor;
-  /** In the order of the optimizer's `moments`. */
+  /** In the order of the `moments` of the optimizer. */
   moments: readonly Tensor[];
 }
 
@@ -27,7 +27,7 @@ interface Slot {
   name: string;
   parameter: Tensor;
   moments: readonly Tensor[];
-  /** Steps this parameter has taken: one without a gradient is left out of a step. */
+  /** Number of steps of this parameter. Steps without a gradient do not count. */
   steps: number;
 }
 
@@ -37,6 +37,7 @@ interface Group<Settings> {
   slots: Slot[];
 }
 
+/** Base class of the optimizers. */
 export abstract class Optimizer<Settings extends { learningRate: number }> implements Disposable {
   /** Multiplies the learning rates of all groups; a schedule sets it before each step. */
   learningRateFactor = 1;
@@ -45,8 +46,8 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
   #steps: Tensor | undefined;
 
   /**
-   * @param parameters named tensors, or groups of them; no tensor and no name may come twice
-   * @param moments names of the tensors kept for each parameter, which start as zeros
+   * @param parameters named tensors, or groups of them; each tensor and name must be unique
+   * @param moments names of the tensors stored per parameter, initialised with zeros
    */
   protected constructor(
     parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<Settings>[],
@@ -59,9 +60,9 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
         : (parameters as readonly ParameterGroup<Settings>[]);
     expectGroups(groups);
     this.#moments = moments;
-    this.#groups = groups.map(({ name: group, parameters: named, ...own }) => ({
+    this.#groups = groups.map(({ name: group, parameters: named, ...overrides }) => ({
       name: group,
-      settings: { ...settings, ...definedOnly(own) },
+      settings: { ...settings, ...definedOnly(overrides) },
       slots: [...named].map(([name, parameter]) => {
         const zeros = (): Tensor => parameter.device.zeros(parameter.shape).keep();
         return { name, parameter, moments: moments.map(zeros), steps: 0 };
@@ -69,35 +70,35 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
     }));
   }
 
-  /** Changes the parameters that share the settings and the number of this step, from 1. */
-  protected abstract update(changes: readonly Change[], settings: Settings, step: number): void;
+  /** Updates parameters with equal settings and equal step number, counted from 1. */
+  protected abstract update(updates: readonly ParameterUpdate[], settings: Settings, step: number): void;
 
-  /** Learning rate of each group at the present factor. */
+  /** Learning rate of each group, multiplied by the current factor. */
   get learningRates(): Record<string, number> {
     return Object.fromEntries(
       this.#groups.map(({ name, settings }) => [name, settings.learningRate * this.learningRateFactor]),
     );
   }
 
-  /** Changes every parameter that has a gradient. */
+  /** Updates every parameter that has a gradient. */
   step(): void {
     for (const { settings, slots } of this.#groups) {
-      const byStep = new Map<number, Change[]>();
+      const byStep = new Map<number, ParameterUpdate[]>();
       for (const slot of slots) {
         expectTensor(this.constructor.name, slot.name, slot.parameter);
         const gradient = slot.parameter.grad;
         if (!gradient) continue;
         slot.steps++;
-        const together = byStep.get(slot.steps) ?? [];
-        together.push({ parameter: slot.parameter, gradient, moments: slot.moments });
-        byStep.set(slot.steps, together);
+        const sameStep = byStep.get(slot.steps) ?? [];
+        sameStep.push({ parameter: slot.parameter, gradient, moments: slot.moments });
+        byStep.set(slot.steps, sameStep);
       }
       const learningRate = settings.learningRate * this.learningRateFactor;
-      for (const [step, together] of byStep) this.update(together, { ...settings, learningRate }, step);
+      for (const [step, sameStep] of byStep) this.update(sameStep, { ...settings, learningRate }, step);
     }
   }
 
-  /** Frees the gradients, so that the next `backward()` starts anew. */
+  /** Frees the gradients; otherwise the next `backward()` adds to them. */
   zeroGrad(): void {
     for (const { parameter } of this.#slots()) {
       parameter.grad?.dispose();
@@ -110,8 +111,8 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
   }
 
   /**
-   * Everything that a resumed run needs, by name: `<moment>.<parameter>`, and `steps` (int32, one number a
-   * parameter). The tensors stay the optimizer's.
+   * The state for a checkpoint, by name: `<moment>.<parameter>`, and `steps` (int32, one number per parameter). The
+   * optimizer owns the tensors.
    */
   stateTensors(): Record<string, Tensor> {
     const slots = this.#slots();
@@ -123,7 +124,12 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
     return { ...Object.fromEntries(named), steps: this.#steps };
   }
 
-  /** Takes over the values of `stateTensors()`, as a checkpoint holds them. Nothing changes when one does not fit or is not finite. */
+  /**
+   * Loads the values of `stateTensors()`.
+   *
+   * @throws SpinegradError ERR_OPTIMIZER_STATE if names, types or lengths differ, ERR_NOT_FINITE if a value is NaN or
+   *   infinite; then nothing is loaded
+   */
   loadState(state: Readonly<Record<string, TypedArray>>): void {
     const slots = this.#slots();
     const expected = this.stateTensors();
@@ -134,10 +140,14 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
         throw new SpinegradError(
           'ERR_OPTIMIZER_STATE',
           `loadState(): ${name}: expected ${tensor.size} ${tensor.dtype} values, found ` +
-            `${values ? `${values.length} in ${values.constructor.name}` : 'none'}; the checkpoint is of another model`,
+            `${values ? `${values.length} in ${values.constructor.name}` : 'none'}; check that the checkpoint belongs to this model`,
         );
       }
-      expectFinite(values, `loadState(): ${name}`, 'the state is damaged or of a training that diverged');
+      expectFinite(
+        values,
+        `loadState(): ${name}`,
+        'the state is damaged or comes from a training that diverged',
+      );
     }
     for (const [name, tensor] of Object.entries(expected)) tensor.write(state[name]!);
     slots.forEach((slot, index) => {
@@ -145,7 +155,7 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
     });
   }
 
-  /** Frees the moments; the parameters and their gradients stay. */
+  /** Frees the moments, but not the parameters and their gradients. */
   dispose(): void {
     for (const { moments } of this.#slots()) for (const moment of moments) moment.dispose();
     this.#steps?.dispose();
@@ -156,7 +166,7 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
   }
 }
 
-/** Named tensors in groups, no tensor and no name twice, and at least one. */
+/** Throws ERR_PARAMETER unless there is at least one parameter, and each tensor and name is unique. */
 function expectGroups(groups: readonly ParameterGroup<object>[]): void {
   const fail = (message: string): never => {
     throw new SpinegradError('ERR_PARAMETER', `Optimizer: ${message}`);
@@ -164,7 +174,7 @@ function expectGroups(groups: readonly ParameterGroup<object>[]): void {
   if (!Array.isArray(groups)) fail(`expected a Map of tensors or an array of groups, found ${found(groups)}`);
   const names = new Set<string>();
   const tensors = new Set<Tensor>();
-  for (const { name: group, parameters } of groups.map((one) => one ?? {})) {
+  for (const { name: group, parameters } of groups.map((value) => value ?? {})) {
     if (!(parameters instanceof Map)) {
       fail(`group ${group}: parameters: expected a Map of tensors, found ${found(parameters)}`);
     }

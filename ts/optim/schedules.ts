@@ -1,6 +1,6 @@
 /**
- * Schedules: the factor of the learning rate as a pure function of the step (from 0), so that a resumed run needs to
- * know nothing but its step. `optimizer.learningRateFactor = schedule(step)` before each step.
+ * Learning rate schedules: factors that depend only on the step, counted from 0, so that a resumed run needs no other
+ * state. Set `optimizer.learningRateFactor = schedule(step)` before each step.
  */
 import { expectNumber } from '../engine/check.js';
 
@@ -10,8 +10,8 @@ export type Schedule = (step: number) => number;
 export const constant = (): Schedule => () => 1;
 
 /**
- * Grows linearly from 1 / warmupSteps to 1 in `warmupSteps` steps (Goyal et al. 2017), then falls along half a cosine
- * to `floor` at `totalSteps` (Loshchilov and Hutter, SGDR, ICLR 2017) and stays there.
+ * Increases linearly from 1 / warmupSteps to 1 in `warmupSteps` steps (Goyal et al. 2017), then decreases along half a
+ * cosine to `floor` at `totalSteps` (Loshchilov and Hutter, SGDR, ICLR 2017) and stays there.
  */
 export function warmupCosine(options: {
   /** Default 0. */
@@ -36,7 +36,7 @@ export function warmupCosine(options: {
   };
 }
 
-/** Multiplied by `factor` every `every` steps. */
+/** Multiplies the rate by `factor` every `every` steps. */
 export function stepDecay(options: { every: number; factor: number }): Schedule {
   const every = expectNumber('stepDecay', 'every', options?.every, { min: 1, integer: true });
   const factor = expectNumber('stepDecay', 'factor', options?.factor, { above: 0, max: 1 });

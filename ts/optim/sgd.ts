@@ -1,6 +1,6 @@
 import { sgd } from '../engine/ops/sgd.js';
 import type { Tensor } from '../engine/tensor.js';
-import { type Change, Optimizer, type ParameterGroup } from './optimizer.js';
+import { Optimizer, type ParameterGroup, type ParameterUpdate } from './optimizer.js';
 
 export interface SgdSettings {
   learningRate: number;
@@ -10,13 +10,13 @@ export interface SgdSettings {
   weightDecay: number;
   /** Default false. */
   nesterov: boolean;
-  /** Shrink the parameter itself instead of adding weightDecay * parameter to the gradient. Default false. */
+  /** Multiply the parameter by 1 - rate * decay instead of adding decay * parameter to the gradient. Default false. */
   decoupled: boolean;
 }
 
 const DEFAULTS = { learningRate: 1e-3, momentum: 0, weightDecay: 0, nesterov: false, decoupled: false };
 
-/** Stochastic gradient descent with momentum, as PyTorch computes it. */
+/** Stochastic gradient descent with momentum, with the formula of PyTorch. */
 export class SGD extends Optimizer<SgdSettings> {
   constructor(
     parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<SgdSettings>[],
@@ -25,8 +25,8 @@ export class SGD extends Optimizer<SgdSettings> {
     super(parameters, { ...DEFAULTS, ...settings }, ['velocity']);
   }
 
-  protected override update(changes: readonly Change[], settings: SgdSettings): void {
-    const tensors = changes.map(({ parameter, gradient, moments }) => ({
+  protected override update(updates: readonly ParameterUpdate[], settings: SgdSettings): void {
+    const tensors = updates.map(({ parameter, gradient, moments }) => ({
       parameter,
       gradient,
       velocity: moments[0]!,
