@@ -58,25 +58,25 @@ function expectClose(found: ArrayLike<number>, expected: readonly number[], allo
 }
 
 describe('optimizers', () => {
-  it.each(golden.optimizers.map((one) => [`${one.class} ${JSON.stringify(one.settings)}`, one] as const))(
+  it.each(golden.optimizers.map((run) => [`${run.class} ${JSON.stringify(run.settings)}`, run] as const))(
     `agree with PyTorch ${golden.torch} over six steps: %s`,
     async (_, { class: name, settings: { groups, ...settings }, shapes, start, gradients, trajectory }) => {
       const parameters = shapes.map((shape, i) => device.tensor(start[i]!, shape));
       const named = new Map(parameters.map((parameter, i) => [`p${i}`, parameter]));
-      const arrangement = groups
+      const groupsOrMap = groups
         ? groups.map((group, i) => ({
             ...group,
             name: `g${i}`,
             parameters: new Map([[`p${i}`, parameters[i]!]]),
           }))
         : named;
-      const optimizer = new { AdamW, SGD }[name](arrangement, settings);
+      const optimizer = new { AdamW, SGD }[name](groupsOrMap, settings);
       for (const [step, row] of gradients.entries()) {
         parameters.forEach((parameter, i) => {
           setGradient(parameter, row[i]!);
         });
         optimizer.step();
-        // A step of float32 rounds each of about ten operations, on numbers of about 1.
+        // A float32 step rounds about ten operations on numbers of about 1.
         for (const [i, parameter] of parameters.entries()) {
           expectClose(await parameter.data(), trajectory[step]![i]!, (step + 1) * 10 * 2 ** -24);
         }
@@ -86,21 +86,21 @@ describe('optimizers', () => {
     },
   );
 
-  it.each(golden.clipGradNorm)('clipGradNorm agrees with PyTorch: at most $maxNorm', async (one) => {
-    const parameters = one.shapes.map((shape) => device.zeros(shape));
+  it.each(golden.clipGradNorm)('clipGradNorm agrees with PyTorch for maxNorm $maxNorm', async (clip) => {
+    const parameters = clip.shapes.map((shape) => device.zeros(shape));
     parameters.forEach((parameter, i) => {
-      setGradient(parameter, one.before[i]!);
+      setGradient(parameter, clip.before[i]!);
     });
-    using norm = clipGradNorm(parameters, one.maxNorm);
+    using norm = clipGradNorm(parameters, clip.maxNorm);
     expect(norm.shape).toEqual([]);
-    expect(await norm.item()).toBeCloseTo(one.norm, 6);
+    expect(await norm.item()).toBeCloseTo(clip.norm, 6);
     for (const [i, parameter] of parameters.entries()) {
-      expectClose(await parameter.grad!.data(), one.after[i]!, 3 * 2 ** -24);
+      expectClose(await parameter.grad!.data(), clip.after[i]!, 3 * 2 ** -24);
       parameter.dispose();
     }
   });
 
-  it('clipGradNorm adds many tensors of many pieces in double precision', async () => {
+  it('clipGradNorm sums tensors of many chunks in double precision', async () => {
     const next = uniforms(1);
     const arrays = [100_003, 1, 17, 40_000].map((n) => Float32Array.from({ length: n }, () => next() - 0.5));
     const parameters = arrays.map((array) => device.zeros([array.length]));
@@ -114,8 +114,8 @@ describe('optimizers', () => {
     for (const parameter of parameters) parameter.dispose();
   });
 
-  /** A small net whose weights come to lie in oneDNN's blocked layouts. */
-  function net(): {
+  /** A small network with odd channel counts, and a function that trains it. */
+  function smallNetwork(): {
     parameters: Map<string, Tensor>;
     train: (optimizer: Optimizer<never>, steps: number) => void;
   } {
@@ -145,52 +145,52 @@ describe('optimizers', () => {
     return { parameters: new Map(Object.entries({ first, second })), train };
   }
 
-  it.each(['AdamW', 'SGD'] as const)('%s goes on from its state with the same bits', async (name) => {
+  it.each(['AdamW', 'SGD'] as const)('%s resumes from its state with the same bits', async (name) => {
     const make = (parameters: Map<string, Tensor>): Optimizer<never> =>
       (name === 'AdamW'
         ? new AdamW(parameters, { learningRate: 0.01 })
         : new SGD(parameters, { learningRate: 1e-3, momentum: 0.9 })) as unknown as Optimizer<never>;
-    const unbroken = net();
-    const before = make(unbroken.parameters);
-    unbroken.train(before, 3);
+    const continuous = smallNetwork();
+    const before = make(continuous.parameters);
+    continuous.train(before, 3);
     const state = Object.fromEntries(
       await Promise.all(
         Object.entries(before.stateTensors()).map(async ([key, t]) => [key, await t.data()] as const),
       ),
     );
-    const weights = await Promise.all([...unbroken.parameters.values()].map((tensor) => tensor.data()));
+    const weights = await Promise.all([...continuous.parameters.values()].map((tensor) => tensor.data()));
 
-    const resumed = net();
+    const resumed = smallNetwork();
     [...resumed.parameters.values()].forEach((tensor, i) => {
       tensor.write(weights[i]!);
     });
     const after = make(resumed.parameters);
     after.loadState(state);
-    unbroken.train(before, 3);
+    continuous.train(before, 3);
     resumed.train(after, 3);
-    for (const [key, tensor] of unbroken.parameters) {
+    for (const [key, tensor] of continuous.parameters) {
       expect(await resumed.parameters.get(key)!.data()).toEqual(await tensor.data());
     }
     expect(Object.keys(state)).toContain('steps');
     expect((await after.stateTensors().steps!.data<'int32'>())[0]).toBe(6);
   });
 
-  it('a padded, blocked layout gives what the row-major one gives', async () => {
-    const blocked = net();
-    const adam = new AdamW(blocked.parameters, { learningRate: 0.01 });
-    blocked.train(adam as unknown as Optimizer<never>, 1);
-    // The same step on copies that were written row-major.
-    const start = net();
+  it('AdamW gives the same bits for gradients of conv2d and for row-major copies', async () => {
+    const trained = smallNetwork();
+    const adam = new AdamW(trained.parameters, { learningRate: 0.01 });
+    trained.train(adam as unknown as Optimizer<never>, 1);
+    // The same step with row-major copies of the gradients.
+    const start = smallNetwork();
     for (const [key, parameter] of start.parameters) {
-      parameter.grad = device.tensor(await blocked.parameters.get(key)!.grad!.data(), parameter.shape).keep();
+      parameter.grad = device.tensor(await trained.parameters.get(key)!.grad!.data(), parameter.shape).keep();
     }
     new AdamW(start.parameters, { learningRate: 0.01 }).step();
     for (const [key, parameter] of start.parameters) {
-      expect(await parameter.data()).toEqual(await blocked.parameters.get(key)!.data());
+      expect(await parameter.data()).toEqual(await trained.parameters.get(key)!.data());
     }
   });
 
-  it('applies the schedule factor to the rate of each group', async () => {
+  it('multiplies the rate of each group by learningRateFactor', async () => {
     const [a, b] = [device.tensor([1]), device.tensor([1])];
     const optimizer = new SGD([
       { name: 'encoder', parameters: new Map([['a', a]]), learningRate: 0.1 },
@@ -205,10 +205,10 @@ describe('optimizers', () => {
     expect((await b.data())[0]).toBe(0.5);
   });
 
-  it('refuses a parameter in two groups, none at all, and a state of another model', () => {
+  it('throws errors with codes for bad groups, states, settings and gradients', () => {
     const a = device.tensor([1, 2]);
     const parameters = new Map([['a', a]]);
-    const code = (wanted: string) => expect.objectContaining({ name: 'SpinegradError', code: wanted });
+    const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });
     expect(
       () =>
         new AdamW([
@@ -223,10 +223,10 @@ describe('optimizers', () => {
     expect(() =>
       optimizer.loadState({ 'firstMoment.a': firstMoment, 'secondMoment.a': firstMoment, steps }),
     ).toThrow(code('ERR_OPTIMIZER_STATE'));
-    const [finite, broken] = [new Float32Array(2), Float32Array.of(0, Number.NaN)];
-    expect(() => optimizer.loadState({ 'firstMoment.a': finite, 'secondMoment.a': broken, steps })).toThrow(
-      code('ERR_NOT_FINITE'),
-    );
+    const [finite, notFinite] = [new Float32Array(2), Float32Array.of(0, Number.NaN)];
+    expect(() =>
+      optimizer.loadState({ 'firstMoment.a': finite, 'secondMoment.a': notFinite, steps }),
+    ).toThrow(code('ERR_NOT_FINITE'));
     setGradient(a, [1, 1]);
     expect(() => new AdamW(parameters, { learningRate: -1 }).step()).toThrow(code('ERR_ARGUMENT'));
     expect(() => clipGradNorm([device.zeros([1])], 1)).toThrow(code('ERR_NO_GRADIENT'));
@@ -234,8 +234,8 @@ describe('optimizers', () => {
     expect(() => clipGradNorm([a, a], 1)).toThrow(code('ERR_ARGUMENT'));
   });
 
-  it('frees what it made', () => {
-    const { parameters } = net();
+  it('frees its tensors in dispose()', () => {
+    const { parameters } = smallNetwork();
     const before = device.memory().tensors;
     const optimizer = new AdamW(parameters);
     optimizer.stateTensors();
@@ -245,7 +245,7 @@ describe('optimizers', () => {
 });
 
 describe('Ema', () => {
-  it('follows the weights by 1 - decay a step', async () => {
+  it('moves the averages towards the weights by 1 - decay per update', async () => {
     using weight = device.tensor([1, 2, 4]);
     using average = new Ema(new Map([['w', weight]]), 0.75);
     weight.write(Float32Array.of(5, 2, 0));
