@@ -9,7 +9,7 @@ import { resolveConfig } from '#spinegrad/training/config.js';
 import { pretraining } from '#spinegrad/training/pretrain.js';
 import { formatProfile } from '#spinegrad/training/profile.js';
 import { RoiDataset } from '#spinegrad/training/roiDataset.js';
-import { Steps } from '#spinegrad/training/stage.js';
+import { Steps } from '#spinegrad/training/steps.js';
 
 const SIZE = 96;
 const ROWS = 512;

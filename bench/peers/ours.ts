@@ -27,7 +27,7 @@ import { changeConfig, resolveConfig } from '#spinegrad/training/config.js';
 import { finetuning } from '#spinegrad/training/finetune.js';
 import { pretraining } from '#spinegrad/training/pretrain.js';
 import { type RoiBank, RoiDataset } from '#spinegrad/training/roiDataset.js';
-import { StepKeys, Steps, type Training } from '#spinegrad/training/stage.js';
+import { StepKeys, Steps, type Training } from '#spinegrad/training/steps.js';
 import type { Job, Options } from './job.js';
 
 type Work = (device: Device, options: Options, folder: string) => Promise<Job>;

@@ -11,7 +11,7 @@ import { ResNet } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { jointLocalization, locateRecords, summarise, trainLocalizer } from '#spinegrad/training/localize.js';
 import { SliceDataset } from '#spinegrad/training/sliceDataset.js';
-import { StepKeys } from '#spinegrad/training/stage.js';
+import { StepKeys } from '#spinegrad/training/steps.js';
 import { SIZE, TO_IMAGE, tinyBank, tinyConfig, tinyRun } from '../predict/tiny.js';
 
 const device = await openDevice('cpu', { threads: 2 });

@@ -7,7 +7,7 @@ import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
 import { parseSetting, resolveConfig } from '#spinegrad/training/config.js';
 import { openRunFolder } from '#spinegrad/training/runFolder.js';
 import { type LogRow, RunLog } from '#spinegrad/training/runLog.js';
-import { stageSchedule } from '#spinegrad/training/stage.js';
+import { stageSchedule } from '#spinegrad/training/steps.js';
 import { temporaryFolder } from './runs.js';
 
 describe('settings', () => {

@@ -7,7 +7,8 @@ import { sum } from '#spinegrad/engine/ops/sum.js';
 import { SpinegradError } from '#spinegrad/error.js';
 import { Module } from '#spinegrad/nn/module.js';
 import { decayGroups } from '#spinegrad/training/groups.js';
-import { type Run, runStage, type Stage, type StepKeys } from '#spinegrad/training/stage.js';
+import { type Run, runStage, type Stage } from '#spinegrad/training/stage.js';
+import type { StepKeys } from '#spinegrad/training/steps.js';
 import { tinyConfig, tinyRun } from '../predict/tiny.js';
 
 const device = await openDevice('cpu', { threads: 1 });

@@ -38,7 +38,8 @@ import type { Config } from './config.js';
 import { decayGroups } from './groups.js';
 import type { AuxiliaryTask } from './pretrain.js';
 import { SliceDataset } from './sliceDataset.js';
-import { type Run, runStage, type Stage, type StageResult, StepKeys } from './stage.js';
+import { type Run, runStage, type Stage, type StageResult } from './stage.js';
+import { StepKeys } from './steps.js';
 
 /** Batches that measure the running statistics: with momentum 0.1, 0.9^100 of the old value remains. */
 const STATISTICS_BATCHES = 100;

@@ -24,7 +24,8 @@ import type { ResNet } from '../nn/resnet.js';
 import { RandomStream } from '../random.js';
 import { decayGroups } from './groups.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
-import { type Run, runStage, type Stage, type StageResult, type StepKeys } from './stage.js';
+import { type Run, runStage, type Stage, type StageResult } from './stage.js';
+import type { StepKeys } from './steps.js';
 
 /** A second loss on the same encoder: the joint mode of localization. */
 export interface AuxiliaryTask {

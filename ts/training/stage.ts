@@ -1,27 +1,19 @@
 /**
  * A training stage and the loop that all stages share. A stage states its algorithm: modules, parameter groups, training
- * items, loss and validation. The loop does the rest once: order, optimizer, schedule, clipping, logging, checkpoints,
- * the best epoch, resuming with the same bits, a clean stop on Ctrl-C, and an error if the training diverges.
+ * items, loss and validation. The loop runs its steps (steps.ts), logs, writes checkpoints, keeps the best epoch, resumes
+ * with the same bits, stops cleanly on Ctrl-C, and fails if the training diverges.
  */
 import { z } from 'zod';
-import { backward } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { indexOfNonFinite } from '../engine/finite.js';
-import { clipGradNorm } from '../engine/ops/clipGradNorm.js';
-import { add } from '../engine/ops/elementwise.js';
-import { type Tensor, tidy } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-import { batches } from '../model/batches.js';
 import type { Module } from '../nn/module.js';
 import { type Values, valuesOf } from '../nn/values.js';
-import { AdamW } from '../optim/adamW.js';
-import { type Schedule, warmupCosine } from '../optim/schedules.js';
-import { RandomStream } from '../random.js';
 import type { CheckpointStore } from './checkpoint.js';
 import type { Config } from './config.js';
-import type { Group } from './groups.js';
 import type { Progress } from './progress.js';
 import type { RunLog } from './runLog.js';
+import { Steps, type Training } from './steps.js';
 
 /** The objects that every stage works with. */
 export interface Run {
@@ -32,50 +24,6 @@ export interface Run {
   log: RunLog;
   progress: Progress;
   signal: AbortSignal;
-}
-
-/** The random streams of one training step; each purpose has its own. */
-export class StepKeys {
-  /**
-   * @param epoch from 1
-   * @param step of the epoch, from 0
-   * @param count steps since the stage began
-   */
-  constructor(
-    private readonly seed: number,
-    private readonly epoch: number,
-    private readonly step: number,
-    private readonly count: number,
-  ) {}
-
-  /** Random numbers on the host. */
-  stream(purpose: number): RandomStream {
-    return new RandomStream(this.seed, purpose, this.epoch, this.step);
-  }
-
-  /** Keys of random numbers on the device. */
-  device(purpose: number): { seed: number; step: number } {
-    return { seed: this.seed ^ purpose, step: this.count };
-  }
-}
-
-/** What a training step needs: the algorithm without validation. */
-export interface Training<Item> {
-  settings: Pick<Config['pretraining'], 'epochs' | 'learningRate' | 'warmupEpochs' | 'floor' | 'clipNorm'>;
-  /** Parameters with their rates and weight decays. */
-  groups: readonly Group[];
-  /** The training items of an epoch. */
-  items: readonly Item[];
-  /** Items per step. */
-  batchSize: number;
-  /** Purpose of the stream that draws the order of an epoch. */
-  orderPurpose: number;
-  /** The items of an epoch in order; default: a permutation. */
-  draw?(random: RandomStream): Item[];
-  /** The loss [1] of a batch, recorded for backward. */
-  lossOf(batch: readonly Item[], keys: StepKeys): Tensor;
-  /** A second loss that is added to the first before backward and is not in the log. */
-  auxiliaryLossOf?: ((keys: StepKeys) => Tensor) | undefined;
 }
 
 /** A training with modules to save and a validation; `Metrics` is what it adds to a row of the log. */
@@ -109,88 +57,6 @@ export interface StageResult<Metrics> {
   best: EpochRow<Metrics> | undefined;
   /** Time spent on the stage, over all resumed runs. */
   seconds: number;
-}
-
-/** Warm-up and cosine over a stage; a stage that is shorter than its warm-up is warm-up only. */
-export function stageSchedule(
-  { epochs, warmupEpochs, floor }: Pick<Training<never>['settings'], 'epochs' | 'warmupEpochs' | 'floor'>,
-  stepsPerEpoch: number,
-): Schedule {
-  const totalSteps = Math.max(1, epochs * stepsPerEpoch);
-  const warmupSteps = Math.min(totalSteps, Math.round(warmupEpochs * stepsPerEpoch));
-  return warmupCosine({ warmupSteps, totalSteps, floor });
-}
-
-/** The training steps of a stage, by epoch and step. */
-export class Steps<Item> implements Disposable {
-  readonly optimizer: AdamW;
-  readonly #perEpoch: number;
-  readonly #schedule: Schedule;
-  readonly #parameters: readonly Tensor[];
-  #order: { epoch: number; batches: Item[][] } = { epoch: 0, batches: [] };
-
-  constructor(
-    private readonly training: Training<Item>,
-    private readonly seed: number,
-  ) {
-    const { settings, groups, items, batchSize } = training;
-    this.optimizer = new AdamW(groups);
-    this.#perEpoch = Math.max(1, Math.floor(items.length / batchSize));
-    this.#schedule = stageSchedule(settings, this.#perEpoch);
-    this.#parameters = groups.flatMap(({ parameters }) => [...parameters.values()]);
-  }
-
-  /** Number of steps of an epoch (from 1). */
-  count(epoch: number): number {
-    return this.#batches(epoch).length;
-  }
-
-  /** Enqueues forward, backward and update of step `step` (from 0); returns the loss, which the caller disposes. */
-  run(epoch: number, step: number): Tensor {
-    const { training, seed, optimizer } = this;
-    const batch = this.#batches(epoch)[step]!;
-    const count = (epoch - 1) * this.#perEpoch + step;
-    const keys = new StepKeys(seed, epoch, step, count);
-    return tidy(() => {
-      const loss = training.lossOf(batch, keys);
-      loss.keep();
-      backward(training.auxiliaryLossOf ? add(loss, training.auxiliaryLossOf(keys)) : loss);
-      clipGradNorm(this.#parameters, training.settings.clipNorm).dispose();
-      optimizer.learningRateFactor = this.#schedule(count);
-      optimizer.step();
-      optimizer.zeroGrad();
-      return loss;
-    });
-  }
-
-  /** Learning rate of the last step of an epoch. */
-  learningRate(epoch: number): number {
-    return this.training.settings.learningRate * this.#schedule(epoch * this.#perEpoch - 1);
-  }
-
-  #batches(epoch: number): Item[][] {
-    if (this.#order.epoch !== epoch) {
-      const { items, batchSize, orderPurpose, draw } = this.training;
-      const random = new RandomStream(this.seed, orderPurpose, epoch);
-      const drawn = batches(draw ? draw(random) : shuffled(items, random), batchSize, 2);
-      this.#order = { epoch, batches: drawn.slice(0, this.#perEpoch) };
-    }
-    return this.#order.batches;
-  }
-
-  [Symbol.dispose](): void {
-    this.optimizer.dispose();
-  }
-}
-
-/** A permutation (Fisher and Yates). */
-function shuffled<T>(items: readonly T[], random: RandomStream): T[] {
-  const order = [...items];
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random.uniform(0, i + 1));
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }
 
 /**
