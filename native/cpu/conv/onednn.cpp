@@ -6,7 +6,6 @@
 // The choice depends on the shape and the processor only, so equal runs use equal kernels. Filters keep fprop's layout,
 // in which the optimizer updates them; dgrad reorders a copy if it needs another layout.
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -14,6 +13,7 @@
 
 #include "native/cpu/conv/convolution.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/parallel.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/error.h"
 
@@ -100,15 +100,9 @@ memory operand(const memory::desc& desc, float* values) { return {desc, dnnlEngi
 memory input(Tensor& tensor, const memory::desc& desc) { return operand(desc, read(tensor, desc)); }
 memory output(Tensor& tensor, const memory::desc& desc) { return operand(desc, write(tensor, desc)); }
 
-SPINEGRAD_SIMD void reluRow(float* y, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) y[i] = y[i] < 0 ? 0 : y[i];
-}
-
 /// NaN stays NaN. oneDNN's own ReLU maps it to 0.
-void applyRelu(float* y, int64_t count) {
-  constexpr int64_t piece = 16384;
-#pragma omp parallel for schedule(static) if (count > piece)
-  for (int64_t first = 0; first < count; first += piece) reluRow(y + first, std::min(piece, count - first));
+SPINEGRAD_SIMD void applyRelu(float* y, size_t count) {
+  for (size_t i = 0; i < count; ++i) y[i] = y[i] < 0 ? 0 : y[i];
 }
 
 }  // namespace
@@ -131,7 +125,10 @@ void fprop(const ConvProblem& problem, const FpropTensors& tensors) {
         operand(yLayout, residual == &x ? peek(*residual, yLayout, copyOfResidual) : read(*residual, yLayout)));
   }
   primitive.execute(dnnlStream(), arguments);
-  if (relu) applyRelu(write(y, yLayout), static_cast<int64_t>(storedElements(y)));
+  if (relu) {
+    float* values = write(y, yLayout);
+    parallelChunks(storedElements(y), [=](size_t first, size_t count) { applyRelu(values + first, count); });
+  }
 }
 
 void dgrad(const ConvProblem& problem, Tensor& dy, Tensor& w, Tensor& dx) {

@@ -2,9 +2,9 @@
 
 #include <cstring>
 
-#include "native/cpu/ops/pointwise.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/parallel.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 

@@ -2,10 +2,10 @@
 
 #include "native/engine/elementwise.h"
 
-#include "native/cpu/ops/pointwise.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/parallel.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "native/cpu/ops/pointwise.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/parallel.h"
 #include "native/engine/contracts.h"
 #include "native/engine/error.h"
 

@@ -1,9 +1,9 @@
 // sum: y [1] is the sum of all elements. Chunks of fixed size are summed in double, then the sums of the chunks in
 // order, so the result is independent of the number of threads. Padding channels are zeros.
 
-#include "native/cpu/ops/pointwise.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/memory.h"
+#include "native/cpu/runtime/parallel.h"
 #include "native/cpu/runtime/reduce.h"
 #include "native/cpu/runtime/simd.h"
 #include "native/engine/contracts.h"

@@ -1,4 +1,5 @@
-// Parallel loops over all stored values of tensors of any layout. Padding channels hold zeros and must stay zero.
+// A parallel loop over values. Elementwise operations use it for all stored values of tensors of any layout, whose
+// padding channels hold zeros and must stay zero.
 #pragma once
 
 #include <algorithm>
