@@ -1,4 +1,4 @@
-"""Runs the workloads of bench/peers/ours.ts with PyTorch for `npm run bench:peers`, which starts this process.
+"""Runs the workloads of bench/peers/spinegrad.ts with PyTorch for `npm run bench:peers`, which starts this process.
 
     python worker.py THREADS
 

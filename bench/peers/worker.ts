@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { openDevice } from '#spinegrad/engine/device.js';
 import type { Job, Request } from './job.js';
-import { WORKS } from './ours.js';
+import { WORKLOADS } from './spinegrad.js';
 
 const threads = Number(process.argv[2]);
 using device = await openDevice('cpu', { threads });
@@ -19,7 +19,7 @@ let job: Job | undefined;
 async function answer({ command, workload, options, folder, calls }: Request): Promise<unknown> {
   switch (command) {
     case 'open':
-      job = await WORKS[workload!]!(device, options!, folder!);
+      job = await WORKLOADS[workload!]!(device, options!, folder!);
       return { variants: ['spinegrad'] };
     case 'values': {
       const values = await job!.values();

@@ -1,4 +1,4 @@
-/** Our side of each work. A work that has inputs of its own making leaves them in the folder for PyTorch's side. */
+/** The workloads with spinegrad. Each writes its inputs to the folder, where PyTorch reads them. */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ import { type RoiBank, RoiDataset } from '#spinegrad/training/roiDataset.js';
 import { StepKeys, Steps, type Training } from '#spinegrad/training/steps.js';
 import type { Job, Options } from './job.js';
 
-type Work = (device: Device, options: Options, folder: string) => Promise<Job>;
+type Workload = (device: Device, options: Options, folder: string) => Promise<Job>;
 
 const SIDE = 96;
 const BANK_ROWS = 512;
@@ -45,7 +45,7 @@ const normals = (count: number, seed: number): Float32Array => {
   return Float32Array.from({ length: count }, () => random.normal(0, 1));
 };
 
-/** Smooth synthetic images: a few waves each. */
+/** Smooth synthetic images, each a sum of two waves. */
 function images(): Uint16Array {
   const random = new RandomStream(7);
   const pixels = new Uint16Array(BANK_ROWS * SIDE * SIDE);
@@ -83,7 +83,7 @@ async function stateOf(modules: Record<string, Module>) {
 }
 
 const GRADES = 3;
-/** Grades of the discs in turn: six normal, three moderate, one severe. */
+/** Grades of consecutive discs: six normal, three moderate, one severe. */
 const GRADE_CYCLE = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2] as const;
 
 /** A bank of discs with one row each. */
@@ -142,13 +142,13 @@ function stepsJob<Item>(stage: Training<Item>, plain: Training<Item>, { dispose 
 }
 
 /** The training steps of ts/training on a synthetic bank. */
-const training: Work = async (device, { task, batch }, folder) => {
+const training: Workload = async (device, { task, batch }, folder) => {
   const n = Number(batch);
   const build = { device, random: new RandomStream(1) };
   const encoder = resnet18(build);
   const bank = roiBank();
   const datasets: RoiDataset[] = [];
-  /** A dataset and settings with the batch size of the work, with or without random views and dropout. */
+  /** A dataset and settings with the batch size of the workload, with or without random views and dropout. */
   const prepared = (random: boolean) => {
     const change = {
       pretraining: { discs: n / 2 },
@@ -194,12 +194,12 @@ const training: Work = async (device, { task, batch }, folder) => {
   return stepsJob(stages[0]!, stages[1]!, { dispose });
 };
 
-/** Pixels on the host to logits on the host. */
-const inference: Work = async (device, { batch }, folder) => {
+/** From pixels on the host to logits on the host. */
+const inference: Workload = async (device, { batch }, folder) => {
   const n = Number(batch);
   const build = { device, random: new RandomStream(1) };
   const grader = new Grader(build, resnet18(build), { grades: GRADES });
-  // Statistics that are not those of a fresh network.
+  // Running statistics that differ from their initial values.
   for (const [name, tensor] of grader.state()) {
     if (/running_mean$/.test(name)) tensor.write(normals(tensor.size, 3).map((value) => 0.1 * value));
     if (/running_var$/.test(name))
@@ -224,10 +224,10 @@ const inference: Work = async (device, { batch }, folder) => {
   };
 };
 
-/** Loss and gradient of a loss function. */
+/** Computes a loss and its gradient. */
 function lossJob(inputs: Tensor, targets: Tensor, loss: (x: Tensor, y: Tensor) => Tensor): Job {
   inputs.requiresGrad = true;
-  const once = (): Tensor => {
+  const step = (): Tensor => {
     inputs.grad?.dispose();
     inputs.grad = undefined;
     const value = loss(inputs, targets);
@@ -237,12 +237,12 @@ function lossJob(inputs: Tensor, targets: Tensor, loss: (x: Tensor, y: Tensor) =
   return {
     async run(calls) {
       for (let call = 0; call < calls; call++) {
-        using value = once();
+        using value = step();
         await value.item();
       }
     },
     async values() {
-      using value = once();
+      using value = step();
       return [Float32Array.of(await value.item()), (await inputs.grad!.data()) as Float32Array];
     },
     dispose() {
@@ -253,13 +253,13 @@ function lossJob(inputs: Tensor, targets: Tensor, loss: (x: Tensor, y: Tensor) =
   };
 }
 
-const contrast: Work = async (device, { rows }, folder) => {
+const contrast: Workload = async (device, { rows }, folder) => {
   const n = Number(rows);
   const data = normals(n * 128, 6);
   for (let row = 0; row < n; row++) {
-    const one = data.subarray(128 * row, 128 * row + 128);
-    const length = Math.hypot(...one);
-    for (let i = 0; i < 128; i++) one[i]! /= length;
+    const embedding = data.subarray(128 * row, 128 * row + 128);
+    const norm = Math.hypot(...embedding);
+    for (let i = 0; i < 128; i++) embedding[i]! /= norm;
   }
   const labels = Int32Array.from({ length: n }, (_, index) => index % Math.floor(n / 5));
   await save(folder, { embeddings: { shape: [n, 128], data }, labels: { shape: [n], data: labels } });
@@ -268,7 +268,7 @@ const contrast: Work = async (device, { rows }, folder) => {
   );
 };
 
-const focal: Work = async (device, { rows }, folder) => {
+const focal: Workload = async (device, { rows }, folder) => {
   const n = Number(rows);
   const data = normals(3 * n, 8);
   const targets = Int32Array.from({ length: n }, (_, index) => (index * 7919) % 3);
@@ -278,7 +278,7 @@ const focal: Work = async (device, { rows }, folder) => {
   );
 };
 
-const augmentation: Work = async (device, { batch }, folder) => {
+const augmentation: Workload = async (device, { batch }, folder) => {
   const n = Number(batch);
   const pixels = images();
   const geometry = { rotation: 10, scale: 0.15, translation: 6 };
@@ -296,22 +296,22 @@ const augmentation: Work = async (device, { batch }, folder) => {
   return {
     async run(calls) {
       for (let call = 0; call < calls; call++) {
-        const made = views(done++, AUGMENTATION);
+        const output = views(done++, AUGMENTATION);
         await device.synchronize();
-        made.dispose();
+        output.dispose();
       }
     },
-    /** With the same maps on both sides; what is drawn besides cannot be the same. */
+    /** Only the affine maps: each side draws its other random numbers itself. */
     async values() {
-      using made = views(0, { ...geometry, ...NORMALISATION });
-      return [(await made.data()) as Float32Array];
+      using output = views(0, { ...geometry, ...NORMALISATION });
+      return [(await output.data()) as Float32Array];
     },
     dispose: () => bank.dispose(),
   };
 };
 
-/** Files to regions of interest on one thread, as a worker of `prepare` makes them. */
-const dicom: Work = async (_, { files }, folder) => {
+/** DICOM files to regions of interest on one thread, as in a worker of `prepare`. */
+const dicom: Workload = async (_, { files }, folder) => {
   const paths = String(files).split('\n');
   const spec = { size: SIDE, mode: 'mm', extentMm: 60 } as const;
   const roiOf = async (path: string): Promise<Uint16Array> => {
@@ -333,8 +333,8 @@ const dicom: Work = async (_, { files }, folder) => {
   };
 };
 
-/** The bank of a folder of studies, which so many threads cut. */
-const prepare: Work = async (_, { data, threads }, folder) => {
+/** Writes the bank of a folder of studies with the given number of threads. */
+const prepare: Workload = async (_, { data, threads }, folder) => {
   return {
     async run(calls) {
       for (let call = 0; call < calls; call++) {
@@ -346,8 +346,8 @@ const prepare: Work = async (_, { data, threads }, folder) => {
   };
 };
 
-/** Calls that are enqueued without waiting: what JavaScript spends on each. */
-const enqueue: Work = async (device) => {
+/** Enqueues calls without waiting: the cost of a call in JavaScript. */
+const enqueue: Workload = async (device) => {
   const x = device.tensor([1]);
   return {
     async run(calls) {
@@ -358,7 +358,7 @@ const enqueue: Work = async (device) => {
   };
 };
 
-export const WORKS: Readonly<Record<string, Work>> = {
+export const WORKLOADS: Readonly<Record<string, Workload>> = {
   training,
   inference,
   contrast,
