@@ -44,8 +44,8 @@ function expectFailure(ended: Ended, status: number, line: RegExp): void {
   expect(ended.status).toBe(status);
 }
 
-describe('data', () => {
-  it('a missing folder; the same command works with an existing one', async () => {
+describe('bad data', () => {
+  it('fails for a missing folder; the same command works with an existing one', async () => {
     const dir = await temporaryFolder();
     const missing = join(dir, 'nowhere');
     expectFailure(
@@ -57,7 +57,7 @@ describe('data', () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('a folder without CSV files', async () => {
+  it('fails for a folder without CSV files', async () => {
     const [dir, empty] = [await temporaryFolder(), await temporaryFolder()];
     const line =
       /ERR_DATA_LAYOUT: .*: has no train\.csv, .*; expected the RSNA 2024 layout .*; pass another folder/;
@@ -66,7 +66,7 @@ describe('data', () => {
     expectFailure(await spinegrad('evaluate', '--model', finished, '--data', empty), 1, line);
   });
 
-  it('a CSV file without a required column', async () => {
+  it('fails for a CSV file without a required column', async () => {
     const copy = await copyOf(data);
     const csv = join(copy, 'train_label_coordinates.csv');
     writeFileSync(csv, readFileSync(csv, 'utf8').replace('instance_number', 'slice'));
@@ -77,7 +77,7 @@ describe('data', () => {
     );
   });
 
-  it('a truncated file, a file that is not DICOM and an empty series are skipped and reported', async () => {
+  it('skips and reports a truncated file, a file that is not DICOM and an empty series', async () => {
     const copy = await copyOf(data);
     const ids = idsOf(copy).filter((id) => sideOf(id) === 'train');
     const series = (n: number) => join(copy, 'train_images', ids[n]!, SERIES);
@@ -102,7 +102,7 @@ describe('data', () => {
     expect(ended.stderr).toMatch(/^skipped .*; .*bank\/manifest\.json lists each$/m);
   });
 
-  it('too few studies in a part of the split; the same command works with more studies', async () => {
+  it('fails for too few studies in a part of the split; the same command works with more studies', async () => {
     const copy = await copyOf(data);
     for (const name of ['train.csv', 'train_label_coordinates.csv']) {
       const [header, ...rows] = readFileSync(join(copy, name), 'utf8').trim().split('\n');
@@ -129,7 +129,7 @@ describe('the command line', () => {
     ['encoder.depth=19', /encoder\.depth: found 19; .*18\|34\|50/],
     ['pretraining.epochs=many', /pretraining\.epochs: found "many"; expected number/],
     ['pretraining.epochs', /--set pretraining\.epochs: expected key=value/],
-  ])('--set %s', async (setting, line) => {
+  ])('refuses --set %s', async (setting, line) => {
     const dir = join(await temporaryFolder(), 'run');
     const ended = await spinegrad('train', '--out', dir, '--set', setting);
     expectFailure(ended, 2, /ERR_CONFIG/);
@@ -137,7 +137,7 @@ describe('the command line', () => {
     expect(statSync(dir, { throwIfNoEntry: false })).toBeUndefined();
   });
 
-  it('--device cuda without a GPU fails before any other work', async (context) => {
+  it('fails for --device cuda without a GPU before any other work', async (context) => {
     const dir = await temporaryFolder();
     if (spawnSync('nvidia-smi').status === 0) context.skip('there is a GPU');
     const ended = await spinegrad('train', '--data', data, '--out', dir, '--device', 'cuda');
@@ -146,8 +146,8 @@ describe('the command line', () => {
   });
 });
 
-describe('files of a run', () => {
-  it('a damaged checkpoint; after its deletion the run resumes to the same bits', async () => {
+describe('bad files of a run', () => {
+  it('fails for a damaged checkpoint; after its deletion the run resumes to the same bits', async () => {
     const dir = await copyOf(finished);
     const path = join(dir, 'checkpoints/finetuning-frozen.safetensors');
     const bytes = readFileSync(path);
@@ -175,7 +175,7 @@ describe('files of a run', () => {
     expect(new Set(log)).toEqual(new Set(reference.log));
   });
 
-  it('a bank of another version; after its deletion the run resumes to the same bits', async () => {
+  it('fails for a bank of another version; after its deletion the run resumes to the same bits', async () => {
     const dir = await copyOf(finished);
     const manifest = join(dir, 'bank/manifest.json');
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":2', '"version":1'));
@@ -188,7 +188,7 @@ describe('files of a run', () => {
     expect(await outcome(dir)).toEqual(reference);
   });
 
-  it('a config.json that is not JSON', async () => {
+  it('fails for a config.json that is not JSON', async () => {
     const dir = await copyOf(finished);
     writeFileSync(join(dir, 'config.json'), '{');
     expectFailure(
@@ -200,7 +200,7 @@ describe('files of a run', () => {
 });
 
 describe('output', () => {
-  it('a folder that cannot be created', async () => {
+  it('fails for a folder that cannot be created', async () => {
     expectFailure(await trainRun('/proc/run', data), 1, /ERR_WRITE: cannot write \/proc\/run: /);
     const file = join(await temporaryFolder(), 'file');
     writeFileSync(file, '');
@@ -211,7 +211,7 @@ describe('output', () => {
     );
   });
 
-  it('a full device, for commands that write one file', async () => {
+  it('fails for a full device in commands that write one file', async () => {
     const full = /ERR_DISK_FULL: cannot write \/dev\/full: disk full; free some space/;
     expectFailure(await spinegrad('evaluate', '--model', finished, '--json', '/dev/full'), 1, full);
     const file = join(data, 'train_images', '2', SERIES, '2.dcm');
@@ -219,7 +219,7 @@ describe('output', () => {
     expect(statSync('/dev/full').isCharacterDevice()).toBe(true);
   });
 
-  it('a disk that fills up during training; with more space the run resumes to the same bits', async (context) => {
+  it('fails if the disk fills up during training; with more space the run resumes to the same bits', async (context) => {
     await onDisk(context, async (disk, remount) => {
       remount('size=400k');
       const dir = join(disk, 'run');
@@ -237,7 +237,7 @@ describe('output', () => {
     });
   });
 
-  it('a read-only disk', async (context) => {
+  it('fails for a read-only disk', async (context) => {
     await onDisk(context, async (disk, remount) => {
       remount('ro');
       const line = /ERR_WRITE: cannot write .*: the file system is read-only; choose another output folder/;

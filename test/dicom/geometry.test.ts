@@ -33,7 +33,7 @@ describe('planeOf', () => {
     ['axial', [1, 0, 0, 0, 1, 0]],
     ['axial', [1, 0, 0, 0, 0.87, -0.493]],
     ['oblique', [1, 0, 0, 0, Math.SQRT1_2, -Math.SQRT1_2]],
-  ])('%s', (plane, orientation) => {
+  ])('returns %s', (plane, orientation) => {
     expect(planeOf(geometry(orientation))).toBe(plane);
   });
 });

@@ -30,7 +30,7 @@ describe('stored values', () => {
     ['unsigned 12 of 16, overlay bits masked', { bits: 12, high: 11, signed: 0 }, [0, 1, 4095, 0]],
     ['signed 12 of 16', { bits: 12, high: 11, signed: 1 }, [0, 1, -1, 0]],
     ['12 bits with High Bit 15', { bits: 12, high: 15, signed: 0 }, [0, 0, 4095, 2048]],
-  ])('%s', async (_, { bits, high, signed }, expected) => {
+  ])('have the range of the format: %s', async (_, { bits, high, signed }, expected) => {
     const file = buildDicom(
       imageElements(2, 2, us(0, 1, 0xffff, 0x8000), {
         '00280101': ['US', us(bits)],
@@ -41,7 +41,7 @@ describe('stored values', () => {
     expect(await pixelsOf(file)).toEqual(expected);
   });
 
-  it('reads cells of 8 bits', async () => {
+  it('can have cells of 8 bits', async () => {
     const eight: Elements = {
       '00280100': ['US', us(8)],
       '00280101': ['US', us(8)],
@@ -53,7 +53,7 @@ describe('stored values', () => {
     ]);
   });
 
-  it('reads Explicit VR Big Endian files and files without preamble and File Meta Information', async () => {
+  it('are read from Explicit VR Big Endian files and files without preamble and File Meta Information', async () => {
     const big = imageElements(1, 2, usBig(258, 3));
     for (const [tag, [vr, value]] of Object.entries(big)) {
       if (vr === 'US') big[tag] = [vr, Buffer.from(value as Buffer).swap16()];
@@ -199,7 +199,7 @@ describe('compressed frames', () => {
     ['JPEG 2000', '1.2.840.10008.1.2.4.90', (c) => NativeCodecs.encodeJpeg2000(c)],
     ['HTJ2K', '1.2.840.10008.1.2.4.201', (c) => NativeCodecs.encodeHtJpeg2000(c)],
   ] as [string, string, (context: InstanceType<typeof Context>) => typeof context][])(
-    '%s round trip',
+    'are decoded without loss: %s',
     async (_, transferSyntax, run) => {
       const image = await parseDicom(
         file(transferSyntax, encapsulated(frames.map((pixels) => encode(pixels, run))), 2),
@@ -246,7 +246,7 @@ describe('unsupported images', () => {
     ['no rows', 'ERR_DICOM_NO_PIXELS', { '00280010': ['US', us(0)] }],
     ['more rows than data', 'ERR_DICOM_TRUNCATED', { '00280010': ['US', us(60000)] }],
     ['more frames than data', 'ERR_DICOM_TRUNCATED', { '00280008': ['IS', '99999999'] }],
-  ])('%s', async (_, code, more) => {
+  ])('throw an error with a code: %s', async (_, code, more) => {
     const file = buildDicom(imageElements(1, 2, us(1, 2), more));
     await expect(parseDicom(file, 'x.dcm')).rejects.toMatchObject({
       name: 'SpinegradError',

@@ -24,7 +24,7 @@ for (const file of readdirSync(new URL('../../ts/engine/ops/', import.meta.url))
 
 // Arguments are generated as plain data, so that fast-check can print and shrink them.
 const one = (...values) => fc.constantFrom(...values);
-const odd = one(
+const invalid = one(
   0,
   1,
   -1,
@@ -46,12 +46,12 @@ const odd = one(
   {},
   new Array(3),
   1n,
-  Symbol('odd'),
+  Symbol('invalid'),
   () => 1,
   new Proxy([1, 1], {}),
   new Float32Array(2),
 );
-const mostlyValid = (valid) => fc.oneof({ weight: 12, arbitrary: valid }, { weight: 1, arbitrary: odd });
+const mostlyValid = (valid) => fc.oneof({ weight: 12, arbitrary: valid }, { weight: 1, arbitrary: invalid });
 const options = (fields) =>
   fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mostlyValid(field)])), {
     requiredKeys: [],
@@ -192,7 +192,7 @@ const ARGUMENTS = {
     fc.tuple(tensor(shape), mostlyValid(pair), options({ stride: pair, padding: pair })),
   ),
   mse: elementwiseLoss({}),
-  mul: anyShape.chain((shape) => fc.tuple(tensor(shape), fc.oneof(tensor(shape), odd))),
+  mul: anyShape.chain((shape) => fc.tuple(tensor(shape), fc.oneof(tensor(shape), invalid))),
   sgd: fc.tuple(
     lists('parameter', 'gradient', 'velocity'),
     options({
@@ -278,7 +278,7 @@ const call = one(...Object.keys(ARGUMENTS)).chain((name) =>
         weight: 1,
         arbitrary: fc.record({
           at: fc.nat(5),
-          by: fc.oneof(tensor([2, 3]), tensor([4], 'int32'), odd),
+          by: fc.oneof(tensor([2, 3]), tensor([4], 'int32'), invalid),
         }),
       },
     ),

@@ -38,7 +38,7 @@ function intervalsOf({ intervals: { recall, ...others } }: Metrics): [name: stri
 }
 
 describe('resamples', () => {
-  it('draw as many whole studies as the sample has, with every grade of the sample', () => {
+  it('draw complete studies, as many as the sample has, with every grade of the sample', () => {
     const { studyId, truth } = simulate(12, 0.5, 1);
     truth.fill(0);
     truth[3] = 2;
@@ -103,7 +103,7 @@ describe('with few patients', () => {
     return predictions;
   }
 
-  it.each([1, MIN_PATIENTS - 1])('%i: metrics are given without intervals and p-values', (patients) => {
+  it.each([1, MIN_PATIENTS - 1])('metrics have no intervals and p-values (%i)', (patients) => {
     const arm = sample(patients, patients);
     const metrics = evaluate(arm, task, { resamples: 20 });
     expect(metrics.patients).toBe(patients);
@@ -117,7 +117,7 @@ describe('with few patients', () => {
     expect(p).toBeNull();
   });
 
-  it('the number of patients with a disc of the grade decides', () => {
+  it('an interval is null if too few patients have a disc of the grade', () => {
     const few = evaluate(sample(40, MIN_PATIENTS - 1), task, { resamples: 50 });
     expect(few.balancedAccuracy.low).toBeNull();
     expect(few.intervals).toMatchObject({ recall: { severe: null }, auroc: null, weightedLogLoss: null });

@@ -46,8 +46,8 @@ function expectClose(found: number | null, expected: number | null) {
   else expect(found).toBeCloseTo(expected, 12);
 }
 
-describe('metrics against scikit-learn', () => {
-  it.each(golden.cases)('$name', ({ weights, ordered, predictions, expected }) => {
+describe('metrics', () => {
+  it.each(golden.cases)('agree with scikit-learn: $name', ({ weights, ordered, predictions, expected }) => {
     const found = evaluate(predictions, scaleOf(weights, ordered), { resamples: 20 });
     expect(found.confusion).toEqual(expected.confusion);
     expectClose(found.balancedAccuracy.value, expected.balancedAccuracy);
@@ -65,13 +65,16 @@ describe('metrics against scikit-learn', () => {
     } else expect(found.mostSevereAsMildest).toBeNull();
   });
 
-  it.each(golden.wilson)('Wilson interval of $k / $n', ({ k, n, low, high }) => {
-    const found = wilsonInterval(k, n);
-    expectClose(found.low, low);
-    expectClose(found.high, high);
-  });
+  it.each(golden.wilson)(
+    'agree with the reference for the Wilson interval of $k of $n',
+    ({ k, n, low, high }) => {
+      const found = wilsonInterval(k, n);
+      expectClose(found.low, low);
+      expectClose(found.high, high);
+    },
+  );
 
-  it('the bootstrap interval of balanced accuracy agrees with NumPy', () => {
+  it('have a bootstrap interval of balanced accuracy that agrees with NumPy', () => {
     const { weights, predictions, expected } = golden.cases.find((entry) => entry.expected.interval)!;
     const options = { seed: 1, resamples: 4000 };
     const { low, high } = evaluate(predictions, scaleOf(weights, true), options).balancedAccuracy;

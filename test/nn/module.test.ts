@@ -121,20 +121,25 @@ describe('load', () => {
     expect(await dictionary(target)).toEqual(await dictionary(source));
   });
 
-  it.each([Number.NaN, Infinity, -Infinity])('expectError %d and loads nothing', async (value) => {
-    using source = new Pair(1);
-    using target = new Pair(2);
-    const before = await dictionary(target);
-    const tensors = await dictionary(source);
-    tensors.get('norm.running_var')!.data[1] = value;
-    expect(() => target.load(tensors, 'a.safetensors')).toThrowError(
-      expect.objectContaining({
-        code: 'ERR_NOT_FINITE',
-        message: expect.stringContaining(`a.safetensors: 'norm.running_var': found ${value} at index 1 of 2`),
-      }),
-    );
-    expect(await dictionary(target)).toEqual(before);
-  });
+  it.each([Number.NaN, Infinity, -Infinity])(
+    'throws ERR_NOT_FINITE for %d and loads nothing',
+    async (value) => {
+      using source = new Pair(1);
+      using target = new Pair(2);
+      const before = await dictionary(target);
+      const tensors = await dictionary(source);
+      tensors.get('norm.running_var')!.data[1] = value;
+      expect(() => target.load(tensors, 'a.safetensors')).toThrowError(
+        expect.objectContaining({
+          code: 'ERR_NOT_FINITE',
+          message: expect.stringContaining(
+            `a.safetensors: 'norm.running_var': found ${value} at index 1 of 2`,
+          ),
+        }),
+      );
+      expect(await dictionary(target)).toEqual(before);
+    },
+  );
 
   it('throws ERR_WEIGHTS for a missing tensor', () =>
     expectError(

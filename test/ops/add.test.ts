@@ -10,10 +10,10 @@ describeOperation({
   cases: [
     { name: 'integers', inputs: { a: integers([2, 3, 5, 7], 1), b: integers([2, 3, 5, 7], 2) }, exact: true },
     { name: 'normals', inputs: { a: normals([1, 17], 3), b: normals([1, 17], 4) } },
-    { name: 'several pieces', inputs: { a: normals([33001], 5), b: normals([33001], 6) } },
+    { name: 'several parallel chunks', inputs: { a: normals([33001], 5), b: normals([33001], 6) } },
     { name: 'a tensor and itself', inputs: { a: integers([9], 7) }, differentiable: ['a'], exact: true },
     {
-      name: 'one of them constant',
+      name: 'one constant operand',
       inputs: { a: integers([4], 8), b: integers([4], 9) },
       differentiable: ['b'],
       exact: true,

@@ -147,7 +147,7 @@ describe('augment', () => {
     expect((await run([1, 0, 1], 1, 1)).slice(size, 2 * size)).toEqual(second);
   });
 
-  it('draws parameters over their whole ranges', () => {
+  it('draws parameters over their full ranges', () => {
     const rows = Array.from({ length: 4000 }, (_, row) =>
       viewParameters({ seed: 3, step: 0 }, row, EVERYTHING, [96, 96]),
     );

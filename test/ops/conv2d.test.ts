@@ -89,16 +89,16 @@ function exact(
  * rounding can change the sign of other sums.
  */
 function withResidual(
-  one: OperationCase<Options>,
+  plain: OperationCase<Options>,
   shape: [number, number, number, number],
   relu = true,
 ): OperationCase<Options> {
   return {
-    ...one,
-    name: `${one.name}, residual${relu ? ' and ReLU' : ''}`,
-    inputs: { ...one.inputs, residual: halves(shape, 10) },
-    options: { ...one.options, relu },
-    differentiable: one.exact || !relu ? [...Object.keys(one.inputs), 'residual'] : [],
+    ...plain,
+    name: `${plain.name}, residual${relu ? ' and ReLU' : ''}`,
+    inputs: { ...plain.inputs, residual: halves(shape, 10) },
+    options: { ...plain.options, relu },
+    differentiable: plain.exact || !relu ? [...Object.keys(plain.inputs), 'residual'] : [],
   };
 }
 

@@ -43,9 +43,9 @@ export interface Tolerance {
   units: number;
   /** The same for gradients. Default: `units`. */
   gradientUnits?: number;
-  /** In place of both on a CUDA device, for an operation that multiplies there in TF32; see `TF32`. */
+  /** Replaces both on a CUDA device for an operation that multiplies in TF32; see `TF32`. */
   tf32?: number;
-  /** Where the number comes from. */
+  /** Derivation of the number. */
   reason: string;
 }
 
@@ -55,7 +55,7 @@ export interface OperationCase<Options> {
   options?: Options;
   /** Float32 arithmetic is exact for these inputs: value and gradient must equal the reference. */
   exact?: boolean;
-  /** Replaces the operation's list for this case. */
+  /** Replaces the list of the operation for this case. */
   differentiable?: readonly string[];
   tolerance?: Tolerance;
   /** Number of values of each gradient that are checked, drawn at random. Default 64; lower it for slow references. */

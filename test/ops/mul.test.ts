@@ -7,11 +7,11 @@ describeOperation<{ factor: number } | undefined>({
   reference: ({ a, b }, options) =>
     a!.values.map((value, i) => value * (b?.values[i] ?? options?.factor ?? value)),
   differentiable: ['a', 'b'],
-  tolerance: { units: 2, reason: 'two roundings at most, of the factor and of the product' },
+  tolerance: { units: 2, reason: 'the factor and the product round once each' },
   cases: [
     { name: 'integers', inputs: { a: integers([2, 3, 5, 7], 1), b: integers([2, 3, 5, 7], 2) }, exact: true },
     { name: 'normals', inputs: { a: normals([1, 17], 3), b: normals([1, 17], 4) } },
-    { name: 'several pieces', inputs: { a: normals([33001], 5), b: normals([33001], 6) } },
+    { name: 'several parallel chunks', inputs: { a: normals([33001], 5), b: normals([33001], 6) } },
     { name: 'a tensor and itself', inputs: { a: integers([9], 7) }, differentiable: ['a'], exact: true },
     {
       name: 'by a number',

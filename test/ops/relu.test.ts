@@ -6,11 +6,11 @@ describeOperation({
   run: ({ x }) => relu(x!),
   reference: ({ x }) => x!.values.map((value) => Math.max(value, 0)),
   differentiable: ['x'],
-  tolerance: { units: 0, reason: 'nothing is rounded' },
+  tolerance: { units: 0, reason: 'values are copied' },
   cases: [
     { name: 'an image', inputs: { x: distinct([2, 3, 5, 7], 1) } },
     { name: 'one value', inputs: { x: distinct([1], 2) } },
-    { name: 'several pieces', inputs: { x: distinct([33001], 3) } },
+    { name: 'several parallel chunks', inputs: { x: distinct([33001], 3) } },
     {
       name: 'special values',
       inputs: { x: { shape: [4], values: [Number.NaN, Infinity, -Infinity, -1e-45] } },

@@ -57,7 +57,7 @@ const REPORTS: Record<string, string[]> = {
 };
 
 describe('the simulator reports', () => {
-  it.each(Object.entries(REPORTS))('%s', (name, parts) => {
+  it.each(Object.entries(REPORTS))('the error in kernel %s', (name, parts) => {
     const { output, status } = run('simulator-faulty', [LIBRARY, `faulty_${name}`], {
       SPINEGRAD_SIMULATOR_SECONDS: '0.5',
     });
