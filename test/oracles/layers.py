@@ -44,7 +44,7 @@ for training in (True, False):
             return F.relu(y) if relu else y
 
         batch_norm.case(
-            f"{'training' if training else 'evaluation'}{', residual and ReLU' if residual else ''}",
+            f"{'training' if training else 'inference'}{', residual and ReLU' if residual else ''}",
             inputs,
             run,
             {"training": training, "relu": relu},
