@@ -167,7 +167,7 @@ describe('the table and the trace', () => {
       expect(mean).toBeCloseTo(total / calls, 9);
     }
     expect(sum(rows.map(({ calls }) => calls))).toBe(profile.operations.length);
-    expect(sum(rows.map(({ share }) => share))).toBeCloseTo(1, 9);
+    expect(sum(rows.map(({ fraction }) => fraction))).toBeCloseTo(1, 9);
   });
 
   it('are JSON in the trace event format: named rows, complete events in microseconds', () => {

@@ -23,8 +23,8 @@ export interface OperationTime {
   /** Milliseconds. */
   total: number;
   mean: number;
-  /** Of the time of all operations, from 0 to 1. */
-  share: number;
+  /** Fraction of the time of all operations, 0 to 1. */
+  fraction: number;
 }
 
 /** @internal */
@@ -48,9 +48,9 @@ export function byOperation({ operations }: Profile): OperationTime[] {
     const { calls, total } = rows.get(name) ?? { calls: 0, total: 0 };
     rows.set(name, { calls: calls + 1, total: total + end - start });
   }
-  const all = [...rows.values()].reduce((sum, { total }) => sum + total, 0);
+  const sum = [...rows.values()].reduce((partial, { total }) => partial + total, 0);
   return [...rows]
-    .map(([name, { calls, total }]) => ({ name, calls, total, mean: total / calls, share: total / all }))
+    .map(([name, { calls, total }]) => ({ name, calls, total, mean: total / calls, fraction: total / sum }))
     .sort((a, b) => b.total - a.total);
 }
 

@@ -44,7 +44,7 @@ export function formatProfile(profile: Profile): string {
     ...columns(
       [
         ['operation', 'calls', 'total ms', 'mean ms', 'share'],
-        ...rows.map(({ name, calls, total, share }) => line(name, calls, total, share)),
+        ...rows.map(({ name, calls, total, fraction }) => line(name, calls, total, fraction)),
         line('all', operations.length, total, 1),
       ],
       1,
