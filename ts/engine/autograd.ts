@@ -6,9 +6,9 @@
  * its saved tensors or its output again, so both are freed on the way: activations give their memory to gradients.
  */
 import { SpinegradError } from '../error.js';
-import { expectFunction, expectTensor } from './check.js';
+import { expectFunction } from './check.js';
 import { BINARY, contract } from './contract.js';
-import type { GradientNode, Tensor } from './tensor.js';
+import { expectTensor, type GradientNode, type Tensor } from './tensor.js';
 
 let order = 0;
 let enabled = true;

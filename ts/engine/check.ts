@@ -1,16 +1,6 @@
-/** Argument checks of the operations. A failure names the operation, the argument, what was found and expected. */
+/** Checks of arguments. An error names the operation, the argument, the value found and the value expected. */
 import { inspect } from 'node:util';
 import { SpinegradError } from '../error.js';
-import type { Device } from './device.js';
-import { type DType, type Shape, Tensor } from './tensor.js';
-
-export interface Expectation {
-  dtype?: DType;
-  /** One entry an axis; null where any size will do. */
-  shape?: readonly (number | null)[];
-  /** The tensor must live there. */
-  device?: Device;
-}
 
 /** Any value as a message shows it: short, and on one line. */
 export const found = (value: unknown): string =>
@@ -22,37 +12,6 @@ export const found = (value: unknown): string =>
     compact: true,
     customInspect: false,
   });
-
-const show = (shape: readonly (number | null)[]): string =>
-  `[${shape.map((size) => size ?? '*').join(', ')}]`;
-
-/** Checks a tensor argument (float32 unless told otherwise) and returns its shape. */
-export function expectTensor(
-  operation: string,
-  argument: string,
-  value: Tensor,
-  { dtype = 'float32', shape, device }: Expectation = {},
-): readonly number[] {
-  const fail = (code: `ERR_${string}`, what: string, expected: string): never => {
-    throw new SpinegradError(code, `${operation}(): ${argument}: expected ${expected}, found ${what}`);
-  };
-  if (!(value instanceof Tensor)) fail('ERR_ARGUMENT', found(value), 'a tensor');
-  if (value.disposed) fail('ERR_DISPOSED', 'a disposed one', 'a live tensor');
-  if (value.dtype !== dtype) fail('ERR_DTYPE', value.dtype, dtype);
-  if (device && value.device !== device) {
-    fail(
-      'ERR_DEVICE',
-      `one on ${value.device.name === device.name ? 'another ' : ''}${value.device.name}`,
-      `a tensor on the same device as the first (${device.name})`,
-    );
-  }
-  const fits =
-    !shape ||
-    (shape.length === value.shape.length &&
-      shape.every((size, axis) => size === null || size === value.shape[axis]));
-  if (!fits) fail('ERR_SHAPE', `shape ${show(value.shape)}`, `shape ${show(shape!)}`);
-  return value.shape;
-}
 
 /** The least number that float32 holds in full precision. */
 const LEAST = 2 ** -126;
@@ -141,7 +100,7 @@ export function expectFunction(operation: string, value: unknown): void {
 }
 
 /** Checks a shape and returns a copy that nobody can change. */
-export function expectShape(operation: string, shape: Shape): Shape {
+export function expectShape(operation: string, shape: readonly number[]): readonly number[] {
   const sizes = Array.isArray(shape) ? [...shape] : [0];
   let elements = sizes.length > 6 ? Number.NaN : 1;
   for (const size of sizes) elements *= Number.isSafeInteger(size) && size > 0 ? size : Number.NaN;

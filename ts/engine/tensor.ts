@@ -7,9 +7,9 @@
  */
 import { types } from 'node:util';
 import { SpinegradError } from '../error.js';
-import { expectFunction, expectTensor, found } from './check.js';
-import type { Device } from './device.js';
-import { fromNative, native, rethrow, type TensorHandle } from './native.js';
+import { expectFunction, found } from './check.js';
+import type { Contract, Fields, Values } from './contract.js';
+import { type DeviceHandle, fromNative, native, rethrow, type TensorHandle } from './native.js';
 
 export const DTYPES = ['float32', 'int32', 'uint16', 'uint8'] as const;
 export type DType = (typeof DTYPES)[number];
@@ -40,6 +40,28 @@ export function dtypeOf(values: unknown): DType | undefined {
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
 
+/** What tensors and operations need of a `Device`. */
+export interface TensorDevice {
+  /** `cpu` or `cuda:N`. */
+  readonly name: string;
+  /** A tensor with the given values; its dtype is the array's. A plain array of numbers makes float32. */
+  tensor(values: TypedArray | readonly number[], shape?: Shape): Tensor;
+  /** float32; every value is 0. */
+  zeros(shape: Shape): Tensor;
+  /** float32; every value is `value`. */
+  full(shape: Shape, value: number): Tensor;
+  /** @internal A tensor that an operation writes next. */
+  empty(shape: Shape, dtype?: DType, operation?: string): Tensor;
+  /** @internal Enqueues a native operation. */
+  run<F extends Fields>(operation: Contract<F>, values: Values<F>): void;
+  /** @internal */
+  readonly handle: DeviceHandle;
+  /** @internal */
+  acquire(dtype: DType, shape: Shape): TensorHandle;
+  /** @internal */
+  release(handle: TensorHandle): void;
+}
+
 /** How a tensor came to be: what `backward()` walks. See autograd.ts. */
 export interface GradientNode {
   /** Grows with every recorded operation: descending order is a valid order for backward. */
@@ -63,13 +85,13 @@ export class Tensor implements Disposable {
   node: GradientNode | undefined;
   readonly #shape: Shape;
   readonly #dtype: DType;
-  readonly #device: Device;
+  readonly #device: TensorDevice;
   #handle: TensorHandle | undefined;
   #grad: Tensor | undefined;
   #kept = false;
 
   /** @internal Use `device.tensor()`, `device.zeros()` and the operations, which check the shape. */
-  constructor(device: Device, shape: Shape, dtype: DType) {
+  constructor(device: TensorDevice, shape: Shape, dtype: DType) {
     this.#device = device;
     this.#shape = shape;
     this.#dtype = dtype;
@@ -85,7 +107,7 @@ export class Tensor implements Disposable {
     return this.#dtype;
   }
 
-  get device(): Device {
+  get device(): TensorDevice {
     return this.#device;
   }
 
@@ -202,6 +224,45 @@ export class Tensor implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+export interface TensorExpectation {
+  dtype?: DType;
+  /** One entry per axis; null accepts any size. */
+  shape?: readonly (number | null)[];
+  /** The device that the tensor must be on. */
+  device?: TensorDevice;
+}
+
+const show = (shape: readonly (number | null)[]): string =>
+  `[${shape.map((size) => size ?? '*').join(', ')}]`;
+
+/** Checks a tensor argument (float32 unless told otherwise) and returns its shape. */
+export function expectTensor(
+  operation: string,
+  argument: string,
+  value: Tensor,
+  { dtype = 'float32', shape, device }: TensorExpectation = {},
+): readonly number[] {
+  const fail = (code: `ERR_${string}`, what: string, expected: string): never => {
+    throw new SpinegradError(code, `${operation}(): ${argument}: expected ${expected}, found ${what}`);
+  };
+  if (!(value instanceof Tensor)) fail('ERR_ARGUMENT', found(value), 'a tensor');
+  if (value.disposed) fail('ERR_DISPOSED', 'a disposed one', 'a live tensor');
+  if (value.dtype !== dtype) fail('ERR_DTYPE', value.dtype, dtype);
+  if (device && value.device !== device) {
+    fail(
+      'ERR_DEVICE',
+      `one on ${value.device.name === device.name ? 'another ' : ''}${value.device.name}`,
+      `a tensor on the same device as the first (${device.name})`,
+    );
+  }
+  const fits =
+    !shape ||
+    (shape.length === value.shape.length &&
+      shape.every((size, axis) => size === null || size === value.shape[axis]));
+  if (!fits) fail('ERR_SHAPE', `shape ${show(value.shape)}`, `shape ${show(shape!)}`);
+  return value.shape;
 }
 
 function release(value: unknown, scope: Set<Tensor>, seen = new Set<unknown>()): void {

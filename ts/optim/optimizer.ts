@@ -3,9 +3,9 @@
  * checkpoints. A step reads nothing back from the device.
  */
 
-import { expectTensor, found } from '../engine/check.js';
+import { found } from '../engine/check.js';
 import { expectFinite } from '../engine/finite.js';
-import type { Tensor, TypedArray } from '../engine/tensor.js';
+import { expectTensor, type Tensor, type TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
 /** Parameters with common settings. Missing settings default to those of the optimizer. */

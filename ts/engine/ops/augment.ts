@@ -1,7 +1,7 @@
-import { expectNumber, expectOneOf, expectPair, expectTensor, type Pair } from '../check.js';
+import { expectNumber, expectOneOf, expectPair, type Pair } from '../check.js';
 import { contract } from '../contract.js';
 import { PURPOSE, philox, uniform } from '../philox.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FILLS = ['mean', 'zero'] as const;
 const FORWARD = contract('augment.forward', {

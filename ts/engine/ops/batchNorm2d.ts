@@ -1,8 +1,8 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectNumber, expectTensor } from '../check.js';
+import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const GIVEN = {
   x: 'input',

@@ -1,8 +1,8 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectPair, expectTensor, type Pair } from '../check.js';
+import { expectPair, type Pair } from '../check.js';
 import { contract, UNARY_BACKWARD } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const STRIDE_AND_PADDING = {
   strideH: 'integer',

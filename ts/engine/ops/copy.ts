@@ -1,7 +1,6 @@
 import { record } from '../autograd.js';
-import { expectTensor } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('copy.forward', { x: 'input', y: 'output' });
 

@@ -1,8 +1,8 @@
 /** Elementwise operations. native/engine/elementwise.h has their functions. */
 import { record } from '../autograd.js';
-import { expectNumber, expectTensor } from '../check.js';
+import { expectNumber } from '../check.js';
 import { BINARY, contract, UNARY, UNARY_BACKWARD } from '../contract.js';
-import { Tensor } from '../tensor.js';
+import { expectTensor, Tensor } from '../tensor.js';
 import { copy } from './copy.js';
 
 /** y = f(x). The gradient is computed from dy and `from`. */

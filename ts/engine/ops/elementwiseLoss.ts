@@ -1,8 +1,8 @@
 /** What mse and smoothL1 share: their arguments, their mean, and how their gradient is recorded. */
 import { record } from '../autograd.js';
-import { expectOneOf, expectTensor } from '../check.js';
+import { expectOneOf } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const REDUCTIONS = ['mean', 'sum'] as const;
 

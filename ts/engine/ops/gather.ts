@@ -1,8 +1,7 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectTensor } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('gather.forward', { x: 'input', indices: 'input', y: 'output' });
 const BACKWARD = contract('gather.backward', { dy: 'input', indices: 'input', dx: 'output' });

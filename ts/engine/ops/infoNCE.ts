@@ -1,8 +1,8 @@
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectNumber, expectOneOf, expectTensor, TEMPERATURE } from '../check.js';
+import { expectNumber, expectOneOf, TEMPERATURE } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const MEANS = ['outside', 'inside'] as const;
 const FORWARD = contract('infoNCE.forward', {

@@ -1,7 +1,7 @@
 import { record } from '../autograd.js';
-import { expectNumber, expectTensor } from '../check.js';
+import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('l2Normalize.forward', { x: 'input', y: 'output', divisor: 'output', eps: 'real' });
 const BACKWARD = contract('l2Normalize.backward', {

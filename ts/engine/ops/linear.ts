@@ -1,7 +1,6 @@
 import { record } from '../autograd.js';
-import { expectTensor } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FPROP = contract('linear.fprop', { x: 'input', weight: 'input', bias: 'input?', y: 'output' });
 const DGRAD = contract('linear.dgrad', { dy: 'input', weight: 'input', dx: 'output' });

@@ -1,8 +1,6 @@
 /** What the operations on lists of tensors (optimizers, clipping, averages) check. */
 import { SpinegradError } from '../../error.js';
-import { expectTensor } from '../check.js';
-import type { Device } from '../device.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor, type TensorDevice } from '../tensor.js';
 
 /**
  * Checks a list of tuples: the tensors of a tuple share one shape, all live on one device, and none comes twice (it
@@ -12,11 +10,11 @@ export function expectTuples<Name extends string>(
   operation: string,
   tuples: readonly Readonly<Record<Name, Tensor>>[],
   names: readonly Name[],
-): { device: Device; tensors: Record<Name, Tensor[]> } | undefined {
+): { device: TensorDevice; tensors: Record<Name, Tensor[]> } | undefined {
   if (!Array.isArray(tuples)) {
     throw new SpinegradError('ERR_ARGUMENT', `${operation}(): expected an array, found ${typeof tuples}`);
   }
-  let device: Device | undefined;
+  let device: TensorDevice | undefined;
   const seen = new Set<Tensor>();
   for (const [index, tuple] of tuples.entries()) {
     const first = tuple?.[names[0]!];

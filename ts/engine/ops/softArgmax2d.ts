@@ -1,7 +1,7 @@
 import { record } from '../autograd.js';
-import { expectNumber, expectTensor, TEMPERATURE } from '../check.js';
+import { expectNumber, TEMPERATURE } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('softArgmax2d.forward', {
   heatmaps: 'input',

@@ -1,7 +1,6 @@
 import { record } from '../autograd.js';
-import { expectTensor } from '../check.js';
 import { contract } from '../contract.js';
-import type { Tensor } from '../tensor.js';
+import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('sum.forward', { x: 'input', y: 'output' });
 const BACKWARD = contract('sum.backward', { dy: 'input', dx: 'output' });
