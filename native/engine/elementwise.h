@@ -19,6 +19,16 @@ struct Relu {
   SPINEGRAD_ELEMENTWISE gradient(float saved, float dy) { return saved > 0.0f ? dy : 0.0f; }
 };
 
+/// exp of -|x| cannot overflow. `saved` is y.
+template <class Math>
+struct Sigmoid {
+  SPINEGRAD_ELEMENTWISE value(float x) {
+    const float e = Math::exp(x < 0.0f ? x : -x), p = 1.0f / (1.0f + e);
+    return x < 0.0f ? e * p : p;
+  }
+  SPINEGRAD_ELEMENTWISE gradient(float saved, float dy) { return dy * saved * (1.0f - saved); }
+};
+
 template <class Math>
 struct Add {
   SPINEGRAD_ELEMENTWISE value(float a, float b) { return a + b; }
@@ -31,5 +41,5 @@ struct Mul {
 
 }  // namespace spinegrad
 
-#define SPINEGRAD_UNARY_OPERATIONS(OPERATION) OPERATION(relu, Relu)
+#define SPINEGRAD_UNARY_OPERATIONS(OPERATION) OPERATION(relu, Relu) OPERATION(sigmoid, Sigmoid)
 #define SPINEGRAD_BINARY_OPERATIONS(OPERATION) OPERATION(add, Add) OPERATION(mul, Mul)

@@ -43,6 +43,9 @@ function binary(name: string, gradients: Gradients): (a: Tensor, b: Tensor) => T
 /** max(x, 0); the gradient at 0 is 0. */
 export const relu = unary('relu', 'y');
 
+/** 1 / (1 + exp(-x)), without overflow; the gradient is dy y (1 - y). */
+export const sigmoid = unary('sigmoid', 'y');
+
 /** a + b, tensors of the same shape. */
 export const add = binary('add', (dy, _, [needsA, needsB]) => [
   needsA ? dy : undefined,
