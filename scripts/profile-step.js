@@ -4,7 +4,8 @@
  *
  *     node scripts/profile-step.js [device]
  */
-import { openDevice, ProjectionHead, RandomStream, resnet18 } from '#spinegrad/index.js';
+import { openDevice, RandomStream, resnet18 } from '#spinegrad/index.js';
+import { ProjectionHead } from '#spinegrad/spine.js';
 import { resolveConfig } from '#spinegrad/training/config.js';
 import { pretraining } from '#spinegrad/training/pretrain.js';
 import { formatProfile } from '#spinegrad/training/profile.js';

@@ -4,10 +4,14 @@ import fc from 'fast-check';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as api from '#spinegrad/index.js';
+import * as spine from '#spinegrad/spine.js';
 import { root } from './cli/command.js';
 
-it('documents each exported function, class and constant', () => {
-  const file = join(root, 'dist/index.d.ts');
+it.each([
+  ['spinegrad', 'index', api],
+  ['spinegrad/spine', 'spine', spine],
+])('documents each function, class and constant of %s', (_, name, exported) => {
+  const file = join(root, `dist/${name}.d.ts`);
   const program = ts.createProgram([file], { skipLibCheck: true, module: ts.ModuleKind.NodeNext });
   const checker = program.getTypeChecker();
   const index = checker.getSymbolAtLocation(program.getSourceFile(file)!)!;
@@ -15,7 +19,7 @@ it('documents each exported function, class and constant', () => {
     .getExportsOfModule(index)
     .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
     .filter((symbol) => symbol.flags & ts.SymbolFlags.Value);
-  expect(values.map(({ name }) => name).sort()).toEqual(Object.keys(api).sort());
+  expect(values.map(({ name }) => name).sort()).toEqual(Object.keys(exported).sort());
   const undocumented = values.filter((symbol) => symbol.getDocumentationComment(checker).length === 0);
   expect(undocumented.map(({ name }) => name)).toEqual([]);
 });

@@ -48,7 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Files that every folder of ts/ may import. */
 const VOCABULARY = ['ts/anatomy.ts', 'ts/error.ts', 'ts/random.ts'];
 /** Public entry points. They may import everything; nothing imports them. */
-const ENTRY_POINTS = ['ts/index.ts'];
+const ENTRY_POINTS = ['ts/index.ts', 'ts/spine.ts'];
 
 /** Circles that are still to be broken. Delete a line when its circle is gone; add none. */
 const KNOWN_CIRCLES: string[][] = [];

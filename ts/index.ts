@@ -53,10 +53,6 @@ export {
   type TensorData,
   writeSafetensors,
 } from './io/safetensors.js';
-export { Grader, type GraderOptions } from './model/grader.js';
-export { type HeadKind, LocalizationHead, Localizer } from './model/localizer.js';
-export { ProjectionHead } from './model/projection.js';
-export { Temperature } from './model/temperature.js';
 export { foldBatchNorms } from './nn/fold.js';
 export { BatchNorm2d, type Build, Conv2d, Linear } from './nn/layers.js';
 export { Module } from './nn/module.js';

@@ -98,6 +98,8 @@ describe('the package', () => {
     'dist/cli/main.js',
     'dist/index.js',
     'dist/index.d.ts',
+    'dist/spine.js',
+    'dist/spine.d.ts',
     'docs/architecture.md',
     ...BINARIES.map((name) => `prebuilds/${PLATFORM}/${name}`),
   ])('contains %s', (path) => {
@@ -131,6 +133,29 @@ describe('the package', () => {
     const loaded = sharedObjects.filter((path) => BINARIES.some((name) => path.includes(name)));
     expect(loaded.sort()).toEqual(BINARIES.map((name) => join(installed, 'prebuilds', PLATFORM, name)));
     expect(sharedObjects.filter((path) => /cuda|cublas|cudnn|nvrtc/.test(path))).toEqual([]);
+  });
+
+  it('types both entry points, and exports package.json', () => {
+    const code = `
+      import { type Device, openDevice } from 'spinegrad';
+      import { Grader, predict } from 'spinegrad/spine';
+      import manifest from 'spinegrad/package.json' with { type: 'json' };
+      export const device: Promise<Device> = openDevice('cpu');
+      export const version: string = manifest.version;
+      export const functions: object[] = [Grader, predict];
+      // @ts-expect-error no such device
+      export const refused = openDevice('tpu');`;
+    writeFileSync(join(project, 'types.ts'), code);
+    const options =
+      '--noEmit --strict --module nodenext --target es2022 --lib es2023,esnext.disposable --types node';
+    const types = ['--typeRoots', join(root, 'node_modules', '@types')];
+    run(join(root, 'node_modules/.bin/tsc'), [...options.split(' '), ...types, 'types.ts'], { cwd: project });
+    const paths = run(
+      process.execPath,
+      ['--print', "require.resolve('spinegrad/spine') + require.resolve('spinegrad/package.json')"],
+      { cwd: project },
+    );
+    expect(paths.trim()).toBe(join(installed, 'dist/spine.js') + join(installed, 'package.json'));
   });
 
   it('has a command that works', () => {

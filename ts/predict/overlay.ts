@@ -12,7 +12,11 @@ const LINE = TEXT_SCALE * (TEXT_HEIGHT + 3);
 const GAP = 8;
 const BLACK: Colour = [0, 0, 0];
 
-/** @returns a PNG whose sides are an integer multiple of the slice's */
+/**
+ * Draws the grades of `predict` on the slice that was graded.
+ *
+ * @returns a PNG whose sides are an integer multiple of the slice's
+ */
 export function overlay(slice: SourceSlice, { levels, orientation, model }: Prediction): Uint8Array {
   const { columns, rows } = slice;
   const zoom = Math.max(1, Math.ceil(MIN_SIDE / Math.min(columns, rows)));

@@ -68,6 +68,8 @@ const UNCERTAINTY = { warn: 2, refuse: 6 };
 const PITCH = { min: 15, max: 50 };
 
 /**
+ * Grades the discs of one study with a trained model.
+ *
  * @returns the prediction and the slice that was graded
  * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR; ERR_TASK_SERIES for a task of another series;
  *   ERR_NOT_FINITE if the networks overflow

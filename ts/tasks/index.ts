@@ -5,6 +5,7 @@ import type { Task } from './task.js';
 
 const registry = new Map<string, Task>();
 
+/** The id of the task that commands and settings use unless another is named. */
 export const DEFAULT_TASK = SPINAL_CANAL_STENOSIS.id;
 
 /**

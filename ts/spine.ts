@@ -1,0 +1,42 @@
+/**
+ * Grading of the lumbar spine: DICOM files, datasets, tasks, networks, prediction and evaluation.
+ *
+ * @example
+ * const device = await openDevice('cpu');
+ * const { prediction } = await predict(device, { input: 'study/', model: 'runs/demo' });
+ * for (const { level, grade } of prediction.levels) console.log(level, grade);
+ */
+
+export { type Affine, LEVELS, type Level, type Point } from './anatomy.js';
+export { type Bank, type PrepareOptions, prepareBank, readBank } from './data/bank.js';
+export { type InputSeries, readInput } from './data/input.js';
+export { type RsnaData, type RsnaDisc, type RsnaStudy, readRsna } from './data/rsna.js';
+export type { SourceSlice } from './data/series.js';
+export { type SplitSpec, splitOf } from './data/split.js';
+export type { BankManifest, RoiRecord, RoiSpec, SliceRecord, Split } from './data/types.js';
+export { DicomPool, type DicomResult } from './dicom/pool.js';
+export { parseDicom, parseHeader, readDicom, readHeader } from './dicom/read.js';
+export { type FoundSeries, findSeries, type Series } from './dicom/series.js';
+export type { DicomFrame, DicomHeader, DicomImage, Geometry, ReadOptions } from './dicom/types.js';
+export { compareArms, evaluate } from './evaluation/evaluate.js';
+export {
+  auroc,
+  averagePrecision,
+  balancedAccuracy,
+  cohenKappa,
+  confusionMatrix,
+  expectedCalibrationError,
+  recallPerClass,
+  weightedLogLoss,
+} from './evaluation/metrics.js';
+export type { ArmSummary, Comparison, Metrics, Predictions, Summary } from './evaluation/types.js';
+export { loadModel, type Model, type ModelDescription, readModel } from './model/bundle.js';
+export { Grader, type GraderOptions } from './model/grader.js';
+export { HEAD_NAMES, type HeadName } from './model/heads/names.js';
+export { type HeadKind, LocalizationHead, Localizer } from './model/localizer.js';
+export { ProjectionHead } from './model/projection.js';
+export { Temperature } from './model/temperature.js';
+export { overlay } from './predict/overlay.js';
+export { type LevelPrediction, type Prediction, type PredictOptions, predict } from './predict/predict.js';
+export { DEFAULT_TASK, registerTask, taskIds, taskOf } from './tasks/index.js';
+export type { Grade, GradeScale, Task, TaskSeries } from './tasks/task.js';
