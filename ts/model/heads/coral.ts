@@ -1,8 +1,7 @@
-import { add, mul, relu } from '../../engine/ops/elementwise.js';
+import { add, mul, relu, sigmoid } from '../../engine/ops/elementwise.js';
 import { focalLoss } from '../../engine/ops/focalLoss.js';
 import { gather } from '../../engine/ops/gather.js';
 import { linear } from '../../engine/ops/linear.js';
-import { softmax } from '../../engine/ops/softmax.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { type Build, Linear } from '../../nn/layers.js';
 import { Module } from '../../nn/module.js';
@@ -40,23 +39,15 @@ export const coral: Head = {
     const { device } = logits;
     const thresholds = logits.shape[1]!;
     const grades = thresholds + 1;
-    const matrix = (rows: number, columns: number, entry: (row: number, column: number) => number) => {
-      const entries = Array.from({ length: rows * columns }, (_, i) =>
-        entry(Math.floor(i / columns), i % columns),
-      );
-      return device.tensor(Float32Array.from(entries), [rows, columns]);
-    };
-    const allInFirst = device.tensor(Float32Array.from({ length: grades }, (_, j) => Number(j === 0)));
-    let rows: Tensor | undefined;
+    const differences = new Float32Array(grades * thresholds);
     for (let k = 0; k < thresholds; k++) {
-      // The softmax of (0, logit k) is (1 - p, p) with p = P(grade > k); p moves from grade k to grade k + 1.
-      const select = matrix(2, thresholds, (row, column) => Number(row === 1 && column === k));
-      const move = matrix(grades, 2, (row, column) => column * (Number(row === k + 1) - Number(row === k)));
-      const moved = linear(softmax(linear(logits, select)), move, rows ? undefined : allInFirst);
-      rows = rows ? add(rows, moved) : moved;
+      differences[k * thresholds + k] = -1;
+      differences[(k + 1) * thresholds + k] = 1;
     }
+    const first = device.tensor(Float32Array.from({ length: grades }, (_, j) => Number(j === 0)));
+    const matrix = device.tensor(differences, [grades, thresholds]);
     // Rounding can leave a difference of -1e-8.
-    return relu(rows!);
+    return relu(linear(sigmoid(logits), matrix, first));
   },
 };
 
