@@ -1,8 +1,8 @@
-// The Node-API boundary. It translates handles, numbers and promises, and computes nothing.
+// The Node-API boundary: converts handles, numbers and promises.
 //
-// A device lives in one environment (the main thread or a worker). Reads and times come back through one thread-safe
-// function a device, which keeps the event loop alive only while one is pending. A device ends by close(), at process
-// exit (shutdown()), or with its environment, whichever is first; each joins the queue's thread.
+// A device belongs to one environment (the main thread or a worker). Reads and times are returned through one
+// thread-safe function per device, which keeps the event loop alive only while a result is pending. A device is closed
+// by close(), at process exit (shutdown()) or with its environment; each joins the thread of the queue.
 
 #include <napi.h>
 
@@ -82,7 +82,7 @@ Napi::Value closeDevice(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// shutdown(): for process.on('exit'), where no cleanup hook runs.
+/// shutdown(): for process.on('exit'), when no cleanup hook runs.
 Napi::Value shutdown(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<Environment>()->closeDevices();
   return info.Env().Undefined();
@@ -93,7 +93,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), deviceOf(info, 0).device->description());
 }
 
-/// cudaKernels() -> string: what this build has kernels for; empty without any
+/// cudaKernels() -> string: architectures of the CUDA kernels in this build; empty if there are none
 Napi::Value cudaKernels(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), cuda::describeImages());
 }
@@ -132,8 +132,7 @@ Napi::Value contracts(const Napi::CallbackInfo& info) {
   return contracts;
 }
 
-/// tensor(device, spare, dtype, ...shape) -> tensor handle, nothing written to it yet: `spare`, if that is a released
-/// one
+/// tensor(device, spare, dtype, ...shape) -> handle of a tensor without values; reuses the released handle `spare`
 Napi::Value tensor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const DeviceRef& device = unwrap<DeviceRef>(env, info[0]);
@@ -147,20 +146,20 @@ Napi::Value tensor(const Napi::CallbackInfo& info) {
   return handle;
 }
 
-/// release(tensor): the bytes go when the operations already enqueued have used them
+/// release(tensor): memory is freed after the operations that are already enqueued
 Napi::Value release(const Napi::CallbackInfo& info) {
   unwrap<TensorHandle>(info.Env(), info[0]).release();
   return info.Env().Undefined();
 }
 
-/// write(device, tensor, typedArray): copies now, lands in queue order
+/// write(device, tensor, typedArray): copies the array now and uploads it in queue order
 Napi::Value write(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
   TensorRef target = tensorOf(info.Env(), info[1]);
   const auto source = info[2].As<Napi::TypedArray>();
   if (source.ByteLength() != target->bytes()) throw Error("ERR_SHAPE", "the array and the tensor differ in size");
   auto staged = std::make_shared<std::vector<std::byte>>(source.ByteLength());
-  void* first = nullptr;  // asked for directly: the buffer may be a SharedArrayBuffer
+  void* first = nullptr;  // the buffer may be a SharedArrayBuffer
   napi_get_typedarray_info(info.Env(), source, nullptr, nullptr, &first, nullptr, nullptr);
   std::memcpy(staged->data(), first, staged->size());
   Device* device = handle.device.get();
@@ -187,7 +186,7 @@ Napi::Value enqueue(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-/// Where a read goes: memory that JavaScript allocated, since V8 ends the process when it cannot do so for an addon.
+/// The target of a read. JavaScript allocates it, because V8 ends the process if an allocation for an addon fails.
 Napi::ArrayBuffer targetOf(const Napi::Value& value, const Tensor& source) {
   if (!value.IsArrayBuffer() || value.As<Napi::ArrayBuffer>().ByteLength() != source.bytes()) {
     throw Error("ERR_ARGUMENT", "expected an ArrayBuffer of the tensor's size");
@@ -205,7 +204,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
       [device, source, target = values.Data()] { device->download(*source, target); }, nullptr, nullptr, "download");
 }
 
-/// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has come this far
+/// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has reached the read
 Napi::Value readSync(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   DeviceHandle& handle = deviceOf(info, 0);
@@ -230,7 +229,7 @@ Napi::Value readSync(const Napi::CallbackInfo& info) {
   return values;
 }
 
-/// beginCapture(device): what is enqueued from here to endCapture() is recorded, not run
+/// beginCapture(device): calls until endCapture() are recorded, not run
 Napi::Value beginCapture(const Napi::CallbackInfo& info) {
   Device* device = deviceOf(info, 0).device.get();
   device->queue().enqueue([device] { device->beginCapture(); });
@@ -256,7 +255,7 @@ Napi::Value replay(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// releaseCapture(captured step): its memory goes when the replays already enqueued have run
+/// releaseCapture(captured step): memory is freed after the replays that are already enqueued
 Napi::Value releaseCapture(const Napi::CallbackInfo& info) {
   unwrap<RecordingRef>(info.Env(), info[0]).reset();
   return info.Env().Undefined();

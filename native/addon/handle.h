@@ -1,7 +1,6 @@
-// Native objects as JavaScript sees them: externals that the environment made and knows until the collector frees them.
-// So a handle of the wrong kind, of another addon, or no handle at all, is an error and never a crash. (Node-API's type
-// tags would tell as much, but each look at one compares BigInts behind a private property, for every tensor of a
-// call.)
+// Native objects in JavaScript are externals, which the environment registers until the collector frees them. A handle
+// of another type or another addon, or any other value, is an error and never a crash. Node-API's type tags would be
+// slower: each check compares BigInts of a private property.
 #pragma once
 
 #include <napi.h>
@@ -15,7 +14,7 @@
 
 namespace spinegrad::addon {
 
-/// Each wrapped type specialises this with a name for messages, whose address tells the types apart.
+/// Each wrapped type specializes this with a name for messages. The address of the name identifies the type.
 template <class T>
 struct HandleType;
 
@@ -43,7 +42,7 @@ napi_value wrap(napi_env env, T native) {
   return external;
 }
 
-/// Null where `value` is none of that type.
+/// Null if `value` has another type.
 template <class T>
 T* find(napi_env env, napi_value value) {
   void* native = nullptr;

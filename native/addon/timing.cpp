@@ -1,4 +1,4 @@
-// How long operations take, by the device's own clock: one stretch of them, or each in a profile.
+// Times of operations by the clock of the device: of one interval, or of each operation in a profile.
 
 #include <memory>
 #include <string>
@@ -9,7 +9,8 @@
 namespace spinegrad::addon {
 namespace {
 
-/// Milliseconds are two an operation, start and end, counted from the first; a span begins with an operation's index.
+/// `times` has the start and end of each operation in milliseconds since the first; `firsts` has the index of the first
+/// operation of each span.
 void fillProfile(const Profile& profile, Napi::Object object) {
   Napi::Env env = object.Env();
   const auto count = static_cast<uint32_t>(profile.operations().size());
@@ -36,12 +37,13 @@ void fillProfile(const Profile& profile, Napi::Object object) {
 
 }  // namespace
 
-/// time(device, body) -> Promise<Float64Array>: milliseconds that the device takes for what `body` enqueues
+/// time(device, body) -> Promise<Float64Array>: milliseconds of the operations that `body` enqueues
 Napi::Value time(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
   const std::shared_ptr<Timeline> timeline = handle.device->timeline();
   const auto mark = [timeline] {
-    if (!timeline->mark()) throw Error("ERR_CAPTURE", "time() takes no time in a step that is captured");
+    if (!timeline->mark())
+      throw Error("ERR_CAPTURE", "time() was called during a capture; call it outside of capture()");
   };
   handle.device->queue().enqueue(mark);
   info[1].As<Napi::Function>().Call({});
@@ -56,10 +58,10 @@ Napi::Value time(const Napi::CallbackInfo& info) {
       nullptr);
 }
 
-/// startProfile(device, limit): the first `limit` operations from here on are recorded
+/// startProfile(device, limit): records the next operations, at most `limit`
 Napi::Value startProfile(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
-  if (handle.profile) throw Error("ERR_PROFILE", "a profile is under way; end it with stopProfile()");
+  if (handle.profile) throw Error("ERR_PROFILE", "a profile is already running; end it with stopProfile()");
   const auto limit = static_cast<size_t>(numberOf(info.Env(), info[1]));
   handle.profile = std::make_shared<Profile>(handle.device->timeline(), limit);
   Queue* queue = &handle.device->queue();
@@ -67,7 +69,7 @@ Napi::Value startProfile(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// beginSpan(device, name): without a profile, nothing
+/// beginSpan(device, name): has no effect without a profile
 Napi::Value beginSpan(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
   if (!handle.profile) return info.Env().Undefined();
@@ -79,7 +81,7 @@ Napi::Value beginSpan(const Napi::CallbackInfo& info) {
 /// stopProfile(device) -> Promise<{ names, times, spans, firsts, skipped }>
 Napi::Value stopProfile(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
-  if (!handle.profile) throw Error("ERR_PROFILE", "no profile is under way; begin one with startProfile()");
+  if (!handle.profile) throw Error("ERR_PROFILE", "no profile is running; start one with startProfile()");
   const std::shared_ptr<Profile> profile = std::exchange(handle.profile, nullptr);
   Queue* queue = &handle.device->queue();
   return settleLater(

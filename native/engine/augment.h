@@ -1,6 +1,6 @@
-// The random choices of one augmented view: a pure function of (seed, step, row) and of the strengths. Each choice has
-// a word of its own (block b, word w of the stream augmentView), so that turning one on or off moves none of the
-// others; with strength 0 each is exactly neutral. ts/engine/ops/augment.ts computes the geometry alike.
+// The random choices of one augmented view: a pure function of (seed, step, row) and of the strengths. Each choice uses
+// its own word (block b, word w of the stream augmentView), so enabling one does not change the others. Strength 0 is
+// exactly neutral. ts/engine/ops/augment.ts computes the same geometry.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ struct ImageSize {
 };
 
 struct View {
-  /// Source of the view's pixel (column u, row v): x = xx u + xy v + x0, y = yx u + yy v + y0.
+  /// Pixel (column u, row v) of the view samples the image at x = xx u + xy v + x0, y = yx u + yy v + y0.
   double xx, xy, x0, yx, yy, y0;
   double blur, gamma, contrast, brightness, noise;
   bool hasCutout;

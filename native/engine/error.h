@@ -1,4 +1,4 @@
-// The one error of the native side: a stable code and a sentence. The addon turns it into a SpinegradError.
+// The error of native code: a stable code and a message. The addon converts it to a SpinegradError.
 #pragma once
 
 #include <stdexcept>

@@ -15,7 +15,7 @@ namespace spinegrad {
 
 struct Philox {
   static constexpr int rounds = 10;
-  /// What a round multiplies words 0 and 2 by, and what it adds to the key.
+  /// Multipliers of words 0 and 2, and increments of the key, per round.
   static constexpr uint32_t factor0 = 0xD2511F53u, factor2 = 0xCD9E8D57u, step0 = 0x9E3779B9u, step1 = 0xBB67AE85u;
 
   uint32_t key[2];
@@ -45,7 +45,7 @@ struct Philox {
   }
 };
 
-/// What a stream is for: the second word of its key. Numbers are part of the format of a run, never reused.
+/// The purpose of a stream is the second word of its key. Never reuse a number: runs depend on it.
 enum class Purpose : uint32_t { dropout = 1, augmentView = 2, augmentNoise = 3 };
 
 }  // namespace spinegrad

@@ -1,8 +1,7 @@
-// What ran on a device and when, by the device's own clock.
+// A profile: the start and end of each operation, by the clock of the device.
 //
-// A moment is taken before and after each operation, and nothing waits for it: moments are read when the profile ends.
-// Only so many operations are kept, the first ones, so that a long run neither fills memory nor ends in a file that no
-// viewer opens.
+// A time stamp is taken before and after each operation, without waiting; all are read when the profile ends. Only the
+// first operations up to a limit are kept, to bound memory and the size of the trace.
 #pragma once
 
 #include <cstddef>
@@ -14,25 +13,25 @@
 
 namespace spinegrad {
 
-/// Moments on the device's own clock. To be used on the queue thread; it may be dropped on any.
+/// Time stamps of the device. Use it on the queue thread; it may be destroyed on any thread.
 class Timeline {
  public:
   virtual ~Timeline() = default;
-  /// Takes a moment and returns its index; none while a step is captured, since nothing runs then.
+  /// Takes a time stamp and returns its index; none during a capture, because nothing runs then.
   virtual std::optional<size_t> mark() = 0;
-  /// Waits until the device has come so far; milliseconds from the first moment to each.
+  /// Waits for the last time stamp. Returns milliseconds since the first.
   virtual std::vector<double> read() = 0;
 };
 
-/// To be used on the queue thread until stop() has returned, on any thread then.
+/// Use it on the queue thread until stop() has returned, then on any thread.
 class Profile {
  public:
   struct Operation {
     const char* name;
-    /// The moment of its start; the next one is that of its end.
+    /// Index of the start; the next time stamp is the end.
     size_t moment;
   };
-  /// Begins with the operation of that index, and ends where the next span begins.
+  /// From the operation with index `first` to the next span.
   struct Span {
     std::string name;
     size_t first;
@@ -47,9 +46,9 @@ class Profile {
 
   const std::vector<Operation>& operations() const { return operations_; }
   const std::vector<Span>& spans() const { return spans_; }
-  /// Milliseconds from the first.
+  /// Milliseconds since the first time stamp.
   const std::vector<double>& moments() const { return moments_; }
-  /// How many operations came after the limit.
+  /// Operations after the limit.
   size_t skipped() const { return skipped_; }
 
  private:

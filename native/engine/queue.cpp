@@ -8,9 +8,9 @@
 namespace spinegrad {
 namespace {
 
-/// How long the thread looks for the next task before it sleeps: to wake it costs JavaScript several microseconds. On a
-/// single core it would only keep JavaScript from making one.
-const std::chrono::microseconds patience{std::thread::hardware_concurrency() > 1 ? 20 : 0};
+/// The thread polls for this long before it sleeps, because waking it costs JavaScript several microseconds. On a
+/// single core polling would only delay JavaScript.
+const std::chrono::microseconds pollTime{std::thread::hardware_concurrency() > 1 ? 20 : 0};
 
 }  // namespace
 
@@ -55,7 +55,7 @@ void Queue::drop(std::deque<Entry>& entries) {
 }
 
 std::deque<Queue::Entry> Queue::take() {
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = std::chrono::steady_clock::now() + pollTime;
   while (!waiting_.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end) __builtin_ia32_pause();
   std::unique_lock lock(mutex_);
   sleeping_ = true;

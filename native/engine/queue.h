@@ -1,7 +1,7 @@
-// The ordered queue of a device: one native thread that runs tasks in the order in which they came.
+// The ordered queue of a device: one native thread that runs tasks in the order in which they were enqueued.
 //
-// An error sticks: tasks behind it are skipped until the next fence (a read), which reports it and clears it. So
-// JavaScript may enqueue freely and learns of a failure where it looks at a value.
+// An error stays on the queue: later tasks are skipped until the next fence (a read), which reports the error and
+// clears it.
 #pragma once
 
 #include <atomic>
@@ -23,17 +23,17 @@ class Queue {
   /// Called on the queue thread with the sticky error, or null.
   using Fence = std::function<void(std::exception_ptr)>;
 
-  /// `start` runs first, on the queue's own thread.
+  /// `start` runs first, on the thread of the queue.
   explicit Queue(Task start);
   ~Queue() { shutdown(); }
 
-  /// `name`, which must outlive the queue, makes the task one of those that a profile records.
+  /// A profile records tasks with a `name`. The name must outlive the queue.
   void enqueue(Task task, const char* name = nullptr);
-  /// Runs `task` and then `fence`; where an error is pending, only `fence`, which takes the error over.
+  /// Runs `task` and then `fence`. If an error is pending, only `fence` runs, and receives it.
   void enqueueFence(Task task, Fence fence, const char* name = nullptr);
-  /// To be called on the queue thread: `profile` records what follows; null: nothing does.
+  /// Starts recording to `profile`; null stops it. Call it on the queue thread.
   void record(std::shared_ptr<Profile> profile) { profile_ = std::move(profile); }
-  /// Drops what has not begun, waits for what has, ends the thread. Dropped fences are called with an error.
+  /// Waits for the running task, drops the others and ends the thread. Dropped fences are called with an error.
   void shutdown();
 
  private:
@@ -44,7 +44,7 @@ class Queue {
   };
 
   void push(Entry entry);
-  /// What has come, once something has; nothing when the queue stops.
+  /// Waits for entries and returns them; empty when the queue stops.
   std::deque<Entry> take();
   void run(const Entry& entry);
   static void drop(std::deque<Entry>& entries);
@@ -54,7 +54,7 @@ class Queue {
   std::condition_variable wake_;
   std::deque<Entry> entries_;
   bool sleeping_ = false;
-  /// Whether there are entries, to be asked without the mutex.
+  /// Whether there are entries; read without the mutex.
   std::atomic<bool> waiting_ = false;
   std::atomic<bool> stopping_ = false;
   std::exception_ptr error_;

@@ -1,8 +1,7 @@
 // A tensor is a dtype, a logical shape (NCHW for images) and a storage that belongs to one device.
 //
-// Every tensor owns its bytes: there are no views. A storage is created by the operation that writes the tensor,
-// on the queue thread, and only that thread touches it; so the backend is free to choose its memory layout and to
-// change it between operations, and no other part of the program can tell.
+// Every tensor owns its bytes; there are no views. The operation that writes a tensor creates its storage. Only the
+// queue thread accesses a storage, so a backend can choose its memory layout and change it between operations.
 #pragma once
 
 #include <array>

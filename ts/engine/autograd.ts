@@ -1,9 +1,9 @@
 /**
  * Reverse-mode differentiation on a tape of closures.
  *
- * An operation whose inputs want gradients calls `record()` with what it must keep and how its gradient is taken.
- * `backward(loss)` walks the recorded nodes from the latest to the earliest. Once a node is done nothing will ask for
- * its saved tensors or its output again, so both are freed on the way: activations give their memory to gradients.
+ * An operation whose inputs require gradients calls `record()` with the tensors that it saves and its gradient
+ * function. `backward(loss)` visits the recorded nodes from the latest to the earliest, and frees the saved tensors and
+ * the output of each node after its gradient.
  */
 import { SpinegradError } from '../error.js';
 import { expectFunction } from './check.js';
@@ -13,7 +13,7 @@ import { expectTensor, type GradientNode, type Tensor } from './tensor.js';
 let order = 0;
 let enabled = true;
 
-/** Runs `body`, which must be synchronous, without recording: for evaluation. */
+/** Runs `body`, which must be synchronous, without recording operations. */
 export function noGrad<T>(body: () => T): T {
   expectFunction('noGrad', body);
   const before = enabled;
@@ -32,16 +32,16 @@ export function noGrad<T>(body: () => T): T {
   }
 }
 
-const wanted = (tensor: Tensor): boolean => tensor.requiresGrad || tensor.node !== undefined;
+const requiresGradient = (tensor: Tensor): boolean => tensor.requiresGrad || tensor.node !== undefined;
 
-/** @internal Whether an operation on these inputs will be recorded. */
+/** @internal Whether an operation on these inputs is recorded. */
 export const recording = (...inputs: (Tensor | undefined)[]): boolean =>
-  enabled && inputs.some((input) => input !== undefined && wanted(input));
+  enabled && inputs.some((input) => input !== undefined && requiresGradient(input));
 
 /**
- * @internal Ties `output` to its inputs. `backward` gets the output's gradient and `needs[i]`, whether input i wants
- * one; it returns new tensors, of which one may be the output's gradient itself. Tensors of `saved` are freed at once
- * when nothing is recorded.
+ * @internal Records how `output` depends on its inputs. `backward` receives the gradient of the output and `needs[i]`,
+ * whether input i requires one. It returns new tensors, of which one may be the gradient of the output. If nothing is
+ * recorded, the tensors of `saved` are freed at once.
  */
 export function record(
   output: Tensor,
@@ -53,7 +53,7 @@ export function record(
     for (const tensor of saved) tensor.dispose();
     return output;
   }
-  const needs = inputs.map(wanted);
+  const needs = inputs.map(requiresGradient);
   output.node = { order: order++, inputs, needs, saved, backward: (gradient) => backward(gradient, needs) };
   return output;
 }
@@ -71,7 +71,7 @@ function reachable(root: Tensor): Tensor[] {
 
 const ADD = contract('add.forward', BINARY);
 
-/** In place: a gradient belongs to this walk alone. */
+/** In place, because no other walk uses the gradient. */
 function sum(a: Tensor, b: Tensor): Tensor {
   a.device.run(ADD, { a, b, y: a });
   b.dispose();
@@ -111,7 +111,7 @@ export function backward(loss: Tensor): void {
         } else if (node.needs[index]) {
           throw new SpinegradError(
             'ERR_BACKWARD',
-            'backward(): the loss shares a part with another whose backward() has freed it; add the losses and go back once',
+            'backward(): part of this graph was already freed by backward(); sum the losses and call backward() once',
           );
         } else partial.dispose();
       });

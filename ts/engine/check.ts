@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { SpinegradError } from '../error.js';
 
-/** Any value as a message shows it: short, and on one line. */
+/** Formats any value for a message: short, on one line. */
 export const found = (value: unknown): string =>
   inspect(value, {
     depth: 0,
@@ -13,13 +13,10 @@ export const found = (value: unknown): string =>
     customInspect: false,
   });
 
-/** The least number that float32 holds in full precision. */
-const LEAST = 2 ** -126;
+/** The smallest positive number that float32 holds in full precision. */
+const SMALLEST = 2 ** -126;
 
-/**
- * Checks a numeric option against a range. The kernels compute in float32: what is finite, or above 0, must be so
- * there too.
- */
+/** Checks a number against a range. It must also be finite, or above 0, after rounding to float32. */
 export function expectNumber(
   operation: string,
   argument: string,
@@ -33,13 +30,13 @@ export function expectNumber(
     (min === undefined || value >= min) &&
     (max === undefined || value <= max) &&
     (above === undefined || value > above) &&
-    !(above === 0 && value < LEAST) &&
+    !(above === 0 && value < SMALLEST) &&
     (below === undefined || value < below) &&
     (!integer || Number.isSafeInteger(value));
   if (!fits) {
     const bounds = [
       min !== undefined && `>= ${min}`,
-      above !== undefined && (above === 0 ? `>= ${LEAST.toPrecision(3)}` : `> ${above}`),
+      above !== undefined && (above === 0 ? `>= ${SMALLEST.toPrecision(3)}` : `> ${above}`),
       max !== undefined && `<= ${max}`,
       below !== undefined && `< ${below}`,
     ].filter(Boolean);
@@ -53,10 +50,10 @@ export function expectNumber(
   return value;
 }
 
-/** Of a softmax: beyond it the quotients of ordinary numbers leave float32. */
+/** Range of the temperature of a softmax. Outside of it, quotients of ordinary numbers leave the range of float32. */
 export const TEMPERATURE = { min: 1e-6, max: 1e6 };
 
-/** Checks that an option is one of the words it may be. */
+/** Checks that a value is one of `words`. */
 export function expectOneOf<T extends string>(
   operation: string,
   argument: string,
@@ -72,7 +69,7 @@ export function expectOneOf<T extends string>(
   return value;
 }
 
-/** A number for both axes, or one for each. */
+/** One number for both axes, or one for each. */
 export type Pair = number | readonly [number, number];
 
 /** Checks a `Pair` option of integers, at most 65536. */
@@ -93,13 +90,13 @@ export function expectPair(
   return pair as [number, number];
 }
 
-/** Checks that an argument can be called. */
+/** Checks that a value is a function. */
 export function expectFunction(operation: string, value: unknown): void {
   if (typeof value === 'function') return;
   throw new SpinegradError('ERR_ARGUMENT', `${operation}(): expected a function, found ${found(value)}`);
 }
 
-/** Checks a shape and returns a copy that nobody can change. */
+/** Checks a shape and returns a frozen copy. */
 export function expectShape(operation: string, shape: readonly number[]): readonly number[] {
   const sizes = Array.isArray(shape) ? [...shape] : [0];
   let elements = sizes.length > 6 ? Number.NaN : 1;

@@ -1,6 +1,6 @@
 /**
- * Loads the native addon: one asked for, else a local build, else the prebuilt binary of this platform. Types the flat functions
- * of native/addon/addon.cpp; nothing outside ts/engine calls them.
+ * Loads the native addon: the one of NODE_BINDINGS_COMPILED_DIR, else a local build, else the prebuilt binary of this
+ * platform. Types the functions of native/addon/addon.cpp, which only ts/engine calls.
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -13,12 +13,12 @@ export type RecordingHandle = { readonly [handle]: 'captured step' };
 export type TensorHandle = { readonly [handle]: 'tensor' };
 
 export interface NativeProfile {
-  /** Of each operation, in order. */
+  /** Names of the operations, in order. */
   names: string[];
-  /** Start and end of each, in milliseconds. */
+  /** Start and end of each operation, in milliseconds. */
   times: Float64Array;
   spans: string[];
-  /** Index of the operation that each span begins with. */
+  /** Index of the first operation of each span. */
   firsts: number[];
   skipped: number;
 }
@@ -40,7 +40,7 @@ export interface Native {
   properties(device: DeviceHandle): Record<string, number>;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number, tensors: number];
   contracts(device: DeviceHandle): NativeContract[];
-  /** Of a released handle it makes that of the new tensor. */
+  /** Creates a tensor; reuses the released handle `spare` if given. */
   tensor(
     device: DeviceHandle,
     spare: TensorHandle | undefined,
@@ -55,7 +55,7 @@ export interface Native {
     attributes: Float64Array | undefined,
     ...tensors: readonly (TensorHandle | undefined)[]
   ): void;
-  /** `target` has the tensor's size in bytes and comes back filled. */
+  /** `target` has the size of the tensor in bytes. Resolves to it. */
   read(device: DeviceHandle, tensor: TensorHandle, target: ArrayBuffer): Promise<ArrayBuffer>;
   beginCapture(device: DeviceHandle): void;
   endCapture(device: DeviceHandle): Promise<RecordingHandle>;

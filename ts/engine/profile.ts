@@ -1,7 +1,7 @@
-/** What a device ran and when: the events of `device.stopProfile()`, summed up by operation, and as a Chrome trace. */
+/** Profiles of `device.stopProfile()`: events, totals per operation, and a Chrome trace. */
 import type { NativeProfile } from './native.js';
 
-/** Milliseconds from the start of the first operation, on the device's own clock. */
+/** Times are milliseconds since the start of the first operation, by the clock of the device. */
 export interface ProfileEvent {
   name: string;
   start: number;
@@ -9,11 +9,11 @@ export interface ProfileEvent {
 }
 
 export interface Profile {
-  /** In the order in which they ran; none begins before the one before has ended. */
+  /** In the order in which they ran, without overlap. */
   operations: ProfileEvent[];
-  /** From the first to the last operation enqueued between one `beginSpan()` and the next. */
+  /** Each from the first to the last operation enqueued between one `beginSpan()` and the next. */
   spans: ProfileEvent[];
-  /** Operations that came after the limit and are not here; a span that the limit cut is not here either. */
+  /** Number of operations after the limit. The last span is left out if the limit cut it. */
   skipped: number;
 }
 
@@ -41,7 +41,7 @@ export function profileOf({ names, times, spans, firsts, skipped }: NativeProfil
   };
 }
 
-/** The longest in total first. */
+/** Totals per operation, the longest first. */
 export function byOperation({ operations }: Profile): OperationTime[] {
   const rows = new Map<string, { calls: number; total: number }>();
   for (const { name, start, end } of operations) {
@@ -54,13 +54,13 @@ export function byOperation({ operations }: Profile): OperationTime[] {
     .sort((a, b) => b.total - a.total);
 }
 
-/** An event of the trace event format: `M` names a row, `X` is a span of time, in microseconds. */
+/** An event of the trace event format: `M` names a row, `X` is an interval in microseconds. */
 type TraceEvent = { pid: 1; tid: number; name: string } & (
   | { ph: 'M'; args: { name: string } }
   | { ph: 'X'; ts: number; dur: number }
 );
 
-/** A trace that Perfetto (ui.perfetto.dev) and chrome://tracing open: a row of operations and, below, one of spans. */
+/** A trace for Perfetto (ui.perfetto.dev) and chrome://tracing: one row of operations and one of spans. */
 export function chromeTrace({ operations, spans }: Profile, device: string): { traceEvents: TraceEvent[] } {
   const row = (tid: number, name: string, events: readonly ProfileEvent[]): TraceEvent[] => [
     { pid: 1, tid, name: 'thread_name', ph: 'M', args: { name } },

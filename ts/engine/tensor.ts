@@ -1,9 +1,9 @@
 /**
- * A tensor: shape (logical NCHW for images), dtype and a handle to memory of one device. The layout of that memory is
- * the backend's affair. Every tensor owns its bytes; there are no views.
+ * A tensor: shape (logical NCHW for images), dtype and a handle to memory of one device. The backend chooses the layout
+ * of that memory. Every tensor owns its bytes; there are no views.
  *
- * Memory is given back by `dispose()`, by `using`, by the end of a `tidy()` scope, or, for what an operation only
- * needed for its gradient, by `backward()`. The collector is the backstop.
+ * `dispose()`, `using` and the end of a `tidy()` scope free memory. `backward()` frees tensors that an operation saved
+ * for its gradient. The garbage collector is the backstop.
  */
 import { types } from 'node:util';
 import { SpinegradError } from '../error.js';
@@ -33,7 +33,7 @@ const IS = {
   uint8: types.isUint8Array,
 };
 
-/** Looks inside the object, so that nothing passes which only looks like an array. */
+/** The dtype of a typed array; undefined for any other value. */
 export function dtypeOf(values: unknown): DType | undefined {
   return DTYPES.find((dtype) => IS[dtype](values));
 }
@@ -62,24 +62,24 @@ export interface TensorDevice {
   release(handle: TensorHandle): void;
 }
 
-/** How a tensor came to be: what `backward()` walks. See autograd.ts. */
+/** How a tensor was computed: a node of the graph that `backward()` visits. See autograd.ts. */
 export interface GradientNode {
-  /** Grows with every recorded operation: descending order is a valid order for backward. */
+  /** Increases with every recorded operation, so descending order is valid for `backward()`. */
   readonly order: number;
   readonly inputs: readonly Tensor[];
-  /** Which inputs want a gradient. */
+  /** Whether each input requires a gradient. */
   readonly needs: readonly boolean[];
-  /** Tensors only kept for the gradient; freed once it has been taken. */
+  /** Tensors saved for the gradient; freed after it. */
   readonly saved: readonly Tensor[];
-  /** Gradients of the inputs, in their order; undefined where none is wanted. */
+  /** Gradients of the inputs, in their order; undefined for inputs that require none. */
   readonly backward: (gradient: Tensor) => readonly (Tensor | undefined)[];
 }
 
 const scopes: Set<Tensor>[] = [];
 
-/** Values of one dtype and shape on one device; operations make new ones, and gradients gather in `grad`. */
+/** Values of one dtype and shape on one device. Operations return new tensors; `grad` accumulates gradients. */
 export class Tensor implements Disposable {
-  /** Whether `backward()` leaves the gradient of a scalar with respect to this tensor in `grad`. */
+  /** Whether `backward()` adds the gradient with respect to this tensor to `grad`. */
   requiresGrad = false;
   /** @internal */
   node: GradientNode | undefined;
@@ -148,7 +148,7 @@ export class Tensor implements Disposable {
     return this.#handle;
   }
 
-  /** The values, row-major, once the queue has computed them. Rejects with the first error of the queue. */
+  /** Resolves to the values, row-major, when the queue has computed them. Rejects with the first error of the queue. */
   async data<D extends DType = 'float32'>(): Promise<TypedArrays[D]> {
     try {
       return this.#array(await native.read(this.device.handle, this.handle, this.#host()));
@@ -157,7 +157,7 @@ export class Tensor implements Disposable {
     }
   }
 
-  /** As `data()`, but blocks the event loop until the value is there. */
+  /** As `data()`, but blocks the event loop until the values are computed. */
   dataSync<D extends DType = 'float32'>(): TypedArrays[D] {
     return this.#array(rethrow(() => native.readSync(this.device.handle, this.handle, this.#host())));
   }
@@ -204,14 +204,14 @@ export class Tensor implements Disposable {
     return this;
   }
 
-  /** Takes the tensor out of the enclosing `tidy()` and protects it from `backward()`: the caller disposes it. */
+  /** Exempts the tensor from the enclosing `tidy()` and from `backward()`. The caller disposes it. */
   keep(): this {
     this.#kept = true;
     for (const scope of scopes) scope.delete(this);
     return this;
   }
 
-  /** Gives the memory back. Gradients still flow through: an operation that needs the values to take its own throws. */
+  /** Frees the memory. Gradients still pass through this tensor, unless an operation needs its values: that throws. */
   dispose(): void {
     if (!this.#handle) return;
     this.#device.release(this.#handle);
