@@ -77,8 +77,8 @@ SPINEGRAD_KERNEL(maxPool2d_forward, 256,
         const int32_t windowIndex = (row - top) * s.kernelW + column - left;
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          // This form makes NaN the maximum.
-          const bool larger = !(value[i] <= best[i]);
+          // NaN is the maximum: nothing is larger than a NaN, and a NaN replaces any value.
+          const bool larger = value[i] > best[i] || value[i] != value[i];
           best[i] = larger ? value[i] : best[i];
           index[i] = larger ? windowIndex : index[i];
         }

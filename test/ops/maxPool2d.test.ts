@@ -3,6 +3,7 @@ import { backward } from '#spinegrad/engine/autograd.js';
 import { openDevice } from '#spinegrad/engine/device.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
+import { DEVICE } from '../device.js';
 import { describeOperation, distinct, type Reference } from './descriptor.js';
 
 interface Options {
@@ -94,8 +95,18 @@ describeOperation<Options>({
   ],
 });
 
+it('maxPool2d returns NaN for a window that contains NaN', async () => {
+  using device = await openDevice(DEVICE);
+  for (const at of [0, 1, 2, 3]) {
+    const values = [4, 1, 2, 3];
+    values[at] = Number.NaN;
+    const y = maxPool2d(device.tensor(values, [1, 1, 2, 2]), 2);
+    expect(await y.data()).toEqual(Float32Array.of(Number.NaN));
+  }
+});
+
 it('maxPool2d passes the gradient of equal values to the first one', async () => {
-  using device = await openDevice('cpu');
+  using device = await openDevice(DEVICE);
   const x = device.tensor([1, 1, 1, 1], [1, 1, 2, 2]).keep();
   x.requiresGrad = true;
   backward(sum(maxPool2d(x, 2)));

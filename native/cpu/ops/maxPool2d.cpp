@@ -57,10 +57,10 @@ SPINEGRAD_INLINE void poolPlane(const Planes& x, const Planes& y, const MaxPool2
       Integers maxPosition = Integers{} + static_cast<int32_t>(window.firstRow * a.kernelW + window.firstColumn);
       window.each<side>(x, a, [&](int64_t pixel, int32_t position) SPINEGRAD_LAMBDA {
         const Lanes<lanes> value = lanesAt<lanes>(from, pixel);
-        // A NaN is the maximum.
-        const Integers keeps = value <= max;
-        max = keeps ? max : value;
-        maxPosition = keeps ? maxPosition : Integers{} + position;
+        // NaN is the maximum: nothing is larger than a NaN, and a NaN replaces any value.
+        const Integers larger = (value > max) | (value != value);
+        max = larger ? value : max;
+        maxPosition = larger ? Integers{} + position : maxPosition;
       });
       lanesAt<lanes>(to, 0) = max;
       *reinterpret_cast<Bytes*>(argmax) = __builtin_convertvector(maxPosition, Bytes);
