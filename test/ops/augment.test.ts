@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { type AugmentOptions, augment, augmentGeometry } from '#spinegrad/engine/ops/augment.js';
+import { DEVICE } from '../device.js';
 import { referenceView, viewParameters } from './augment-reference.js';
 import { uniforms } from './descriptor.js';
 
@@ -23,7 +24,7 @@ const EVERYTHING: AugmentOptions = {
 describe('augment', () => {
   let device: Device;
   beforeAll(async () => {
-    device = await openDevice('cpu');
+    device = await openDevice(DEVICE);
   });
   afterAll(() => device.close());
 
@@ -103,6 +104,8 @@ describe('augment', () => {
     ['contrast', { contrast: 1 }],
     ['brightness', { brightness: 0.4 }],
     ['noise', { noise: 0.3 }],
+    ['gamma and noise, more pixels than a block has threads', { gamma: 1, noise: 0.3, outSize: [24, 25] }],
+    ['blur and noise, more pixels than a block has threads', { blur: 2, noise: 0.3, outSize: [24, 25] }],
     ['cutout with the mean', { cutout: 1 }],
     ['cutout with zero', { cutout: 1, cutoutSize: 1, cutoutFill: 'zero' }],
     ['everything', EVERYTHING],
@@ -224,7 +227,7 @@ describe('augment', () => {
   });
 
   it('leaks no tensor', async () => {
-    using isolated = await openDevice('cpu');
+    using isolated = await openDevice(DEVICE);
     await views(bankOf(1, 8, 8), [1, 8, 8], [0], EVERYTHING, undefined, isolated);
     expect(isolated.memory().tensors).toBe(0);
   });

@@ -4,6 +4,7 @@ import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { type BatchNorm2dOptions, batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { DEVICE } from '../device.js';
 import {
   describeOperation,
   type Input,
@@ -162,7 +163,7 @@ describeOperation<Options>({
 });
 
 it('batchNorm2d moves the running statistics towards the batch, with the unbiased variance', async () => {
-  using device = await openDevice('cpu');
+  using device = await openDevice(DEVICE);
   const input = normals([2, 5, 3, 4], 1);
   const x = device.tensor(input.values, input.shape);
   const [weight, bias, runningMean] = Array.from({ length: 3 }, () => device.full([5], 0.5)) as [

@@ -2,7 +2,7 @@
  * With `forBatchNorm`, a convolution on CUDA also accumulates the statistics of its result. The batch norm that follows
  * must give the same values as without them. The next write to the tensor discards the statistics.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { type Conv2dOptions, conv2d } from '#spinegrad/engine/ops/conv2d.js';
@@ -63,10 +63,11 @@ const UNIT = 2 ** -24;
 
 describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution accumulates', () => {
   let device: Device;
-  beforeAll(async () => {
+  // A device per test: the collector frees tensors of earlier tests at any time, which changes bytesInUse.
+  beforeEach(async () => {
     device = await openDevice(DEVICE);
   });
-  afterAll(() => {
+  afterEach(() => {
     delete process.env.SPINEGRAD_CUDA_GEMM;
     device.close();
   });

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { openDevice } from '#spinegrad/engine/device.js';
 import { type FocalLossOptions, focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
+import { DEVICE } from '../device.js';
 import { describeOperation, type Input, labels, normals, type Reference, uniforms } from './descriptor.js';
 
 /** log(1 + e^x). */
@@ -223,7 +224,7 @@ describeOperation<FocalLossOptions>({
 });
 
 it('focalLoss names the first target that is not a class', async () => {
-  using device = await openDevice('cpu', { threads: 2 });
+  using device = await openDevice(DEVICE);
   const targets = new Int32Array(1000).fill(1);
   targets[700] = 5;
   targets[901] = -3;
