@@ -1,4 +1,4 @@
-/** A device: an ordered queue, its memory, and the tensors made on it. */
+/** A device: an ordered queue, memory, and factories of tensors. */
 import { SpinegradError } from '../error.js';
 import { expectNumber, expectShape, found } from './check.js';
 import {
@@ -20,13 +20,21 @@ import {
   type TensorHandle,
 } from './native.js';
 import { type Profile, profileOf } from './profile.js';
-import { DTYPES, type DType, dtypeOf, type Shape, Tensor, type TypedArray } from './tensor.js';
+import {
+  DTYPES,
+  type DType,
+  dtypeOf,
+  type Shape,
+  Tensor,
+  type TensorDevice,
+  type TypedArray,
+} from './tensor.js';
 
 /** `cuda` is `cuda:0`, the first device that the driver counts. */
 export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
 export interface DeviceOptions {
-  /** Threads of the CPU device; by default as many as OpenMP takes (OMP_NUM_THREADS, else the cores). */
+  /** Threads of the CPU device. Default: the number of OpenMP (OMP_NUM_THREADS, else the cores). */
   threads?: number;
   /**
    * Rounding of the factors of products in `conv2d` and `linear` on CUDA: `tf32` (default) keeps 11 significant bits, `bf16`
@@ -36,7 +44,7 @@ export interface DeviceOptions {
 }
 
 export interface MemoryInfo {
-  /** Bytes held by tensors and workspaces, as far as the queue has come. */
+  /** Bytes of tensors and workspaces at the current position of the queue. */
   bytesInUse: number;
   peakBytes: number;
   /** Bytes kept for reuse. */
@@ -48,14 +56,14 @@ export interface MemoryInfo {
 /** @internal */
 export const FULL = contract('full.forward', { y: 'output', value: 'real' });
 
-/** A device as `openDevice()` gives it: makes tensors, runs what is called on them in order, reports memory. */
-export class Device {
+/** A device of `openDevice()`: creates tensors, runs operations in order, reports memory. */
+export class Device implements TensorDevice {
   /** @internal */
   readonly handle: DeviceHandle;
   readonly #native: ReadonlyMap<string, readonly [index: number, contract: NativeContract]>;
   /** By the id of the contract. */
   readonly #encoders: Encoder[] = [];
-  /** Handles of disposed tensors: to give one the next tensor costs less than to make one. */
+  /** Handles of disposed tensors. Reusing one costs less than creating one. */
   readonly #spares: TensorHandle[] = [];
 
   /** @internal Use `openDevice()`. */
@@ -83,7 +91,7 @@ export class Device {
   }
 
   /**
-   * What the driver or the system tells of the hardware: `threads` on the CPU; `computeCapability` (90 for 9.0),
+   * Properties of the hardware: `threads` on the CPU; `computeCapability` (90 for 9.0),
    * `multiprocessors`, `clockHz`, `memoryClockHz`, `memoryBusBits` on CUDA; `cacheBytes` of the last level on both.
    */
   get properties(): Readonly<Record<string, number>> {
@@ -127,7 +135,7 @@ export class Device {
     return tensor;
   }
 
-  /** @internal A tensor that an operation is about to write. */
+  /** @internal A tensor that an operation writes next. */
   empty(shape: Shape, dtype: DType = 'float32', operation = 'empty'): Tensor {
     return new Tensor(this, expectShape(operation, shape), dtype);
   }
@@ -162,23 +170,23 @@ export class Device {
     return encoder;
   }
 
-  /** Resolves when everything enqueued so far has been computed; rejects with the first error. */
+  /** Resolves when all enqueued calls have run. Rejects with the first error. */
   async synchronize(): Promise<void> {
     using fence = this.full([1], 0);
     await fence.data();
   }
 
   /**
-   * Records what `step` enqueues, without running it, to be replayed as a whole (CUDA graphs): one launch in place of
-   * hundreds. CUDA devices only. A replay runs the same kernels on the same memory with the same numbers, hence:
+   * Records the calls of `step`, without running them, as a CUDA graph, which one launch replays. CUDA devices only. A
+   * replay runs the same kernels on the same memory with the same numbers, which has these consequences:
    *
-   * - Run the step once before, so that every tensor from before it has the memory layout that the step wants.
-   * - `step` is synchronous, reads no values and disposes nothing from before it.
-   * - Options are frozen: learning rate, dropout's seed and step, augment's step are those of the capture.
-   * - Inputs change by `write()` into tensors that the step reads; an image of several channels goes through `copy()`.
-   * - Tensors made in the step hold their values from the first replay on, and keep their memory until disposed.
+   * - Run the step once before the capture, so that existing tensors have the memory layouts that the step uses.
+   * - `step` is synchronous, reads no values and disposes no tensor that existed before it.
+   * - Options keep their values: learning rate, seed and step of dropout, step of augment.
+   * - Change inputs with `write()` into tensors that the step reads. Pass images of several channels through `copy()`.
+   * - Tensors created in the step have values after the first replay, and keep their memory until they are disposed.
    *
-   * What breaks a rule rejects with `ERR_CAPTURE`, here or at the read after the replay.
+   * A violation rejects with `ERR_CAPTURE`, here or at the read after the replay.
    */
   async capture<T>(step: () => T): Promise<CapturedStep<T>> {
     rethrow(() => native.beginCapture(this.handle));
@@ -203,9 +211,9 @@ export class Device {
   }
 
   /**
-   * Milliseconds that the device takes for what `body`, which must be synchronous, enqueues: between two events of
-   * the CUDA stream, or on the clock of the CPU's queue. What was enqueued before is done when the time begins; where
-   * nothing was, the time to enqueue counts too. Rejects with the first error of the queue.
+   * Milliseconds that the device needs for the calls that `body`, a synchronous function, enqueues: between two events
+   * of the CUDA stream, or by the clock of the CPU queue. The interval starts when earlier calls have run. If the queue
+   * was empty, it includes the time to enqueue. Rejects with the first error of the queue.
    */
   async time(body: () => void): Promise<number> {
     let result: unknown;
@@ -229,20 +237,20 @@ export class Device {
   }
 
   /**
-   * Records which operations run when, from here to `stopProfile()`: the first `limit` of them, so that a long run
-   * fills neither memory nor a viewer. What is captured is not run and so not recorded; a replay is one operation.
+   * Records the time of each operation until `stopProfile()`, for the first `limit` operations. Captured operations do
+   * not run and are not recorded; a replay is one operation.
    */
   startProfile({ limit = 100_000 }: { limit?: number } = {}): void {
     expectNumber('startProfile', 'limit', limit, { min: 1, max: 10_000_000, integer: true });
     rethrow(() => native.startProfile(this.handle, limit));
   }
 
-  /** In a profile, what is enqueued from here to the next call is a span of that name; without one, nothing. */
+  /** Starts a span of the profile, which ends at the next call. Has no effect without a profile. */
   beginSpan(name: string): void {
     rethrow(() => native.beginSpan(this.handle, `${name}`));
   }
 
-  /** Resolves when everything enqueued so far has been computed; rejects with the first error of the queue. */
+  /** Resolves when all enqueued calls have run. Rejects with the first error of the queue. */
   async stopProfile(): Promise<Profile> {
     const recorded = rethrow(() => native.stopProfile(this.handle));
     try {
@@ -257,7 +265,7 @@ export class Device {
     return { bytesInUse, peakBytes, cachedBytes, tensors };
   }
 
-  /** Ends the queue; values not yet computed are lost, reads still pending reject. */
+  /** Ends the queue. Values that are not computed yet are lost; pending reads reject. */
   close(): void {
     native.close(this.handle);
   }
@@ -267,7 +275,7 @@ export class Device {
   }
 }
 
-/** What `device.capture()` recorded. */
+/** A step recorded by `device.capture()`. */
 export class CapturedStep<T> implements Disposable {
   readonly #device: Device;
   readonly #handle: RecordingHandle;
@@ -276,7 +284,7 @@ export class CapturedStep<T> implements Disposable {
   constructor(
     device: Device,
     handle: RecordingHandle,
-    /** What the step returned. */
+    /** The return value of the step. */
     readonly result: T,
   ) {
     this.#device = device;
@@ -288,7 +296,7 @@ export class CapturedStep<T> implements Disposable {
     rethrow(() => native.replay(this.#device.handle, this.#handle));
   }
 
-  /** Gives the step's memory back, once the replays already enqueued have run. */
+  /** Frees the memory of the step after the replays that are already enqueued. */
   dispose(): void {
     native.releaseCapture(this.#handle);
   }
@@ -338,5 +346,5 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
 
 const AUTO_REASON = "auto uses the CPU; CUDA has not been verified on a GPU and must be requested as 'cuda'";
 
-/** The architectures that this build has CUDA kernels for, and their compiler, for people; empty without any. */
+/** Architectures and compiler of the CUDA kernels in this build, for people; empty if there are none. */
 export const cudaKernels = (): string => native.cudaKernels();

@@ -28,48 +28,48 @@ const FORWARD = contract('augment.forward', {
   deviation: 'real',
 });
 
-/** What the views of one call are a pure function of, beside their row: two rows of one image are two views. */
+/** The views of one call are a pure function of these keys and of their row: two rows of one image give two views. */
 export interface AugmentKeys {
   /** 32 bits. */
   seed: number;
-  /** Step of the training, 32 bits. */
+  /** Training step, 32 bits. */
   step: number;
 }
 
 /**
- * Strengths of the augmentation, in the order in which they are applied. All default to none: the view is then the
- * central crop, normalised, which is what evaluation uses. Intensities are those of the bank from 0 to 1 (65535).
+ * Strengths of the augmentation, in the order of application. The default is none: the view is the normalized central
+ * crop, as evaluation uses it. Intensities are those of the bank, from 0 to 1 (65535).
  */
 export interface AugmentOptions {
   /** Height and width of the views in pixels. Default: those of the bank. */
   outSize?: Pair;
   /** Pixels of the bank that one pixel of the view spans. Default 1: the views are crops. */
   pitch?: number;
-  /** Largest angle in degrees, uniform in both directions. */
+  /** Maximum angle in degrees, uniform in both directions. */
   rotation?: number;
-  /** Largest magnification less one: the factor is log-uniform from 1 / (1 + scale) to 1 + scale. */
+  /** Maximum magnification minus 1: the factor is log-uniform from 1 / (1 + scale) to 1 + scale. */
   scale?: number;
-  /** Largest horizontal shear (tangent of its angle), uniform in both directions. */
+  /** Maximum horizontal shear (tangent of its angle), uniform in both directions. */
   shear?: number;
-  /** Largest shift in pixels of the bank, uniform in both directions, along each axis. */
+  /** Maximum shift in pixels of the bank, uniform in both directions, along each axis. */
   translation?: number;
   /** Probability of the anterior-posterior flip (columns mirrored). */
   flip?: number;
-  /** Largest standard deviation of the Gaussian blur in pixels of the view; uniform from 0. */
+  /** Maximum standard deviation of the Gaussian blur in pixels of the view; uniform from 0. */
   blur?: number;
   /** x^g with g log-uniform from 1 / (1 + gamma) to 1 + gamma. */
   gamma?: number;
   /** (x - mean) c + mean about the view's mean, c log-uniform from 1 / (1 + contrast) to 1 + contrast; then clipped at 0. */
   contrast?: number;
-  /** Largest intensity added, uniform in both signs; then clipped at 0. */
+  /** Maximum added intensity, uniform in both signs; then clipped at 0. */
   brightness?: number;
-  /** Largest standard deviation of the Rician noise (of each of its two Gaussians) in intensity; uniform from 0. */
+  /** Maximum standard deviation of the Rician noise (of each of its two Gaussians) in intensity; uniform from 0. */
   noise?: number;
   /** Probability that one rectangle is blanked. */
   cutout?: number;
-  /** Largest side of that rectangle as a part of the view's; each side is uniform from half of it. Default 0.3. */
+  /** Maximum side of that rectangle as a fraction of the view; each side is uniform from half of it. Default 0.3. */
   cutoutSize?: number;
-  /** What it is filled with: the view's mean, or 0 intensity. Default mean. */
+  /** Value of the rectangle: the mean of the view, or intensity 0. Default mean. */
   cutoutFill?: (typeof FILLS)[number];
   /** The result is (x - mean) / std; from -1e6 to 1e6. Default 0. */
   mean?: number;
@@ -133,7 +133,7 @@ function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Chec
   for (const [name, range] of Object.entries(RANGES)) {
     expectNumber('augment', name, strengths[name as keyof typeof RANGES], range);
   }
-  // So narrow a kernel is one pixel, and its exponents would leave float32.
+  // Such a narrow kernel is one pixel, and its exponents would overflow float32.
   if (strengths.blur < 1e-3) strengths.blur = 0;
   expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, FILLS);
   expectNumber('augment', 'mean', strengths.mean, { min: -1e6, max: 1e6 });
@@ -142,10 +142,10 @@ function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Chec
 }
 
 /**
- * Views of 16-bit images, made in one pass each: random affine map by bilinear resampling (beyond the border its
- * nearest pixel is repeated), anterior-posterior flip, Gaussian blur, gamma, contrast and brightness, Rician noise,
- * cutout, normalisation. A view is a pure function of (image, seed, step, row), the same on every device and for any
- * number of threads; a choice that is turned off changes none of the others. There is no gradient.
+ * Augmented views of 16-bit images: random affine map by bilinear resampling (the border is extended by its nearest
+ * pixel), anterior-posterior flip, Gaussian blur, gamma, contrast and brightness, Rician noise, cutout, normalization. A
+ * view is a pure function of (image, seed, step, row), equal on every device and for any number of threads. Disabling
+ * one choice does not change the others. There is no gradient.
  *
  * @param bank uint16 [M, H, W], sides at most 4096, anterior on the left
  * @param indices int32 [N]: the image of each row; outside 0..M-1 the next read rejects with `ERR_INDEX`
@@ -193,8 +193,8 @@ export function augment(
 }
 
 /**
- * Where the view of a row was cut: its pixel (u, v) shows the bank's point x = a u + b v + c, y = d u + e v + f.
- * For targets that must move with the pixels, such as the coordinates of disc centres.
+ * The affine map of the view of a row: its pixel (u, v) samples the bank at x = a u + b v + c, y = d u + e v + f. Use it
+ * for targets that move with the pixels, such as the coordinates of disc centres.
  *
  * @param bankSize height and width of the bank's images
  */

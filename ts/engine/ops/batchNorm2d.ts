@@ -44,20 +44,20 @@ const BACKWARD = contract('batchNorm2d.backward', GRADIENT);
 const INFERENCE_BACKWARD = contract('batchNorm2d.inferenceBackward', GRADIENT);
 
 export interface BatchNorm2dOptions {
-  /** Use and update the statistics of the batch; else the running ones. Default false. */
+  /** Normalize with the statistics of the batch and update the running ones. Else use the running ones. Default false. */
   training?: boolean;
-  /** Share of the new batch in the running statistics. Default 0.1. */
+  /** Weight of the batch in the running statistics. Default 0.1. */
   momentum?: number;
   eps?: number;
-  /** Fuse a ReLU behind. */
+  /** Apply a ReLU to the result, fused. Default false. */
   relu?: boolean;
-  /** Fuse the sum with a residual of x's shape, before the ReLU. */
+  /** Added before the ReLU, fused; of the shape of x. */
   residual?: Tensor | undefined;
 }
 
 /**
- * Batch normalisation (Ioffe and Szegedy 2015) of x [N, C, H, W] over N, H and W, as PyTorch defines it: biased
- * variance to normalise, unbiased variance in the running estimate.
+ * Batch normalization (Ioffe and Szegedy 2015) of x [N, C, H, W] over N, H and W, as PyTorch defines it: biased
+ * variance to normalize, unbiased variance in the running estimate.
  * y = relu(weight * (x - mean) / sqrt(variance + eps) + bias + residual), ReLU and residual by option.
  *
  * @param runningMean [C], updated in place when training

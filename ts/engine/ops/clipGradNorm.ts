@@ -8,8 +8,8 @@ const FORWARD = contract('clipGradNorm.forward', { gradient: 'update[]', norm: '
 
 /**
  * Scales the gradients of `parameters` in place so that their Euclidean norm, taken over all of them together, is at
- * most `maxNorm`, and returns the norm before that as a tensor of one value; nothing is read back to the host.
- * Parameters without a gradient are left out. A norm that is not finite makes the gradients NaN, as in PyTorch.
+ * most `maxNorm`. Returns the norm before the scaling as a tensor of one value, without reading it back to the host.
+ * Parameters without a gradient are ignored. A norm that is not finite makes the gradients NaN, as in PyTorch.
  */
 export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
   expectNumber('clipGradNorm', 'maxNorm', maxNorm, { above: 0 });

@@ -35,20 +35,20 @@ export interface Conv2dOptions {
   bias?: Tensor | undefined;
   stride?: Pair;
   padding?: Pair;
-  /** Fuse a ReLU behind. */
+  /** Apply a ReLU to the result, fused. Default false. */
   relu?: boolean;
-  /** Fuse the sum with a residual of y's shape, before the ReLU. */
+  /** Added before the ReLU, fused; of the shape of y. */
   residual?: Tensor | undefined;
   /**
-   * A `batchNorm2d` that trains takes y next: the device may find the statistics of its channels on the way. It changes
-   * no result beyond rounding. Default false.
+   * The result is the input of a training `batchNorm2d`: the device may compute the statistics of its channels here. It
+   * changes results only by rounding. Default false.
    */
   forBatchNorm?: boolean;
 }
 
 /**
  * Cross-correlation of images x [N, C, H, W] with filters weight [K, C, R, S], zero padding on both sides:
- * y [N, K, P, Q] with P = floor((H + 2 padding - R) / stride) + 1, Q alike; bias, residual and ReLU by option.
+ * y [N, K, P, Q] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise; bias, residual and ReLU by option.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const [n, c, h, w] = expectTensor('conv2d', 'x', x, { shape: [null, null, null, null] }) as [

@@ -4,7 +4,7 @@ import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('copy.forward', { x: 'input', y: 'output' });
 
-/** The same values in memory of their own. */
+/** A new tensor with the values of x. */
 export function copy(x: Tensor): Tensor {
   expectTensor('copy', 'x', x);
   const y = x.device.empty(x.shape);

@@ -14,15 +14,15 @@ const FORWARD = contract('dropout.forward', {
 export interface DropoutOptions {
   /** Probability that an element becomes 0, from 0 to below 1. */
   p: number;
-  /** 32-bit seed; layers that must not share a mask take different ones. */
+  /** 32-bit seed. Use a different one in each layer. */
   seed: number;
-  /** Step of the training, 32 bits. */
+  /** Training step, 32 bits. */
   step: number;
 }
 
 /**
  * Inverted dropout: an element is 0 with probability p, else x / (1 - p). The mask is a pure function of
- * (seed, step, row-major element) and is made again for the gradient; nothing is kept.
+ * (seed, step, row-major element). It is recomputed for the gradient, not stored.
  */
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   expectTensor('dropout', 'x', x);

@@ -1,4 +1,4 @@
-/** What mse and smoothL1 share: their arguments, their mean, and how their gradient is recorded. */
+/** Code that mse and smoothL1 share: arguments, reduction and gradient. */
 import { record } from '../autograd.js';
 import { expectOneOf } from '../check.js';
 import { contract } from '../contract.js';
@@ -10,8 +10,8 @@ export interface ElementwiseLossOptions {
   /** `mean` divides by the sum of the weights. Default mean. */
   reduction?: (typeof REDUCTIONS)[number];
   /**
-   * Of the prediction's shape, >= 0 (else `ERR_WEIGHT` at the next read); default ones. Where it is 0, prediction and
-   * target do not matter, not even NaN. When all are 0, the loss and its gradient are 0.
+   * Of the shape of the prediction, >= 0 (else the next read rejects with `ERR_WEIGHT`); default ones. If a weight is 0,
+   * its prediction and target do not matter, not even NaN. If all are 0, the loss and its gradient are 0.
    */
   weight?: Tensor | undefined;
 }

@@ -34,31 +34,31 @@ const FORWARD = { softmax: forward('softmax'), sigmoid: forward('sigmoid') };
 const BACKWARD = { softmax: backward('softmax'), sigmoid: backward('sigmoid') };
 
 export interface FocalLossOptions {
-  /** One class out of C, or C independent answers. Default softmax. */
+  /** One class out of C (softmax), or C independent binary targets (sigmoid). Default softmax. */
   form?: 'softmax' | 'sigmoid';
   /** >= 0, also below 1; 0 is cross entropy. Default 2. */
   gamma?: number;
   /**
-   * One weight a class, >= 0; default ones. With the sigmoid form, from 0 to 1: the weight of the positive answer, and
-   * the negative has 1 - alpha (without alpha, both have 1).
+   * One weight per class, >= 0; default ones. With the sigmoid form, alpha from 0 to 1 is the weight of the positive
+   * answer and 1 - alpha that of the negative answer; without alpha, both are 1.
    */
   alpha?: readonly number[];
-  /** Share of the target that is spread over all classes (sigmoid: over both answers), from 0 to 1. Default 0. */
+  /** Fraction of the target that is spread over all classes (sigmoid: both answers), from 0 to 1. Default 0. */
   labelSmoothing?: number;
-  /** Targets of this value add nothing and are not counted. Default -100. */
+  /** Targets with this value are ignored. Default -100. */
   ignoreIndex?: number;
-  /** `mean` divides by the targets that count, `weightedMean` by the sum of their alpha. Default mean. */
+  /** `mean` divides by the number of targets, `weightedMean` by the sum of their alpha. Default mean. */
   reduction?: (typeof REDUCTIONS)[number];
 }
 
-/** One weight per class; none for ones. */
+/** The weights of the classes; empty if all are 1. */
 function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigmoid: boolean): number[] {
   if (alpha === undefined) return [];
   const weights = Array.isArray(alpha) ? [...alpha] : [];
   if (weights.length !== classes) {
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `focalLoss(): alpha: expected an array of ${classes} numbers, one a class, found ${found(alpha)}`,
+      `focalLoss(): alpha: expected an array of ${classes} numbers, one per class, found ${found(alpha)}`,
     );
   }
   const range = sigmoid ? { min: 0, max: 1 } : { min: 0 };
@@ -76,8 +76,8 @@ function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigm
  *   and 1 it is torchvision's sigmoid_focal_loss.
  *
  * Computed in log space: value and gradient are finite for all finite logits, also for gamma below 1 at p = 1. NaN in a
- * row that counts makes the loss NaN. A target that is neither valid nor ignoreIndex rejects the next read with
- * `ERR_TARGET`, a batch without a target that counts with `ERR_NO_TARGETS`.
+ * row that is not ignored makes the loss NaN. If a target is neither valid nor ignoreIndex, the next read rejects with
+ * `ERR_TARGET`; if all targets are ignored, with `ERR_NO_TARGETS`.
  */
 export function focalLoss(logits: Tensor, targets: Tensor, options: FocalLossOptions = {}): Tensor {
   const [n, c] = expectTensor('focalLoss', 'logits', logits, { shape: [null, null] }) as [number, number];

@@ -7,8 +7,8 @@ const FORWARD = contract('gather.forward', { x: 'input', indices: 'input', y: 'o
 const BACKWARD = contract('gather.backward', { dy: 'input', indices: 'input', dx: 'output' });
 
 /**
- * Rows of x [M, ...] by `indices` (int32 [N]): y [N, ...] with y[n] = x[indices[n]]. An index outside 0..M-1 is found
- * by the queue: the next read rejects with `ERR_INDEX`. The gradient adds rows that were taken more than once.
+ * Rows of x [M, ...] by `indices` (int32 [N]): y [N, ...] with y[n] = x[indices[n]]. If an index is
+ * outside 0..M-1, the next read rejects with `ERR_INDEX`. The gradient sums rows that occur more than once.
  */
 export function gather(x: Tensor, indices: Tensor): Tensor {
   const shape = expectTensor('gather', 'x', x);

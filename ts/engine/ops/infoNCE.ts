@@ -31,14 +31,14 @@ const BACKWARD = contract('infoNCE.backward', {
 export interface InfoNCEOptions {
   /** Fixed temperature, from 1e-6 to 1e6. Default 0.07. */
   temperature?: number;
-  /** Instead of `temperature`: a scalar tensor [1] to learn, log(1 / temperature), as CLIP has it. */
+  /** Replaces `temperature`: a learned scalar tensor [1], log(1 / temperature), as in CLIP. */
   logScale?: Tensor;
-  /** Where the mean over the positives stands. Default outside. */
+  /** Whether the mean over the positives is outside or inside the logarithm. Default outside. */
   mean?: (typeof MEANS)[number];
 }
 
 /**
- * Contrastive loss with any number of positives a row: other rows with the same label. With s_ia = e_i . e_a /
+ * Contrastive loss with any number of positives per row: the other rows with the same label. With s_ia = e_i . e_a /
  * temperature, P(i) the positives of row i and Z_i = log(sum over a != i of exp(s_ia)), a row's loss is
  *
  * - mean `outside` the logarithm: -(1 / |P(i)|) sum over p in P(i) of (s_ip - Z_i), which is L_out of Khosla et al.,
@@ -46,8 +46,8 @@ export interface InfoNCEOptions {
  * - mean `inside`: -log(sum over p in P(i) of exp(s_ip) / exp(Z_i)), which is MIL-NCE (Miech et al. 2020, equation 1).
  *   L_in of Khosla et al. is larger by log |P(i)|, a constant.
  *
- * The result is the mean over the rows that have a positive; a row without one serves the others as a negative.
- * Memory grows with N, not with its square. A batch without any positive rejects the next read with
+ * The result is the mean over the rows that have a positive. A row without one is only a negative of the others.
+ * Memory grows with N, not with its square. If no row has a positive, the next read rejects with
  * `ERR_NO_POSITIVES`.
  *
  * @param embeddings [N, D], rows of length 1: see l2Normalize
@@ -64,7 +64,7 @@ export function infoNCE(embeddings: Tensor, labels: Tensor, options: InfoNCEOpti
     if (given !== undefined) {
       throw new SpinegradError(
         'ERR_ARGUMENT',
-        'infoNCE(): temperature and logScale are two forms of one parameter; give one of them',
+        'infoNCE(): temperature and logScale were both given; give one of them',
       );
     }
   }

@@ -13,8 +13,8 @@ const BACKWARD = contract('l2Normalize.backward', {
 });
 
 /**
- * Each row of x [N, C] divided by max(its Euclidean length, eps). A row shorter than eps is divided by eps, a
- * constant, so the gradient of a row of zeros is finite.
+ * Divides each row of x [N, C] by max(its Euclidean norm, eps). The divisor of a row shorter than eps is the constant
+ * eps, so the gradient of a row of zeros is finite.
  */
 export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
   const [n] = expectTensor('l2Normalize', 'x', x, { shape: [null, null] }) as [number];

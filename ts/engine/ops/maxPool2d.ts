@@ -22,7 +22,7 @@ export interface MaxPool2dOptions {
   padding?: Pair;
 }
 
-/** Largest value in each window of x [N, C, H, W]; the gradient goes to the first that is largest. */
+/** Maximum of each window of x [N, C, H, W]. The gradient goes to the first maximum of the window. */
 export function maxPool2d(x: Tensor, kernelSize: Pair, options: MaxPool2dOptions = {}): Tensor {
   const [n, c, h, w] = expectTensor('maxPool2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,

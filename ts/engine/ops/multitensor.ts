@@ -1,10 +1,10 @@
-/** What the operations on lists of tensors (optimizers, clipping, averages) check. */
+/** Argument checks of the operations on lists of tensors: optimizers, clipping, averages. */
 import { SpinegradError } from '../../error.js';
 import { expectTensor, type Tensor, type TensorDevice } from '../tensor.js';
 
 /**
- * Checks a list of tuples: the tensors of a tuple share one shape, all live on one device, and none comes twice (it
- * would be written by two threads). Returns that device and one list for each name, or undefined for an empty list.
+ * Checks a list of tuples: the tensors of a tuple share one shape, all live on one device, and none occurs twice (two
+ * threads would write it). Returns that device and one list for each name, or undefined for an empty list.
  */
 export function expectTuples<Name extends string>(
   operation: string,
@@ -26,7 +26,7 @@ export function expectTuples<Name extends string>(
       if (seen.has(tensor)) {
         throw new SpinegradError(
           'ERR_ARGUMENT',
-          `${operation}(): ${argument}: expected each tensor once, found one that is listed before`,
+          `${operation}(): ${argument}: expected each tensor once, found it twice`,
         );
       }
       seen.add(tensor);

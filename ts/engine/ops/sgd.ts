@@ -27,9 +27,9 @@ export interface SgdStepOptions {
   momentum?: number;
   /** Default 0. */
   weightDecay?: number;
-  /** Look ahead by one momentum step (Nesterov). Default false. */
+  /** Nesterov momentum. Default false. */
   nesterov?: boolean;
-  /** Shrink the parameter itself instead of adding weightDecay * parameter to the gradient. Default false. */
+  /** Decoupled weight decay: scale the parameter instead of adding weightDecay * parameter to the gradient. Default false. */
   decoupled?: boolean;
 }
 

@@ -5,12 +5,12 @@ import { type ElementwiseLossOptions, elementwiseLoss, lossContracts } from './e
 const LOSS = lossContracts('smoothL1', { beta: 'real' });
 
 export interface SmoothL1Options extends ElementwiseLossOptions {
-  /** Where the square becomes a line, in the unit of the prediction. Default 1. */
+  /** The difference at which the square becomes a line, in units of the prediction. Default 1. */
   beta?: number;
 }
 
 /**
- * d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, of d = prediction - target (Girshick, "Fast R-CNN", 2015),
+ * d^2 / (2 beta) if |d| < beta, else |d| - beta / 2, of d = prediction - target (Girshick, "Fast R-CNN", 2015),
  * weighted, as mean or sum: a scalar [1]. The target is a constant: no gradient flows into it.
  */
 export function smoothL1(prediction: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {

@@ -19,13 +19,13 @@ const BACKWARD = contract('softArgmax2d.backward', {
 });
 
 export interface SoftArgmax2dOptions {
-  /** The heatmaps are divided by it; the smaller, the nearer to the arg max; from 1e-6 to 1e6. Default 1. */
+  /** Divides the heatmaps; smaller values approach the argmax. From 1e-6 to 1e6. Default 1. */
   temperature?: number;
 }
 
 /**
  * The mean position in each heatmap under the softmax over its pixels (integral regression, Sun et al. 2018):
- * heatmaps [N, K, H, W] -> [N, K, 2], x = column and y = row in heatmap pixels, pixel centres at whole numbers.
+ * heatmaps [N, K, H, W] -> [N, K, 2], x = column and y = row in heatmap pixels, with pixel centres at integers.
  */
 export function softArgmax2d(heatmaps: Tensor, options: SoftArgmax2dOptions = {}): Tensor {
   const { temperature = 1 } = options ?? {};
