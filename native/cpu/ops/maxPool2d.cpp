@@ -57,10 +57,11 @@ SPINEGRAD_INLINE void poolPlane(const Planes& x, const Planes& y, const MaxPool2
       Integers maxPosition = Integers{} + static_cast<int32_t>(window.firstRow * a.kernelW + window.firstColumn);
       window.each<side>(x, a, [&](int64_t pixel, int32_t position) SPINEGRAD_LAMBDA {
         const Lanes<lanes> value = lanesAt<lanes>(from, pixel);
-        // NaN is the maximum: nothing is larger than a NaN, and a NaN replaces any value.
-        const Integers larger = (value > max) | (value != value);
-        max = larger ? value : max;
-        maxPosition = larger ? Integers{} + position : maxPosition;
+        // NaN is the maximum: a NaN is kept, and it replaces any value. At most one mask is set, so their sum is their
+        // OR. GCC 12 compiles the OR of two vector comparisons to scalar code.
+        const Integers keeps = (value <= max) + (max != max);
+        max = keeps ? max : value;
+        maxPosition = keeps ? maxPosition : Integers{} + position;
       });
       lanesAt<lanes>(to, 0) = max;
       *reinterpret_cast<Bytes*>(argmax) = __builtin_convertvector(maxPosition, Bytes);
