@@ -1,11 +1,12 @@
 /**
- * The typed engine: a device, tensors, operations with gradients, networks and optimizers. What is wrong with an
- * argument is thrown at the call as a `SpinegradError` with a `code`.
+ * The compute engine: devices, tensors, operations with gradients, networks and optimizers. An invalid argument throws a
+ * `SpinegradError` with a `code` at the call.
  *
- *     const device = await openDevice('auto');
- *     const net = resnet18({ device, random: new RandomStream(1) });
- *     using y = tidy(() => noGrad(() => net.forward(device.tensor(pixels, [1, 1, 96, 96]))));
- *     console.log(await y.data());
+ * @example
+ * const device = await openDevice('cpu');
+ * const net = resnet18({ device, random: new RandomStream(1) });
+ * using y = tidy(() => noGrad(() => net.forward(device.tensor(pixels, [1, 1, 96, 96]))));
+ * console.log(await y.data());
  */
 
 export { backward, noGrad } from './engine/autograd.js';

@@ -1,5 +1,5 @@
-// What belongs to one environment (the main thread or a worker): its devices, and the handles by which JavaScript
-// reaches them, their tensors and their captured steps.
+// The state of one JavaScript environment (the main thread or a worker): its devices, and the handles of devices,
+// tensors and captured steps.
 #pragma once
 
 #include <napi.h>
@@ -15,8 +15,8 @@
 
 namespace spinegrad::addon {
 
-/// What V8 knows of the memory of tensors: the maximum of the bytes held so far. A training step that disposes its
-/// tensors does not raise it, and so causes no collection; a loop that leaves tensors to the collector does.
+/// Reports the memory of tensors to V8 as the maximum of the bytes held so far. A training step that disposes its
+/// tensors does not raise the maximum and causes no collection. A loop that leaves tensors to the collector raises it.
 class ExternalMemory {
  public:
   explicit ExternalMemory(napi_env env) : env_(env) {}
@@ -26,7 +26,7 @@ class ExternalMemory {
 
   void hold(int64_t bytes);
   void dispose(int64_t bytes) { held_ -= bytes; }
-  /// For a tensor that the collector frees: lowers the maximum as well, so that V8 sees the effect of its work.
+  /// For a tensor that the collector frees. Lowers the maximum too, so that V8 sees the effect of the collection.
   void collect(int64_t bytes);
 
  private:
@@ -43,18 +43,18 @@ struct DeviceHandle {
 
   ExternalMemory memory;
   std::unique_ptr<Device> device;
-  /// The one under way; null: none.
+  /// The profile that is being recorded, or null.
   std::shared_ptr<Profile> profile;
   Napi::ThreadSafeFunction settle;
   int pendingReads = 0;
-  /// Neither released nor collected.
+  /// Number of tensors that are neither released nor collected.
   int64_t tensors = 0;
   bool open = true;
 
   void close();
 };
 
-/// The environment keeps the device: a collected handle must not end a queue that tensors still wait for.
+/// The environment also holds the device, so that a collected handle does not end a queue with pending reads.
 using DeviceRef = std::shared_ptr<DeviceHandle>;
 
 /// Owns one tensor at a time; reusable after release().
@@ -77,7 +77,7 @@ class TensorHandle {
   TensorRef tensor_;
 };
 
-/// A captured step; empty until the queue has come to the end of it.
+/// A captured step; empty until the queue has recorded its end.
 using RecordingRef = std::shared_ptr<std::unique_ptr<Recording>>;
 
 template <>
@@ -108,8 +108,8 @@ double numberOf(napi_env env, napi_value value);
 
 Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error);
 
-/// Enqueues a fence; the promise resolves to `value`, or rejects with the error. `fill` has the last hand on it, on the
-/// JS thread; `name` is the task's in a profile.
+/// Enqueues a fence. The promise resolves to `value` or rejects with the error. `fill` completes `value` on the
+/// JavaScript thread before. `name` is the name of the task in a profile.
 Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
                           std::function<void(Napi::Object)> fill = nullptr, const char* name = nullptr);
 
