@@ -32,19 +32,25 @@ function reference(
   const padding = pair(options.padding ?? 0);
   const p = Math.floor((h + 2 * padding[0] - r) / stride[0]) + 1;
   const q = Math.floor((w + 2 * padding[1] - s) / stride[1]) + 1;
+  const pixels = x!.values;
+  const taps = weight!.values;
   const y = new Float64Array(n * k * p * q);
   for (let index = 0; index < y.length; index++) {
     const image = Math.floor(index / (k * p * q));
     const filter = Math.floor(index / (p * q)) % k;
     const top = (Math.floor(index / q) % p) * stride[0] - padding[0];
     const left = (index % q) * stride[1] - padding[1];
+    const firstRow = Math.max(top, 0);
+    const endRow = Math.min(top + r, h);
+    const firstColumn = Math.max(left, 0);
+    const endColumn = Math.min(left + s, w);
     let total = bias?.values[filter] ?? 0;
     for (let channel = 0; channel < c; channel++) {
-      for (let row = Math.max(top, 0); row < Math.min(top + r, h); row++) {
+      for (let row = firstRow; row < endRow; row++) {
         const from = ((image * c + channel) * h + row) * w;
         const tap = ((filter * c + channel) * r + row - top) * s - left;
-        for (let column = Math.max(left, 0); column < Math.min(left + s, w); column++) {
-          total += x!.values[from + column]! * weight!.values[tap + column]!;
+        for (let column = firstColumn; column < endColumn; column++) {
+          total += pixels[from + column]! * taps[tap + column]!;
         }
       }
     }
