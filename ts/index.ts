@@ -24,7 +24,6 @@ export { type Conv2dOptions, conv2d } from './engine/ops/conv2d.js';
 export { copy } from './engine/ops/copy.js';
 export { type DropoutOptions, dropout } from './engine/ops/dropout.js';
 export * from './engine/ops/elementwise.js';
-export { add, mul, relu } from './engine/ops/elementwise.js';
 export type { ElementwiseLossOptions } from './engine/ops/elementwiseLoss.js';
 export { type FocalLossOptions, focalLoss } from './engine/ops/focalLoss.js';
 export { gather } from './engine/ops/gather.js';
