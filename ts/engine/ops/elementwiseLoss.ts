@@ -10,8 +10,8 @@ export interface ElementwiseLossOptions {
   /** `mean` divides by the sum of the weights. Default mean. */
   reduction?: (typeof REDUCTIONS)[number];
   /**
-   * Of the shape of the prediction, >= 0 (else the next read rejects with `ERR_WEIGHT`); default ones. If a weight is 0,
-   * its prediction and target do not matter, not even NaN. If all are 0, the loss and its gradient are 0.
+   * Weights in the shape of the prediction, >= 0; default ones. A negative weight rejects the next read with `ERR_WEIGHT`.
+   * A pair of weight 0 is ignored, even if it is NaN. If all weights are 0, the loss and its gradient are 0.
    */
   weight?: Tensor | undefined;
 }
