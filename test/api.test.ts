@@ -1,4 +1,5 @@
 /** The exports of the package: each has documentation, and invalid arguments give errors with a code. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import ts from 'typescript';
@@ -22,6 +23,14 @@ it.each([
   expect(values.map(({ name }) => name).sort()).toEqual(Object.keys(exported).sort());
   const undocumented = values.filter((symbol) => symbol.getDocumentationComment(checker).length === 0);
   expect(undocumented.map(({ name }) => name)).toEqual([]);
+});
+
+it('exports each operation', () => {
+  /** Not operations, or steps of an optimizer. */
+  const internal = ['elementwise', 'elementwiseLoss', 'multitensor', 'adamW', 'ema', 'sgd'];
+  const files = readdirSync(join(root, 'ts/engine/ops')).map((file) => file.replace(/\.ts$/, ''));
+  const operations = files.filter((name) => !internal.includes(name));
+  expect(operations.filter((name) => !(name in api))).toEqual([]);
 });
 
 describe('an invalid argument', () => {

@@ -18,6 +18,7 @@ export {
   type MemoryInfo,
   openDevice,
 } from './engine/device.js';
+export { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from './engine/ops/augment.js';
 export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.js';
 export { clipGradNorm } from './engine/ops/clipGradNorm.js';
 export { type Conv2dOptions, conv2d } from './engine/ops/conv2d.js';
