@@ -150,6 +150,11 @@ function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Chec
  * @param bank uint16 [M, H, W], sides at most 4096, anterior on the left
  * @param indices int32 [N]: the image of each row; outside 0..M-1 the next read rejects with `ERR_INDEX`
  * @returns float32 [N, 1, outH, outW]
+ *
+ * @example
+ * const bank = device.tensor(new Uint16Array(2 * 96 * 96), [2, 96, 96]);
+ * const rows = device.tensor(Int32Array.of(0, 1, 0));
+ * const views = augment(bank, rows, { seed: 1, step: 0 }, { rotation: 10, noise: 0.04 }); // [3, 1, 96, 96]
  */
 export function augment(
   bank: Tensor,
@@ -197,6 +202,10 @@ export function augment(
  * for targets that move with the pixels, such as the coordinates of disc centres.
  *
  * @param bankSize height and width of the bank's images
+ *
+ * @example
+ * const [a, b, c] = augmentGeometry([96, 96], 0, { seed: 1, step: 0 }, { rotation: 10 });
+ * const x = a * u + b * v + c; // column in the bank of the view's pixel (u, v)
  */
 export function augmentGeometry(
   bankSize: Pair,

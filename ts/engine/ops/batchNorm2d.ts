@@ -62,6 +62,9 @@ export interface BatchNorm2dOptions {
  *
  * @param runningMean [C], updated in place when training
  * @param runningVariance [C], updated in place when training
+ *
+ * @example
+ * const y = batchNorm2d(x, weight, bias, runningMean, runningVariance, { training: true, relu: true });
  */
 export function batchNorm2d(
   x: Tensor,

@@ -10,6 +10,11 @@ const FORWARD = contract('clipGradNorm.forward', { gradient: 'update[]', norm: '
  * Scales the gradients of `parameters` in place so that their Euclidean norm, taken over all of them together, is at
  * most `maxNorm`. Returns the norm before the scaling as a tensor of one value, without reading it back to the host.
  * Parameters without a gradient are ignored. A norm that is not finite makes the gradients NaN, as in PyTorch.
+ *
+ * @example
+ * backward(loss);
+ * clipGradNorm(net.parameters().values(), 1).dispose();
+ * optimizer.step();
  */
 export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
   expectNumber('clipGradNorm', 'maxNorm', maxNorm, { above: 0 });

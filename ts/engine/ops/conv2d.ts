@@ -49,6 +49,11 @@ export interface Conv2dOptions {
 /**
  * Cross-correlation of images x [N, C, H, W] with filters weight [K, C, R, S], zero padding on both sides:
  * y [N, K, P, Q] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise; bias, residual and ReLU by option.
+ *
+ * @example
+ * const x = device.full([1, 3, 8, 8], 1);
+ * const weight = device.full([16, 3, 3, 3], 0.1);
+ * conv2d(x, weight, { stride: 2, padding: 1 }).shape; // [1, 16, 4, 4]
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const [n, c, h, w] = expectTensor('conv2d', 'x', x, { shape: [null, null, null, null] }) as [

@@ -4,7 +4,12 @@ import { expectTensor, type Tensor } from '../tensor.js';
 
 const FORWARD = contract('copy.forward', { x: 'input', y: 'output' });
 
-/** A new tensor with the values of x. */
+/**
+ * A new tensor with the values of x.
+ *
+ * @example
+ * const snapshot = copy(x);
+ */
 export function copy(x: Tensor): Tensor {
   expectTensor('copy', 'x', x);
   const y = x.device.empty(x.shape);

@@ -23,6 +23,9 @@ export interface DropoutOptions {
 /**
  * Inverted dropout: an element is 0 with probability p, else x / (1 - p). The mask is a pure function of
  * (seed, step, row-major element). It is recomputed for the gradient, not stored.
+ *
+ * @example
+ * const y = dropout(x, { p: 0.2, seed: 7, step: 0 });
  */
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
   expectTensor('dropout', 'x', x);

@@ -40,13 +40,28 @@ function binary(name: string, gradients: Gradients): (a: Tensor, b: Tensor) => T
   };
 }
 
-/** max(x, 0); the gradient at 0 is 0. */
+/**
+ * max(x, 0); the gradient at 0 is 0.
+ *
+ * @example
+ * relu(device.tensor(Float32Array.of(-1, 2))); // [0, 2]
+ */
 export const relu = unary('relu', 'y');
 
-/** 1 / (1 + exp(-x)), without overflow; the gradient is dy y (1 - y). */
+/**
+ * 1 / (1 + exp(-x)), without overflow; the gradient is dy y (1 - y).
+ *
+ * @example
+ * sigmoid(device.full([1], 0)); // [0.5]
+ */
 export const sigmoid = unary('sigmoid', 'y');
 
-/** a + b, tensors of the same shape. */
+/**
+ * a + b, tensors of the same shape.
+ *
+ * @example
+ * add(device.full([2], 3), device.full([2], 4)); // [7, 7]
+ */
 export const add = binary('add', (dy, _, [needsA, needsB]) => [
   needsA ? dy : undefined,
   needsB ? (needsA ? copy(dy) : dy) : undefined,
@@ -65,7 +80,12 @@ function scaled(a: Tensor, factor: number): Tensor {
   return y;
 }
 
-/** a * b, where b is a tensor of the same shape or a number. */
+/**
+ * a * b, where b is a tensor of the same shape or a number.
+ *
+ * @example
+ * mul(device.full([2], 3), 2); // [6, 6]
+ */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   if (b instanceof Tensor) return multiply(a, b);
   expectTensor('mul', 'a', a);

@@ -78,6 +78,10 @@ function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigm
  * Computed in log space: value and gradient are finite for all finite logits, also for gamma below 1 at p = 1. NaN in a
  * row that is not ignored makes the loss NaN. If a target is neither valid nor ignoreIndex, the next read rejects with
  * `ERR_TARGET`; if all targets are ignored, with `ERR_NO_TARGETS`.
+ *
+ * @example
+ * const logits = device.full([2, 3], 0);
+ * const loss = focalLoss(logits, device.tensor(Int32Array.of(0, 2)), { gamma: 2, alpha: [0.5, 1, 2] });
  */
 export function focalLoss(logits: Tensor, targets: Tensor, options: FocalLossOptions = {}): Tensor {
   const [n, c] = expectTensor('focalLoss', 'logits', logits, { shape: [null, null] }) as [number, number];

@@ -9,6 +9,10 @@ const BACKWARD = contract('gather.backward', { dy: 'input', indices: 'input', dx
 /**
  * Rows of x [M, ...] by `indices` (int32 [N]): y [N, ...] with y[n] = x[indices[n]]. If an index is
  * outside 0..M-1, the next read rejects with `ERR_INDEX`. The gradient sums rows that occur more than once.
+ *
+ * @example
+ * const x = device.tensor(Float32Array.of(1, 2, 3), [3, 1]);
+ * gather(x, device.tensor(Int32Array.of(2, 0))); // [[3], [1]]
  */
 export function gather(x: Tensor, indices: Tensor): Tensor {
   const shape = expectTensor('gather', 'x', x);

@@ -5,7 +5,12 @@ import { expectTensor, type Tensor } from '../tensor.js';
 const FORWARD = contract('globalAvgPool2d.forward', { x: 'input', y: 'output' });
 const BACKWARD = contract('globalAvgPool2d.backward', { dy: 'input', dx: 'output' });
 
-/** Mean over H and W: x [N, C, H, W] -> y [N, C]. */
+/**
+ * Mean over H and W: x [N, C, H, W] -> y [N, C].
+ *
+ * @example
+ * globalAvgPool2d(device.full([2, 64, 3, 3], 1)).shape; // [2, 64]
+ */
 export function globalAvgPool2d(x: Tensor): Tensor {
   const [n, c] = expectTensor('globalAvgPool2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,

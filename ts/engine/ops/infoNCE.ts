@@ -53,6 +53,10 @@ export interface InfoNCEOptions {
  * @param embeddings [N, D], rows of length 1: see l2Normalize
  * @param labels int32 [N]
  * @returns the loss [1]
+ *
+ * @example
+ * const embeddings = l2Normalize(projection.forward(views)); // [4, D]
+ * const loss = infoNCE(embeddings, device.tensor(Int32Array.of(0, 1, 0, 1)), { temperature: 0.1 });
  */
 export function infoNCE(embeddings: Tensor, labels: Tensor, options: InfoNCEOptions = {}): Tensor {
   const [n] = expectTensor('infoNCE', 'embeddings', embeddings, { shape: [null, null] }) as [number];

@@ -15,6 +15,9 @@ const BACKWARD = contract('l2Normalize.backward', {
 /**
  * Divides each row of x [N, C] by max(its Euclidean norm, eps). The divisor of a row shorter than eps is the constant
  * eps, so the gradient of a row of zeros is finite.
+ *
+ * @example
+ * l2Normalize(device.tensor(Float32Array.of(3, 4), [1, 2])); // [[0.6, 0.8]]
  */
 export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
   const [n] = expectTensor('l2Normalize', 'x', x, { shape: [null, null] }) as [number];

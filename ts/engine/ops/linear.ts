@@ -7,7 +7,12 @@ const DGRAD = contract('linear.dgrad', { dy: 'input', weight: 'input', dx: 'outp
 const WGRAD = contract('linear.wgrad', { x: 'input', dy: 'input', dw: 'output' });
 const BIAS_GRAD = contract('linear.biasGrad', { dy: 'input', db: 'output' });
 
-/** y = x weight^T + bias: x [N, C], weight [K, C], bias [K] or none, y [N, K]. */
+/**
+ * y = x weight^T + bias: x [N, C], weight [K, C], bias [K] or none, y [N, K].
+ *
+ * @example
+ * linear(device.full([2, 8], 1), device.full([3, 8], 0.5), device.full([3], 1)); // [2, 3], all 5
+ */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const [n, c] = expectTensor('linear', 'x', x, { shape: [null, null] }) as [number, number];
   const { device } = x;

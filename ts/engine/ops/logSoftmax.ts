@@ -5,7 +5,12 @@ import { expectTensor, type Tensor } from '../tensor.js';
 const FORWARD = contract('logSoftmax.forward', { x: 'input', y: 'output' });
 const BACKWARD = contract('logSoftmax.backward', { y: 'input', dy: 'input', dx: 'output' });
 
-/** log(softmax(x)) over the last axis of x [N, C], finite for any finite x. */
+/**
+ * log(softmax(x)) over the last axis of x [N, C], finite for any finite x.
+ *
+ * @example
+ * logSoftmax(device.full([1, 2], 7)); // [[-0.693, -0.693]]
+ */
 export function logSoftmax(x: Tensor): Tensor {
   expectTensor('logSoftmax', 'x', x, { shape: [null, null] });
   const { device } = x;

@@ -22,7 +22,12 @@ export interface MaxPool2dOptions {
   padding?: Pair;
 }
 
-/** Maximum of each window of x [N, C, H, W]. The gradient goes to the first maximum of the window. */
+/**
+ * Maximum of each window of x [N, C, H, W]. The gradient goes to the first maximum of the window.
+ *
+ * @example
+ * maxPool2d(device.full([1, 64, 48, 48], 1), 3, { stride: 2, padding: 1 }).shape; // [1, 64, 24, 24]
+ */
 export function maxPool2d(x: Tensor, kernelSize: Pair, options: MaxPool2dOptions = {}): Tensor {
   const [n, c, h, w] = expectTensor('maxPool2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,

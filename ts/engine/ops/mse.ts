@@ -6,6 +6,9 @@ const LOSS = lossContracts('mse');
 /**
  * Squared difference of two tensors of one shape, weighted, as mean or sum: a scalar [1]. The target is a constant:
  * no gradient flows into it.
+ *
+ * @example
+ * mse(device.full([4], 3), device.full([4], 1)); // [4]: the mean of (3 - 1)^2
  */
 export function mse(prediction: Tensor, target: Tensor, options: ElementwiseLossOptions = {}): Tensor {
   return elementwiseLoss(LOSS, prediction, target, options);

@@ -12,6 +12,9 @@ export interface SmoothL1Options extends ElementwiseLossOptions {
 /**
  * d^2 / (2 beta) if |d| < beta, else |d| - beta / 2, of d = prediction - target (Girshick, "Fast R-CNN", 2015),
  * weighted, as mean or sum: a scalar [1]. The target is a constant: no gradient flows into it.
+ *
+ * @example
+ * smoothL1(device.full([4], 3), device.full([4], 1), { beta: 1 }); // [1.5]
  */
 export function smoothL1(prediction: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
   const { beta = 1 } = options ?? {};

@@ -26,6 +26,9 @@ export interface SoftArgmax2dOptions {
 /**
  * The mean position in each heatmap under the softmax over its pixels (integral regression, Sun et al. 2018):
  * heatmaps [N, K, H, W] -> [N, K, 2], x = column and y = row in heatmap pixels, with pixel centres at integers.
+ *
+ * @example
+ * softArgmax2d(device.full([1, 5, 3, 3], 0)); // [1, 5, 2], each (1, 1): the centre of a flat map
  */
 export function softArgmax2d(heatmaps: Tensor, options: SoftArgmax2dOptions = {}): Tensor {
   const { temperature = 1 } = options ?? {};

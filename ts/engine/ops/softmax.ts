@@ -5,7 +5,12 @@ import { expectTensor, type Tensor } from '../tensor.js';
 const FORWARD = contract('softmax.forward', { x: 'input', y: 'output' });
 const BACKWARD = contract('softmax.backward', { y: 'input', dy: 'input', dx: 'output' });
 
-/** exp(x) / sum(exp(x)) over the last axis of x [N, C], without overflow for any finite x. */
+/**
+ * exp(x) / sum(exp(x)) over the last axis of x [N, C], without overflow for any finite x.
+ *
+ * @example
+ * softmax(device.full([1, 2], 7)); // [[0.5, 0.5]]
+ */
 export function softmax(x: Tensor): Tensor {
   expectTensor('softmax', 'x', x, { shape: [null, null] });
   const { device } = x;

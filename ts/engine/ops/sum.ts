@@ -5,7 +5,12 @@ import { expectTensor, type Tensor } from '../tensor.js';
 const FORWARD = contract('sum.forward', { x: 'input', y: 'output' });
 const BACKWARD = contract('sum.backward', { dy: 'input', dx: 'output' });
 
-/** The sum of all elements of x, of any shape: a scalar [1]. */
+/**
+ * The sum of all elements of x, of any shape: a scalar [1].
+ *
+ * @example
+ * sum(device.full([2, 3], 1)); // [6]
+ */
 export function sum(x: Tensor): Tensor {
   expectTensor('sum', 'x', x);
   const { device } = x;
