@@ -1,3 +1,4 @@
+/** Checks that values are finite numbers: weights, logits, probabilities. */
 import { SpinegradError } from '../error.js';
 
 /** Index of the first NaN or infinity; -1 if all values are finite. */
