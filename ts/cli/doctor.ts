@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Device } from '../engine/device.js';
+import { VERSION } from '../io/provenance.js';
 
 type Line = readonly [name: string, value: string];
 
@@ -23,15 +24,12 @@ export function doctorCommand(): Command {
 }
 
 function machine(): Line[] {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   const processor = readProcessor();
   const flags = new Set(processor('flags').split(' '));
   const features = FEATURES.filter((feature) => flags.has(feature));
   return [
-    ['spinegrad', version],
+    ['spinegrad', VERSION],
     ['node', `${process.version} (needs 20.17 or newer)`],
     ['system', `${process.platform}-${process.arch}, glibc ${header.glibcVersionRuntime ?? 'not found'}`],
     ['processor', processor('model name') || 'unknown'],

@@ -4,10 +4,11 @@
  * 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands import the engine when they run, so help,
  * the data commands and `doctor` work without a loadable addon.
  */
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { SpinegradError } from '../error.js';
+import { VERSION } from '../io/provenance.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { inspectCommand } from './inspect.js';
@@ -15,10 +16,6 @@ import { phantomCommand } from './phantom.js';
 import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
 import { trainCommand } from './train.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 const COMMANDS = [
   phantomCommand,
@@ -42,7 +39,7 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   const program = new Command('spinegrad')
     .description('grade degenerative changes of the lumbar spine from MRI, per disc; for research only')
-    .version(version)
+    .version(VERSION)
     .exitOverride();
   for (const command of COMMANDS) program.addCommand(command().exitOverride());
   try {

@@ -1,0 +1,47 @@
+/** Which program wrote a file, and when. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The version in package.json. */
+export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
+  .version;
+
+export interface Provenance {
+  version: string;
+  /** Hash of the git commit, with the suffix `-dirty` if tracked files were changed; `unknown` outside of a checkout. */
+  commit: string;
+  /** ISO 8601, UTC. */
+  date: string;
+}
+
+/**
+ * The version and commit of the running program, and the current time.
+ *
+ * @example
+ * provenance(); // { version: '0.1.0', commit: '2c26b46b…', date: '2026-11-29T10:00:00.000Z' }
+ */
+export function provenance(): Provenance {
+  return { version: VERSION, commit: commitOf(ROOT), date: new Date().toISOString() };
+}
+
+/**
+ * The commit that is checked out in a folder; `unknown` if the folder is not the root of a checkout or git does not run.
+ * An installed package may be inside another repository, whose commit says nothing about the package.
+ */
+export function commitOf(folder: string): string {
+  if (!existsSync(join(folder, '.git'))) return 'unknown';
+  const describe = ['describe', '--always', '--dirty', '--exclude=*', '--abbrev=40'];
+  try {
+    return execFileSync('git', ['--no-optional-locks', '-C', folder, ...describe], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 10_000,
+    }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
