@@ -24,7 +24,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'ts/data': ['ts/dicom', 'ts/io', 'ts/tasks'],
   'ts/phantom': ['ts/io', 'ts/tasks'],
   'ts/model': ['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/io', 'ts/nn', 'ts/tasks'],
-  'ts/evaluation': ['ts/tasks'],
+  'ts/evaluation': ['ts/io', 'ts/tasks'],
   'ts/report': ['ts/evaluation', 'ts/io', 'ts/tasks'],
   'ts/training': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],

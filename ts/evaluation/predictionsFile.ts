@@ -1,0 +1,115 @@
+/**
+ * `predictions.csv`: one line per task, arm, kind of crop and test disc. All figures of a run follow from it, and it opens
+ * in pandas and in spreadsheets. Grades are numbers from 0 as in the task's scale. The columns `p_0`, `p_1`, … are their
+ * probabilities; a task with fewer grades leaves the last ones empty.
+ */
+import type { Point } from '../anatomy.js';
+import { SpinegradError } from '../error.js';
+import { type CsvRow, readCsv } from '../io/csv.js';
+import { csvText, formatCsv } from '../io/writeCsv.js';
+import { argmax } from './metrics.js';
+
+/** `predicted`: the crop is centred on the localizer's disc centre; `annotated`: on the readers'. */
+export const CROPS = ['predicted', 'annotated'] as const;
+export type Crops = (typeof CROPS)[number];
+
+const SIDES = ['left', 'right'] as const;
+
+export interface Prediction {
+  /** Id of the task. */
+  task: string;
+  /** Name of the arm. */
+  arm: string;
+  crops: Crops;
+  /** Study (patient): the cluster of the bootstrap. */
+  study: string;
+  level: string;
+  side: (typeof SIDES)[number] | null;
+  /** Index of the readers' grade. */
+  truth: number;
+  /** Of each grade; they sum to 1. */
+  probabilities: number[];
+  /** Image file relative to the data folder, and the centre of the crop in its pixels. */
+  image: string;
+  centre: Point;
+  /** Distance of the localizer's centre from the annotated one; null without both. */
+  localizationMm: number | null;
+  /** Probability that the localizer named the level correctly; null if it did not find the disc. */
+  levelProbability: number | null;
+  /** Reasons for which the localizer doubts the slice. */
+  flags: string[];
+}
+
+const COLUMNS = ['task', 'arm', 'crops', 'study', 'level', 'side', 'truth', 'predicted'] as const;
+const ORIGIN = ['image', 'x', 'y', 'localization_mm', 'level_probability', 'flags'] as const;
+const FLAG_SEPARATOR = '; ';
+
+/**
+ * The text of predictions.csv. The same predictions give the same bytes, and `readPredictions` returns the same numbers.
+ *
+ * @param gradeNames of a task; they are written next to the numbers of the grades
+ */
+export function formatPredictions(
+  predictions: readonly Prediction[],
+  gradeNames: (task: string) => readonly string[],
+): string {
+  const grades = Math.max(0, ...predictions.map(({ probabilities }) => probabilities.length));
+  const columns = Array.from({ length: grades }, (_, grade) => `p_${grade}`);
+  const rows = predictions.map((row) => {
+    const { task, truth, probabilities, centre, flags } = row;
+    const predicted = argmax(probabilities);
+    const names = gradeNames(task);
+    return [
+      ...[task, row.arm, row.crops, row.study, row.level, row.side, truth, predicted],
+      ...columns.map((_, grade) => probabilities[grade] ?? null),
+      ...[names[truth]!, names[predicted]!],
+      ...[row.image, ...centre, row.localizationMm, row.levelProbability, flags.join(FLAG_SEPARATOR)],
+    ];
+  });
+  return formatCsv([...COLUMNS, ...columns, 'truth_name', 'predicted_name', ...ORIGIN], rows);
+}
+
+/**
+ * Reads predictions.csv. The columns may be in any order, and further columns are ignored.
+ *
+ * @throws SpinegradError ERR_PREDICTIONS for a value that is none; of `readCsv`
+ */
+export async function readPredictions(path: string): Promise<Prediction[]> {
+  const rows = await readCsv(path, [...COLUMNS, 'p_0', 'p_1', ...ORIGIN]);
+  return rows.map((row) => parse(row, path));
+}
+
+function parse({ line, fields }: CsvRow, path: string): Prediction {
+  const fail = (column: string, expected: string): never => {
+    throw new SpinegradError(
+      'ERR_PREDICTIONS',
+      `${path}: line ${line}: column ${column}: found '${fields[column]}', expected ${expected}`,
+    );
+  };
+  const text = (column: string) => csvText(fields[column]!);
+  const name = (column: string) => text(column) || fail(column, 'a name');
+  const oneOf = <T extends string>(column: string, values: readonly T[]): T =>
+    values.find((value) => value === fields[column]) ?? fail(column, `one of ${values.join(', ')}`);
+  const number = (column: string) => {
+    const value = Number(fields[column]);
+    return fields[column] !== '' && Number.isFinite(value) ? value : fail(column, 'a number');
+  };
+  const optional = (column: string) => (fields[column] === '' ? null : number(column));
+  const probabilities: number[] = [];
+  for (let grade = 0; fields[`p_${grade}`]; grade++) probabilities.push(number(`p_${grade}`));
+  return {
+    task: name('task'),
+    arm: name('arm'),
+    crops: oneOf('crops', CROPS),
+    study: name('study'),
+    level: name('level'),
+    side: fields.side === '' ? null : oneOf('side', SIDES),
+    truth: number('truth'),
+    probabilities,
+    image: text('image'),
+    centre: [number('x'), number('y')],
+    localizationMm: optional('localization_mm'),
+    levelProbability: optional('level_probability'),
+    flags: text('flags') === '' ? [] : text('flags').split(FLAG_SEPARATOR),
+  };
+}
