@@ -8,7 +8,7 @@ import { Grader } from '#spinegrad/model/grader.js';
 import { classWeights } from '#spinegrad/model/heads/classWeights.js';
 import type { LossOptions } from '#spinegrad/model/heads/head.js';
 import { HEADS } from '#spinegrad/model/heads/index.js';
-import { HEAD_NAMES } from '#spinegrad/model/heads/names.js';
+import { expectHeadFits, HEAD_NAMES, type HeadName } from '#spinegrad/model/heads/names.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { AdamW } from '#spinegrad/optim/adamW.js';
 import { RandomStream } from '#spinegrad/random.js';
@@ -18,6 +18,7 @@ afterAll(() => device.close());
 
 const build = (seed = 1) => ({ device, random: new RandomStream(seed) });
 const FEATURES = 6;
+const STEPS = 300;
 
 const options = (counts: readonly number[], change: Partial<LossOptions> = {}): LossOptions => ({
   gamma: 2,
@@ -27,7 +28,46 @@ const options = (counts: readonly number[], change: Partial<LossOptions> = {}): 
   ...change,
 });
 
-const CASES = HEAD_NAMES.flatMap((name) => [2, 3, 5].map((grades) => [name, grades] as const));
+const scale = (grades: number, ordered: boolean) => ({
+  id: 'test/scale',
+  ordered,
+  grades: Array.from({ length: grades }, (_, grade) => ({ name: `${grade}`, label: `${grade}`, weight: 1 })),
+});
+
+const fits = (name: HeadName, grades: number, ordered: boolean): boolean => {
+  try {
+    expectHeadFits(name, scale(grades, ordered), 'settings');
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const CASES = HEAD_NAMES.flatMap((name) =>
+  [2, 3, 5].filter((grades) => fits(name, grades, true)).map((grades) => [name, grades] as const),
+);
+
+describe('expectHeadFits', () => {
+  it.each([
+    ['softmax', [2, 3, 5], [2, 3, 5]],
+    ['coral', [2, 3, 5], [2]],
+    ['corn', [2, 3, 5], [2]],
+    ['binary', [2], [2]],
+  ] as const)('allows %s for its scales only', (name, ordered, nominal) => {
+    expect([2, 3, 5].filter((grades) => fits(name, grades, true))).toEqual(ordered);
+    expect([2, 3, 5].filter((grades) => fits(name, grades, false))).toEqual(nominal);
+  });
+
+  it('names the head, the task and the heads that fit', () => {
+    expect(() => expectHeadFits('corn', scale(4, false), 'settings: finetuning.head')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_CONFIG',
+        message:
+          "settings: finetuning.head: the head 'corn' is for ordered grades, task test/scale has 4 nominal grades; use softmax",
+      }),
+    );
+  });
+});
 
 describe.each(CASES)('head %s with %d grades', (name, grades) => {
   const head = HEADS[name];
@@ -70,9 +110,9 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
         Array.from({ length: FEATURES }, (_, i) => (i === 0 ? 2 * grade - grades : random.normal(0, 0.3))),
       );
       using layers = head.layers(build(), FEATURES, grades);
-      using optimizer = new AdamW(layers.parameters(), { learningRate: 0.1, weightDecay: 0 });
+      using optimizer = new AdamW(layers.parameters(), { learningRate: 0.3, weightDecay: 0 });
       using embeddings = device.tensor(Float32Array.from(values), [60, FEATURES]);
-      for (let step = 0; step < 300; step++) {
+      for (let step = 0; step < STEPS; step++) {
         using loss = tidy(() => {
           const value = head.loss(
             layers.forward(embeddings),
@@ -84,7 +124,7 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
         });
         optimizer.step();
         optimizer.zeroGrad();
-        if (step === 299) expect(await loss.item()).toBeLessThan(0.2);
+        if (step === STEPS - 1) expect(await loss.item()).toBeLessThan(0.2);
       }
       using rows = noGrad(() => tidy(() => head.probabilities(layers.forward(embeddings))));
       const probabilities = await rows.data();
@@ -94,6 +134,36 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
       });
     },
   );
+
+  it('ignores discs without a grade: loss and gradients are those of the others', async () => {
+    const random = new RandomStream(9);
+    const outputs = head.outputs(grades);
+    const values = Array.from({ length: 9 * outputs }, () => random.normal(0, 2));
+    const truth = Array.from({ length: 9 }, (_, row) => (row % 3 === 1 ? null : row % grades));
+    const graded = truth.flatMap((grade, row) => (grade === null ? [] : row));
+    const evaluated = async (rows: readonly number[]) => {
+      const chosen = rows.flatMap((row) => values.slice(row * outputs, (row + 1) * outputs));
+      using logits = device.tensor(Float32Array.from(chosen), [rows.length, outputs]);
+      logits.requiresGrad = true;
+      using loss = tidy(() => {
+        const ofRows = rows.map((row) => truth[row]!);
+        const value = head.loss(logits, ofRows, options(counts, { labelSmoothing: 0.1 }));
+        backward(value);
+        return value;
+      });
+      return { loss: await loss.item(), gradient: [...(await logits.grad!.data())] };
+    };
+    const all = await evaluated(truth.map((_, row) => row));
+    const subset = await evaluated(graded);
+    expect(all.loss).toBeCloseTo(subset.loss, 6);
+    truth.forEach((grade, row) => {
+      const ofRow = all.gradient.slice(row * outputs, (row + 1) * outputs);
+      const at = graded.indexOf(row);
+      ofRow.forEach((slope, i) => {
+        expect(slope).toBeCloseTo(grade === null ? 0 : subset.gradient[at * outputs + i]!, 6);
+      });
+    });
+  });
 
   it('is rebuilt from the recorded architecture, with the same names and shapes', () => {
     const encoder = () => new ResNet(build(), { depth: 18, width: 2 });

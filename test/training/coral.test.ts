@@ -88,6 +88,6 @@ it('does not resume a run of another head', async () => {
 });
 
 it('refuses a head that does not exist', async () => {
-  const ended = await trainRun(await temporaryFolder(), data, { 'finetuning.head': 'corn' });
-  expect(failure(ended)).toMatch(/ERR_CONFIG: .*finetuning\.head: found "corn"; .*"softmax"\|"coral"/);
+  const ended = await trainRun(await temporaryFolder(), data, { 'finetuning.head': 'probit' });
+  expect(failure(ended)).toMatch(/ERR_CONFIG: .*finetuning\.head: found "probit"; .*"softmax"\|"coral"/);
 });

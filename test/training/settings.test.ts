@@ -8,6 +8,7 @@ import { parseSetting, resolveConfig } from '#spinegrad/training/config.js';
 import { openRunFolder } from '#spinegrad/training/runFolder.js';
 import { type LogRow, RunLog } from '#spinegrad/training/runLog.js';
 import { stageSchedule } from '#spinegrad/training/steps.js';
+import { MODIC } from '../tasks/examples.js';
 import { temporaryFolder } from './runs.js';
 
 describe('settings', () => {
@@ -54,6 +55,8 @@ describe('settings', () => {
     [{ data: { folds: 5, fold: 5 } }, /data\.fold: found 5/],
     [{ pretraining: { temperature: 0 } }, /pretraining\.temperature: found 0/],
     [{ precision: 'float32' }, /precision: found "float32"; .*"tf32"/],
+    [{ task: MODIC.id, finetuning: { head: 'corn' } }, /finetuning\.head: .*'corn' is for ordered grades/],
+    [{ finetuning: { head: 'binary' } }, /'binary' is for two grades, task rsna.* has 3 ordered grades; use/],
   ])('%j is refused', (change, message) => {
     expect(() => resolveConfig('smoke', change)).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(message) }),

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
-import { HEAD_NAMES } from '../model/heads/names.js';
+import { expectHeadFits, HEAD_NAMES } from '../model/heads/names.js';
 import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
 import { ARMS, type TunedArmName } from './arms.js';
 
@@ -412,7 +412,8 @@ export function changeConfig(settings: Settings, ...changes: readonly Settings[]
 export function parseConfig(settings: unknown, source: string): Config {
   const result = configSchema.safeParse(settings);
   if (result.success) {
-    taskOf(result.data.task, `${source}: task`);
+    const task = taskOf(result.data.task, `${source}: task`);
+    expectHeadFits(result.data.finetuning.head, task, `${source}: finetuning.head`);
     return result.data;
   }
   const issue = result.error.issues[0]!;

@@ -1,12 +1,11 @@
-import { add, mul, relu, sigmoid } from '../../engine/ops/elementwise.js';
-import { focalLoss } from '../../engine/ops/focalLoss.js';
+import { add, mul, sigmoid } from '../../engine/ops/elementwise.js';
 import { gather } from '../../engine/ops/gather.js';
 import { linear } from '../../engine/ops/linear.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { type Build, Linear } from '../../nn/layers.js';
 import { Module } from '../../nn/module.js';
-import { classWeights } from './classWeights.js';
-import type { Head, Weighting } from './head.js';
+import type { Head } from './head.js';
+import { gradeProbabilities, thresholdLoss, total } from './thresholds.js';
 
 /**
  * CORAL: rank-consistent ordinal regression (Cao, Mirjalili and Raschka, "Rank consistent ordinal regression for neural
@@ -26,29 +25,15 @@ export const coral: Head = {
    * The sum over the thresholds of the mean binary focal loss; gamma 0 is the cross entropy of the paper. A weighting
    * weights the two sides of each threshold by their frequency.
    */
-  loss(logits, grades, { gamma, labelSmoothing, weighting, counts }) {
-    const thresholds = logits.shape[1]!;
-    const above = grades.flatMap((grade) => Array.from({ length: thresholds }, (_, k) => Number(grade > k)));
-    const targets = logits.device.tensor(Float32Array.from(above), logits.shape);
-    const alpha = weighting === 'none' ? {} : { alpha: weightsAbove(counts, weighting) };
-    return mul(focalLoss(logits, targets, { form: 'sigmoid', gamma, labelSmoothing, ...alpha }), thresholds);
+  loss(logits, grades, options) {
+    const { counts } = options;
+    const pairs = counts
+      .slice(1)
+      .map((_, k) => [total(counts.slice(0, k + 1)), total(counts.slice(k + 1))] as const);
+    return mul(thresholdLoss(logits, grades, options, pairs), pairs.length);
   },
 
-  /** P(grade = j) = P(grade > j - 1) - P(grade > j), where P(grade > -1) is 1 and P(grade > K - 1) is 0. */
-  probabilities(logits) {
-    const { device } = logits;
-    const thresholds = logits.shape[1]!;
-    const grades = thresholds + 1;
-    const differences = new Float32Array(grades * thresholds);
-    for (let k = 0; k < thresholds; k++) {
-      differences[k * thresholds + k] = -1;
-      differences[(k + 1) * thresholds + k] = 1;
-    }
-    const first = device.tensor(Float32Array.from({ length: grades }, (_, j) => Number(j === 0)));
-    const matrix = device.tensor(differences, [grades, thresholds]);
-    // Rounding can leave a difference of -1e-8.
-    return relu(linear(sigmoid(logits), matrix, first));
-  },
+  probabilities: (logits) => gradeProbabilities(sigmoid(logits)),
 };
 
 /** The linear layer `score` gives the logit of the first threshold; `gaps` are the roots of the distances to the next. */
@@ -85,16 +70,4 @@ class CoralLayers extends Module {
     }
     return offsets!;
   }
-}
-
-/** For each threshold the weight of the grades above it; the grades below have 1 minus that. */
-function weightsAbove(counts: readonly number[], weighting: Weighting): number[] {
-  const total = (part: readonly number[]) => part.reduce((sum, count) => sum + count, 0);
-  return counts.slice(1).map((_, k) => {
-    const [below, above] = classWeights(
-      [total(counts.slice(0, k + 1)), total(counts.slice(k + 1))],
-      weighting,
-    ) as [number, number];
-    return above / (below + above);
-  });
 }

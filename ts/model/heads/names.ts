@@ -1,3 +1,39 @@
-/** The names of the heads: values of the setting `finetuning.head`. This file loads without the native addon. */
-export const HEAD_NAMES = ['softmax', 'coral'] as const;
+/** The names of the heads and the scales that they grade. This file loads without the native addon. */
+import { SpinegradError } from '../../error.js';
+import type { GradeScale } from '../../tasks/task.js';
+
+/** Values of the setting `finetuning.head`. */
+export const HEAD_NAMES = ['softmax', 'coral', 'corn', 'binary'] as const;
 export type HeadName = (typeof HEAD_NAMES)[number];
+
+/** The scales of a head. Two grades are always ordered. */
+const SCALES: Readonly<Record<HeadName, { of: string; fits: (scale: GradeScale) => boolean }>> = {
+  softmax: { of: 'any grades', fits: () => true },
+  coral: { of: 'ordered grades', fits: isOrdered },
+  corn: { of: 'ordered grades', fits: isOrdered },
+  binary: { of: 'two grades', fits: ({ grades }) => grades.length === 2 },
+};
+
+function isOrdered({ ordered, grades }: GradeScale): boolean {
+  return ordered || grades.length === 2;
+}
+
+/**
+ * Refuses a head that cannot grade a scale.
+ *
+ * @param source where the head is named, for the message
+ * @throws SpinegradError ERR_CONFIG
+ */
+export function expectHeadFits(
+  head: HeadName,
+  { id, ...scale }: GradeScale & { id: string },
+  source: string,
+): void {
+  if (SCALES[head].fits(scale)) return;
+  const found = `${scale.grades.length} ${scale.ordered ? 'ordered' : 'nominal'} grades`;
+  const others = HEAD_NAMES.filter((name) => SCALES[name].fits(scale));
+  throw new SpinegradError(
+    'ERR_CONFIG',
+    `${source}: the head '${head}' is for ${SCALES[head].of}, task ${id} has ${found}; use ${others.join(' or ')}`,
+  );
+}
