@@ -1,5 +1,5 @@
-// The second kernel of mse and smoothL1: one block adds the sums of the chunks in order and divides by the sum of the
-// weights if the mean is requested.
+// The second kernel of the elementwise losses: one block adds the sums of the chunks in order and divides by the sum of
+// the weights if the mean is requested.
 #include "kernels/lib/elementwiseLoss.cuh"
 #include "kernels/lib/status.cuh"
 

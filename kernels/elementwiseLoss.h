@@ -1,4 +1,4 @@
-// Types and constants that the kernels of mse and smoothL1 and their launcher share.
+// Types and constants that the kernels of the elementwise losses and their launcher share.
 #pragma once
 
 #include <stdint.h>

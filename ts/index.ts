@@ -20,7 +20,9 @@ export {
 } from './engine/device.js';
 export { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from './engine/ops/augment.js';
 export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.js';
+export { bceWithLogits } from './engine/ops/bceWithLogits.js';
 export { clipGradNorm } from './engine/ops/clipGradNorm.js';
+export { concat } from './engine/ops/concat.js';
 export { type Conv2dOptions, conv2d } from './engine/ops/conv2d.js';
 export { copy } from './engine/ops/copy.js';
 export { type DropoutOptions, dropout } from './engine/ops/dropout.js';
@@ -39,6 +41,7 @@ export { type SmoothL1Options, smoothL1 } from './engine/ops/smoothL1.js';
 export { type SoftArgmax2dOptions, softArgmax2d } from './engine/ops/softArgmax2d.js';
 export { softmax } from './engine/ops/softmax.js';
 export { sum } from './engine/ops/sum.js';
+export { type Upsample2dOptions, upsample2d } from './engine/ops/upsample2d.js';
 export {
   byOperation,
   chromeTrace,

@@ -11,7 +11,9 @@ import type { Device } from '#spinegrad/engine/device.js';
 import { adamW } from '#spinegrad/engine/ops/adamW.js';
 import { augment } from '#spinegrad/engine/ops/augment.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
+import { bceWithLogits } from '#spinegrad/engine/ops/bceWithLogits.js';
 import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
+import { concat } from '#spinegrad/engine/ops/concat.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { copy } from '#spinegrad/engine/ops/copy.js';
 import { dropout } from '#spinegrad/engine/ops/dropout.js';
@@ -31,6 +33,7 @@ import { smoothL1 } from '#spinegrad/engine/ops/smoothL1.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
 import { softmax } from '#spinegrad/engine/ops/softmax.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
+import { upsample2d } from '#spinegrad/engine/ops/upsample2d.js';
 import { type Shape, sizeOf, type Tensor } from '#spinegrad/engine/tensor.js';
 import { type Input, images, integers, normals, uniforms } from './inputs.js';
 
@@ -143,7 +146,9 @@ const vectors = (names: readonly string[], options: Options = {}): OperationCase
 
 /** Cases of the operations that take one tensor, or two of the same shape. */
 function elementwiseCases(): Record<string, OperationCases> {
-  const cases = Object.entries(elementwise).map(([name, operation]): [string, OperationCases] => {
+  // Sorted by name, because module loaders differ in the order of exports.
+  const operations = Object.entries(elementwise).sort(([a], [b]) => (a < b ? -1 : 1));
+  const cases = operations.map(([name, operation]): [string, OperationCases] => {
     if (operation.length === 1) {
       return [name, { run: ({ x }) => (operation as typeof elementwise.relu)(x!), cases: vectors(['x']) }];
     }
@@ -260,6 +265,31 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
     ],
   },
 
+  concat: {
+    run: ({ a, b }) => concat([a!, b!], 1),
+    cases: ({ batch, width, side }) => {
+      const caseOf = (c: number, k: number, size: number): Case => ({
+        label: `${c} + ${k} at ${size}x${size}`,
+        inputs: { a: normals(batch, c, size, size), b: normals(batch, k, size, size) },
+        gradients: ['a'],
+        bytes: { backward: 2 * bytesOf([batch, c, size, size]) }, // reads only the slice of dy
+      });
+      return [caseOf(width, width, side / 2), caseOf(1, 1, side), caseOf(width / 4 + 1, width, side / 4)];
+    },
+  },
+
+  upsample2d: {
+    run: ({ x }, options) => upsample2d(x!, options),
+    cases: ({ batch, width, side }) => [
+      {
+        label: `x2, ${width} at ${side / 4}x${side / 4}`,
+        inputs: { x: normals(batch, width, side / 4, side / 4) },
+        gradients: ['x'],
+        options: { scale: 2 },
+      },
+    ],
+  },
+
   l2Normalize: {
     run: ({ x }) => l2Normalize(x!),
     cases: ({ embeddings: n }) => [{ label: `${n} x 128`, inputs: { x: normals(n, 128) }, gradients: ['x'] }],
@@ -301,6 +331,16 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
   smoothL1: {
     run: ({ x, target }, { beta }) => smoothL1(x!, target!, { beta }),
     cases: vectors(['x', 'target'], { beta: 0.02 }),
+  },
+  bceWithLogits: {
+    run: ({ x, target }) => bceWithLogits(x!, target!),
+    cases: ({ values }) => [
+      {
+        label: `${values} values`,
+        inputs: { x: normals(values), target: uniforms(values) },
+        gradients: ['x'],
+      },
+    ],
   },
 
   softArgmax2d: {

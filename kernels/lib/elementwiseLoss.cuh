@@ -1,6 +1,6 @@
-// The common part of mse and smoothL1: a weighted term per pair (prediction, target), summed by chunks of fixed size in
-// double precision, and the gradient of the prediction. A pair of weight 0 adds nothing, even if its values are not
-// finite. If `weight` is null, all weights are 1.
+// The common part of mse, smoothL1 and bceWithLogits: a weighted term per pair (prediction, target), summed by chunks
+// of fixed size in double precision, and the gradient of the prediction. A pair of weight 0 adds nothing, even if its
+// values are not finite. If `weight` is null, all weights are 1.
 #pragma once
 
 #include "kernels/elementwiseLoss.h"
@@ -15,7 +15,7 @@ struct Min {
   }
 };
 
-/// Sums of one chunk per block. term(difference) is in double precision.
+/// Sums of one chunk per block. term(prediction, target) is float or double; the sums are double.
 template <class Term>
 __device__ __forceinline__ void lossChunkSums(const float* prediction, const float* target, const float* weight,
                                               LossSums* partials, int64_t count, Term term) {
@@ -25,7 +25,7 @@ __device__ __forceinline__ void lossChunkSums(const float* prediction, const flo
   int64_t negative = count;
   for (int64_t i = first + threadIdx.x; i < end; i += blockDim.x) {
     const float w = weight == nullptr ? 1.0f : weight[i];
-    terms += w == 0 ? 0.0 : w * term(static_cast<double>(prediction[i]) - target[i]);
+    terms += w == 0 ? 0.0 : w * static_cast<double>(term(prediction[i], target[i]));
     weights += w;
     if (w < 0 && i < negative) negative = i;
   }
@@ -33,7 +33,8 @@ __device__ __forceinline__ void lossChunkSums(const float* prediction, const flo
   if (threadIdx.x == 0) partials[blockIdx.x] = sums;
 }
 
-/// gradient = dy / divisor * weight * slope(difference), where slope is the derivative of the term.
+/// gradient = dy / divisor * weight * slope(prediction, target), where slope is the derivative of the term by the
+/// prediction.
 template <class Slope>
 __device__ __forceinline__ void lossGradient(const float* prediction, const float* target, const float* weight,
                                              const float* divisor, const float* dy, float* gradient, int64_t count,
@@ -41,7 +42,7 @@ __device__ __forceinline__ void lossGradient(const float* prediction, const floa
   const float factor = *dy / *divisor;
   for (int64_t i = globalThread(); i < count; i += gridThreads()) {
     const float w = weight == nullptr ? 1.0f : weight[i];
-    gradient[i] = w == 0 ? 0.0f : slope(prediction[i] - target[i]) * (factor * w);
+    gradient[i] = w == 0 ? 0.0f : slope(prediction[i], target[i]) * (factor * w);
   }
 }
 

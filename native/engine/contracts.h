@@ -30,6 +30,12 @@ SPINEGRAD_CONTRACT(LinearFprop, (Input, x), (Input, weight), (OptionalInput, bia
 SPINEGRAD_CONTRACT(LinearDgrad, (Input, dy), (Input, weight), (Output, dx));
 SPINEGRAD_CONTRACT(LinearWgrad, (Input, x), (Input, dy), (Output, dw));
 
+// The dx of one input: `first` is its first channel in dy.
+SPINEGRAD_CONTRACT(ConcatForward, (InputList, inputs), (Output, y));
+SPINEGRAD_CONTRACT(ConcatBackward, (Input, dy), (Output, dx), (Integer, first));
+SPINEGRAD_CONTRACT(Upsample2dForward, (Input, x), (Output, y), (Integer, scale));
+SPINEGRAD_CONTRACT(Upsample2dBackward, (Input, dy), (Output, dx), (Integer, scale));
+
 #define SPINEGRAD_STRIDE_AND_PADDING (Integer, strideH), (Integer, strideW), (Integer, padH), (Integer, padW)
 
 SPINEGRAD_CONTRACT(Conv2dFprop, (Input, x), (Input, weight), (OptionalInput, bias), (OptionalInput, residual),
@@ -85,6 +91,9 @@ SPINEGRAD_CONTRACT(MseBackward, SPINEGRAD_PREDICTION, (Input, divisor), (Input, 
 SPINEGRAD_CONTRACT(SmoothL1Forward, SPINEGRAD_PREDICTION, (Output, loss), (Output, divisor),
                    (Word<LossReduction>, reduction), (Real, beta));
 SPINEGRAD_CONTRACT(SmoothL1Backward, SPINEGRAD_PREDICTION, (Input, divisor), (Input, dy), (Output, dx), (Real, beta));
+SPINEGRAD_CONTRACT(BceWithLogitsForward, SPINEGRAD_PREDICTION, (Output, loss), (Output, divisor),
+                   (Word<LossReduction>, reduction));
+SPINEGRAD_CONTRACT(BceWithLogitsBackward, SPINEGRAD_PREDICTION, (Input, divisor), (Input, dy), (Output, dx));
 
 SPINEGRAD_WORDS(PositivesMean, outside, inside);
 #define SPINEGRAD_EMBEDDINGS (Input, embeddings), (Input, labels), (OptionalInput, logScale)

@@ -1,4 +1,4 @@
-"""Golden values of linear, conv2d, batchNorm2d, maxPool2d and globalAvgPool2d from PyTorch. See golden.py."""
+"""Golden values of linear, conv2d, batchNorm2d, maxPool2d, globalAvgPool2d, upsample2d and concat from PyTorch. See golden.py."""
 
 import torch
 import torch.nn.functional as F
@@ -67,3 +67,21 @@ max_pool.write()
 average = Operation("globalAvgPool2d")
 average.case("odd sizes", {"x": average.normal(2, 5, 3, 7)}, lambda t: t["x"].mean(dim=(2, 3)))
 average.write()
+
+upsample = Operation("upsample2d")
+for scale in (2, 3):
+    upsample.case(
+        f"scale {scale}",
+        {"x": upsample.normal(2, 5, 3, 4)},
+        lambda t, scale=scale: F.interpolate(t["x"], scale_factor=scale, mode="nearest"),
+        {"scale": scale},
+    )
+upsample.write()
+
+concat = Operation("concat")
+concat.case(
+    "three images",
+    {"x0": concat.normal(2, 3, 2, 4), "x1": concat.normal(2, 1, 2, 4), "x2": concat.normal(2, 18, 2, 4)},
+    lambda t: torch.cat((t["x0"], t["x1"], t["x2"]), dim=1),
+)
+concat.write()

@@ -65,6 +65,25 @@ for operation, loss in ((mse, F.mse_loss), (smooth, F.smooth_l1_loss)):
     )
     operation.write()
 
+bce = Operation("bceWithLogits")
+for reduction in ("mean", "sum"):
+    bce.case(
+        reduction,
+        {"logits": bce.normal(3, 5, 2, scale=4), "targets": bce.labels(3, 5, 2, classes=2).double()},
+        lambda t: F.binary_cross_entropy_with_logits(t["logits"], t["targets"], reduction=reduction),
+        {"reduction": reduction},
+        ["logits"],
+    )
+bce.case(
+    "weighted mean",
+    {"logits": bce.normal(6, scale=4), "targets": bce.normal(6).abs().clamp(max=1), "weight": mask},
+    lambda t: F.binary_cross_entropy_with_logits(t["logits"], t["targets"], t["weight"], reduction="sum")
+    / t["weight"].sum(),
+    {},
+    ["logits"],
+)
+bce.write()
+
 
 def info_nce(embeddings, labels, scale, inside):
     s = embeddings @ embeddings.T * scale

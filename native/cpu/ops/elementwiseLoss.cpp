@@ -63,7 +63,9 @@ void elementwiseLossBackward(const Op& op, const ElementwiseLoss& loss, double p
 
 template void elementwiseLossForward(const MseForward&, const ElementwiseLoss&, double);
 template void elementwiseLossForward(const SmoothL1Forward&, const ElementwiseLoss&, double);
+template void elementwiseLossForward(const BceWithLogitsForward&, const ElementwiseLoss&, double);
 template void elementwiseLossBackward(const MseBackward&, const ElementwiseLoss&, double);
 template void elementwiseLossBackward(const SmoothL1Backward&, const ElementwiseLoss&, double);
+template void elementwiseLossBackward(const BceWithLogitsBackward&, const ElementwiseLoss&, double);
 
 }  // namespace spinegrad::cpu

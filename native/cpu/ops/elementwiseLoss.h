@@ -1,5 +1,5 @@
-// The weighted losses mse and smoothL1: a term per pair (prediction, target), summed, and divided by the sum of the
-// weights for the mean. Terms are summed in double per chunk of fixed size, then over the chunks in order.
+// The weighted losses mse, smoothL1 and bceWithLogits: a term per pair (prediction, target), summed, and divided by the
+// sum of the weights for the mean. Terms are summed in double per chunk of fixed size, then over the chunks in order.
 #pragma once
 
 #include "native/cpu/runtime/math.h"
@@ -42,7 +42,7 @@ struct ElementwiseLoss {
                    float* gradient, size_t count);
 };
 
-// For the contracts of mse and smoothL1; `parameter` is passed on to `loss`.
+// For the contracts of these losses; `parameter` is passed on to `loss`.
 template <class Op>
 void elementwiseLossForward(const Op& op, const ElementwiseLoss& loss, double parameter);
 template <class Op>

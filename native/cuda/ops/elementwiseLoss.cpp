@@ -45,7 +45,9 @@ void elementwiseLossBackward(const Op& op, const char* kernel, double parameter)
 
 template void elementwiseLossForward(const MseForward&, const char*, double);
 template void elementwiseLossForward(const SmoothL1Forward&, const char*, double);
+template void elementwiseLossForward(const BceWithLogitsForward&, const char*, double);
 template void elementwiseLossBackward(const MseBackward&, const char*, double);
 template void elementwiseLossBackward(const SmoothL1Backward&, const char*, double);
+template void elementwiseLossBackward(const BceWithLogitsBackward&, const char*, double);
 
 }  // namespace spinegrad::cuda

@@ -2,8 +2,7 @@
 
 #include "kernels/maxPool2d.h"
 
-#include <algorithm>
-
+#include "native/cuda/ops/pixels.h"
 #include "native/cuda/runtime/device.h"
 #include "native/cuda/runtime/launch.h"
 #include "native/cuda/runtime/memory.h"
@@ -28,12 +27,6 @@ MaxPool2dShape shapeOf(const Op& op, const Shape& x, const Shape& y) {
           narrow(op.strideW),
           narrow(op.padH),
           narrow(op.padW)};
-}
-
-/// Blocks of 128 threads over the image rows of `shape`, four channels per thread.
-Dim gridOver(const Shape& shape) {
-  const int64_t vectors = shape[3] * paddedChannels(shape[1]) / 4, lines = shape[0] * shape[2];
-  return {static_cast<unsigned>((vectors + 127) / 128), static_cast<unsigned>(std::min<int64_t>(lines, 65535))};
 }
 
 void forward(const MaxPool2dForward& op) {

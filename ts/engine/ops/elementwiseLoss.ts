@@ -1,4 +1,4 @@
-/** Code that mse and smoothL1 share: arguments, reduction and gradient. */
+/** Code that mse, smoothL1 and bceWithLogits share: arguments, reduction and gradient. */
 import { record } from '../autograd.js';
 import { expectOneOf } from '../check.js';
 import { contract } from '../contract.js';
