@@ -1,0 +1,98 @@
+/**
+ * The score of a chain of discs: the logarithm of the likelihood ratio of a spine against false peaks that are scattered
+ * evenly over the image. It is a sum over the discs (peak height, sacral map), the segments (length, direction) and the
+ * events (first level, missed discs).
+ */
+import { logDensity, meanSegment, type Segment, type SpineShape } from './spineShape.js';
+
+export interface Candidate {
+  readonly x: number;
+  readonly y: number;
+  /** Log likelihood ratio of a disc against a false peak. */
+  readonly disc: number;
+  /** Log likelihood ratio of L5/S1 against another disc. */
+  readonly sacral: number;
+}
+
+export interface Scale {
+  readonly mmPerPixel: number;
+  /** Standard deviation of the logarithm of the scale, including the size of the patient. */
+  readonly deviation: number;
+}
+
+/** Level of a rudimentary S1/S2 disc. L5/S1 is 0. */
+export const REMNANT = -1;
+
+/** Probabilities of the first level of a chain. L5/S1 is the lowest disc on nearly every slice. */
+const FIRST_LEVEL = { lowest: 0.87, remnant: 0.1, second: 0.02, higher: 0.01 / 7 };
+
+/** Probability that a disc between two found discs has no peak. */
+const MISSED = 0.03;
+
+/** Expected number of false peaks in a square whose side is the distance of neighbouring discs. */
+const FALSE_DENSITY = 0.05;
+
+/** The score is divided by this: its terms are not independent, and their sum is too certain. */
+const TEMPERATURE = 1.5;
+
+const RADIANS = Math.PI / 180;
+
+/** Terms of the score. */
+export class ChainScore {
+  readonly missed = Math.log(MISSED) / TEMPERATURE;
+  readonly #logScale: number;
+
+  constructor(
+    private readonly scale: Scale,
+    private readonly shape: SpineShape,
+  ) {
+    this.#logScale = Math.log(scale.mmPerPixel);
+  }
+
+  /** The first disc of a chain. */
+  begin(candidate: Candidate, level: number): number {
+    return Math.log(firstLevel(level)) / TEMPERATURE + this.disc(candidate, level);
+  }
+
+  disc({ disc, sacral }: Candidate, level: number): number {
+    return (disc + (level === 0 ? sacral : 0)) / TEMPERATURE;
+  }
+
+  /** Deviation of a segment from the mean segment of its levels. */
+  residual(from: Candidate, to: Candidate, fromLevel: number, toLevel: number): Segment {
+    const [dx, dy] = [to.x - from.x, from.y - to.y];
+    const mean = meanSegment(this.shape, fromLevel, toLevel);
+    return {
+      logLength: Math.log(Math.hypot(dx, dy)) + this.#logScale - mean.logLength,
+      direction: Math.atan2(dx, dy) / RADIANS - mean.direction,
+    };
+  }
+
+  /** The lowest segment, by its residual. */
+  first({ logLength, direction }: Segment): number {
+    return segmentScore(logLength, this.scale.deviation, direction, this.shape.tilt);
+  }
+
+  /** A segment above another one. */
+  next(previous: Segment, { logLength, direction }: Segment): number {
+    const { ratio, persistence, bend } = this.shape;
+    return segmentScore(
+      logLength - previous.logLength,
+      ratio,
+      direction - persistence * previous.direction,
+      bend,
+    );
+  }
+}
+
+/** The area element of logarithmic polar coordinates is the square of the length, the unit of FALSE_DENSITY. */
+function segmentScore(logLength: number, deviation: number, degrees: number, sigma: number): number {
+  const density = logDensity(logLength, deviation) + logDensity(degrees * RADIANS, sigma * RADIANS);
+  return (density - Math.log(FALSE_DENSITY)) / TEMPERATURE;
+}
+
+function firstLevel(level: number): number {
+  if (level === REMNANT) return FIRST_LEVEL.remnant;
+  if (level === 0) return FIRST_LEVEL.lowest;
+  return level === 1 ? FIRST_LEVEL.second : FIRST_LEVEL.higher;
+}
