@@ -11,6 +11,7 @@ import { letterboxSlice } from '#spinegrad/data/roi.js';
 import { canalSlice } from '#spinegrad/data/series.js';
 import { planeOf, toPixel } from '#spinegrad/dicom/geometry.js';
 import golden from './golden/nifti.json' with { type: 'json' };
+import { encodeMha } from './metaImage.js';
 import { readSpider, SPIDER_MIDDLE_SLICES } from './spider.js';
 
 const testData = process.env.SPINEGRAD_TEST_DATA;
@@ -66,6 +67,13 @@ test('readNifti throws ERR_NIFTI for other files and ERR_FILE_NOT_FOUND', async 
   await writeFile(join(folder, 'text.nii'), 'not NIfTI');
   await expect(readNifti(join(folder, 'text.nii'))).rejects.toMatchObject({ code: 'ERR_NIFTI' });
   await expect(readNifti(join(folder, 'none.nii'))).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+});
+
+test('readInput reads a MetaImage volume', async () => {
+  await writeFile(join(folder, 'volume.mha'), encodeMha({ size: [4, 3, 2] }));
+  const { slices, skipped } = await readInput(join(folder, 'volume.mha'), null);
+  expect(slices).toMatchObject([{ rows: 3, columns: 4 }, { rows: 3 }]);
+  expect(skipped).toEqual([]);
 });
 
 describe('a PNG slice', () => {

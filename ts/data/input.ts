@@ -1,7 +1,8 @@
-/** Reads the input of `predict` (DICOM, NIfTI or PNG) as one sagittal stack. */
+/** Reads the input of `predict` (DICOM, NIfTI, MetaImage or PNG) as one sagittal stack. */
 import { DicomPool } from '../dicom/pool.js';
 import { findSeries, sagittalT2 } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
+import { readMha } from './mha.js';
 import { readNifti } from './nifti.js';
 import { readPng } from './png.js';
 import { dicomSlices, type SourceSlice, sortSeries } from './series.js';
@@ -16,16 +17,17 @@ export interface InputSeries {
 }
 
 /**
- * Reads a NIfTI volume, a PNG slice, or the sagittal T2 series of a DICOM file or folder.
+ * Reads a NIfTI or MetaImage volume, a PNG slice, or the sagittal T2 series of a DICOM file or folder.
  *
  * @param spacing between rows and between columns in mm, for a PNG
- * @throws SpinegradError the errors of `readNifti`, `readPng`, `findSeries` and `sagittalT2`; ERR_PIXEL_SPACING for a
+ * @throws SpinegradError the errors of `readNifti`, `readMha`, `readPng`, `findSeries` and `sagittalT2`; ERR_PIXEL_SPACING for a
  *   PNG without `spacing`; ERR_DICOM_* for a file without an image; ERR_SERIES_EMPTY if no file can be decoded
  */
 export async function readInput(
   path: string,
   spacing: readonly [number, number] | null,
 ): Promise<InputSeries> {
+  if (/\.mha$/i.test(path)) return { slices: await readMha(path), skipped: [] };
   if (/\.nii(\.gz)?$/i.test(path)) return { slices: await readNifti(path), skipped: [] };
   if (/\.png$/i.test(path)) {
     if (spacing === null) {

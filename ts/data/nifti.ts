@@ -1,17 +1,17 @@
 /**
- * Reads NIfTI volumes (.nii, .nii.gz) as stacks of sagittal slices. The slice axis is the voxel axis nearest to
- * left-right, for any acquisition plane. Directions and spacing come from the sform or the qform, whichever has the
- * larger code, else from the voxel sizes, with the axes right, anterior, superior. RAS is converted to LPS.
+ * Reads NIfTI volumes (.nii, .nii.gz) of any acquisition plane as stacks of sagittal slices. Directions and spacing
+ * come from the sform or the qform, whichever has the larger code, else from the voxel sizes, with the axes right,
+ * anterior, superior. RAS is converted to LPS.
  */
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type NIFTI1, type NIFTI2, readHeader, readImage } from 'nifti-reader-js';
 import type { Vector3 } from '../dicom/types.js';
-import { intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
-import { type SourceSlice, sortSeries } from './series.js';
+import type { SourceSlice } from './series.js';
+import { sagittalSlices, type Volume } from './volume.js';
 
 type Header = NIFTI1 | NIFTI2;
 
@@ -44,7 +44,7 @@ export async function readNifti(path: string): Promise<SourceSlice[]> {
     const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
     const { buffer, byteOffset, byteLength } = gzipped ? await promisify(gunzip)(bytes) : bytes;
     const file = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
-    return sagittalSlices(path, readHeader(file), file);
+    return slicesOf(path, readHeader(file), file);
   } catch (cause) {
     if (cause instanceof SpinegradError) throw cause;
     throw niftiError(
@@ -56,7 +56,7 @@ export async function readNifti(path: string): Promise<SourceSlice[]> {
   }
 }
 
-function sagittalSlices(path: string, header: Header | null, file: ArrayBuffer): SourceSlice[] {
+function slicesOf(path: string, header: Header | null, file: ArrayBuffer): SourceSlice[] {
   if (header === null) throw niftiError(path, 'no NIfTI header', 'a .nii or .nii.gz file');
   const [dimensions = 0, ...extent] = header.dims;
   const size = extent.slice(0, 3) as [number, number, number];
@@ -64,37 +64,11 @@ function sagittalSlices(path: string, header: Header | null, file: ArrayBuffer):
     throw niftiError(path, `an image of [${extent.slice(0, dimensions)}]`, 'a 3-D volume');
   }
   const values = voxels(path, header, file, size);
-  const axes = voxelAxes(header);
-  const sagittal = axes.map(([x, y, z]) => Math.abs(x) / Math.hypot(x, y, z));
-  const slice = sagittal.indexOf(Math.max(...sagittal)) as 0 | 1 | 2;
-  const [column, row] = ([0, 1, 2] as const).filter((axis) => axis !== slice) as [0 | 1 | 2, 0 | 1 | 2];
-  const stride = [1, size[0], size[0] * size[1]] as const;
   const origin = [0, 1, 2].map((i) => lps(i) * header.affine[i]![3]!) as unknown as Vector3;
-  const slices = Array.from({ length: size[slice] }, (_, k): SourceSlice => {
-    const pixels = new Float32Array(size[row] * size[column]);
-    for (let i = 0; i < pixels.length; i++) {
-      const [y, x] = [Math.floor(i / size[column]), i % size[column]];
-      pixels[i] = values(k * stride[slice] + y * stride[row] + x * stride[column]);
-    }
-    return {
-      path,
-      instanceNumber: k + 1,
-      rows: size[row],
-      columns: size[column],
-      pixels,
-      window: intensityWindow(pixels),
-      pixelSpacing: [Math.hypot(...axes[row]!), Math.hypot(...axes[column]!)],
-      geometry: {
-        rowDirection: unit(axes[column]!),
-        columnDirection: unit(axes[row]!),
-        position: origin.map((o, i) => o + k * axes[slice]![i]!) as unknown as Vector3,
-      },
-    };
-  });
-  return sortSeries(slices);
+  return sagittalSlices({ path, size, values, axes: voxelAxes(header), origin, hasSpacing: true });
 }
 
-/** The rescaled voxel values by linear index. */
+/** The rescaled voxel values. */
 function voxels(path: string, header: Header, file: ArrayBuffer, size: readonly number[]) {
   const reader = READERS[header.datatypeCode];
   if (reader === undefined) {
@@ -111,24 +85,18 @@ function voxels(path: string, header: Header, file: ArrayBuffer, size: readonly 
     throw niftiError(path, `${view.byteLength} bytes of voxels`, `${count * bytes}; the file is truncated`);
   }
   const [slope, intercept] = header.scl_slope ? [header.scl_slope, header.scl_inter] : [1, 0];
-  return (index: number) => {
-    const value = read(view, index * bytes, header.littleEndian) * slope + intercept;
-    return Number.isFinite(value) ? value : 0;
-  };
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = read(view, i * bytes, header.littleEndian) * slope + intercept;
+  return values;
 }
 
 /** For each voxel axis, the vector to the next voxel in LPS mm. */
-function voxelAxes({ affine }: Header): Vector3[] {
+function voxelAxes({ affine }: Header): Volume['axes'] {
   const step = (axis: number) => (i: number) => lps(i) * affine[i]![axis]!;
-  return [0, 1, 2].map((axis) => [0, 1, 2].map(step(axis)) as unknown as Vector3);
+  return [0, 1, 2].map((axis) => [0, 1, 2].map(step(axis))) as unknown as Volume['axes'];
 }
 
 const lps = (i: number) => (i < 2 ? -1 : 1);
-
-const unit = ([x, y, z]: Vector3): Vector3 => {
-  const length = Math.hypot(x, y, z);
-  return [x / length, y / length, z / length];
-};
 
 function niftiError(path: string, found: string, expected: string, cause?: unknown): SpinegradError {
   return new SpinegradError('ERR_NIFTI', `${path}: found ${found}; expected ${expected}`, { cause });
