@@ -61,6 +61,7 @@ export { foldBatchNorms } from './nn/fold.js';
 export { BatchNorm2d, type Build, Conv2d, Linear } from './nn/layers.js';
 export { Module } from './nn/module.js';
 export { type Depth, ResNet, type ResNetOptions, resnet18, resnet34, resnet50 } from './nn/resnet.js';
+export { UNet, type UNetOptions, unet } from './nn/unet.js';
 export { AdamW, type AdamWSettings } from './optim/adamW.js';
 export { Ema } from './optim/ema.js';
 export type { ParameterGroup } from './optim/optimizer.js';

@@ -1,11 +1,6 @@
 /**
  * The networks equal torchvision's in names, shapes, results and gradients. test/oracles/resnet.py computes the golden
  * values in test/nn/golden with PyTorch.
- *
- * Error bound: 8 max(e, u m) with u = 2^-24. The golden values are float64; m is the largest of them, e the error of
- * PyTorch in float32. A network amplifies rounding errors by the same factors for every order of summation. The factor 8
- * is needed because e is the largest error of two runs over few values, which changes by a factor of 2 to 4 between
- * orders of summation. (The largest ratio measured is 2.3 with AVX2 and 5.4 with AVX alone.)
  */
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,6 +25,7 @@ import {
 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import golden from './golden/resnet.json' with { type: 'json' };
+import { expectWithin, patternOn, type Result } from './golden.js';
 
 let device: Device;
 beforeEach(async () => {
@@ -41,25 +37,7 @@ const build = () => ({ device, random: new RandomStream(7) });
 const makers = { resnet18, resnet34, resnet50 };
 type Name = keyof typeof makers;
 
-/** The input of the oracle: element i is ((31 i^2 + 17 i) mod 257 - 128) / 64. */
-function pattern(shape: readonly number[]): Tensor {
-  const size = shape.reduce((product, axis) => product * axis, 1);
-  const values = Float32Array.from({ length: size }, (_, i) => (((31 * i * i + 17 * i) % 257) - 128) / 64);
-  return device.tensor(values, shape);
-}
-
-interface Result {
-  values: number[];
-  float32Error: number;
-}
-
-function expectWithin(found: ArrayLike<number>, { values, float32Error }: Result, what: string): void {
-  const largest = Math.max(...values.map(Math.abs));
-  const bound = 8 * Math.max(float32Error, 2 ** -24 * largest);
-  const error = Math.max(...values.map((value, i) => Math.abs(value - found[i]!)));
-  expect(found.length, what).toBe(values.length);
-  expect(error, `largest error of ${what}`).toBeLessThanOrEqual(bound);
-}
+const pattern = (shape: readonly number[]): Tensor => patternOn(device, shape);
 
 describe.each(Object.keys(golden.networks) as Name[])('%s, full width', (name) => {
   const { parameters, conv1, state } = golden.networks[name];

@@ -23,6 +23,14 @@ export interface Fused {
 const randomTensor = ({ device }: Build, shape: readonly number[], next: () => number): Tensor =>
   device.tensor(new Float32Array(sizeOf(shape)).map(next), shape);
 
+interface Conv2dLayerOptions {
+  stride?: number;
+  padding?: number;
+  bias?: boolean;
+  /** Standard deviation of the initial weights. */
+  deviation?: number;
+}
+
 /** 2D convolution. Initial weights: Kaiming normal, fan out, for ReLU (He et al. 2015), as in torchvision's ResNet. */
 export class Conv2d extends Module {
   readonly weight: Tensor;
@@ -33,10 +41,10 @@ export class Conv2d extends Module {
     inputs: number,
     outputs: number,
     readonly kernel: number,
-    readonly options: { stride?: number; padding?: number; bias?: boolean } = {},
+    readonly options: Conv2dLayerOptions = {},
   ) {
     super();
-    const deviation = Math.sqrt(2 / (outputs * kernel * kernel));
+    const { deviation = Math.sqrt(2 / (outputs * kernel * kernel)) } = options;
     this.weight = this.parameter(
       'weight',
       randomTensor(build, [outputs, inputs, kernel, kernel], () => build.random.normal(0, deviation)),
