@@ -193,8 +193,8 @@ SPINEGRAD_KERNEL(focalLoss_sigmoidGradient, 256,
 /// One block adds the sums of the blocks in order, checks the data, and writes the loss and the divisor for backward.
 /// `targets` is read as bits for the report.
 SPINEGRAD_KERNEL(focalLoss_finish, 256,
-                 (const FocalLossSums* sums, int32_t blocks, const int32_t* targets, int32_t reduction,
-                  FocalLossReports reports, Status* status, float* loss, float* divisor)) {
+                 (const FocalLossSums* sums, int32_t blocks, const int32_t* targets, int32_t reduction, int32_t invalid,
+                  Status* status, float* loss, float* divisor)) {
   FocalLossSums total = {0, 0, 0, none};
   for (int32_t block = threadIdx.x; block < blocks; block += blockDim.x) {
     total.terms += sums[block].terms;
@@ -204,14 +204,9 @@ SPINEGRAD_KERNEL(focalLoss_finish, 256,
   }
   total = {blockSum(total.terms), blockSum(total.weights), blockSum(total.count), -blockMax(-total.invalid, -none)};
   if (threadIdx.x != 0) return;
-  if (total.invalid != none) {
-    reportOnce(status, reports.invalid, targets[total.invalid], total.invalid);
-  } else if (total.count == 0) {
-    reportOnce(status, reports.allIgnored, 0, 0);
-  } else if (reduction == focalLossWeightedMean && !(total.weights > 0)) {
-    reportOnce(status, reports.noWeight, 0, 0);
-  }
-  const double divideBy = reduction == focalLossSum ? 1 : reduction == focalLossMean ? total.count : total.weights;
+  if (total.invalid != none) reportOnce(status, invalid, targets[total.invalid], total.invalid);
+  const double counted = reduction == focalLossMean ? total.count : total.weights;
+  const double divideBy = reduction == focalLossSum || counted == 0 ? 1 : counted;  // without targets the loss is 0
   *loss = static_cast<float>(total.terms) / static_cast<float>(divideBy);
   *divisor = static_cast<float>(divideBy);
 }

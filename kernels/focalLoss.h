@@ -23,11 +23,6 @@ struct FocalLossSums {
   int64_t invalid;
 };
 
-/// The report for each error that only the data can show (native/cuda/runtime/status.h).
-struct FocalLossReports {
-  int32_t invalid, allIgnored, noWeight;
-};
-
 /// The values of FocalReduction (native/engine/contracts.h).
 constexpr int32_t focalLossSum = 0, focalLossMean = 1, focalLossWeightedMean = 2;
 

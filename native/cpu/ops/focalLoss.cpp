@@ -1,9 +1,5 @@
 #include "native/cpu/ops/focalLoss.h"
 
-#include <string>
-
-#include "native/engine/error.h"
-
 namespace spinegrad::cpu {
 
 void writeFocalLoss(const FocalLossForward& op, const Workspace<FocalSums>& parts, int64_t count) {
@@ -14,16 +10,9 @@ void writeFocalLoss(const FocalLossForward& op, const Workspace<FocalSums>& part
     total.weights += part.weights;
     total.count += part.count;
   }
-  if (total.count == 0) {
-    throw Error("ERR_NO_TARGETS", "focalLoss(): targets: all are ignored (" + std::to_string(op.ignoreIndex) +
-                                      "), expected at least one that counts");
-  }
-  if (op.reduction == FocalReduction::weightedMean && !(total.weights > 0)) {
-    throw Error("ERR_NO_TARGETS", "focalLoss(): alpha of all targets is 0, so there is no weighted mean");
-  }
-  const double divisor = op.reduction == FocalReduction::sum    ? 1
-                         : op.reduction == FocalReduction::mean ? total.count
-                                                                : total.weights;
+  const double counted = op.reduction == FocalReduction::mean ? total.count : total.weights;
+  // Without targets, the loss and its gradient are 0 for any divisor.
+  const double divisor = op.reduction == FocalReduction::sum || counted == 0 ? 1 : counted;
   *write<float>(op.loss) = static_cast<float>(total.terms / divisor);
   *write<float>(op.divisor) = static_cast<float>(divisor);
 }

@@ -25,7 +25,7 @@ struct FocalSums {
   double terms = 0, weights = 0, count = 0;
 };
 
-/// Adds `parts` in order, and writes the loss and the divisor. Throws ERR_NO_TARGETS if no target counts.
+/// Adds `parts` in order, and writes the loss and the divisor, which is 1 if no target counts.
 void writeFocalLoss(const FocalLossForward& op, const Workspace<FocalSums>& parts, int64_t count);
 
 /// The gradient of one term with weight 1.

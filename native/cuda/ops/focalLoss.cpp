@@ -30,15 +30,6 @@ struct Parameters {
   FocalLossParameters view;
 };
 
-FocalLossReports reportsOf(const FocalLossForward& op, const std::string& invalid) {
-  const std::string ignore = std::to_string(op.ignoreIndex);
-  return {.invalid = reportLater("ERR_TARGET", "focalLoss(): targets" + invalid + " or ignoreIndex " + ignore),
-          .allIgnored = reportLater("ERR_NO_TARGETS", "focalLoss(): targets: all are ignored (" + ignore +
-                                                          "), expected at least one that counts"),
-          .noWeight =
-              reportLater("ERR_NO_TARGETS", "focalLoss(): alpha of all targets is 0, so there is no weighted mean")};
-}
-
 /// `items` counts the rows of softmax or the elements of sigmoid.
 template <class Target>
 void forward(const FocalLossForward& op, const char* kernel, int64_t items, const std::string& invalid) {
@@ -48,9 +39,10 @@ void forward(const FocalLossForward& op, const char* kernel, int64_t items, cons
   const Workspace<FocalLossSums> sums(blocks);
   const Target* targets = read<Target>(op.targets);
   launch(kernel, {blocks}, {256}, 0, read<float>(op.logits), targets, items, parameters.view, sums.data());
+  const std::string message = "focalLoss(): targets" + invalid + " or ignoreIndex " + std::to_string(op.ignoreIndex);
   launch("focalLoss_finish", {1}, {256}, 0, sums.data(), static_cast<int32_t>(blocks), targets,
-         static_cast<int32_t>(op.reduction), reportsOf(op, invalid), currentContext().status(), write<float>(op.loss),
-         write<float>(op.divisor));
+         static_cast<int32_t>(op.reduction), reportLater("ERR_TARGET", message), currentContext().status(),
+         write<float>(op.loss), write<float>(op.divisor));
 }
 
 template <class Target>

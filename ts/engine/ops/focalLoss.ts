@@ -45,7 +45,7 @@ export interface FocalLossOptions {
   alpha?: readonly number[];
   /** Fraction of the target that is spread over all classes (sigmoid: both answers), from 0 to 1. Default 0. */
   labelSmoothing?: number;
-  /** Targets with this value are ignored. Default -100. */
+  /** Targets with this value have no gradient and are not counted in the mean. Default -100, as in PyTorch. */
   ignoreIndex?: number;
   /** `mean` divides by the number of targets, `weightedMean` by the sum of their alpha. Default mean. */
   reduction?: (typeof REDUCTIONS)[number];
@@ -77,7 +77,8 @@ function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigm
  *
  * Computed in log space: value and gradient are finite for all finite logits, also for gamma below 1 at p = 1. NaN in a
  * row that is not ignored makes the loss NaN. If a target is neither valid nor ignoreIndex, the next read rejects with
- * `ERR_TARGET`; if all targets are ignored, with `ERR_NO_TARGETS`.
+ * `ERR_TARGET`. If no target counts, because all are ignored or the weights of a weighted mean are all 0, the loss and
+ * its gradient are 0; PyTorch returns NaN.
  *
  * @example
  * const logits = device.full([2, 3], 0);
