@@ -6,6 +6,7 @@
  */
 import { openDevice, RandomStream, resnet18 } from '#spinegrad/index.js';
 import { ProjectionHead } from '#spinegrad/spine.js';
+import { SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
 import { resolveConfig } from '#spinegrad/training/config.js';
 import { pretraining } from '#spinegrad/training/pretrain.js';
 import { formatProfile } from '#spinegrad/training/profile.js';
@@ -22,12 +23,13 @@ const config = resolveConfig('paper', { pretraining: { discs: 32 } });
 const build = { device, random: new RandomStream(1) };
 const encoder = resnet18(build);
 const projection = new ProjectionHead(build, encoder.features, config.pretraining.projection);
-const disc = { level: 'L4/L5', grade: null, sliceOffset: 0, split: 'train' };
+const disc = { level: 'L4/L5', grades: [null], sliceOffset: 0, split: 'train' };
 const discs = new RoiDataset(
   device,
   {
     manifest: {
       roi: { size: SIZE },
+      tasks: [SPINAL_CANAL_STENOSIS],
       rois: Array.from({ length: ROWS }, (_, row) => ({ ...disc, disc: row, row, studyId: `${row}` })),
     },
     rois: Uint16Array.from({ length: ROWS * SIZE * SIZE }, () => build.random.uniform(0, 65535)),

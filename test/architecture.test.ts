@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'ts/evaluation': ['ts/io', 'ts/tasks'],
   'ts/report': ['ts/evaluation', 'ts/io', 'ts/tasks'],
   'ts/training': [
-    ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],
+    ...['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],
     ...['ts/model', 'ts/nn', 'ts/optim', 'ts/phantom', 'ts/report', 'ts/tasks'],
   ],
   'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks'],

@@ -7,13 +7,23 @@
  * for (const { level, grade } of prediction.levels) console.log(level, grade);
  */
 
-export { type Affine, LEVELS, type Level, type Point } from './anatomy.js';
+export { type Affine, type Box, DISC_LEVELS, LEVELS, type Level, type Point } from './anatomy.js';
 export { type Bank, type PrepareOptions, prepareBank, readBank } from './data/bank.js';
+export { type DatasetOptions, readDataset } from './data/dataset.js';
+export { type ImageSlice, type ImageStack, openImages } from './data/images.js';
 export { type InputSeries, readInput } from './data/input.js';
-export { type RsnaData, type RsnaDisc, type RsnaStudy, readRsna } from './data/rsna.js';
+export type {
+  AnnotatedDisc,
+  AnnotatedSeries,
+  Dataset,
+  DiscAnnotation,
+  Layout,
+  MaskAnnotation,
+  Study,
+} from './data/layouts/layout.js';
 export type { SourceSlice } from './data/series.js';
 export { type SplitSpec, splitOf } from './data/split.js';
-export type { BankManifest, RoiRecord, RoiSpec, SliceRecord, Split } from './data/types.js';
+export type { BankManifest, DiscOnSlice, RoiRecord, RoiSpec, SliceRecord, Split } from './data/types.js';
 export { DicomPool, type DicomResult } from './dicom/pool.js';
 export { parseDicom, parseHeader, readDicom, readHeader } from './dicom/read.js';
 export { type FoundSeries, findSeries, type Series } from './dicom/series.js';

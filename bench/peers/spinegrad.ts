@@ -22,6 +22,7 @@ import { foldBatchNorms } from '#spinegrad/nn/fold.js';
 import type { Module } from '#spinegrad/nn/module.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
+import { SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
 import { ARMS } from '#spinegrad/training/arms.js';
 import { changeConfig, resolveConfig } from '#spinegrad/training/config.js';
 import { finetuning } from '#spinegrad/training/finetune.js';
@@ -90,12 +91,13 @@ const GRADE_CYCLE = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2] as const;
 const roiBank = (): RoiBank => ({
   manifest: {
     roi: { size: SIDE },
+    tasks: [SPINAL_CANAL_STENOSIS],
     rois: Array.from({ length: BANK_ROWS }, (_, row) => ({
       disc: row,
       row,
       studyId: `${row}`,
       level: 'L4/L5' as const,
-      grade: GRADE_CYCLE[row % GRADE_CYCLE.length]!,
+      grades: [GRADE_CYCLE[row % GRADE_CYCLE.length]!],
       sliceOffset: 0,
       split: 'train' as const,
     })),

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { applyAffine } from '#spinegrad/data/affine.js';
 import { countReasons, prepareBank, readBank } from '#spinegrad/data/bank.js';
+import { readDataset } from '#spinegrad/data/dataset.js';
+import { centreOf as annotatedCentre } from '#spinegrad/data/manifest.js';
 import { CutPool } from '#spinegrad/data/pool.js';
-import { readRsna } from '#spinegrad/data/rsna.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
-import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
+import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
 import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
 
 let data: string;
@@ -40,7 +41,7 @@ describe('a bank', () => {
     expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
     const { manifest, rois, slices } = await readBank(out);
     expect(manifest).toEqual(JSON.parse(JSON.stringify(written)));
-    expect(manifest).toMatchObject({ studies: 6, discs: 30, source: 'rsna', synthetic: false, skipped: [] });
+    expect(manifest).toMatchObject({ studies: 6, discs: 30, layout: 'rsna', synthetic: false, skipped: [] });
     expect(rois).toHaveLength(6 * 5 * 3 * 16 * 16);
     expect(slices).toHaveLength(6 * 32 * 32);
     const first = manifest.rois.slice(0, 3);
@@ -51,9 +52,11 @@ describe('a bank', () => {
         [0, 1, 1],
       ],
     );
-    expect(first[0]).toMatchObject({ level: 'L1/L2', grade: 0, centrePx: [20, 6], centreMm: [0, 10, -3] });
+    expect(first[0]).toMatchObject({ level: 'L1/L2', grades: [0], centrePx: [20, 6], centreMm: [0, 10, -3] });
     expect(applyAffine(first[0]!.toImage, [7.5, 7.5])).toEqual([20, 6]);
-    const counted = Object.values(manifest.classCounts).flatMap((counts) => Object.values(counts));
+    const counted = Object.values(manifest.classCounts[DEFAULT_TASK]!).flatMap((counts) =>
+      Object.values(counts),
+    );
     expect(counted.reduce((a, b) => a + b)).toBe(30);
   });
 
@@ -70,7 +73,7 @@ describe('a bank', () => {
     const slice = manifest.slices.find(({ studyId }) => studyId === '13')!;
     expect(slice).toMatchObject({ instanceNumber: 2, imageSize: [COLUMNS, 48], split: record.split });
     for (const [i, level] of LEVELS.entries()) {
-      const [px, py] = applyAffine(slice.toImage, slice.centres[level]!);
+      const [px, py] = applyAffine(slice.toImage, annotatedCentre(slice, level)!);
       expect([px, py]).toEqual(centreOf(i).map((n) => expect.closeTo(n, 6)));
     }
     expect(slices.subarray(slice.row * 1024, (slice.row + 1) * 1024).some((pixel) => pixel > 60_000)).toBe(
@@ -131,7 +134,7 @@ describe('readBank rejects a bank with', () => {
     [
       'a changed grade',
       'ERR_BANK_FINGERPRINT',
-      manifestWith((text) => text.replace('"grade":1', '"grade":2')),
+      manifestWith((text) => text.replace('"grades":[1]', '"grades":[2]')),
     ],
     ['another ROI size', 'ERR_BANK_SHAPE', manifestWith((text) => text.replace('"size":16', '"size":24'))],
     ['truncated pixels', 'ERR_SAFETENSORS_TRUNCATED', () => truncate(join(copy, 'bank.safetensors'), 5000)],
@@ -165,7 +168,7 @@ describe('bad files', () => {
     expect(codeOf('/15/')).toBe('ERR_PLANE');
     expect(codeOf('/16/')).toBe('ERR_COORDINATE_OUTSIDE');
     expect(manifest.rois.filter(({ studyId }) => studyId === '14')).toHaveLength(10);
-    expect(manifest.slices.find(({ studyId }) => studyId === '16')!.centres['L1/L2']).toBeNull();
+    expect(annotatedCentre(manifest.slices.find(({ studyId }) => studyId === '16')!, 'L1/L2')).toBeNull();
     expect(countReasons(manifest.skipped).length).toBe(6);
     await rm(broken, { recursive: true });
     await rm(target, { recursive: true });
@@ -210,17 +213,25 @@ describe('bad files', () => {
 
     test('cost their study if skipping them does not help', async () => {
       await using pool = new CutPool({ size: 2, timeoutMs: 0 });
-      const { studies: found, ...rest } = await readRsna(data, taskOf(DEFAULT_TASK));
-      const cut = await pool.cut(found[0]!, { ...rest, roi, sliceSize: 32 });
+      const { studies: found, dir } = await readDataset(data);
+      const cut = await pool.cut(found[0]!, {
+        dir,
+        planes: {},
+        crops: ['Sagittal T2/STIR'],
+        roi,
+        sliceSize: 32,
+      });
       expect(cut).toEqual({
         studyId: '11',
         discs: [],
-        slice: null,
+        slices: [],
         skipped: [
           {
-            path: 'train_images/11',
+            path: 'train_images/11/77',
             code: 'ERR_DICOM_DECODE',
-            message: expect.stringMatching(/train_images\/11: not finished within 0 ms; .*; study skipped$/),
+            message: expect.stringMatching(
+              /train_images\/11\/77: not finished within 0 ms; .*; study skipped$/,
+            ),
           },
         ],
       });
@@ -244,10 +255,10 @@ describe('bad files', () => {
     const text = await readFile(csv, 'utf8');
     await writeFile(csv, text.replaceAll('Spinal Canal Stenosis', 'Right Subarticular Stenosis'));
     const target = join(axial, 'bank');
-    const task = taskOf('rsna/right_subarticular_stenosis');
-    await prepareBank({ data: axial, out: target, roi, sliceSize: 32, task });
+    const task = 'rsna/right_subarticular_stenosis';
+    await prepareBank({ data: axial, out: target, roi, sliceSize: 32, tasks: [task] });
     const { manifest, slices } = await readBank(target);
-    expect(manifest).toMatchObject({ task: task.id, discs: 5, slices: [] });
+    expect(manifest).toMatchObject({ tasks: [{ id: task }], discs: 5, slices: [] });
     expect(slices).toHaveLength(0);
     await rm(axial, { recursive: true });
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dcmjs from 'dcmjs';
 import { LEVELS } from '#spinegrad/anatomy.js';
-import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
+import { conditionOf, RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
 import { snakeCase, type Task } from '#spinegrad/tasks/task.js';
 
 export const ROWS = 48;
@@ -74,20 +74,18 @@ export async function tinyLayout(
   task: Task = SPINAL_CANAL_STENOSIS,
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'spinegrad-rsna-'));
-  const names = task.grades.map(({ label }) => label);
-  const conditions = new Set([...RSNA_TASKS, task].map(({ condition }) => condition));
-  const columns = [...conditions].flatMap((condition) =>
-    LEVELS.map((level) => snakeCase(`${condition} ${level}`)),
-  );
+  const names = task.grades.map(({ labels }) => labels[0]!);
+  const conditions = new Set([...RSNA_TASKS, task].map(({ column }) => column));
+  const columns = [...conditions].flatMap((column) => LEVELS.map((level) => snakeCase(`${column} ${level}`)));
   const train = [['study_id', ...columns].join()];
   const coordinates = ['study_id,series_id,instance_number,condition,level,x,y'];
   const series = ['study_id,series_id,series_description'];
   for (const [s, { studyId, labels = {}, images }] of studies.entries()) {
     train.push([studyId, ...columns.map((_, i) => labels[i % 5] ?? names[(i + s) % names.length])].join());
-    series.push(`${studyId},${SERIES},${task.series.description}`);
+    series.push(`${studyId},${SERIES},${task.series[0]!.name}`);
     for (const [i, level] of LEVELS.entries()) {
       const [x, y] = centreOf(i);
-      coordinates.push(`${studyId},${SERIES},2,${task.condition},${level},${x},${y}`);
+      coordinates.push(`${studyId},${SERIES},2,${conditionOf(task)},${level},${x},${y}`);
     }
     const path = join(folder, 'train_images', studyId, SERIES);
     await mkdir(path, { recursive: true });

@@ -27,7 +27,7 @@ test('prepare writes the bank and prints the counts and the skipped files', asyn
   const out = join(data, 'bank');
   const flags = ['--roi-mode', 'pixels', '--size', '16', '--slice-size', '32', '--neighbours', '0'];
   const text = await run('--out', out, ...flags, '--folds', '4', '--fold', '1', '--seed', '7');
-  expect(text).toMatch(/2 studies \(rsna\), 10 graded discs, 10 ROIs, 2 slices/);
+  expect(text).toMatch(/2 studies \(spinegrad-rsna-\w+\), 10 graded discs, 10 ROIs, 2 slices/);
   expect(text).toMatch(/1 {2}ERR_DICOM_NOT_DICOM, for example train_images\/2\//);
   const manifest = JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8'));
   expect(manifest.roi).toEqual({ size: 16, mode: 'pixels', extentMm: 60, neighbours: 0 });

@@ -1,8 +1,9 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { readRsna as read } from '#spinegrad/data/rsna.js';
-import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
+import { readDataset } from '#spinegrad/data/dataset.js';
+import type { AnnotatedDisc, Dataset, Study } from '#spinegrad/data/layouts/layout.js';
+import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
 import { centreOf, SERIES, tinyLayout } from './layout.js';
 
 const folders: string[] = [];
@@ -14,7 +15,12 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
 
-const readRsna = (folder: string, task = DEFAULT_TASK) => read(folder, taskOf(task));
+const readRsna = (folder: string, ...tasks: string[]) =>
+  readDataset(folder, { tasks: tasks.length > 0 ? tasks : [DEFAULT_TASK] });
+
+const discsOf = (study: Study | undefined): AnnotatedDisc[] =>
+  study!.series.flatMap(({ annotation }) => (annotation.kind === 'discs' ? annotation.discs : []));
+const gradesOf = ({ studies }: Dataset) => discsOf(studies[0]).map(({ grades }) => grades[0]);
 
 const COORDINATES = 'train_label_coordinates.csv';
 const codes = ({ skipped }: { skipped: { code: string }[] }) => skipped.map(({ code }) => code);
@@ -24,22 +30,29 @@ async function edit(folder: string, file: string, change: (text: string) => stri
   await writeFile(path, change(await readFile(path, 'utf8')));
 }
 
-describe('readRsna', () => {
+describe('the RSNA layout', () => {
   test('returns studies sorted by id and discs by level', async () => {
     const folder = await make([{ studyId: '100' }, { studyId: '20' }]);
     const data = await readRsna(folder);
     expect(data.skipped).toEqual([]);
     expect(data.synthetic).toBe(false);
     expect(data.studies.map(({ studyId }) => studyId)).toEqual(['20', '100']);
-    expect(data.studies[1]!.discs.map(({ grade }) => grade)).toEqual([0, 1, 2, 0, 1]);
-    const [x, y] = centreOf(3);
-    expect(data.studies[0]!.discs[3]).toEqual({
+    expect(discsOf(data.studies[1]).map(({ grades }) => grades)).toEqual([[0], [1], [2], [0], [1]]);
+    expect(data.studies[0]!.series).toMatchObject([
+      {
+        seriesId: SERIES,
+        series: 'Sagittal T2/STIR',
+        images: `train_images/20/${SERIES}`,
+        pixelSpacing: null,
+      },
+    ]);
+    expect(discsOf(data.studies[0])[3]).toEqual({
       level: 'L4/L5',
-      grade: 1,
-      seriesId: SERIES,
-      instanceNumber: 2,
-      x,
-      y,
+      side: null,
+      grades: [1],
+      slice: 2,
+      centre: centreOf(3),
+      box: null,
     });
   });
 
@@ -47,8 +60,43 @@ describe('readRsna', () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Left Neural Foraminal Narrowing,L3/L4,5,6\n`);
     const data = await readRsna(folder, 'rsna/left_neural_foraminal_narrowing');
-    expect(data.studies[0]!.discs).toMatchObject([{ level: 'L3/L4', grade: 1, x: 5, y: 6 }]);
+    expect(discsOf(data.studies[0])).toMatchObject([
+      { level: 'L3/L4', side: 'left', grades: [1], centre: [5, 6] },
+    ]);
     expect(codes(data).every((code) => code === 'ERR_COORDINATE_MISSING')).toBe(true);
+  });
+
+  test('reads several conditions together: one series per kind, one disc per side', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    const rows = ['Left', 'Right'].flatMap((side, i) =>
+      ['L3/L4', 'L4/L5'].map(
+        (level) => `1,88,${i + 1},${side} Neural Foraminal Narrowing,${level},${10 + i},6`,
+      ),
+    );
+    await appendFile(join(folder, COORDINATES), `${rows.join('\n')}\n`);
+    await mkdir(join(folder, 'train_images/1/88'));
+    const [left, right] = ['left', 'right'].map((side) => `rsna/${side}_neural_foraminal_narrowing`);
+    const { studies, tasks } = await readRsna(folder, DEFAULT_TASK, left!, right!);
+    expect(tasks.map(({ id }) => id)).toEqual([DEFAULT_TASK, left, right]);
+    expect(studies[0]!.series.map(({ series }) => series)).toEqual(['Sagittal T2/STIR', 'Sagittal T1']);
+    const foramina = discsOf(studies[0]).slice(5);
+    expect(foramina.map(({ level, side, grades, slice }) => [level, side, grades, slice])).toEqual([
+      ['L3/L4', 'left', [null, 1, null], 1],
+      ['L4/L5', 'left', [null, 2, null], 1],
+      ['L3/L4', 'right', [null, null, 0], 2],
+      ['L4/L5', 'right', [null, null, 1], 2],
+    ]);
+  });
+
+  test('refuses an unknown task and one that is named twice', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await expect(readRsna(folder, 'rsna/scoliosis')).rejects.toMatchObject({
+      code: 'ERR_TASK',
+      message: expect.stringMatching(
+        /^tasks: there is no task 'rsna\/scoliosis'; expected one of rsna\/spinal_canal/,
+      ),
+    });
+    await expect(readRsna(folder, DEFAULT_TASK, DEFAULT_TASK)).rejects.toMatchObject({ code: 'ERR_TASK' });
   });
 
   test('returns synthetic = true if phantom.json exists', async () => {
@@ -90,7 +138,7 @@ describe('readRsna', () => {
   test('returns discs with a missing or unknown label without a grade', async () => {
     const folder = await make([{ studyId: '1', labels: { 0: '', 1: 'Terrible', 2: 'NaN' } }]);
     const data = await readRsna(folder);
-    expect(data.studies[0]!.discs.map(({ grade }) => grade)).toEqual([null, null, null, 0, 1]);
+    expect(gradesOf(data)).toEqual([null, null, null, 0, 1]);
     expect(codes(data)).toEqual(['ERR_LABEL_MISSING', 'ERR_LABEL_UNKNOWN', 'ERR_LABEL_MISSING']);
     expect(data.skipped[1]).toMatchObject({
       path: 'train.csv:2',
@@ -114,7 +162,7 @@ describe('readRsna', () => {
     await edit(folder, COORDINATES, (text) => text.replace(/^.*L2\/L3.*\n/m, row && `${row}\n`));
     const data = await readRsna(folder);
     expect(codes(data)).toContain(code);
-    expect(data.studies[0]!.discs.map(({ level }) => level)).toEqual(['L1/L2', 'L3/L4', 'L4/L5', 'L5/S1']);
+    expect(discsOf(data.studies[0]).map(({ level }) => level)).toEqual(['L1/L2', 'L3/L4', 'L4/L5', 'L5/S1']);
   });
 
   test('uses the first of duplicate rows', async () => {
@@ -124,7 +172,7 @@ describe('readRsna', () => {
     await appendFile(join(folder, 'train_series_descriptions.csv'), `1,${SERIES},Axial T2\n`);
     const data = await readRsna(folder);
     expect(codes(data)).toEqual(['ERR_DUPLICATE_ROW', 'ERR_DUPLICATE_ROW', 'ERR_DUPLICATE_ROW']);
-    expect(data.studies[0]!.discs[0]).toMatchObject({ x: 20, y: 6, grade: 0 });
+    expect(discsOf(data.studies[0])[0]).toMatchObject({ centre: [20, 6], grades: [0] });
   });
 
   test('keeps a study without labels and skips one without coordinates or folder', async () => {
@@ -134,7 +182,7 @@ describe('readRsna', () => {
     await rm(join(folder, 'train_images', '3'), { recursive: true });
     const data = await readRsna(folder);
     expect(data.studies.map(({ studyId }) => studyId)).toEqual(['1']);
-    expect(data.studies[0]!.discs.every(({ grade }) => grade === null)).toBe(true);
+    expect(gradesOf(data)).toEqual([null, null, null, null, null]);
     expect(new Set(codes(data))).toEqual(
       new Set(['ERR_LABEL_MISSING', 'ERR_COORDINATE_MISSING', 'ERR_SERIES_MISSING']),
     );
@@ -154,6 +202,6 @@ describe('readRsna', () => {
     await mkdir(join(folder, 'train_images/1/88'));
     const data = await readRsna(folder);
     expect(data.skipped).toMatchObject([{ code: 'ERR_SERIES_EXTRA', path: 'train_images/1/88' }]);
-    expect(data.studies[0]!.discs).toHaveLength(5);
+    expect(discsOf(data.studies[0])).toHaveLength(5);
   });
 });

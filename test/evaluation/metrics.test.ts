@@ -38,7 +38,7 @@ const golden: Golden = JSON.parse(readFileSync(new URL('golden/sklearn.json', im
 /** A scale of as many grades as there are weights. */
 const scaleOf = (weights: readonly number[], ordered: boolean): GradeScale => ({
   ordered,
-  grades: weights.map((weight, grade) => ({ name: `grade ${grade}`, label: `${grade}`, weight })),
+  grades: weights.map((weight, grade) => ({ name: `grade ${grade}`, labels: [`${grade}`], weight })),
 });
 
 function expectClose(found: number | null, expected: number | null) {

@@ -31,7 +31,11 @@ const options = (counts: readonly number[], change: Partial<LossOptions> = {}): 
 const scale = (grades: number, ordered: boolean) => ({
   id: 'test/scale',
   ordered,
-  grades: Array.from({ length: grades }, (_, grade) => ({ name: `${grade}`, label: `${grade}`, weight: 1 })),
+  grades: Array.from({ length: grades }, (_, grade) => ({
+    name: `${grade}`,
+    labels: [`${grade}`],
+    weight: 1,
+  })),
 });
 
 const fits = (name: HeadName, grades: number, ordered: boolean): boolean => {

@@ -73,12 +73,12 @@ describe('SliceDataset', () => {
     // A slice with one bright pixel, at L3/L4.
     const spot: Point = [40, 22];
     const [record] = bank.manifest.slices;
-    const centres = { ...record!.centres, 'L1/L2': null, 'L3/L4': spot };
+    const discs = [{ level: 'L3/L4' as const, centre: spot, box: null }];
     const pixels = new Uint16Array(SIZE * SIZE);
     pixels[spot[1] * SIZE + spot[0]] = 65535;
     using slices = new SliceDataset(device, {
       ...bank,
-      manifest: { ...bank.manifest, slices: [{ ...record!, centres }] },
+      manifest: { ...bank.manifest, slices: [{ ...record!, discs }] },
       slices: pixels,
     });
     for (let step = 0; step < 5; step++) {

@@ -116,7 +116,7 @@ describe('a model', () => {
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -5));
     expect(await code(broken)).toBe('ERR_MODEL');
-    await writeFile(path, text.replace('"version": 2', '"version": 1'));
+    await writeFile(path, text.replace('"version": 3', '"version": 2'));
     expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(path, text);
     const weights = join(broken, 'weights/localizer.safetensors');

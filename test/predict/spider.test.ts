@@ -59,6 +59,9 @@ function alongSpine(centres: ReadonlyMap<Level, Point>, points: readonly Point[]
   const annotated = [...centres.values()];
   const pitch = (annotated.at(-1)![1] - annotated[0]![1]) / (annotated.length - 1);
   return new Map(
-    [...centres].map(([level, [, y]]) => [level, (points[LEVELS.indexOf(level)]![1] - y) / pitch]),
+    [...centres].map(([level, [, y]]) => [
+      level,
+      (points[LEVELS.findIndex((name) => name === level)]![1] - y) / pitch,
+    ]),
   );
 }

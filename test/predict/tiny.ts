@@ -7,7 +7,7 @@ import type { Bank } from '#spinegrad/data/bank.js';
 import type { SliceRecord, Split } from '#spinegrad/data/types.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { RandomStream } from '#spinegrad/random.js';
-import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
+import { SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
 import { type Config, resolveConfig } from '#spinegrad/training/config.js';
 import { silent } from '#spinegrad/training/progress.js';
@@ -46,21 +46,26 @@ export function tinyBank(count: Record<Split, number>): Bank {
   for (const split of ['train', 'validation', 'test'] as const) {
     for (let i = 0; i < count[split]; i++) {
       const [left, top, pitch] = [random.uniform(20, 44), random.uniform(8, 14), random.uniform(8, 10)];
-      const centres = Object.fromEntries(
-        LEVELS.map((level, index) => [level, [left + random.uniform(-2, 2), top + index * pitch] as const]),
-      );
-      images.push(draw(Object.values(centres)));
+      const discs = LEVELS.map((level, index) => ({
+        level,
+        centre: [left + random.uniform(-2, 2), top + index * pitch] as const,
+        box: null,
+      }));
+      images.push(draw(discs.map(({ centre }) => centre)));
       records.push({
         row: records.length,
         studyId: `${records.length}`,
         seriesId: '1',
+        series: 'Sagittal T2/STIR',
         instanceNumber: 1,
         file: 'none.dcm',
         imageSize: [2 * SIZE, 2 * SIZE],
         pixelSpacing: [0.5, 0.5],
+        spacingFrom: 'file',
         toImage: TO_IMAGE,
         window: { low: 0, high: 1 },
-        centres: centres as SliceRecord['centres'],
+        discs,
+        complete: true,
         split,
       });
     }
@@ -70,10 +75,12 @@ export function tinyBank(count: Record<Split, number>): Bank {
     slices.set(image, index * SIZE * SIZE);
   });
   const manifest = {
-    version: 2,
-    source: 'phantom',
+    version: 3,
+    layout: 'rsna',
+    dataset: 'phantom',
     synthetic: true,
-    task: DEFAULT_TASK,
+    tasks: [SPINAL_CANAL_STENOSIS],
+    series: ['Sagittal T2/STIR'],
     roi: { size: 32, mode: 'mm', extentMm: 30, neighbours: 0 },
     sliceSize: SIZE,
     studies: images.length,

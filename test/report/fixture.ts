@@ -145,12 +145,12 @@ export function simulatedRun({ synthetic = true, name = 'demo', task = canal } =
     Array.from({ length: 60 }, (_, i) => end + 2.6 * Math.exp(-i / 14) + 0.08 * uniform());
   const summary: Summary = {
     preset: 'demo',
-    task: task.id,
+    task,
     seed: 7,
     device: 'cpu',
     threads: 2,
     data: {
-      source: synthetic ? 'phantom' : 'rsna',
+      dataset: synthetic ? 'phantom' : 'patients',
       synthetic,
       studies: 200,
       discs: 980,

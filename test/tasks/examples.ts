@@ -1,16 +1,16 @@
 /** Tasks whose grading scales differ from RSNA's. Importing this file registers them. */
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { DEFAULT_TASK, registerTask, taskOf } from '#spinegrad/tasks/index.js';
-import type { Task } from '#spinegrad/tasks/task.js';
+import { snakeCase, type Task } from '#spinegrad/tasks/task.js';
 
-const example = (id: string, condition: string, ordered: boolean, names: readonly string[]): Task => ({
+const example = (id: string, title: string, ordered: boolean, names: readonly string[]): Task => ({
   ...taskOf(DEFAULT_TASK),
   id,
-  condition,
-  title: condition,
+  column: snakeCase(title),
+  title,
   levels: LEVELS.slice(1),
   ordered,
-  grades: names.map((name, grade) => ({ name, label: `${grade + 1}`, weight: grade + 1 })),
+  grades: names.map((name, grade) => ({ name, labels: [`${grade + 1}`], weight: grade + 1 })),
 });
 
 /** Five ordered grades. */

@@ -7,7 +7,7 @@ const canal = taskOf(DEFAULT_TASK);
 
 describe('the registry', () => {
   it('has the five RSNA conditions', () => {
-    expect(RSNA_TASKS.map(({ id, series, side }) => [id, series.description, side])).toEqual([
+    expect(RSNA_TASKS.map(({ id, series, side }) => [id, series[0]!.name, side])).toEqual([
       ['rsna/spinal_canal_stenosis', 'Sagittal T2/STIR', null],
       ['rsna/left_neural_foraminal_narrowing', 'Sagittal T1', 'left'],
       ['rsna/right_neural_foraminal_narrowing', 'Sagittal T1', 'right'],
@@ -39,7 +39,7 @@ describe('the registry', () => {
     ],
     [
       'labels that differ in case only',
-      { grades: [canal.grades[0]!, { ...canal.grades[1]!, label: 'normal/mild' }] },
+      { grades: [canal.grades[0]!, { ...canal.grades[1]!, labels: ['normal/mild'] }] },
       /distinct labels/,
     ],
     [
@@ -61,16 +61,16 @@ describe('requireSeries', () => {
   it('accepts the plane or the series of a task and refuses others', () => {
     const [foramen, subarticular] = [RSNA_TASKS[1]!, RSNA_TASKS[3]!];
     requireSeries(foramen, { plane: 'sagittal' }, 'train');
-    requireSeries(canal, canal.series, 'predict');
+    requireSeries(canal, { plane: 'sagittal', weighting: 'T2' }, 'predict');
     const refused = (task: Task, supported: Parameters<typeof requireSeries>[1]) => {
       expect(() => requireSeries(task, supported, 'train')).toThrow(
         expect.objectContaining({
           code: 'ERR_TASK_SERIES',
-          message: expect.stringContaining(`task ${task.id} is graded on ${task.series.description}`),
+          message: expect.stringContaining(`task ${task.id} is graded on ${task.series[0]!.name}`),
         }),
       );
     };
     refused(subarticular, { plane: 'sagittal' });
-    refused(foramen, canal.series);
+    refused(foramen, { plane: 'sagittal', weighting: 'T2' });
   });
 });

@@ -52,7 +52,7 @@ describe('a finished run', () => {
   it('writes a summary.json that fits its schema', () => {
     const summary: Summary = readSummary(dir);
     expect(summarySchema.parse(summary)).toEqual(summary);
-    expect(summary.task).toBe('rsna/spinal_canal_stenosis');
+    expect(summary.task.id).toBe('rsna/spinal_canal_stenosis');
     expect(Object.keys(summary.localization.perLevel)).toEqual(LEVELS);
     expect(summary.data).toMatchObject({
       source: 'rsna',

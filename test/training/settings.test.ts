@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
 import { parseSetting, resolveConfig } from '#spinegrad/training/config.js';
 import { openRunFolder } from '#spinegrad/training/runFolder.js';
@@ -55,8 +56,11 @@ describe('settings', () => {
     [{ data: { folds: 5, fold: 5 } }, /data\.fold: found 5/],
     [{ pretraining: { temperature: 0 } }, /pretraining\.temperature: found 0/],
     [{ precision: 'float32' }, /precision: found "float32"; .*"tf32"/],
-    [{ task: MODIC.id, finetuning: { head: 'corn' } }, /finetuning\.head: .*'corn' is for ordered grades/],
-    [{ finetuning: { head: 'binary' } }, /'binary' is for two grades, task rsna.* has 3 ordered grades; use/],
+    [{ tasks: [MODIC.id], finetuning: { head: 'corn' } }, /finetuning\.head: .*'corn' is for ordered grades/],
+    [
+      { tasks: [DEFAULT_TASK], finetuning: { head: 'binary' } },
+      /'binary' is for two grades, task rsna.* has 3 ordered grades; use/,
+    ],
   ])('%j is refused', (change, message) => {
     expect(() => resolveConfig('smoke', change)).toThrow(
       expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(message) }),
@@ -161,13 +165,13 @@ describe("a run's folder", () => {
     const open = (resume: boolean) => openRunFolder(dir, resume, { preset: 'smoke', changes: [] });
     (await open(false)).lock[Symbol.dispose]();
     const path = join(dir, 'config.json');
-    const old = readFileSync(path, 'utf8').replace('"version": 2', '"version": 1');
+    const old = readFileSync(path, 'utf8').replace('"version": 3', '"version": 2');
     writeFileSync(path, old);
     for (const resume of [true, false]) {
       await expect(open(resume)).rejects.toMatchObject({
         code: 'ERR_RUN_CONFIG',
         message: expect.stringMatching(
-          /config\.json: found version 1, expected 2: .*resume it with that version/,
+          /config\.json: found version 2, expected 3: .*resume it with that version/,
         ),
       });
     }

@@ -1,5 +1,6 @@
 /** Options and parsers that several commands share. An invalid value is a usage error: exit code 2. */
 import { InvalidArgumentError, Option } from 'commander';
+import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 
 export const deviceOption = (): Option =>
   new Option('--device <kind>', 'device: cpu, cuda, cuda:N, or auto, which is the CPU')
@@ -8,6 +9,17 @@ export const deviceOption = (): Option =>
       throw new InvalidArgumentError('expected auto, cpu, cuda or cuda:N.');
     })
     .default('auto');
+
+/** `--task a,b`: a list of ids. */
+export const tasksOption = (): Option =>
+  new Option('--task <ids>', 'what is graded, separated by commas (default: the default of the data set)')
+    .argParser((text) => text.split(',').map((id) => id.trim()))
+    .default([] as string[], '');
+
+export const datasetOption = (): Option =>
+  new Option('--dataset <layout>', 'layout of the data folder (default: recognised by its files)').choices(
+    LAYOUT_NAMES,
+  );
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');

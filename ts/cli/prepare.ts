@@ -1,18 +1,19 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { countReasons, DEFAULT_ROI, DEFAULT_SLICE_SIZE, prepareBank } from '../data/bank.js';
+import type { Layout } from '../data/layouts/layout.js';
 import { DEFAULT_SPLIT } from '../data/split.js';
 import type { BankManifest, RoiSpec } from '../data/types.js';
-import { DEFAULT_TASK, taskIds, taskOf } from '../tasks/index.js';
-import type { Task } from '../tasks/task.js';
+import { taskIds } from '../tasks/index.js';
 import { interruptible } from './interruptible.js';
-import { millimetres, wholeNumber } from './options.js';
+import { datasetOption, millimetres, tasksOption, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
 
 interface Flags {
   data: string;
   out: string;
-  task: string;
+  task: string[];
+  dataset?: Layout;
   roiMode: RoiSpec['mode'];
   extentMm: number;
   size: number;
@@ -26,12 +27,11 @@ interface Flags {
 /** `spinegrad prepare`: cuts the ROI bank of a data folder. */
 export function prepareCommand(): Command {
   return new Command('prepare')
-    .description(
-      'cut the ROI bank (pixels, manifest, contact sheet) of a data folder in the RSNA 2024 layout',
-    )
-    .requiredOption('--data <folder>', 'folder with the three CSV files and train_images')
+    .description('cut the ROI bank (pixels, manifest, contact sheet) of a data folder')
+    .requiredOption('--data <folder>', 'data folder; docs/data.md describes the layouts')
     .requiredOption('--out <folder>', 'output folder')
-    .option('--task <id>', 'condition, series, levels and grades', DEFAULT_TASK)
+    .addOption(tasksOption())
+    .addOption(datasetOption())
     .addOption(
       new Option('--roi-mode <mode>', 'ROI of a fixed extent in mm, or of native pixels')
         .choices(['mm', 'pixels'])
@@ -54,14 +54,23 @@ export function prepareCommand(): Command {
 }
 
 async function prepare(flags: Flags): Promise<void> {
-  const { data, out, sliceSize, seed, folds = null, fold = null } = flags;
-  const task = taskOf(flags.task, '--task');
+  const {
+    data,
+    out,
+    task: tasks,
+    dataset: layout = null,
+    sliceSize,
+    seed,
+    folds = null,
+    fold = null,
+  } = flags;
   const progress = terminalProgress();
   await interruptible(progress, 'no bank was written; run again', async (signal) => {
     const manifest = await prepareBank({
       data,
       out,
-      task,
+      tasks,
+      layout,
       sliceSize,
       roi: { size: flags.size, mode: flags.roiMode, extentMm: flags.extentMm, neighbours: flags.neighbours },
       split: { seed, folds, fold },
@@ -69,23 +78,25 @@ async function prepare(flags: Flags): Promise<void> {
         progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
       signal,
     });
-    for (const line of summary(manifest, task)) console.log(line);
+    for (const line of summary(manifest)) console.log(line);
     console.log(`${resolve(out)}: bank.safetensors, manifest.json, contact-sheet.png`);
   });
 }
 
-/** Numbers of discs by split and grade, then the codes of skipped entries, each with an example. */
-function summary(manifest: BankManifest, task: Task): string[] {
-  const { studies, discs, rois, slices, classCounts, skipped, source } = manifest;
-  const names = task.grades.map(({ name }) => name);
-  const width = Math.max(10, ...names.map((name) => name.length + 2));
-  const column = (value: string | number) => String(value).padStart(width);
+/** Per task the numbers of discs by split and grade, then the codes of skipped entries, each with an example. */
+function summary(manifest: BankManifest): string[] {
+  const { dataset, studies, discs, rois, slices, classCounts, skipped } = manifest;
   const lines = [
-    `${studies} studies (${source}), ${discs} graded discs, ${rois.length} ROIs, ${slices.length} slices`,
-    ['split'.padEnd(12), ...names.map(column)].join(''),
+    `${studies} studies (${dataset}), ${discs} graded discs, ${rois.length} ROIs, ${slices.length} slices`,
   ];
-  for (const [split, counts] of Object.entries(classCounts)) {
-    lines.push([split.padEnd(12), ...names.map((name) => column(counts[name]!))].join(''));
+  for (const { id, grades } of manifest.tasks) {
+    const names = grades.map(({ name }) => name);
+    const width = Math.max(10, ...names.map((name) => name.length + 2));
+    const column = (value: string | number) => String(value).padStart(width);
+    lines.push(id, ['split'.padEnd(12), ...names.map(column)].join(''));
+    for (const [split, counts] of Object.entries(classCounts[id]!)) {
+      lines.push([split.padEnd(12), ...names.map((name) => column(counts[name]!))].join(''));
+    }
   }
   if (skipped.length > 0) lines.push(`${skipped.length} skipped (all are listed in manifest.json):`);
   for (const [code, count] of countReasons(skipped)) {

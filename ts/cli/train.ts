@@ -1,13 +1,14 @@
 /** `spinegrad train`, also available as `node train.js`. */
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import type { Layout } from '../data/layouts/layout.js';
 import type { DeviceKind } from '../engine/device.js';
 import { formatSummary } from '../report/console.js';
-import { DEFAULT_TASK, taskIds } from '../tasks/index.js';
+import { taskIds } from '../tasks/index.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
 import { defaultFolder, openRunFolder } from '../training/runFolder.js';
 import { interruptible } from './interruptible.js';
-import { collect, deviceOption, wholeNumber } from './options.js';
+import { collect, datasetOption, deviceOption, tasksOption, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
 
 interface Flags {
@@ -16,7 +17,8 @@ interface Flags {
   device: DeviceKind;
   out?: string;
   resume: boolean;
-  task?: string;
+  task: string[];
+  dataset?: Layout;
   seed?: number;
   set: string[];
   profile: boolean;
@@ -29,8 +31,9 @@ export function trainCommand(): Command {
     )
     .option(
       '--data <folder>',
-      'studies in the RSNA 2024 layout; default: phantom studies generated for the run',
+      'data folder (docs/data.md describes the layouts); default: phantom studies generated for the run',
     )
+    .addOption(datasetOption())
     .addOption(
       new Option('--preset <name>', `settings to start from (default: ${DEFAULT_PRESET})`).choices(
         Object.keys(PRESETS),
@@ -39,7 +42,7 @@ export function trainCommand(): Command {
     .addOption(deviceOption())
     .option('--out <folder>', 'folder of the run (default: runs/<preset>)')
     .option('--resume', 'resume a stopped run with its settings, or start a new run if there is none', false)
-    .option('--task <id>', `condition, series, levels and grades (default: ${DEFAULT_TASK})`)
+    .addOption(tasksOption())
     .option('--seed <n>', 'random seed of the run (default: 1)', wholeNumber)
     .option(
       '--set <key=value>',
@@ -59,9 +62,10 @@ export function trainCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const { train } = await import('../training/train.js');
   const progress = terminalProgress();
-  const { resume, device, profile, task, seed, preset, data } = flags;
+  const { resume, device, profile, task, dataset, seed, preset, data } = flags;
   const changes = flags.set.map(parseSetting);
-  if (task !== undefined) changes.push({ task });
+  if (task.length > 0) changes.push({ tasks: task });
+  if (dataset !== undefined) changes.push({ data: { layout: dataset } });
   if (seed !== undefined) changes.push({ seed });
   const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
   const { identity, resumed, lock } = await openRunFolder(dir, resume, {

@@ -7,18 +7,19 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { DISC_LEVELS } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
-import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 import { contactSheet } from './contactSheet.js';
-import type { CutStudy } from './cut.js';
+import type { CutRoi, CutSpec, CutStudy } from './cut.js';
+import { type DatasetOptions, readDataset } from './dataset.js';
+import type { Dataset } from './layouts/layout.js';
 import { manifestSchema } from './manifest.js';
 import { CutPool } from './pool.js';
-import { type RsnaData, readRsna } from './rsna.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
-import type { BankManifest, RoiSpec } from './types.js';
+import type { BankManifest, RoiSpec, Split } from './types.js';
 
 export interface Bank {
   manifest: BankManifest;
@@ -28,13 +29,11 @@ export interface Bank {
   slices: Uint16Array;
 }
 
-export interface PrepareOptions {
-  /** Folder in the RSNA layout. */
+export interface PrepareOptions extends DatasetOptions {
+  /** The data folder. */
   data: string;
   /** Folder of the bank; created if missing. */
   out: string;
-  /** Default: DEFAULT_TASK. */
-  task?: Task;
   roi?: Partial<RoiSpec>;
   /** Side of the slices for the localizer, in pixels; default DEFAULT_SLICE_SIZE. */
   sliceSize?: number;
@@ -61,20 +60,20 @@ const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: '
  * await prepareBank({ data: 'rsna', out: 'bank' });
  * const { manifest, rois } = await readBank('bank');
  *
- * @throws SpinegradError the errors of `readRsna`; ERR_BANK_EMPTY if no disc remains; ERR_ROI, ERR_SPLIT for invalid
+ * @throws SpinegradError the errors of `readDataset`; ERR_BANK_EMPTY if no disc remains; ERR_ROI, ERR_SPLIT for invalid
  *   settings; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal, before anything is written
  */
 export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
-  const { task = taskOf(DEFAULT_TASK), sliceSize = DEFAULT_SLICE_SIZE } = options;
+  const { sliceSize = DEFAULT_SLICE_SIZE } = options;
   const roi = { ...DEFAULT_ROI, ...options.roi };
   const split = { ...DEFAULT_SPLIT, ...options.split };
   checkSpec(roi, sliceSize);
   checkSplit(split);
-  const data = await readRsna(options.data, task);
+  const data = await readDataset(options.data, options);
   await makeFolder(options.out);
   await using pool = new CutPool({ size: options.threads });
-  const spec = { dataDir: data.dataDir, task, roi, sliceSize };
-  const builder = new BankBuilder(data, roi, sliceSize, split);
+  const spec = cutSpec(data, roi, sliceSize);
+  const builder = new BankBuilder(data, spec, split);
   const cuts = inOrder(data.studies, STUDIES_PER_THREAD * pool.size, (study) => pool.cut(study, spec));
   let done = 0;
   for await (const cut of cuts) {
@@ -90,6 +89,13 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   const bank = builder.finish();
   await writeBank(options.out, bank);
   return bank.manifest;
+}
+
+/** ROIs are cut from the primary series of each task. */
+function cutSpec({ dir, tasks }: Dataset, roi: RoiSpec, sliceSize: number): CutSpec {
+  const planes = tasks.flatMap(({ series }) => series.map(({ name, plane }) => [name, plane] as const));
+  const crops = new Set(tasks.map(({ series }) => series[0]!.name));
+  return { dir, planes: Object.fromEntries(planes), crops: [...crops], roi, sliceSize };
 }
 
 /**
@@ -148,14 +154,16 @@ function parseManifest(path: string, text: string): BankManifest {
       `${path}: ${field.join('.') || 'the manifest'}: ${message}; prepare the bank again`,
     );
   }
-  const { grades } = taskOf(data.task, path);
-  const invalid = data.rois.find(({ grade }) => grade !== null && grade >= grades.length);
-  if (invalid !== undefined) {
-    throw new SpinegradError(
-      'ERR_BANK_MANIFEST',
-      `${path}: row ${invalid.row}: found grade ${invalid.grade}, expected one of the ${grades.length} grades of task ` +
-        `${data.task}; prepare the bank again`,
-    );
+  for (const { row, grades } of data.rois) {
+    data.tasks.forEach((task, index) => {
+      const grade = grades[index];
+      if (grade === null || (grade !== undefined && grade < task.grades.length)) return;
+      throw new SpinegradError(
+        'ERR_BANK_MANIFEST',
+        `${path}: row ${row}: found grade ${grade}, expected one of the ${task.grades.length} grades of task ${task.id}; ` +
+          'prepare the bank again',
+      );
+    });
   }
   return manifest as BankManifest;
 }
@@ -165,29 +173,38 @@ class BankBuilder {
   private readonly manifest: BankManifest;
   private readonly rois: Uint16Array;
   private readonly slices: Uint16Array;
-  private readonly task: Task;
   private discs = 0;
 
-  constructor(data: RsnaData, roi: RoiSpec, sliceSize: number, split: SplitSpec) {
-    const discs = data.studies.reduce((sum, study) => sum + study.discs.length, 0);
+  constructor(data: Dataset, { crops, roi, sliceSize }: CutSpec, split: SplitSpec) {
+    const series = data.studies.flatMap((study) => study.series);
+    const maximum = series
+      .filter((item) => crops.includes(item.series))
+      .map(({ annotation }) => (annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length))
+      .reduce((sum, discs) => sum + discs, 0);
     // Space for the maximum number of rows. Pages that are never written use no memory.
-    this.rois = new Uint16Array(discs * (2 * roi.neighbours + 1) * roi.size ** 2);
-    this.slices = new Uint16Array(data.studies.length * sliceSize ** 2);
+    this.rois = new Uint16Array(maximum * (2 * roi.neighbours + 1) * roi.size ** 2);
+    this.slices = new Uint16Array(series.length * sliceSize ** 2);
     this.skipped = [...data.skipped];
-    this.task = data.task;
-    const zeroCounts = () => Object.fromEntries(data.task.grades.map(({ name }) => [name, 0]));
+    const zeroCounts = ({ grades }: Task) => Object.fromEntries(grades.map(({ name }) => [name, 0]));
     this.manifest = {
-      version: 2,
-      source: data.synthetic ? 'phantom' : data.task.layout,
+      version: 3,
+      layout: data.layout,
+      dataset: data.name,
       synthetic: data.synthetic,
-      dataDir: resolve(data.dataDir),
-      task: data.task.id,
+      dataDir: resolve(data.dir),
+      tasks: [...data.tasks],
+      series: [...crops],
       roi,
       sliceSize,
       split,
       studies: 0,
       discs: 0,
-      classCounts: { train: zeroCounts(), validation: zeroCounts(), test: zeroCounts() },
+      classCounts: Object.fromEntries(
+        data.tasks.map((task) => [
+          task.id,
+          { train: zeroCounts(task), validation: zeroCounts(task), test: zeroCounts(task) },
+        ]),
+      ),
       rois: [],
       slices: [],
       skipped: this.skipped,
@@ -195,30 +212,37 @@ class BankBuilder {
     };
   }
 
-  add({ studyId, discs, slice, skipped }: CutStudy): void {
+  add({ studyId, discs, slices, skipped }: CutStudy): void {
     const { manifest } = this;
     this.skipped.push(...skipped);
-    if (discs.length === 0) return;
+    if (discs.length === 0 && slices.length === 0) return;
     const split = splitOf(studyId, manifest.split);
     manifest.studies++;
-    for (const rois of discs) {
-      const { grade } = rois[0]!;
-      if (grade !== null) {
-        manifest.discs++;
-        manifest.classCounts[split][this.task.grades[grade]!.name]!++;
-      }
-      for (const { pixels, ...record } of rois) {
-        const row = manifest.rois.length;
-        this.rois.set(pixels, row * pixels.length);
-        manifest.rois.push({ row, disc: this.discs, ...record, split });
-      }
-      this.discs++;
+    for (const rois of discs) this.addDisc(rois, split);
+    for (const { pixels, ...record } of slices) {
+      const row = manifest.slices.length;
+      this.slices.set(pixels, row * pixels.length);
+      manifest.slices.push({ row, ...record, split });
     }
-    if (slice === null) return;
-    const { pixels, ...record } = slice;
-    const row = manifest.slices.length;
-    this.slices.set(pixels, row * pixels.length);
-    manifest.slices.push({ row, ...record, split });
+  }
+
+  private addDisc(rois: readonly CutRoi[], split: Split): void {
+    const { manifest } = this;
+    // Each series of a disc may have grades of other tasks.
+    const grades = manifest.tasks.map(
+      (_, task) => rois.map((roi) => roi.grades[task]!).find((grade) => grade !== null) ?? null,
+    );
+    if (grades.some((grade) => grade !== null)) manifest.discs++;
+    manifest.tasks.forEach((task, index) => {
+      const grade = grades[index] ?? null;
+      if (grade !== null) manifest.classCounts[task.id]![split][task.grades[grade]!.name]!++;
+    });
+    for (const { pixels, ...record } of rois) {
+      const row = manifest.rois.length;
+      this.rois.set(pixels, row * pixels.length);
+      manifest.rois.push({ row, disc: this.discs, ...record, grades, split });
+    }
+    this.discs++;
   }
 
   finish(): Bank {
@@ -227,7 +251,7 @@ class BankBuilder {
       const reasons = countReasons(this.skipped).map(([code, n]) => `${code} x ${n}`);
       throw new SpinegradError(
         'ERR_BANK_EMPTY',
-        `${manifest.dataDir}: no disc could be cut (${reasons.join(', ') || 'the CSV files list none'}); ` +
+        `${manifest.dataDir}: no disc could be cut (${reasons.join(', ') || 'the data set lists none'}); ` +
           `${this.skipped[0] ? `first: ${this.skipped[0].path}: ${this.skipped[0].message}` : 'check the folder'}`,
       );
     }
@@ -261,8 +285,8 @@ async function writeBank(folder: string, bank: Bank): Promise<void> {
 
 /** sha256 of pixels, records and settings, without the folder and without `skipped`. */
 function fingerprint({ manifest, rois, slices }: Bank): string {
-  const { task, roi, sliceSize, split } = manifest;
-  const records = JSON.stringify([task, roi, sliceSize, split, manifest.rois, manifest.slices]);
+  const { tasks, series, roi, sliceSize, split } = manifest;
+  const records = JSON.stringify([tasks, series, roi, sliceSize, split, manifest.rois, manifest.slices]);
   return createHash('sha256').update(bytes(rois)).update(bytes(slices)).update(records).digest('hex');
 }
 

@@ -1,6 +1,6 @@
-/** The contact sheet of a bank: ROIs of each level (rows) and grade (columns), with a dot at the disc centre. */
+/** The contact sheet of a bank: per task the ROIs of each level (rows) and grade (columns), with a dot at the disc centre. */
 
-import { taskOf } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import { applyAffine, invertAffine } from './affine.js';
 import { Canvas, type Colour, GREY, gradeColours, WHITE } from './drawing.js';
 import type { BankManifest, RoiRecord } from './types.js';
@@ -10,34 +10,56 @@ const GAP = 4;
 const LEFT = 76;
 const TOP = 48;
 
+interface Sheet {
+  manifest: BankManifest;
+  rois: Uint16Array;
+}
+
 /**
  * Renders the sheet as a PNG. The discs of a cell are evenly spaced in the bank, so that they are of different studies.
  */
-export function contactSheet({ manifest, rois }: { manifest: BankManifest; rois: Uint16Array }): Uint8Array {
-  const task = taskOf(manifest.task);
-  const colours = gradeColours(task);
+export function contactSheet({ manifest, rois }: Sheet): Uint8Array {
   const { size } = manifest.roi;
   const cell = PER_CELL * (size + GAP) + 2 * GAP;
-  const canvas = new Canvas(LEFT + task.grades.length * cell, TOP + task.levels.length * (size + GAP));
-  const discs = manifest.rois.filter((record) => record.sliceOffset === 0);
-  const { mode, extentMm } = manifest.roi;
-  const scale = mode === 'mm' ? `${extentMm} mm` : 'native pixels';
-  const title = `${task.title}: ${manifest.discs} discs, ${scale}`;
-  canvas.text(`${title}${manifest.synthetic ? ', SYNTHETIC' : ''}`, GAP, GAP, GREY, 2);
-  for (const [column, { name }] of task.grades.entries()) {
-    const left = LEFT + column * cell;
-    const count = discs.filter((record) => record.grade === column).length;
-    canvas.text(`${name} (${count})`, left, TOP - 20, colours[column]!, 2);
-    for (const [row, level] of task.levels.entries()) {
-      const top = TOP + row * (size + GAP);
-      if (column === 0) canvas.text(level, GAP, top + size / 2 - 7, WHITE, 2);
-      const shown = discs.filter((record) => record.grade === column && record.level === level);
-      for (const [i, record] of sampleEvenly(shown, PER_CELL).entries()) {
-        draw(canvas, record, rois, size, left + i * (size + GAP), top, colours[column]!);
+  const first = manifest.rois.filter((record, row) => record.disc !== manifest.rois[row - 1]?.disc);
+  const sections = manifest.tasks.map((task, index) => {
+    const discs = first.filter(({ grades }) => grades[index] !== null);
+    const levels = task.levels.filter((level) => discs.some((record) => record.level === level));
+    return { task, index, discs, levels, height: TOP + levels.length * (size + GAP) };
+  });
+  const columns = Math.max(...sections.map(({ task }) => task.grades.length));
+  const height = sections.reduce((sum, section) => sum + section.height, 0);
+  const canvas = new Canvas(LEFT + columns * cell, height);
+  let top = 0;
+  for (const { task, index, discs, levels, height } of sections) {
+    const colours = gradeColours(task);
+    canvas.text(title(manifest, task, discs.length), GAP, top + GAP, GREY, 2);
+    for (const [row, level] of levels.entries()) {
+      canvas.text(level, GAP, top + TOP + row * (size + GAP) + size / 2 - 7, WHITE, 2);
+    }
+    for (const [column, { name }] of task.grades.entries()) {
+      const left = LEFT + column * cell;
+      const graded = discs.filter(({ grades }) => grades[index] === column);
+      canvas.text(`${name} (${graded.length})`, left, top + TOP - 20, colours[column]!, 2);
+      for (const [row, level] of levels.entries()) {
+        const shown = sampleEvenly(
+          graded.filter((record) => record.level === level),
+          PER_CELL,
+        );
+        for (const [i, record] of shown.entries()) {
+          const [x, y] = [left + i * (size + GAP), top + TOP + row * (size + GAP)];
+          draw(canvas, record, rois, size, x, y, colours[column]!);
+        }
       }
     }
+    top += height;
   }
   return canvas.png();
+}
+
+function title({ roi, synthetic }: BankManifest, task: Task, discs: number): string {
+  const scale = roi.mode === 'mm' ? `${roi.extentMm} mm` : 'native pixels';
+  return `${task.title}: ${discs} discs, ${scale}${synthetic ? ', SYNTHETIC' : ''}`;
 }
 
 function draw(

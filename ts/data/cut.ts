@@ -1,21 +1,26 @@
 /**
- * Cuts one study of the RSNA layout: the ROIs of its discs on the annotated and the neighbouring slices, and the
- * letterboxed canal slice for the localizer. A file that cannot be used is reported and affects only its discs.
+ * Cuts one study: the ROIs of its discs on the annotated and the neighbouring slices, and one letterboxed slice per
+ * sagittal series for the localizer. A file that cannot be used is reported and affects only its discs.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { LEVELS, type Level, type Point } from '../anatomy.js';
+import { join, relative } from 'node:path';
+import type { Box, Point } from '../anatomy.js';
 import { planeOf } from '../dicom/geometry.js';
-import { readHeader } from '../dicom/read.js';
-import type { DicomImage } from '../dicom/types.js';
 import { type Skipped, SpinegradError } from '../error.js';
+import type { TaskSeries } from '../tasks/task.js';
 import { applyAffine, invertAffine } from './affine.js';
-import { cropRoi, letterboxSlice, pointInPatient } from './roi.js';
-import { type RsnaData, type RsnaDisc, type RsnaStudy, seriesFolder } from './rsna.js';
-import { dicomSlices, neighbours, type SlicePosition, type SourceSlice } from './series.js';
-import type { RoiRecord, RoiSpec, SliceRecord } from './types.js';
+import { type ImageSlice, openImages } from './images.js';
+import type { AnnotatedDisc, AnnotatedSeries, Study } from './layouts/layout.js';
+import { checkInside, cropRoi, letterboxSlice, pointInPatient } from './roi.js';
+import { neighbours, type SourceSlice } from './series.js';
+import type { DiscOnSlice, RoiRecord, RoiSpec, SliceRecord } from './types.js';
 
-export interface CutSpec extends Pick<RsnaData, 'dataDir' | 'task'> {
+export interface CutSpec {
+  /** The data folder. */
+  dir: string;
+  /** Planes of the kinds of series. Other series are assumed to be sagittal. */
+  planes: Record<string, TaskSeries['plane']>;
+  /** Kinds of series from which ROIs are cut. */
+  crops: readonly string[];
   roi: RoiSpec;
   sliceSize: number;
 }
@@ -27,194 +32,231 @@ export type CutSlice = Omit<SliceRecord, 'row' | 'split'> & { pixels: Uint16Arra
 
 export interface CutStudy {
   studyId: string;
-  /** ROIs per disc; the first one is on the annotated slice. */
+  /** ROIs per disc, by series; the first one of a series is on its annotated slice. */
   discs: CutRoi[][];
-  /** Null for axial tasks, and if no disc could be cut. */
-  slice: CutSlice | null;
+  /** At most one per sagittal series. */
+  slices: CutSlice[];
   skipped: Skipped[];
 }
 
-type SpacedSlice = SourceSlice & { pixelSpacing: readonly [number, number] };
-type SeriesFile = SlicePosition & { file: string };
+type Spaced = SourceSlice & Pick<RoiRecord, 'pixelSpacing' | 'spacingFrom'>;
 
-/** Cuts a study. Invalid files are listed in `skipped`; they do not reject. */
+/**
+ * Cuts a study. Invalid files are listed in `skipped`; they do not reject.
+ *
+ * @param beforeRead as in `openImages`
+ */
 export async function cutStudy(
-  study: RsnaStudy,
+  study: Study,
   spec: CutSpec,
-  read: (path: string) => Promise<DicomImage>,
+  beforeRead: (path: string) => void,
 ): Promise<CutStudy> {
-  return new StudyCutter(study, spec, read).cut();
+  const skipped: Skipped[] = [];
+  const discs = new Map<string, CutRoi[]>();
+  const slices: CutSlice[] = [];
+  for (const series of study.series) {
+    const cutter = new SeriesCutter(study.studyId, series, spec, beforeRead, skipped);
+    const cut = await cutter.cut();
+    for (const rois of cut.discs) {
+      const { level, side } = rois[0]!;
+      const key = `${level} ${side}`;
+      discs.set(key, [...(discs.get(key) ?? []), ...rois]);
+    }
+    if (cut.slice !== null) slices.push(cut.slice);
+  }
+  return { studyId: study.studyId, discs: [...discs.values()], slices, skipped };
 }
 
-class StudyCutter {
-  private readonly skipped: Skipped[] = [];
-  private readonly slices = new Map<string, Promise<SpacedSlice>>();
-  private readonly files = new Map<string, Promise<SeriesFile[]>>();
+class SeriesCutter {
+  private readonly plane: TaskSeries['plane'];
 
   constructor(
-    private readonly study: RsnaStudy,
+    private readonly studyId: string,
+    private readonly series: AnnotatedSeries,
     private readonly spec: CutSpec,
-    private readonly read: (path: string) => Promise<DicomImage>,
-  ) {}
-
-  async cut(): Promise<CutStudy> {
-    const used: RsnaDisc[] = [];
-    const discs: CutRoi[][] = [];
-    for (const disc of this.study.discs) {
-      const rois = await this.cutDisc(disc);
-      if (rois.length === 0) continue;
-      used.push(disc);
-      discs.push(rois);
-    }
-    const sagittal = this.spec.task.series.plane === 'sagittal';
-    const slice = sagittal && used.length > 0 ? await this.cutSlice(used) : null;
-    return { studyId: this.study.studyId, discs, slice, skipped: this.skipped };
+    private readonly beforeRead: (path: string) => void,
+    private readonly skipped: Skipped[],
+  ) {
+    this.plane = spec.planes[series.series] ?? 'sagittal';
   }
 
-  private async cutDisc(disc: RsnaDisc): Promise<CutRoi[]> {
-    const file = this.fileOf(disc);
+  async cut(): Promise<{ discs: CutRoi[][]; slice: CutSlice | null }> {
+    const { images, annotation } = this.series;
     try {
-      const annotated = await this.annotated(disc, file);
-      const rois = [this.roi(disc, file, annotated, 0)];
-      for (const { slice, offset } of await this.neighboursOf(disc, file, annotated)) {
+      if (annotation.kind === 'mask') {
+        throw new SpinegradError('ERR_MASK', `${annotation.file}: masks cannot be read yet`);
+      }
+      const { slices, skipped } = await openImages(join(this.spec.dir, images), this.beforeRead);
+      for (const { path, ...error } of skipped)
+        this.report(this.relative(path), error, 'not used as a neighbouring slice');
+      return await this.cutDiscs(slices, annotation.discs, annotation.complete);
+    } catch (error) {
+      this.report(images, error, 'series skipped');
+      return { discs: [], slice: null };
+    }
+  }
+
+  private async cutDiscs(
+    stack: readonly ImageSlice[],
+    annotated: readonly AnnotatedDisc[],
+    complete: boolean,
+  ) {
+    const crops = this.spec.crops.includes(this.series.series);
+    const used: AnnotatedDisc[] = [];
+    const discs: CutRoi[][] = [];
+    for (const disc of annotated) {
+      const rois = crops ? await this.cutDisc(stack, disc) : [];
+      if (crops && rois.length === 0) continue;
+      used.push(disc);
+      if (crops) discs.push(rois);
+    }
+    const hasSlice = this.plane === 'sagittal' && used.length > 0;
+    return { discs, slice: hasSlice ? await this.cutSlice(stack, used, complete) : null };
+  }
+
+  private async cutDisc(stack: readonly ImageSlice[], disc: AnnotatedDisc): Promise<CutRoi[]> {
+    let path = this.series.images;
+    try {
+      const entry = this.entryOf(stack, disc);
+      path = this.relative(entry.path);
+      const rois = [this.roi(disc, entry, await this.annotated(entry), 0)];
+      for (const { slice, offset } of this.neighboursOf(stack, entry)) {
         try {
-          rois.push(this.roi(disc, slice.file, await this.slice(slice.file), offset));
+          rois.push(this.roi(disc, slice, await this.read(slice), offset));
         } catch (error) {
-          this.report(slice.file, error, 'neighbouring slice skipped');
+          this.report(this.relative(slice.path), error, 'neighbouring slice skipped');
         }
       }
       return rois;
     } catch (error) {
-      this.report(file, error, `${disc.level} skipped`);
+      this.report(path, error, `${disc.level} skipped`);
       return [];
     }
   }
 
-  private roi(disc: RsnaDisc, file: string, slice: SpacedSlice, sliceOffset: number): CutRoi {
-    const centrePx: Point = [disc.x, disc.y];
-    const { pixels, toImage, window } = cropRoi(slice, centrePx, this.spec.roi);
+  private roi(disc: AnnotatedDisc, entry: ImageSlice, slice: Spaced, sliceOffset: number): CutRoi {
+    const { pixels, toImage, window } = cropRoi(slice, disc.centre, this.spec.roi);
     return {
-      studyId: this.study.studyId,
-      seriesId: disc.seriesId,
-      instanceNumber: instanceOf(file),
-      file,
+      ...this.origin(entry, slice),
       level: disc.level,
-      grade: disc.grade,
+      side: disc.side,
+      grades: disc.grades,
       sliceOffset,
-      centrePx,
-      centreMm: pointInPatient(slice, centrePx),
-      pixelSpacing: slice.pixelSpacing,
+      centrePx: disc.centre,
+      centreMm: pointInPatient(slice, disc.centre),
       toImage,
       window,
       pixels,
     };
   }
 
-  /** The slice with the most annotated discs, in the series with the most annotated discs. */
-  private async cutSlice(discs: readonly RsnaDisc[]): Promise<CutSlice> {
-    const seriesId = mostFrequent(discs.map((disc) => disc.seriesId));
-    const inSeries = discs.filter((disc) => disc.seriesId === seriesId);
-    const instance = mostFrequent(inSeries.map((disc) => disc.instanceNumber));
-    const file = this.fileOf(inSeries.find((disc) => disc.instanceNumber === instance)!);
-    const slice = await this.slice(file);
-    const { pixels, toImage, window } = letterboxSlice(slice, this.spec.sliceSize);
-    const toSlice = invertAffine(toImage);
-    const centreOf = (level: Level): Point | null => {
-      const disc = inSeries.find((candidate) => candidate.level === level);
-      return disc === undefined ? null : applyAffine(toSlice, [disc.x, disc.y]);
-    };
+  /** The slice with the most annotated discs, with the discs of the series. */
+  private async cutSlice(
+    stack: readonly ImageSlice[],
+    discs: readonly AnnotatedDisc[],
+    complete: boolean,
+  ): Promise<CutSlice | null> {
+    const number = mostFrequent(discs.map((disc) => disc.slice));
+    const first = discs.find((disc) => disc.slice === number)!;
+    let path = this.series.images;
+    try {
+      const entry = this.entryOf(stack, first);
+      path = this.relative(entry.path);
+      const slice = await this.annotated(entry);
+      const { pixels, toImage, window } = letterboxSlice(slice, this.spec.sliceSize);
+      const toSlice = invertAffine(toImage);
+      return {
+        ...this.origin(entry, slice),
+        imageSize: [slice.columns, slice.rows],
+        toImage,
+        window,
+        discs: discs
+          .filter(
+            ({ side, centre, level }) => side === first.side && this.isInside(slice, centre, path, level),
+          )
+          .map(
+            ({ level, centre, box }): DiscOnSlice => ({
+              level,
+              centre: applyAffine(toSlice, centre),
+              box: box && mapBox(toSlice, box),
+            }),
+          ),
+        complete,
+        pixels,
+      };
+    } catch (error) {
+      this.report(path, error, 'slice of the localizer skipped');
+      return null;
+    }
+  }
+
+  private isInside(slice: SourceSlice, centre: Point, path: string, level: string): boolean {
+    try {
+      checkInside(slice, centre);
+      return true;
+    } catch (error) {
+      this.report(path, error, `${level} skipped`);
+      return false;
+    }
+  }
+
+  private origin(entry: ImageSlice, { pixelSpacing, spacingFrom }: Spaced) {
     return {
-      studyId: this.study.studyId,
-      seriesId,
-      instanceNumber: instance,
-      file,
-      imageSize: [slice.columns, slice.rows],
-      pixelSpacing: slice.pixelSpacing,
-      toImage,
-      window,
-      centres: Object.fromEntries(LEVELS.map((level) => [level, centreOf(level)])) as SliceRecord['centres'],
-      pixels,
+      studyId: this.studyId,
+      seriesId: this.series.seriesId,
+      series: this.series.series,
+      instanceNumber: entry.instanceNumber,
+      file: this.relative(entry.path),
+      pixelSpacing,
+      spacingFrom,
     };
   }
 
-  private async annotated(disc: RsnaDisc, file: string): Promise<SpacedSlice> {
-    const files = await this.series(disc.seriesId);
-    if (files.length === 0) {
-      throw new SpinegradError('ERR_SERIES_EMPTY', 'the series folder has no .dcm file');
-    }
-    if (!files.some((entry) => entry.file === file)) {
-      throw new SpinegradError(
-        'ERR_INSTANCE_MISSING',
-        `there is no such file among the ${files.length} of the series`,
-      );
-    }
-    const slice = await this.slice(file);
+  private entryOf(stack: readonly ImageSlice[], { slice }: AnnotatedDisc): ImageSlice {
+    const entry = stack.find(({ instanceNumber }) => instanceNumber === slice);
+    if (entry !== undefined) return entry;
+    throw new SpinegradError(
+      'ERR_INSTANCE_MISSING',
+      `slice ${slice} is missing among the ${stack.length} of the series`,
+    );
+  }
+
+  private async annotated(entry: ImageSlice): Promise<Spaced> {
+    const slice = await this.read(entry);
     const plane = slice.geometry && planeOf(slice.geometry);
-    const { series } = this.spec.task;
-    if (plane !== null && plane !== 'oblique' && plane !== series.plane) {
+    if (plane !== null && plane !== 'oblique' && plane !== this.plane) {
       throw new SpinegradError(
         'ERR_PLANE',
-        `the plane is ${plane}, expected ${series.plane} (${series.description})`,
+        `the plane is ${plane}, expected ${this.plane} (${this.series.series})`,
       );
     }
     return slice;
   }
 
-  private async neighboursOf(disc: RsnaDisc, file: string, annotated: SpacedSlice) {
-    if (this.spec.roi.neighbours === 0) return [];
-    const others = (await this.series(disc.seriesId)).filter((entry) => entry.file !== file);
-    const comparable = others.filter(({ geometry }) => (geometry === null) === (annotated.geometry === null));
-    const centre: SeriesFile = { ...annotated, file };
-    return neighbours([centre, ...comparable], centre, this.spec.roi.neighbours).filter(
-      ({ offset }) => offset !== 0,
-    );
+  private neighboursOf(stack: readonly ImageSlice[], entry: ImageSlice) {
+    const comparable = stack.filter(({ geometry }) => (geometry === null) === (entry.geometry === null));
+    return neighbours(comparable, entry, this.spec.roi.neighbours).filter(({ offset }) => offset !== 0);
   }
 
-  /** The files of a series with their positions. Headers are read only if neighbours are requested. */
-  private series(seriesId: string): Promise<SeriesFile[]> {
-    return memoize(this.files, seriesId, async () => {
-      const folder = seriesFolder('', this.study.studyId, seriesId);
-      const names = await readdir(join(this.spec.dataDir, folder));
-      const files: SeriesFile[] = [];
-      for (const name of names.filter((entry) => entry.endsWith('.dcm')).sort()) {
-        const file = join(folder, name);
-        const unlocated = { file, instanceNumber: instanceOf(file), geometry: null };
-        if (this.spec.roi.neighbours === 0) {
-          files.push(unlocated);
-          continue;
-        }
-        try {
-          files.push({ ...unlocated, geometry: (await readHeader(join(this.spec.dataDir, file))).geometry });
-        } catch (error) {
-          this.report(file, error, 'not used as a neighbouring slice');
-          files.push(unlocated);
-        }
-      }
-      return files;
-    });
+  private async read(entry: ImageSlice): Promise<Spaced> {
+    const slice = await entry.read();
+    const given = this.series.pixelSpacing;
+    const pixelSpacing = given ?? slice.pixelSpacing;
+    if (pixelSpacing === null) {
+      throw new SpinegradError('ERR_PIXEL_SPACING', `${slice.path}: Pixel Spacing (0028,0030) is missing`);
+    }
+    return { ...slice, pixelSpacing, spacingFrom: given === null ? 'file' : 'table' };
   }
 
-  private slice(file: string): Promise<SpacedSlice> {
-    return memoize(this.slices, file, async () => {
-      const frames = dicomSlices(await this.read(join(this.spec.dataDir, file)));
-      const [frame] = frames;
-      if (frame === undefined || frames.length > 1) {
-        throw new SpinegradError('ERR_FRAMES', `the file has ${frames.length} frames, expected 1`);
-      }
-      if (frame.pixelSpacing === null) {
-        throw new SpinegradError('ERR_PIXEL_SPACING', 'Pixel Spacing (0028,0030) is missing');
-      }
-      return { ...frame, pixelSpacing: frame.pixelSpacing };
-    });
-  }
-
-  private fileOf(disc: RsnaDisc): string {
-    return join(seriesFolder('', this.study.studyId, disc.seriesId), `${disc.instanceNumber}.dcm`);
+  private relative(path: string): string {
+    return relative(this.spec.dir, path);
   }
 
   /** Adds an entry to `skipped`, or `outcome` to an existing entry of the same file and error. */
   private report(path: string, error: unknown, outcome: string): void {
-    const code = error instanceof SpinegradError ? error.code : 'ERR_FILE_READ';
+    const code = (error as Partial<SpinegradError>).code?.startsWith('ERR_')
+      ? (error as SpinegradError).code
+      : 'ERR_FILE_READ';
     const { message } = error as Error;
     const existing = this.skipped.find((entry) => entry.path === path && entry.message.startsWith(message));
     if (existing === undefined) this.skipped.push({ path, code, message: `${message}; ${outcome}` });
@@ -222,16 +264,14 @@ class StudyCutter {
   }
 }
 
-const instanceOf = (file: string) => Number.parseInt(file.slice(file.lastIndexOf('/') + 1), 10);
+/** The upright rectangle around the corners of a box. */
+function mapBox(map: Parameters<typeof applyAffine>[0], [left, top, right, bottom]: Box): Box {
+  const [a, b]: [Point, Point] = [applyAffine(map, [left, top]), applyAffine(map, [right, bottom])];
+  return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
+}
 
 /** The most frequent value; the first one of a tie. */
 function mostFrequent<T>(values: readonly T[]): T {
   const count = (value: T) => values.filter((other) => other === value).length;
   return values.reduce((best, value) => (count(value) > count(best) ? value : best));
-}
-
-function memoize<K, V>(cache: Map<K, Promise<V>>, key: K, compute: () => Promise<V>): Promise<V> {
-  const result = cache.get(key) ?? compute();
-  cache.set(key, result);
-  return result;
 }

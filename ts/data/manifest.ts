@@ -1,22 +1,26 @@
 /** The schema that checks a manifest when it is read; types.ts documents the fields. */
 import { z } from 'zod';
-import { LEVELS } from '../anatomy.js';
-import type { BankManifest } from './types.js';
+import { DISC_LEVELS, LEVELS, type Level, type Point } from '../anatomy.js';
+import { taskSchema } from '../tasks/task.js';
+import { LAYOUT_NAMES } from './layouts/layout.js';
+import type { BankManifest, SliceRecord } from './types.js';
 
 const count = z.int().min(0);
 const point = z.tuple([z.number(), z.number()]);
 const affine = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
 const window = z.object({ low: z.number(), high: z.number() });
 const splitName = z.enum(['train', 'validation', 'test']);
-const level = z.enum(LEVELS);
+const level = z.enum(DISC_LEVELS);
 
 const origin = {
   row: count,
   studyId: z.string(),
   seriesId: z.string(),
+  series: z.string(),
   instanceNumber: z.int(),
   file: z.string(),
   pixelSpacing: point,
+  spacingFrom: z.enum(['file', 'table', 'pitch']),
   toImage: affine,
   window,
   split: splitName,
@@ -26,20 +30,30 @@ const roi = z.object({
   ...origin,
   disc: count,
   level,
-  grade: count.nullable(),
+  side: z.enum(['left', 'right']).nullable(),
+  grades: z.array(count.nullable()),
   sliceOffset: z.int(),
   centrePx: point,
   centreMm: z.tuple([z.number(), z.number(), z.number()]).nullable(),
 });
 
-const slice = z.object({ ...origin, imageSize: point, centres: z.record(level, point.nullable()) });
+const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
+
+const slice = z.object({
+  ...origin,
+  imageSize: point,
+  discs: z.array(z.object({ level, centre: point, box: box.nullable() })),
+  complete: z.boolean(),
+});
 
 export const manifestSchema: z.ZodType<BankManifest> = z.object({
-  version: z.literal(2),
-  source: z.enum(['phantom', 'rsna']),
+  version: z.literal(3),
+  layout: z.enum(LAYOUT_NAMES),
+  dataset: z.string(),
   synthetic: z.boolean(),
   dataDir: z.string(),
-  task: z.string(),
+  tasks: z.array(taskSchema).min(1),
+  series: z.array(z.string()).min(1),
   roi: z.object({
     size: z.int().positive(),
     mode: z.enum(['pixels', 'mm']),
@@ -55,7 +69,7 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   }),
   studies: count,
   discs: count,
-  classCounts: z.record(splitName, z.record(z.string(), count)),
+  classCounts: z.record(z.string(), z.record(splitName, z.record(z.string(), count))),
   rois: z.array(roi),
   slices: z.array(slice),
   skipped: z.array(
@@ -63,3 +77,11 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   ),
   fingerprint: z.string(),
 });
+
+/** The annotated centre of a level in pixels of the letterboxed slice; null without an annotation. */
+export const centreOf = ({ discs }: Pick<SliceRecord, 'discs'>, level: Level): Point | null =>
+  discs.find((disc) => disc.level === level)?.centre ?? null;
+
+/** Whether a slice shows an annotated lumbar disc. */
+export const isLocated = (record: Pick<SliceRecord, 'discs'>): boolean =>
+  LEVELS.some((level) => centreOf(record, level) !== null);

@@ -2,11 +2,11 @@
  * Cuts studies in worker threads. If a file crashes its thread or exceeds the time limit, the study is cut again
  * without it, as if the file could not be read.
  */
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { decodeError } from '../dicom/pool.js';
 import { WorkerLostError, WorkerPool, type WorkerPoolOptions } from '../io/workerPool.js';
 import type { CutSpec, CutStudy } from './cut.js';
-import { type RsnaStudy, studyFolder } from './rsna.js';
+import type { Study } from './layouts/layout.js';
 import type { CutRequest } from './worker.js';
 
 /** A pool of threads that cut studies. */
@@ -22,19 +22,19 @@ export class CutPool implements AsyncDisposable {
   }
 
   /** Runs `cutStudy`. If skipping the file does not help, the result is an empty study. */
-  async cut(study: RsnaStudy, spec: CutSpec): Promise<CutStudy> {
+  async cut(study: Study, spec: CutSpec): Promise<CutStudy> {
     const { studyId } = study;
     const lost: CutRequest['lost'] = new Map();
     for (;;) {
       try {
-        return await this.#workers.run({ study, spec, lost }, studyFolder(spec.dataDir, studyId));
+        return await this.#workers.run({ study, spec, lost }, join(spec.dir, study.series[0]!.images));
       } catch (error) {
         if (!(error instanceof WorkerLostError)) throw error;
         const path = error.label;
         const { code, message } = decodeError(error);
         if (lost.has(path)) {
-          const skipped = { path: relative(spec.dataDir, path), code, message: `${message}; study skipped` };
-          return { studyId, discs: [], slice: null, skipped: [skipped] };
+          const skipped = { path: relative(spec.dir, path), code, message: `${message}; study skipped` };
+          return { studyId, discs: [], slices: [], skipped: [skipped] };
         }
         lost.set(path, { code, message });
       }

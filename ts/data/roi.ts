@@ -43,13 +43,8 @@ export function cropRoi(
   centre: Point,
   spec: Pick<RoiSpec, 'size' | 'mode' | 'extentMm'>,
 ): Crop {
+  checkInside(slice, centre);
   const [x, y] = centre;
-  if (!(x >= -0.5 && y >= -0.5 && x < slice.columns - 0.5 && y < slice.rows - 0.5)) {
-    throw new SpinegradError(
-      'ERR_COORDINATE_OUTSIDE',
-      `${slice.path}: the disc centre (${x}, ${y}) is outside the image of ${slice.columns} x ${slice.rows} pixels`,
-    );
-  }
   let toImage: Affine;
   if (spec.mode === 'pixels') {
     toImage = cropMap(slice, [1, 1], [Math.round(x), Math.round(y)], spec.size / 2);
@@ -67,6 +62,15 @@ export function cropRoi(
   }
   const { window } = slice;
   return { pixels: resample(slice, toImage, spec.size, window, 'replicate'), toImage, window };
+}
+
+/** @throws SpinegradError ERR_COORDINATE_OUTSIDE if a disc centre is not in the image */
+export function checkInside({ path, columns, rows }: SourceSlice, [x, y]: Point): void {
+  if (x >= -0.5 && y >= -0.5 && x < columns - 0.5 && y < rows - 0.5) return;
+  throw new SpinegradError(
+    'ERR_COORDINATE_OUTSIDE',
+    `${path}: the disc centre (${x}, ${y}) is outside the image of ${columns} x ${rows} pixels`,
+  );
 }
 
 /**

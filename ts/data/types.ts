@@ -1,57 +1,69 @@
 /**
- * The manifest of a ROI bank, `manifest.json`. It traces every pixel of `bank.safetensors` to the DICOM file, the level
+ * The manifest of a ROI bank, `manifest.json`. It traces every pixel of `bank.safetensors` to the image file, the level
  * and the coordinates from which it was cut.
  */
 
-import type { Affine, Level, Point } from '../anatomy.js';
+import type { Affine, Box, Level, Point } from '../anatomy.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import type { Skipped } from '../error.js';
+import type { Task } from '../tasks/task.js';
+import type { Layout } from './layouts/layout.js';
 
 export type Split = 'train' | 'validation' | 'test';
 
-/** One row of the tensor `rois` (uint16, [rows, size, size]). */
-export interface RoiRecord {
+/** The origin of a row of a tensor. */
+interface Origin {
   row: number;
-  /** Index of the disc; the rows of a disc are its slices. */
-  disc: number;
   studyId: string;
   seriesId: string;
+  /** Kind of series, as `TaskSeries.name`. */
+  series: string;
+  /** Number of the slice, as `ImageSlice.instanceNumber`. */
   instanceNumber: number;
   /** Path relative to the data folder. */
   file: string;
-  level: Level;
-  /** Index into the grades of the task; null without a label. */
-  grade: number | null;
-  /** 0 for the annotated slice; increases to the patient's left. */
-  sliceOffset: number;
-  /** Disc centre in pixels of the source image. */
-  centrePx: Point;
-  /** Disc centre in patient coordinates (LPS, mm; PS3.3 C.7.6.2); null without geometry. */
-  centreMm: readonly [number, number, number] | null;
-  /** Pixel Spacing (0028,0030) in mm: between rows, between columns. */
+  /** In mm: between rows, between columns. */
   pixelSpacing: readonly [number, number];
+  /** Origin of the spacing: the image file, the data set's table, or the distance of neighbouring discs. */
+  spacingFrom: 'file' | 'table' | 'pitch';
   toImage: Affine;
   /** Range of modality values that 0 to 65535 spans. */
   window: IntensityWindow;
   split: Split;
 }
 
-/** One row of the tensor `slices` (uint16, [rows, size, size]): a letterboxed slice for the localizer. */
-export interface SliceRecord {
-  row: number;
-  studyId: string;
-  seriesId: string;
-  instanceNumber: number;
-  file: string;
+/** One row of the tensor `rois` (uint16, [rows, size, size]). */
+export interface RoiRecord extends Origin {
+  /** Index of the disc; the rows of a disc are its slices, in one or more series. */
+  disc: number;
+  level: Level;
+  /** Side of the patient; null for the disc itself. */
+  side: 'left' | 'right' | null;
+  /** Per task, an index into its grades; null without a label. Equal in all rows of a disc. */
+  grades: (number | null)[];
+  /** 0 for the annotated slice; increases to the patient's left. */
+  sliceOffset: number;
+  /** Disc centre in pixels of the source image. */
+  centrePx: Point;
+  /** Disc centre in patient coordinates (LPS, mm; PS3.3 C.7.6.2); null without geometry. */
+  centreMm: readonly [number, number, number] | null;
+}
+
+/** An annotated disc in pixels of a letterboxed slice. */
+export interface DiscOnSlice {
+  level: Level;
+  centre: Point;
+  box: Box | null;
+}
+
+/** One row of the tensor `slices` (uint16, [rows, size, size]): a letterboxed sagittal slice for the localizer. */
+export interface SliceRecord extends Origin {
   /** Size of the source image in pixels. */
   imageSize: readonly [width: number, height: number];
-  pixelSpacing: readonly [number, number];
-  toImage: Affine;
-  /** Range of modality values that 0 to 65535 spans. */
-  window: IntensityWindow;
-  /** Disc centres in pixels of the letterboxed slice; null without an annotation. */
-  centres: Record<Level, Point | null>;
-  split: Split;
+  /** Each level at most once. */
+  discs: DiscOnSlice[];
+  /** Whether every visible disc is in `discs`. If not, the region above the topmost one says nothing. */
+  complete: boolean;
 }
 
 export interface RoiSpec {
@@ -65,21 +77,24 @@ export interface RoiSpec {
 }
 
 export interface BankManifest {
-  version: 2;
-  source: 'phantom' | 'rsna';
+  version: 3;
+  layout: Layout;
+  /** Name of the data set. */
+  dataset: string;
   synthetic: boolean;
   /** Absolute path of the data folder. */
   dataDir: string;
-  /** Id of the task. */
-  task: string;
+  tasks: Task[];
+  /** Kinds of series from which the ROIs were cut. */
+  series: string[];
   roi: RoiSpec;
   sliceSize: number;
   split: { seed: number; fractions: Record<Split, number>; folds: number | null; fold: number | null };
   studies: number;
-  /** Number of graded discs. */
+  /** Number of discs with a grade of at least one task. */
   discs: number;
-  /** Number of graded discs by the name of the grade. */
-  classCounts: Record<Split, Record<string, number>>;
+  /** Number of graded discs by task id, split and name of the grade. */
+  classCounts: Record<string, Record<Split, Record<string, number>>>;
   rois: RoiRecord[];
   slices: SliceRecord[];
   skipped: Skipped[];

@@ -33,7 +33,7 @@ export interface FoundSeries {
 }
 
 /** Names of DICOM files in practice. Other files of a folder are ignored. */
-const DICOM_NAME = /(^[^.]+|\.(dcm|dicom|ima|\d+))$/i;
+export const DICOM_NAME = /(^[^.]+|\.(dcm|dicom|ima|\d+))$/i;
 
 /** Minimum TE of T2-weighted spin echo, ms. Typical: 10 ms for T1, 30 ms for PD. */
 const T2_ECHO_TIME = 60;

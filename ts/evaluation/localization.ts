@@ -3,7 +3,7 @@ import { SpinegradError } from '../error.js';
 import type { LocalizationError, LocalizationSummary } from './types.js';
 
 /** Disc centres of one slice in pixels of the original image; null if a level has none. */
-export type Centres = Record<Level, Point | null>;
+export type Centres = Partial<Record<Level, Point | null>>;
 
 const fractionWithin = (values: readonly number[], limit: number) =>
   values.length > 0 ? values.filter((value) => value <= limit).length / values.length : null;

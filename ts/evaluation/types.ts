@@ -4,6 +4,7 @@
  * defined as schemas, because they are stored in summary.json.
  */
 import { z } from 'zod';
+import { taskSchema } from '../tasks/task.js';
 
 /** Predictions of one arm on the test set; all arrays have one entry per disc. */
 export interface Predictions {
@@ -107,14 +108,14 @@ const comparison = z.strictObject({
 /** runs/<name>/summary.json. */
 export const summarySchema = z.strictObject({
   preset: z.string(),
-  /** Id of the task. */
-  task: z.string(),
+  task: taskSchema,
   seed: wholeNumber,
   device: z.string(),
   /** Threads of the CPU device; null on other devices. */
   threads: wholeNumber.nullable(),
   data: z.strictObject({
-    source: z.enum(['phantom', 'rsna']),
+    /** Name of the data set. */
+    dataset: z.string(),
     synthetic: z.boolean(),
     studies: wholeNumber,
     discs: wholeNumber,

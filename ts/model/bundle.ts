@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import type { BankManifest } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
@@ -17,7 +18,7 @@ import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import type { Module } from '../nn/module.js';
 import { valuesOf } from '../nn/values.js';
 import { RandomStream } from '../random.js';
-import { taskOf } from '../tasks/index.js';
+import { taskSchema } from '../tasks/task.js';
 import {
   buildGrader,
   buildLocalizer,
@@ -31,7 +32,7 @@ import type { Localizer } from './localizer.js';
 import { type Normalisation, normalisationSchema } from './normalisation.js';
 
 const FILE = 'model.json';
-const VERSION = 2;
+const VERSION = 3;
 
 /** A weight file and the SHA-256 of its bytes. */
 const weightsSchema = z.object({ file: z.string(), sha256: z.string() });
@@ -65,10 +66,11 @@ const modelSchema = z.object({
   recommended: z.string(),
   trainedOn: z.object({
     preset: z.string(),
-    source: z.enum(['phantom', 'rsna']),
+    /** Layout and name of the data set. */
+    layout: z.enum(LAYOUT_NAMES),
+    dataset: z.string(),
     synthetic: z.boolean(),
-    /** Id of the task. */
-    task: z.string(),
+    tasks: z.array(taskSchema).min(1),
     studies: z.number().int(),
     discs: z.number().int(),
     /** Fingerprint of the ROI bank. */
@@ -108,10 +110,18 @@ export interface TrainedModel {
 }
 
 const RESEARCH = 'For research only: not a medical device, not for diagnosis.';
-const NOTICES = {
-  phantom: `Trained on synthetic images only: its grades say nothing about patients. ${RESEARCH}`,
-  rsna: `Trained on data under the terms of the RSNA 2024 lumbar spine challenge, which also apply to the weights. ${RESEARCH}`,
-};
+
+/** What a user of the weights must know about the data. */
+function noticeOf({ dataset, layout, synthetic }: BankManifest): string {
+  if (synthetic)
+    return `Trained on synthetic images only: its grades say nothing about patients. ${RESEARCH}`;
+  const terms = {
+    rsna: 'If these are the data of the RSNA 2024 lumbar spine challenge, its terms also apply to the weights.',
+    spider: 'SPIDER is published under CC BY 4.0 (van der Graaf et al., Scientific Data 11:264, 2024).',
+    table: 'The terms of the data also apply to the weights.',
+  };
+  return `Trained on the data set ${dataset}. ${terms[layout]} ${RESEARCH}`;
+}
 
 /**
  * Writes model.json and weights/ into the folder of a run.
@@ -136,7 +146,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
     arms.push({ name, network, weights, bestEpoch, validationBalancedAccuracy });
   }
   const accuracy = (arm: ArmDescription) => arm.validationBalancedAccuracy ?? 0;
-  const { source, synthetic, task, studies, discs, fingerprint } = manifest;
+  const { layout, dataset, synthetic, tasks, studies, discs, fingerprint } = manifest;
   const { size, mode, extentMm } = manifest.roi;
   const { network, rmseMm, spreadP95 } = localizer;
   const description: ModelDescription = {
@@ -151,9 +161,9 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
     },
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
-    trainedOn: { preset, source, synthetic, task, studies, discs, fingerprint },
+    trainedOn: { preset, layout, dataset, synthetic, tasks, studies, discs, fingerprint },
     evaluation,
-    notice: NOTICES[source],
+    notice: noticeOf(manifest),
     config,
   };
   await writeFileAtomic(join(dir, FILE), `${JSON.stringify(description, null, 2)}\n`);
@@ -262,7 +272,7 @@ export async function readModel(dir: string): Promise<ModelDescription> {
   const result = modelSchema.safeParse(stored);
   if (result.success) {
     const { trainedOn, arms } = result.data;
-    const { id, grades } = taskOf(trainedOn.task, `${path}: trainedOn.task`);
+    const { id, grades } = trainedOn.tasks[0]!;
     const other = arms.find(({ network }) => network.grades !== grades.length);
     if (other === undefined) return result.data;
     throw new SpinegradError(

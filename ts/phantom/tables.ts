@@ -12,8 +12,8 @@ export interface StudyRows {
   series: string;
 }
 
-const LABEL_COLUMNS = RSNA_TASKS.flatMap(({ condition, levels }) =>
-  levels.map((level) => snakeCase(`${condition} ${level}`)),
+const LABEL_COLUMNS = RSNA_TASKS.flatMap(({ column, levels }) =>
+  levels.map((level) => snakeCase(`${column} ${level}`)),
 );
 
 /** Names and contents of the CSV files, in writing order. train.csv is last: without it, a folder is no data set. */

@@ -1,7 +1,7 @@
 /** Writes the DICOM files of one study and returns its lines of the CSV files. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RSNA_TASKS } from '../tasks/rsna.js';
+import { conditionOf, RSNA_TASKS } from '../tasks/rsna.js';
 import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
 import { Painter } from './painter.js';
 import type { Prevalence } from './prevalence.js';
@@ -38,10 +38,11 @@ export async function writeStudy(options: PhantomOptions, index: number): Promis
 /** The lines of one study. Only PHANTOM_TASK is graded; the cells of the other conditions are empty. */
 export function studyRows(study: PhantomStudy, readings: readonly LevelReading[]): StudyRows {
   const { studyId, seriesId } = identityOf(study.seed, study.index);
-  const { condition, grades, levels } = PHANTOM_TASK;
+  const { grades, levels } = PHANTOM_TASK;
+  const condition = conditionOf(PHANTOM_TASK);
   const labels = RSNA_TASKS.flatMap((task) =>
     task.levels.map((_, level) =>
-      task === PHANTOM_TASK ? grades[readings[level]!.reportedGrade]!.label : '',
+      task === PHANTOM_TASK ? grades[readings[level]!.reportedGrade]!.labels[0]! : '',
     ),
   );
   return {

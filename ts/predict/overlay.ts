@@ -2,7 +2,6 @@
 
 import { Canvas, type Colour, GREY, gradeColours, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
 import type { SourceSlice } from '../data/series.js';
-import { taskOf } from '../tasks/index.js';
 import type { Prediction } from './predict.js';
 
 /** Minimum length of the shorter side in pixels. */
@@ -23,7 +22,7 @@ export function overlay(slice: SourceSlice, { levels, orientation, model }: Pred
   const canvas = new Canvas(columns * zoom, rows * zoom);
   canvas.image(enlarged(slice, zoom), canvas.width, 0, 0);
 
-  const task = taskOf(model.trainedOn.task);
+  const task = model.trainedOn.tasks[0]!;
   const colours = gradeColours(task);
   const toLeft = orientation.anterior === 'right';
   const discs = levels

@@ -12,8 +12,6 @@ import { type Skipped, SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
 import { loadModel, type Model, type ModelDescription } from '../model/bundle.js';
 import { gradeCrops } from '../model/grade.js';
-import { taskOf } from '../tasks/index.js';
-import { SPINAL_CANAL_STENOSIS } from '../tasks/rsna.js';
 import { requireSeries } from '../tasks/task.js';
 import { type Oriented, orient } from './orientation.js';
 
@@ -85,7 +83,8 @@ export async function predict(
   const { input, spacing } = options;
   const model = await loadModel(options.model, device, options.arm);
   try {
-    requireSeries(taskOf(model.description.trainedOn.task), SPINAL_CANAL_STENOSIS.series, 'predict');
+    const task = model.description.trainedOn.tasks[0]!;
+    requireSeries(task, { plane: 'sagittal', weighting: 'T2' }, 'predict');
     const { slices, skipped } = await readInput(input, spacing === undefined ? null : [spacing, spacing]);
     const slice = canalSlice(slices);
     const oriented = await orient(device, model, slice);
@@ -184,7 +183,7 @@ async function gradeLevels(
   centres: readonly Point[],
 ): Promise<LevelPrediction[]> {
   const { trainedOn, roi, normalisation, localizer } = description;
-  const task = taskOf(trainedOn.task);
+  const task = trainedOn.tasks[0]!;
   const crops = new Uint16Array(centres.length * roi.size ** 2);
   centres.forEach((centre, index) => {
     crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);

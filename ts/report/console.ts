@@ -1,5 +1,4 @@
 import type { Summary } from '../evaluation/types.js';
-import { taskOf } from '../tasks/index.js';
 import { count, decimal, duration, kOfN, pValue, range, signed } from './format.js';
 import { missingGrades } from './grades.js';
 
@@ -13,7 +12,7 @@ export function columns(rows: readonly (readonly string[])[], left: number): str
 /** The results of a run for the terminal: arms, comparisons and localization in fewer than 20 lines. */
 export function formatSummary(summary: Summary): string {
   const { data, arms, comparisons, localization, timing } = summary;
-  const task = taskOf(summary.task);
+  const { task } = summary;
   const [first, last] = [task.grades[0]!.name, task.grades.at(-1)!.name];
   const { patients, patientsPerGrade } = arms[0]!.annotated;
   const withLast = task.ordered ? `, ${patientsPerGrade[last]} with a disc graded ${last}` : '';

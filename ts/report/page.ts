@@ -100,9 +100,9 @@ export function renderPage(
 <title>${name}: ${task.title}${data.synthetic && ', synthetic data'}</title><style>${figureCss(task)}${PAGE_CSS}</style></head><body>
 ${data.synthetic && BANNER}<main>
 <h1>${name}</h1>
-<p class="lead">Grading of ${task.title} at ${count(task.levels.length, 'lumbar level')} from ${task.series.description} MRI
+<p class="lead">Grading of ${task.title} at ${count(task.levels.length, 'lumbar level')} from ${task.series[0]!.name} MRI
 (${gradeNames}). ${count(arms.length, 'arm')}, tested on ${data.split.test} of ${data.studies} ${studies}; no training step used the
-test studies. Task ${summary.task}, preset ${summary.preset}, seed ${summary.seed}, device ${summary.device}.</p>
+test studies. Task ${task.id}, preset ${summary.preset}, seed ${summary.seed}, device ${summary.device}.</p>
 ${tiles(summary, task)}
 ${missing && markup`<p class="caption"><strong>${missing}</strong></p>`}
 

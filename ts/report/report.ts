@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
-import { taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 import { confusionPanel, curvePanels } from './figures/finetuning.js';
 import { predictionPanel } from './figures/predictions.js';
@@ -41,7 +40,7 @@ function drawFigures(
 
 /** The page as a string. */
 export function renderReport(input: ReportInput): string {
-  const task = taskOf(input.summary.task);
+  const { task } = input.summary;
   return renderPage(input, task, drawFigures(input, task));
 }
 
@@ -50,10 +49,10 @@ export function renderReport(input: ReportInput): string {
  * folder if necessary and replaces each existing file atomically.
  *
  * @returns path of the page
- * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE; ERR_TASK if the summary's task is unknown
+ * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<string> {
-  const task = taskOf(input.summary.task);
+  const { task } = input.summary;
   const figures = drawFigures(input, task);
   const page = join(directory, 'report.html');
   await makeFolder(join(directory, 'figures'));

@@ -1,11 +1,12 @@
 /** The registry of tasks. */
 import { SpinegradError } from '../error.js';
 import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from './rsna.js';
-import type { Task } from './task.js';
+import { SPIDER_TASKS } from './spider.js';
+import { parseTask, type Task } from './task.js';
 
 const registry = new Map<string, Task>();
 
-/** The id of the task that commands and settings use unless another is named. */
+/** The id of the task of phantom studies, and of the RSNA layout unless others are named. */
 export const DEFAULT_TASK = SPINAL_CANAL_STENOSIS.id;
 
 /**
@@ -17,26 +18,16 @@ export const DEFAULT_TASK = SPINAL_CANAL_STENOSIS.id;
  * registerTask({ ...taskOf('rsna/spinal_canal_stenosis'), id: 'clinic/disc_degeneration', grades: fiveGrades });
  */
 export function registerTask(task: Task): void {
-  const { id, grades, levels } = task;
-  const expect = (holds: boolean, found: string, expected: string) => {
-    if (holds) return;
-    throw new SpinegradError('ERR_TASK', `task ${id}: found ${found}; expected ${expected}`);
-  };
-  const distinct = (values: readonly string[]) => new Set(values).size === values.length;
-  const names = grades.map(({ name }) => name);
-  const labels = grades.map(({ label }) => label.toLowerCase());
-  expect(!registry.has(id), 'a task of the same id', 'a new id');
-  expect(grades.length >= 2, `${grades.length} grades`, 'two or more');
-  expect(distinct(names), `the grade names ${names.join(', ')}`, 'distinct names');
-  expect(distinct(labels), `the labels ${labels.join(', ')}`, 'distinct labels; case is ignored');
-  expect(
-    grades.every(({ weight }) => weight > 0 && weight < Infinity),
-    `the weights ${grades.map(({ weight }) => weight).join(', ')}`,
-    'finite numbers above 0',
-  );
-  expect(levels.length > 0 && distinct(levels), `the levels ${levels.join(', ')}`, 'one or more, each once');
-  registry.set(id, task);
+  const source = `task ${task.id}`;
+  if (registry.has(task.id)) {
+    throw new SpinegradError('ERR_TASK', `${source}: found a task of the same id; expected a new id`);
+  }
+  parseTask(task, source);
+  registry.set(task.id, task);
 }
+
+/** All registered tasks. */
+export const registeredTasks = (): Task[] => [...registry.values()];
 
 /** Ids of all registered tasks. */
 export const taskIds = (): string[] => [...registry.keys()];
@@ -47,13 +38,16 @@ export const taskIds = (): string[] => [...registry.keys()];
  * @param source where the id comes from, for the message
  * @throws SpinegradError ERR_TASK if there is no such task
  */
-export function taskOf(id: string, source = 'task'): Task {
-  const task = registry.get(id);
+export const taskOf = (id: string, source = 'task'): Task => findTask(id, registeredTasks(), source);
+
+/** The task of an id among `tasks`; arguments and error as `taskOf`. */
+export function findTask(id: string, tasks: readonly Task[], source: string): Task {
+  const task = tasks.find((known) => known.id === id);
   if (task !== undefined) return task;
   throw new SpinegradError(
     'ERR_TASK',
-    `${source}: there is no task '${id}'; expected one of ${taskIds().join(', ')}`,
+    `${source}: there is no task '${id}'; expected one of ${tasks.map((known) => known.id).join(', ')}`,
   );
 }
 
-for (const task of RSNA_TASKS) registerTask(task);
+for (const task of [...RSNA_TASKS, ...SPIDER_TASKS]) registerTask(task);

@@ -1,22 +1,24 @@
 /** A task is data: it states what is graded, on which images and on which scale. Everything else follows from it. */
-import type { Level } from '../anatomy.js';
+import { z } from 'zod';
+import { DISC_LEVELS, type Level } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 
 /** One step of a grading scale. */
 export interface Grade {
   /** Name in results, reports and messages, such as `moderate`. */
   readonly name: string;
-  /** Value in the label column of the data set; case is ignored. */
-  readonly label: string;
+  /** Values in the label column of the data set; case is ignored. */
+  readonly labels: readonly string[];
   /** Weight of a disc of this grade in the weighted log loss. */
   readonly weight: number;
 }
 
-/** The image series that the readers graded. */
+/** A kind of image series. */
 export interface TaskSeries {
-  /** Value in the data set's series descriptions, such as `Sagittal T2/STIR`. */
-  readonly description: string;
+  /** Name in the data set, such as `Sagittal T2/STIR`. */
+  readonly name: string;
   readonly plane: 'sagittal' | 'axial';
+  readonly weighting: 'T1' | 'T2';
 }
 
 /** The grades of a task and whether their order has a meaning. */
@@ -31,23 +33,22 @@ export interface GradeScale {
 }
 
 /**
- * A grading task.
+ * A grading task. A bank and a model store their tasks completely, so that they can be used without a registry.
  *
  * @example
  * const task = taskOf('rsna/spinal_canal_stenosis');
  * task.grades.map(({ name }) => name); // ['normal', 'moderate', 'severe']
  */
 export interface Task extends GradeScale {
-  /** `<data set>/<condition>`; the value of the setting `task`. */
+  /** `<data set>/<name>`; a value of the setting `tasks`. */
   readonly id: string;
-  /** Folder layout of the data set. */
-  readonly layout: 'rsna';
-  /** The condition as the data set spells it, such as `Spinal Canal Stenosis`. */
-  readonly condition: string;
-  /** The condition in running text, such as `spinal canal stenosis`. */
+  /** Label column of a table in snake case; in the RSNA layout the condition, such as `spinal_canal_stenosis`. */
+  readonly column: string;
+  /** What is graded, in running text, such as `spinal canal stenosis`. */
   readonly title: string;
-  readonly series: TaskSeries;
-  /** Side of the patient that is graded; null if the condition has none. */
+  /** The series that the readers graded. The first is the primary one: its crops are used unless settings name others. */
+  readonly series: readonly TaskSeries[];
+  /** Side of the patient that is graded; null if the task has none. */
   readonly side: 'left' | 'right' | null;
   /** Graded levels, from cranial to caudal. */
   readonly levels: readonly Level[];
@@ -56,19 +57,99 @@ export interface Task extends GradeScale {
 /** Lower case with one `_` for each run of other characters: `Spinal Canal Stenosis` -> `spinal_canal_stenosis`. */
 export const snakeCase = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]+/g, '_');
 
+const name = z.string().min(1);
+
+/** Checks the fields of a task and that they fit each other. A message states what was found and what was expected. */
+export const taskSchema: z.ZodType<Task> = z
+  .strictObject({
+    id: name,
+    column: name,
+    title: name,
+    series: z.array(
+      z.strictObject({ name, plane: z.enum(['sagittal', 'axial']), weighting: z.enum(['T1', 'T2']) }),
+    ),
+    side: z.enum(['left', 'right']).nullable(),
+    levels: z.array(z.enum(DISC_LEVELS)),
+    ordered: z.boolean(),
+    grades: z.array(z.strictObject({ name, labels: z.array(name), weight: z.number() })),
+  })
+  .check(({ value, issues }) => {
+    for (const message of contradictions(value)) issues.push({ code: 'custom', message, input: value });
+  });
+
+/** What is wrong with a task whose fields have the right types. */
+function contradictions({ column, series, levels, grades }: Task): string[] {
+  const messages: string[] = [];
+  const expect = (holds: boolean, found: string, expected: string) => {
+    if (!holds) messages.push(`found ${found}; expected ${expected}`);
+  };
+  const distinct = (values: readonly string[]) => new Set(values).size === values.length;
+  const names = grades.map((grade) => grade.name);
+  const labels = grades.flatMap((grade) => grade.labels.map((label) => label.toLowerCase()));
+  const seriesNames = series.map((item) => item.name);
+  expect(column === snakeCase(column), `the column ${column}`, `snake case: ${snakeCase(column)}`);
+  expect(
+    series.length > 0 && distinct(seriesNames),
+    `the series ${seriesNames.join(', ')}`,
+    'one or more, each once',
+  );
+  expect(levels.length > 0 && distinct(levels), `the levels ${levels.join(', ')}`, 'one or more, each once');
+  expect(grades.length >= 2, `${grades.length} grades`, 'two or more');
+  expect(distinct(names), `the grade names ${names.join(', ')}`, 'distinct names');
+  expect(
+    grades.every((grade) => grade.labels.length > 0) && distinct(labels),
+    `the labels ${labels.join(', ')}`,
+    'distinct labels, one or more per grade; case is ignored',
+  );
+  expect(
+    grades.every(({ weight }) => weight > 0 && weight < Infinity),
+    `the weights ${grades.map(({ weight }) => weight).join(', ')}`,
+    'finite numbers above 0',
+  );
+  return messages;
+}
+
 /**
- * Refuses a task whose series a command cannot process.
+ * Checks a task from a file or a program.
+ *
+ * @param source where it comes from, for the message
+ * @throws SpinegradError ERR_TASK
+ */
+export function parseTask(value: unknown, source: string): Task {
+  const { data, error } = taskSchema.safeParse(value);
+  if (error === undefined) return data;
+  const { path, message } = error.issues[0]!;
+  throw new SpinegradError(
+    'ERR_TASK',
+    `${source}: ${path.length > 0 ? `${path.join('.')}: ` : ''}${message}`,
+  );
+}
+
+/** The index of the grade with a label in a scale; undefined if there is none. */
+export function gradeOf({ grades }: GradeScale, label: string): number | undefined {
+  const wanted = label.toLowerCase();
+  const index = grades.findIndex(({ labels }) => labels.some((known) => known.toLowerCase() === wanted));
+  return index < 0 ? undefined : index;
+}
+
+/**
+ * Refuses a task whose primary series a command cannot process.
  *
  * @param supported what the series must be
  * @param command name of the command, for the message
  * @throws SpinegradError ERR_TASK_SERIES
  */
-export function requireSeries({ id, series }: Task, supported: Partial<TaskSeries>, command: string): void {
-  const { description = series.description, plane = series.plane } = supported;
-  if (description === series.description && plane === series.plane) return;
+export function requireSeries(
+  { id, series }: Task,
+  supported: Pick<TaskSeries, 'plane'> & Partial<TaskSeries>,
+  command: string,
+): void {
+  const primary = series[0]!;
+  const { plane, weighting = primary.weighting } = supported;
+  if (plane === primary.plane && weighting === primary.weighting) return;
   throw new SpinegradError(
     'ERR_TASK_SERIES',
-    `${command}: task ${id} is graded on ${series.description}, which ${command} cannot process yet; ` +
-      `expected a task on ${supported.description ?? `a ${plane} series`}`,
+    `${command}: task ${id} is graded on ${primary.name}, which ${command} cannot process yet; expected a task on a ` +
+      `${plane} ${supported.weighting === undefined ? '' : `${weighting} `}series`,
   );
 }

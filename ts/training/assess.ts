@@ -2,13 +2,11 @@
  * Predictions on the test patients: each arm grades their discs on crops at the annotated centres and on crops at the
  * centres that the localizer finds.
  */
-import { join } from 'node:path';
 import type { Point } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
+import { readRecord } from '../data/images.js';
 import { clampToImage, cropRoi } from '../data/roi.js';
-import { dicomSlices } from '../data/series.js';
 import type { SliceRecord } from '../data/types.js';
-import { readDicom } from '../dicom/read.js';
 import { SpinegradError } from '../error.js';
 import type { Centres } from '../evaluation/localization.js';
 import type { Predictions } from '../evaluation/types.js';
@@ -31,7 +29,7 @@ export interface TestSet {
  * of the image, and a missing one to its middle: wrong crops are graded and counted like all others.
  *
  * @param centres one entry per slice, in pixels of the original image
- * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readDicom`
+ * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `openImages`
  */
 export async function cutPredicted(
   run: Pick<Run, 'progress' | 'signal'>,
@@ -42,7 +40,13 @@ export async function cutPredicted(
 ): Promise<TestSet> {
   const { manifest } = bank;
   const { size } = manifest.roi;
-  const byStudy = new Map(slices.map((slice, index) => [slice.studyId, { slice, centres: centres[index]! }]));
+  // The slice of a study that shows the discs of its crops.
+  const byStudy = new Map(
+    slices
+      .map((slice, index) => ({ slice, centres: centres[index]! }))
+      .filter(({ slice }) => manifest.series.includes(slice.series))
+      .map((located) => [located.slice.studyId, located]),
+  );
   const tested = discs.graded('test').filter(({ studyId }) => byStudy.has(studyId));
   if (tested.length === 0) {
     throw new SpinegradError(
@@ -53,8 +57,7 @@ export async function cutPredicted(
   const crops = new Uint16Array(tested.length * size * size);
   let done = 0;
   for (const [studyId, { slice, centres: found }] of byStudy) {
-    const image = await readDicom(join(manifest.dataDir, slice.file));
-    const source = dicomSlices(image)[0]!;
+    const source = await readRecord(manifest, slice);
     for (const [index, disc] of tested.entries()) {
       if (disc.studyId !== studyId) continue;
       const centre = clampToImage(found[disc.level] ?? middleOf(slice), slice.imageSize);
@@ -66,7 +69,8 @@ export async function cutPredicted(
   return { discs: tested, crops, size };
 }
 
-const middleOf = ({ imageSize: [width, height] }: SliceRecord): Point => [width / 2, height / 2];
+/** The middle of the image of a slice. */
+export const middleOf = ({ imageSize: [width, height] }: SliceRecord): Point => [width / 2, height / 2];
 
 /** Predictions of an arm for the test discs, on annotated and on predicted crops. */
 export async function assess(

@@ -5,9 +5,10 @@
  * `--set a.b=value` changes one setting.
  */
 import { z } from 'zod';
+import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
 import { expectHeadFits, HEAD_NAMES } from '../model/heads/names.js';
-import { DEFAULT_TASK, taskOf } from '../tasks/index.js';
+import { registeredTasks } from '../tasks/index.js';
 import { ARMS, type TunedArmName } from './arms.js';
 
 const positive = z.number().positive();
@@ -21,6 +22,11 @@ const setting = <T extends z.ZodType>(schema: T, value: z.output<T>, description
 
 const data = z
   .strictObject({
+    layout: setting(
+      z.enum(LAYOUT_NAMES).nullable(),
+      null,
+      'Layout of the data folder; null: recognised by its files.',
+    ),
     studies: setting(
       count.max(999_999),
       160,
@@ -280,10 +286,10 @@ const finetuning = z.strictObject({
 
 export const configSchema = z.strictObject({
   preset: z.string(),
-  task: setting(
-    z.string(),
-    DEFAULT_TASK,
-    'The grading task: data set, condition, series, levels and grades. `spinegrad prepare --help` lists the tasks.',
+  tasks: setting(
+    z.array(z.string()),
+    [],
+    'What is graded; empty: the default of the data set. `spinegrad prepare --help` lists the tasks.',
   ),
   seed: setting(
     z
@@ -386,7 +392,7 @@ export function parseSetting(text: string): Settings {
 /**
  * Applies changes to the settings of a preset.
  *
- * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected; ERR_TASK for an unknown task
+ * @throws SpinegradError ERR_CONFIG naming the key, what was found and what was expected
  */
 export function resolveConfig(preset: string, ...changes: readonly Settings[]): Config {
   if (!Object.hasOwn(PRESETS, preset)) {
@@ -407,13 +413,14 @@ export function changeConfig(settings: Settings, ...changes: readonly Settings[]
  * Checks a complete configuration.
  *
  * @param source where it comes from, for the message
- * @throws SpinegradError ERR_CONFIG; ERR_TASK for an unknown task
+ * @throws SpinegradError ERR_CONFIG
  */
 export function parseConfig(settings: unknown, source: string): Config {
   const result = configSchema.safeParse(settings);
   if (result.success) {
-    const task = taskOf(result.data.task, `${source}: task`);
-    expectHeadFits(result.data.finetuning.head, task, `${source}: finetuning.head`);
+    const { tasks, finetuning } = result.data;
+    for (const task of registeredTasks().filter(({ id }) => tasks.includes(id)))
+      expectHeadFits(finetuning.head, task, `${source}: finetuning.head`);
     return result.data;
   }
   const issue = result.error.issues[0]!;

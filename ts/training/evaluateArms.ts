@@ -5,7 +5,6 @@ import type { Centres } from '../evaluation/localization.js';
 import type { Predictions, Summary } from '../evaluation/types.js';
 import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
-import { taskOf } from '../tasks/index.js';
 import { assess, cutPredicted } from './assess.js';
 import { locateRecords, summarise } from './localize.js';
 import type { RoiDataset } from './roiDataset.js';
@@ -36,7 +35,7 @@ export async function evaluateArms(
   arms: readonly EvaluatedArm[],
   options: { seed: number; resamples: number },
 ): Promise<Evaluated> {
-  const task = taskOf(bank.manifest.task);
+  const { task } = discs;
   const records = slices.annotated('test');
   const centres = await locateRecords(run.device, localizer, slices, records);
   const test = await cutPredicted(run, bank, discs, records, centres);

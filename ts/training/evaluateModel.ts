@@ -3,13 +3,15 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Bank, prepareBank, readBank } from '../data/bank.js';
+import type { Layout } from '../data/layouts/layout.js';
 import { type DeviceKind, openDevice } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeError } from '../io/atomic.js';
 import { loadModel, type ModelDescription, readModel } from '../model/bundle.js';
-import { taskOf } from '../tasks/index.js';
+import type { Task } from '../tasks/task.js';
 import { evaluateArms } from './evaluateArms.js';
 import type { Progress } from './progress.js';
 import { RoiDataset } from './roiDataset.js';
@@ -19,8 +21,10 @@ import { SliceDataset } from './sliceDataset.js';
 export interface EvaluateOptions {
   /** Folder of a finished run. */
   model: string;
-  /** A folder in the RSNA 2024 layout; all its studies are test patients. Default: the test patients of the run. */
+  /** A data folder; all its studies are test patients. Default: the test patients of the run. */
   data?: string | undefined;
+  /** Layout of the data folder; default: recognised by its files. */
+  layout?: Layout | undefined;
   device: DeviceKind;
   progress: Progress;
   signal: AbortSignal;
@@ -65,20 +69,22 @@ async function ownBank(model: string, { trainedOn }: ModelDescription): Promise<
     );
   }
   const bank = await readRunBank(model, identity);
-  const { task } = bank.manifest;
-  if (task === trainedOn.task) return bank;
+  const { tasks } = bank.manifest;
+  if (isDeepStrictEqual(tasks, trainedOn.tasks)) return bank;
   throw new SpinegradError(
     'ERR_TASK_MISMATCH',
-    `${join(model, 'model.json')}: the model grades task ${trainedOn.task}, the bank of the run was cut for task ${task}; ` +
+    `${join(model, 'model.json')}: the model grades ${idsOf(trainedOn.tasks)}, the bank of the run was cut for ${idsOf(tasks)}; ` +
       "copy the run's folder again",
   );
 }
+
+const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id).join(', ');
 
 /** Cuts the bank of another folder as the model's own was cut; all studies are test patients. */
 async function otherBank(
   data: string,
   { roi, localizer, trainedOn }: ModelDescription,
-  { progress, signal }: EvaluateOptions,
+  { layout, progress, signal }: EvaluateOptions,
 ): Promise<Bank> {
   const out = await mkdtemp(join(tmpdir(), 'spinegrad-')).catch((cause) => {
     throw writeError(tmpdir(), cause);
@@ -87,7 +93,8 @@ async function otherBank(
     await prepareBank({
       data,
       out,
-      task: taskOf(trainedOn.task),
+      layout: layout ?? null,
+      tasks: trainedOn.tasks,
       roi: { ...roi, neighbours: 0 },
       sliceSize: localizer.network.sliceSize,
       split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },

@@ -18,7 +18,6 @@ import { Grader } from '../model/grader.js';
 import { ResNet } from '../nn/resnet.js';
 import type { Values } from '../nn/values.js';
 import { RandomStream } from '../random.js';
-import { taskOf } from '../tasks/index.js';
 import type { Arm, EncoderRates } from './arms.js';
 import { decayGroups, differentialGroups } from './groups.js';
 import type { GradedDisc, RoiDataset } from './roiDataset.js';
@@ -51,7 +50,7 @@ export async function finetune(
   const encoder = newEncoder(run);
   if (arm.encoder === 'pretrained') encoder.load(pretrained, 'the pretrained encoder');
   const build = { device: run.device, random: new RandomStream(run.config.seed, PURPOSE.head) };
-  const grades = taskOf(run.config.task).grades.length;
+  const grades = discs.task.grades.length;
   const grader = new Grader(build, encoder, {
     grades,
     head: run.config.finetuning.head,
@@ -67,7 +66,7 @@ export function finetuning(
   grader: Grader,
 ): Stage<GradedDisc, FinetuningMetrics> {
   const { finetuning: settings } = config;
-  const { grades } = taskOf(config.task);
+  const { grades } = discs.task;
   const items = discs.graded('train');
   const validated = discs.graded('validation');
   const rates: Partial<Record<string, EncoderRates>> = settings.rates;

@@ -15,9 +15,10 @@
  * crops; after pretraining the localizer measures its own on slices (auxiliary batch norm, Xie et al., CVPR 2020).
  */
 import { z } from 'zod';
-import { LEVELS } from '../anatomy.js';
+import { LEVELS, type Level } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
+import { centreOf } from '../data/manifest.js';
 import type { SliceRecord, Split } from '../data/types.js';
 import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
@@ -212,8 +213,8 @@ export async function locateRecords(
 /** Distances of the centres from the annotation, in pixels of the original images and in mm. */
 export function summarise(centres: readonly Centres[], records: readonly SliceRecord[]): LocalizationSummary {
   const truth = records.map((record) => {
-    const original = (level: (typeof LEVELS)[number]) => {
-      const centre = record.centres[level];
+    const original = (level: Level) => {
+      const centre = centreOf(record, level);
       return centre && applyAffine(record.toImage, centre);
     };
     return Object.fromEntries(LEVELS.map((level) => [level, original(level)])) as Centres;

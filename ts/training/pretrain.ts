@@ -10,7 +10,6 @@
  * shows the same disc, and how often a random one would.
  */
 import { z } from 'zod';
-import { LEVELS } from '../anatomy.js';
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
 import { mul } from '../engine/ops/elementwise.js';
@@ -151,7 +150,7 @@ function labels(positives: 'disc' | 'level' | 'grade'): (disc: Disc) => number {
   if (positives === 'disc') return ({ id }) => id;
   const numbers = new Map<string, number>();
   return ({ studyId, level }) => {
-    const key = `${studyId} ${LEVELS.indexOf(level)}`;
+    const key = `${studyId} ${level}`;
     if (!numbers.has(key)) numbers.set(key, numbers.size);
     return numbers.get(key)!;
   };

@@ -1,13 +1,13 @@
 /** The input of the report: fine-tuning curves, a training study per grade, and a few test series. */
 import { basename } from 'node:path';
-import { LEVELS } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
+import { centreOf, isLocated } from '../data/manifest.js';
 import type { SliceRecord } from '../data/types.js';
 import type { Summary } from '../evaluation/types.js';
 import type { PredictionExample, ReportImage, ReportInput, RoiExample } from '../report/types.js';
-import { taskOf } from '../tasks/index.js';
 import type { Arm } from './arms.js';
+import { middleOf } from './assess.js';
 import type { Evaluated } from './evaluateArms.js';
 import type { FinetuningMetrics } from './finetune.js';
 import type { EpochRow, Run } from './stage.js';
@@ -39,12 +39,15 @@ function image(pixels: Uint16Array, size: number, row: number): ReportImage {
 /** For each grade the first training study with that grade that is not shown yet. */
 function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
   const shown = new Set<string>();
-  return taskOf(manifest.task).grades.flatMap((_, grade): RoiExample[] => {
+  return manifest.tasks[0]!.grades.flatMap((_, grade): RoiExample[] => {
     const example = manifest.slices.find(
-      ({ studyId, split }) =>
+      ({ studyId, series, split }) =>
         split === 'train' &&
+        manifest.series.includes(series) &&
         !shown.has(studyId) &&
-        manifest.rois.some((roi) => roi.studyId === studyId && roi.sliceOffset === 0 && roi.grade === grade),
+        manifest.rois.some(
+          (roi) => roi.studyId === studyId && roi.sliceOffset === 0 && roi.grades[0] === grade,
+        ),
     );
     if (!example) return [];
     shown.add(example.studyId);
@@ -60,7 +63,7 @@ function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
         discs: discs.map((roi) => ({
           level: roi.level,
           centre: applyAffine(toSlice, roi.centrePx),
-          grade: roi.grade,
+          grade: roi.grades[0] ?? null,
           roi: image(rois, manifest.roi.size, roi.row),
         })),
       },
@@ -74,31 +77,34 @@ function predictionExamples(
   { predictions, centres }: Evaluated,
   arm: string,
 ): PredictionExample[] {
-  const { levels } = taskOf(manifest.task);
+  const { levels } = manifest.tasks[0]!;
   const { predicted } = predictions[arm]!;
-  const records = manifest.slices.filter(
-    (record) => record.split === 'test' && LEVELS.some((level) => record.centres[level]),
-  );
+  const records = manifest.slices.filter((record) => record.split === 'test' && isLocated(record));
   const indexOf = (record: SliceRecord, level: string) =>
     predicted.studyId.findIndex((studyId, i) => studyId === record.studyId && predicted.level[i] === level);
   const severity = (record: SliceRecord) =>
     levels.reduce((sum, level) => sum + (predicted.truth[indexOf(record, level)] ?? 0), 0);
   return records
     .map((record, index) => ({ record, found: centres[index]! }))
-    .filter(({ record }) => levels.every((level) => indexOf(record, level) >= 0))
+    .map(({ record, found }) => ({
+      record,
+      found,
+      shown: levels.filter((level) => indexOf(record, level) >= 0),
+    }))
+    .filter(({ record, shown }) => manifest.series.includes(record.series) && shown.length > 0)
     .sort((p, q) => severity(q.record) - severity(p.record))
     .slice(0, SERIES_SHOWN)
-    .map(({ record, found }) => {
+    .map(({ record, found, shown }) => {
       const toSlice = invertAffine(record.toImage);
       return {
         studyId: record.studyId,
         slice: image(slices, manifest.sliceSize, record.row),
-        discs: levels.map((level) => {
+        discs: shown.map((level) => {
           const index = indexOf(record, level);
           return {
             level,
-            truth: record.centres[level],
-            predicted: applyAffine(toSlice, found[level]!),
+            truth: centreOf(record, level),
+            predicted: applyAffine(toSlice, found[level] ?? middleOf(record)),
             truthGrade: predicted.truth[index]!,
             probabilities: predicted.probabilities[index]!,
           };

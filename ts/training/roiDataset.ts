@@ -7,7 +7,9 @@ import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
 import { measureNormalisation, type Normalisation } from '../model/normalisation.js';
+import type { Task } from '../tasks/task.js';
 import type { Config } from './config.js';
 
 export interface Disc {
@@ -29,9 +31,10 @@ export type GradedDisc = Disc & { grade: number };
 export interface RoiBank {
   manifest: {
     roi: Pick<BankManifest['roi'], 'size'>;
+    tasks: readonly Task[];
     rois: readonly Pick<
       RoiRecord,
-      'disc' | 'row' | 'studyId' | 'level' | 'grade' | 'sliceOffset' | 'split'
+      'disc' | 'row' | 'studyId' | 'level' | 'grades' | 'sliceOffset' | 'split'
     >[];
   };
   /** uint16 [rows, size, size] */
@@ -39,6 +42,7 @@ export interface RoiBank {
 }
 
 export class RoiDataset {
+  readonly task: Task;
   readonly normalisation: Normalisation;
   readonly #bySplit: Record<Split, Disc[]> = { train: [], validation: [], test: [] };
   readonly #pixels: Tensor;
@@ -51,13 +55,14 @@ export class RoiDataset {
     augmentation: Config['augmentation'] | null,
     normalisation?: Normalisation,
   ) {
+    this.task = onlyTask(manifest.tasks);
     const { size } = manifest.roi;
     this.#pixels = device.tensor(rois, [manifest.rois.length, size, size]).keep();
     const discs = new Map<number, Disc>();
-    for (const { disc: id, row, studyId, level, grade, sliceOffset, split } of manifest.rois) {
+    for (const { disc: id, row, studyId, level, grades, sliceOffset, split } of manifest.rois) {
       let disc = discs.get(id);
       if (!disc) {
-        disc = { id, studyId, level, grade, row, rows: [] };
+        disc = { id, studyId, level, grade: grades[0] ?? null, row, rows: [] };
         discs.set(id, disc);
         this.#bySplit[split].push(disc);
       }
@@ -95,4 +100,13 @@ export class RoiDataset {
   dispose(): void {
     this.#pixels.dispose();
   }
+}
+
+function onlyTask(tasks: readonly Task[]): Task {
+  if (tasks.length === 1) return tasks[0]!;
+  throw new SpinegradError(
+    'ERR_TASK',
+    `training: found the tasks ${tasks.map(({ id }) => id).join(', ')}; expected one, because several tasks cannot be ` +
+      'trained together yet',
+  );
 }

@@ -6,13 +6,13 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { LEVELS } from '../anatomy.js';
 import { type Bank, countReasons, prepareBank } from '../data/bank.js';
-import type { BankManifest, Split } from '../data/types.js';
+import { isLocated } from '../data/manifest.js';
+import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
+import { expectHeadFits } from '../model/heads/names.js';
 import { generatePhantom } from '../phantom/generate.js';
 import { PHANTOM_TASK } from '../phantom/tables.js';
-import { taskOf } from '../tasks/index.js';
 import { requireSeries } from '../tasks/task.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
@@ -26,13 +26,12 @@ interface RunData {
 }
 
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
-  const { seed, data } = identity.config;
-  const task = taskOf(identity.config.task);
-  requireSeries(task, { plane: 'sagittal' }, 'train');
-  if (identity.data === null && task !== PHANTOM_TASK) {
+  const { seed, data, tasks } = identity.config;
+  const other = tasks.find((id) => id !== PHANTOM_TASK.id);
+  if (identity.data === null && other !== undefined) {
     throw new SpinegradError(
       'ERR_TASK_PHANTOM',
-      `train: there are no phantom images for task ${task.id}, only for ${PHANTOM_TASK.id}; give studies with --data`,
+      `train: there are no phantom images for task ${other}, only for ${PHANTOM_TASK.id}; give studies with --data`,
     );
   }
   const out = join(dir, 'bank');
@@ -40,7 +39,8 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
     await prepareBank({
       data: identity.data ?? (await makePhantom({ dir, identity, progress, signal })),
       out,
-      task,
+      layout: data.layout,
+      tasks,
       roi: {
         size: data.roiSize,
         mode: data.roiMode,
@@ -57,6 +57,10 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   const bank = await readRunBank(dir, identity);
   const reasons = countReasons(bank.manifest.skipped).map(([code, count]) => `${count} ${code}`);
   if (reasons.length > 0) progress.line(`skipped ${reasons.join(', ')}; ${out}/manifest.json lists each`);
+  for (const task of bank.manifest.tasks) {
+    requireSeries(task, { plane: 'sagittal' }, 'train');
+    expectHeadFits(identity.config.finetuning.head, task, 'finetuning.head');
+  }
   checkSides(bank.manifest);
   return bank;
 }
@@ -99,8 +103,9 @@ const MIN_STUDIES: Record<Split, number> = { train: 2, validation: 2, test: 1 };
 
 /** Refuses a split with too few studies before the first stage begins. */
 function checkSides({ dataDir, rois, slices }: BankManifest): void {
-  const graded = new Set(rois.filter(({ grade }) => grade !== null).map(({ studyId }) => studyId));
-  const located = slices.filter(({ centres }) => LEVELS.some((level) => centres[level]));
+  const isGraded = ({ grades }: RoiRecord) => grades.some((grade) => grade !== null);
+  const graded = new Set(rois.filter(isGraded).map(({ studyId }) => studyId));
+  const located = slices.filter(isLocated);
   for (const [side, minimum] of Object.entries(MIN_STUDIES)) {
     const found = located.filter(({ split, studyId }) => split === side && graded.has(studyId)).length;
     if (found >= minimum) continue;

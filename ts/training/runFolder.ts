@@ -42,8 +42,8 @@ const machineSchema = z.object({
   description: z.string(),
 });
 
-/** Version 1 had no task and no head, and named the precision tf32 float32. */
-const VERSION = 2;
+/** Version 2 had one task. */
+const VERSION = 3;
 
 const storedSchema = z.object({
   data: z.string().nullable(),
@@ -158,7 +158,7 @@ function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: 
 /**
  * Reads the bank of a run. Phantom studies are in the run's folder, even if it has been moved.
  *
- * @throws SpinegradError of `readBank`; ERR_TASK_MISMATCH if the bank was cut for another task
+ * @throws SpinegradError of `readBank`; ERR_TASK_MISMATCH if the bank was cut for other tasks
  */
 export async function readRunBank(
   dir: string,
@@ -168,10 +168,11 @@ export async function readRunBank(
     const advice = `delete ${join(dir, 'bank')} and resume with \`node train.js --resume --out ${dir}\``;
     throw new SpinegradError(cause.code, `${cause.message}: ${advice}`, { cause });
   });
-  if (bank.manifest.task !== config.task) {
+  const cut = bank.manifest.tasks.map(({ id }) => id);
+  if (config.tasks.length > 0 && !isDeepStrictEqual(cut, config.tasks)) {
     throw new SpinegradError(
       'ERR_TASK_MISMATCH',
-      `${join(dir, 'bank')}: the bank was cut for task ${bank.manifest.task}, the run grades task ${config.task}; ` +
+      `${join(dir, 'bank')}: the bank was cut for ${cut.join(', ')}, the run grades ${config.tasks.join(', ')}; ` +
         `delete ${join(dir, 'bank')} and resume the run`,
     );
   }

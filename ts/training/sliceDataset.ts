@@ -5,6 +5,7 @@
 import { LEVELS, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
+import { centreOf, isLocated } from '../data/manifest.js';
 import type { SliceRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
@@ -47,7 +48,7 @@ export class SliceDataset {
 
   /** Slices of a side of the split with at least one annotated disc. */
   annotated(split: Split): readonly SliceRecord[] {
-    return this.of(split).filter(({ centres }) => LEVELS.some((level) => centres[level]));
+    return this.of(split).filter(isLocated);
   }
 
   /** Pixels on the host, for `locate`. */
@@ -96,10 +97,11 @@ export class SliceDataset {
 }
 
 /** The disc centres and the anterior point in pixels of the row. Anterior is left in a letterboxed slice. */
-function pointsOf({ centres, toImage, pixelSpacing }: SliceRecord): (Point | null)[] {
+function pointsOf(record: SliceRecord): (Point | null)[] {
+  const { toImage, pixelSpacing } = record;
   const [a, , , d] = toImage;
   const mmPerPixel = Math.hypot(a * pixelSpacing[1], d * pixelSpacing[0]);
-  const middle = centres['L3/L4'];
+  const middle = centreOf(record, 'L3/L4');
   const anterior: Point | null = middle && [middle[0] - ANTERIOR_MM / mmPerPixel, middle[1]];
-  return [...LEVELS.map((level) => centres[level]), anterior];
+  return [...LEVELS.map((level) => centreOf(record, level)), anterior];
 }

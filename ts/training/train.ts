@@ -13,6 +13,7 @@ import type { Localizer } from '../model/localizer.js';
 import { locate, spreadP95 } from '../model/locate.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { writeReport } from '../report/report.js';
+import type { Task } from '../tasks/task.js';
 import { ARMS } from './arms.js';
 import { CheckpointStore } from './checkpoint.js';
 import { evaluateArms } from './evaluateArms.js';
@@ -81,11 +82,11 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   );
   const summary: Summary = {
     preset: config.preset,
-    task: config.task,
+    task: discs.task,
     seed,
     device: device.name,
     threads: device.properties.threads ?? null,
-    data: summariseData(bank.manifest),
+    data: summariseData(bank.manifest, discs.task),
     pretraining: curves(pretraining),
     ...evaluated.results,
     timing,
@@ -185,17 +186,17 @@ const curves = ({ rows }: StageResult<PretrainingMetrics>): Summary['pretraining
   learningRate: rows.map(({ learningRate }) => learningRate),
 });
 
-function summariseData(manifest: BankManifest): Summary['data'] {
+function summariseData(manifest: BankManifest, { id }: Task): Summary['data'] {
   const studies = (split: string) =>
     new Set(manifest.rois.filter((roi) => roi.split === split).map(({ studyId }) => studyId)).size;
   return {
-    source: manifest.source,
+    dataset: manifest.dataset,
     synthetic: manifest.synthetic,
     studies: manifest.studies,
     discs: manifest.discs,
     skipped: manifest.skipped,
     split: { train: studies('train'), validation: studies('validation'), test: studies('test') },
-    classCounts: manifest.classCounts,
+    classCounts: manifest.classCounts[id]!,
   };
 }
 

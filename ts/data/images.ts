@@ -1,0 +1,132 @@
+/** Opens the images of a series, a folder of DICOM files or an image file, as a stack of slices whose pixels are read later. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { readDicom, readHeader } from '../dicom/read.js';
+import { DICOM_NAME } from '../dicom/series.js';
+import { type Skipped, SpinegradError } from '../error.js';
+import { readNifti } from './nifti.js';
+import { readPng } from './png.js';
+import { dicomSlices, type SlicePosition, type SourceSlice, sortSeries } from './series.js';
+import type { BankManifest, SliceRecord } from './types.js';
+
+export interface ImageSlice extends SlicePosition {
+  /** Path of the file. */
+  path: string;
+  /**
+   * Number of the slice. In a folder: the number in the name of a file such as 12.dcm, else Instance Number (0020,0013). In
+   * a file, and without an Instance Number: from 1; in a NIfTI volume along the voxel axis.
+   */
+  instanceNumber: number;
+  /** Reads the pixels, once. */
+  read(): Promise<SourceSlice>;
+}
+
+export interface ImageStack {
+  /** Sorted as by `sortSeries`. */
+  slices: ImageSlice[];
+  /** Files of a folder whose header cannot be read; their slices have no geometry. */
+  skipped: Skipped[];
+}
+
+/** Readers of files that contain all slices of a series, by file name. */
+const FILE_READERS: readonly (readonly [RegExp, (path: string) => Promise<SourceSlice[]>])[] = [
+  [/\.nii(\.gz)?$/i, readNifti],
+  [/\.png$/i, async (path) => [await readPng(path, null)]],
+  [/./, async (path) => dicomSlices(await readDicom(path)).map(numbered)],
+];
+
+const numbered = (slice: SourceSlice, index: number) => ({ ...slice, instanceNumber: index + 1 });
+
+/**
+ * Opens a folder of DICOM files of one series, or a DICOM file, a NIfTI volume or a PNG image.
+ *
+ * @param beforeRead is called with a path before the pixels of the file are read; may throw
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_SERIES_EMPTY for a folder without DICOM files, the errors of the file's
+ *   reader
+ *
+ * @example
+ * const { slices } = await openImages('study/series');
+ * const { pixels } = await canalSlice(slices).read();
+ */
+export async function openImages(
+  path: string,
+  beforeRead: (path: string) => void = () => {},
+): Promise<ImageStack> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file or folder`, { cause });
+  });
+  if (found.isDirectory()) return openFolder(path, beforeRead);
+  beforeRead(path);
+  const [, read] = FILE_READERS.find(([name]) => name.test(path))!;
+  const slices = await read(path);
+  return {
+    slices: slices.map((slice, index) => ({
+      path,
+      instanceNumber: slice.instanceNumber ?? index + 1,
+      geometry: slice.geometry,
+      read: async () => slice,
+    })),
+    skipped: [],
+  };
+}
+
+async function openFolder(folder: string, beforeRead: (path: string) => void): Promise<ImageStack> {
+  const names = (await readdir(folder)).filter((name) => DICOM_NAME.test(name) && name !== 'DICOMDIR').sort();
+  if (names.length === 0) {
+    throw new SpinegradError('ERR_SERIES_EMPTY', `${folder}: the folder has no DICOM file`);
+  }
+  const slices: ImageSlice[] = [];
+  const skipped: Skipped[] = [];
+  for (const [index, name] of names.entries()) {
+    const path = join(folder, name);
+    let position: SlicePosition = { instanceNumber: null, geometry: null };
+    try {
+      position = await readHeader(path);
+    } catch (error) {
+      if (!(error instanceof SpinegradError)) throw error;
+      skipped.push({ path, code: error.code, message: error.message });
+    }
+    const { geometry, instanceNumber } = position;
+    let slice: Promise<SourceSlice> | undefined;
+    slices.push({
+      path,
+      instanceNumber: numberOf(name) ?? instanceNumber ?? index + 1,
+      geometry,
+      read: () => (slice ??= readSlice(path, beforeRead)),
+    });
+  }
+  return { slices: sortSeries(slices), skipped };
+}
+
+/** The number of a file such as 12.dcm. */
+function numberOf(name: string): number | null {
+  const [, number] = /^(\d+)\.dcm$/i.exec(basename(name)) ?? [];
+  return number === undefined ? null : Number(number);
+}
+
+async function readSlice(path: string, beforeRead: (path: string) => void): Promise<SourceSlice> {
+  beforeRead(path);
+  const [slice, ...others] = dicomSlices(await readDicom(path));
+  if (slice !== undefined && others.length === 0) return slice;
+  const found = slice === undefined ? 0 : 1 + others.length;
+  throw new SpinegradError('ERR_FRAMES', `${path}: the file has ${found} frames, expected 1`);
+}
+
+/**
+ * Reads the slice of a record of a bank.
+ *
+ * @throws SpinegradError of `openImages`; ERR_INSTANCE_MISSING if the file has no such slice
+ */
+export async function readRecord(
+  { dataDir }: Pick<BankManifest, 'dataDir'>,
+  { file, instanceNumber, pixelSpacing }: SliceRecord,
+): Promise<SourceSlice> {
+  const { slices } = await openImages(join(dataDir, file));
+  const slice =
+    slices.length === 1 ? slices[0] : slices.find((item) => item.instanceNumber === instanceNumber);
+  if (slice !== undefined) return { ...(await slice.read()), pixelSpacing };
+  throw new SpinegradError(
+    'ERR_INSTANCE_MISSING',
+    `${join(dataDir, file)}: slice ${instanceNumber} is missing among the ${slices.length} of the file; prepare the bank again`,
+  );
+}

@@ -1,0 +1,266 @@
+/**
+ * Reads the folder layout of the RSNA 2024 Lumbar Spine Degenerative Classification data:
+ *
+ *     train.csv                      study_id, <condition>_<level> x 25: label of a grade, or empty
+ *     train_label_coordinates.csv    study_id, series_id, instance_number, condition, level, x, y
+ *     train_series_descriptions.csv  study_id, series_id, series_description
+ *     train_images/<study_id>/<series_id>/<instance_number>.dcm
+ *
+ * A missing or unreadable CSV file is an error. An invalid row, series or study is listed in `skipped`; docs/data.md
+ * lists all cases.
+ */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { DISC_LEVELS, type Level, type Point } from '../../anatomy.js';
+import type { Skipped } from '../../error.js';
+import { type CsvRow, readCsv } from '../../io/csv.js';
+import { registeredTasks } from '../../tasks/index.js';
+import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '../../tasks/rsna.js';
+import { gradeOf, snakeCase, type Task } from '../../tasks/task.js';
+import type { AnnotatedSeries, DiscAnnotation, LayoutReader, Study } from './layout.js';
+
+type RsnaSeries = AnnotatedSeries & { annotation: DiscAnnotation };
+
+const FILES = {
+  labels: 'train.csv',
+  coordinates: 'train_label_coordinates.csv',
+  series: 'train_series_descriptions.csv',
+  images: 'train_images',
+};
+
+/** The RSNA 2024 layout; also that of the phantom. */
+export const rsna: LayoutReader = {
+  name: 'rsna',
+  files: Object.values(FILES),
+  tasks: async () => registeredTasks(),
+  defaults: async () => [SPINAL_CANAL_STENOSIS],
+
+  async read(dir, tasks) {
+    const skipped: Skipped[] = [];
+    const labels = await readLabels(join(dir, FILES.labels), tasks, skipped);
+    const coordinates = await readCoordinates(join(dir, FILES.coordinates), tasks, skipped);
+    const descriptions = await readDescriptions(join(dir, FILES.series), skipped);
+    const studies: Study[] = [];
+    for (const studyId of [...new Set([...labels.keys(), ...coordinates.keys()])].sort(byNumber)) {
+      const found = coordinates.get(studyId) ?? tasks.map(() => new Map());
+      const series = annotate(studyId, tasks, labels.get(studyId), found, skipped);
+      reportExtra(studyId, series, descriptions.get(studyId) ?? new Map(), tasks, skipped);
+      const present = await withFolder(dir, studyId, series, skipped);
+      if (present.length > 0) studies.push({ studyId, series: present });
+    }
+    for (const folder of await readdir(join(dir, FILES.images), { withFileTypes: true })) {
+      if (!folder.isDirectory() || labels.has(folder.name) || coordinates.has(folder.name)) continue;
+      const message = `neither ${FILES.labels} nor ${FILES.coordinates} lists this study; study skipped`;
+      skipped.push({ path: join(FILES.images, folder.name), code: 'ERR_STUDY_UNLISTED', message });
+    }
+    const synthetic = await isSynthetic(dir);
+    return { name: synthetic ? 'phantom' : basename(resolve(dir)), synthetic, studies, skipped };
+  },
+};
+
+/** Compares ids, which are decimal numbers without leading zeros, as text. */
+export function byNumber(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** Whether phantom.json marks the data as synthetic. */
+async function isSynthetic(dir: string): Promise<boolean> {
+  try {
+    return JSON.parse(await readFile(join(dir, 'phantom.json'), 'utf8')).synthetic === true;
+  } catch {
+    return false;
+  }
+}
+
+/** By study, per task, the grade of each level. */
+async function readLabels(path: string, tasks: readonly Task[], skipped: Skipped[]) {
+  const columnOf = ({ column }: Task, level: Level) => snakeCase(`${column} ${level}`);
+  const columns = tasks.flatMap((task) => task.levels.map((level) => columnOf(task, level)));
+  const studies = new Map<string, Map<Level, number>[]>();
+  for (const row of await readCsv(path, ['study_id', ...columns])) {
+    const studyId = row.fields.study_id!;
+    if (studies.has(studyId)) {
+      report(skipped, FILES.labels, row, 'ERR_DUPLICATE_ROW', `duplicate study ${studyId}; first row used`);
+      continue;
+    }
+    const gradesOf = (task: Task) => {
+      const grades = new Map<Level, number>();
+      for (const level of task.levels) {
+        const label = row.fields[columnOf(task, level)]!;
+        const grade = gradeOf(task, label);
+        const about = `study ${studyId} ${level} ${task.column}`;
+        if (grade !== undefined) grades.set(level, grade);
+        else if (label === '' || label.toLowerCase() === 'nan') {
+          report(
+            skipped,
+            FILES.labels,
+            row,
+            'ERR_LABEL_MISSING',
+            `${about}: no label; the disc has no grade`,
+          );
+        } else {
+          const expected = task.grades.flatMap(({ labels }) => labels).join(', ');
+          const message = `${about}: found '${label}', expected ${expected}; the disc has no grade`;
+          report(skipped, FILES.labels, row, 'ERR_LABEL_UNKNOWN', message);
+        }
+      }
+      return grades;
+    };
+    studies.set(studyId, tasks.map(gradesOf));
+  }
+  return studies;
+}
+
+interface Coordinate {
+  seriesId: string;
+  slice: number;
+  centre: Point;
+}
+
+/** By study, per task, the coordinate of each level. */
+async function readCoordinates(path: string, tasks: readonly Task[], skipped: Skipped[]) {
+  const conditions = new Set([...tasks, ...RSNA_TASKS].map(({ column }) => column));
+  const studies = new Map<string, Map<Level, Coordinate>[]>();
+  const columns = ['study_id', 'series_id', 'instance_number', 'condition', 'level', 'x', 'y'];
+  for (const row of await readCsv(path, columns)) {
+    const { study_id: studyId = '', series_id: seriesId = '', ...fields } = row.fields;
+    const skip = (code: Skipped['code'], message: string) =>
+      report(skipped, FILES.coordinates, row, code, `study ${studyId}: ${message}`);
+    const condition = snakeCase(fields.condition!);
+    if (!conditions.has(condition)) {
+      skip('ERR_CONDITION_UNKNOWN', `unknown condition '${fields.condition}'; row skipped`);
+    }
+    const level = DISC_LEVELS.find((known) => known === fields.level);
+    const [slice, x, y] = [fields.instance_number!, fields.x!, fields.y!].map((text) =>
+      text === '' ? Number.NaN : Number(text),
+    ) as [number, number, number];
+    for (const [index, task] of tasks.entries()) {
+      if (condition !== task.column) continue;
+      if (level === undefined) {
+        const expected = task.levels.join(', ');
+        skip('ERR_LEVEL_UNKNOWN', `unknown level '${fields.level}', expected ${expected}; row skipped`);
+      } else if (!task.levels.includes(level)) {
+      } else if (!Number.isInteger(slice) || !Number.isFinite(x) || !Number.isFinite(y)) {
+        const text = `instance ${fields.instance_number}, x ${fields.x}, y ${fields.y}`;
+        skip('ERR_COORDINATE_INVALID', `${level}: found ${text}, expected numbers; disc skipped`);
+      } else {
+        const study = studies.get(studyId) ?? tasks.map(() => new Map<Level, Coordinate>());
+        studies.set(studyId, study);
+        const discs = study[index]!;
+        if (discs.has(level)) skip('ERR_DUPLICATE_ROW', `duplicate ${level}; first row used`);
+        else discs.set(level, { seriesId, slice, centre: [x, y] });
+      }
+    }
+  }
+  return studies;
+}
+
+async function readDescriptions(path: string, skipped: Skipped[]) {
+  const studies = new Map<string, Map<string, string>>();
+  for (const row of await readCsv(path, ['study_id', 'series_id', 'series_description'])) {
+    const {
+      study_id: studyId = '',
+      series_id: seriesId = '',
+      series_description: description = '',
+    } = row.fields;
+    const series = studies.get(studyId) ?? new Map<string, string>();
+    studies.set(studyId, series);
+    if (series.has(seriesId)) {
+      const message = `duplicate series ${seriesId} of study ${studyId}; first row used`;
+      report(skipped, FILES.series, row, 'ERR_DUPLICATE_ROW', message);
+    } else series.set(seriesId, description);
+  }
+  return studies;
+}
+
+/**
+ * The series of a study with their discs, both in the order of tasks and levels. A series is of the kind of the first task
+ * that is annotated on it. A disc that several tasks annotate on one series lies at the coordinates of the first.
+ */
+function annotate(
+  studyId: string,
+  tasks: readonly Task[],
+  labels: readonly ReadonlyMap<Level, number>[] | undefined,
+  coordinates: readonly ReadonlyMap<Level, Coordinate>[],
+  skipped: Skipped[],
+): RsnaSeries[] {
+  if (labels === undefined) {
+    const message = `study ${studyId} has coordinates but no row in ${FILES.labels}; its discs have no grade`;
+    skipped.push({ path: FILES.labels, code: 'ERR_LABEL_MISSING', message });
+  }
+  const series = new Map<string, RsnaSeries>();
+  for (const [index, task] of tasks.entries()) {
+    for (const level of task.levels) {
+      const coordinate = coordinates[index]!.get(level);
+      const grade = labels?.[index]?.get(level) ?? null;
+      if (coordinate === undefined) {
+        if (grade === null) continue;
+        const message = `study ${studyId} ${level} ${task.column} has a grade but no coordinates; disc skipped`;
+        skipped.push({ path: FILES.coordinates, code: 'ERR_COORDINATE_MISSING', message });
+        continue;
+      }
+      const { seriesId, slice, centre } = coordinate;
+      const annotated = series.get(seriesId) ?? newSeries(studyId, seriesId, task);
+      series.set(seriesId, annotated);
+      const { discs } = annotated.annotation;
+      let disc = discs.find((other) => other.level === level && other.side === task.side);
+      if (disc === undefined) {
+        disc = { level, side: task.side, grades: tasks.map(() => null), slice, centre, box: null };
+        discs.push(disc);
+      }
+      disc.grades[index] = grade;
+    }
+  }
+  return [...series.values()];
+}
+
+const newSeries = (studyId: string, seriesId: string, { series }: Task): RsnaSeries => ({
+  seriesId,
+  series: series[0]!.name,
+  images: join(FILES.images, studyId, seriesId),
+  pixelSpacing: null,
+  annotation: { kind: 'discs', discs: [], complete: false },
+});
+
+/** Reports series of the tasks' kind that have no annotations although another one of their kind has. */
+function reportExtra(
+  studyId: string,
+  annotated: readonly AnnotatedSeries[],
+  descriptions: ReadonlyMap<string, string>,
+  tasks: readonly Task[],
+  skipped: Skipped[],
+): void {
+  const kinds = new Set(tasks.map(({ series }) => series[0]!.name));
+  for (const [seriesId, kind] of descriptions) {
+    const used = annotated.filter(({ series }) => series === kind).map((item) => item.seriesId);
+    if (!kinds.has(kind) || used.length === 0 || annotated.some((item) => item.seriesId === seriesId))
+      continue;
+    const message = `another ${kind} series, without coordinates; ${used.join(', ')} is used`;
+    skipped.push({ path: join(FILES.images, studyId, seriesId), code: 'ERR_SERIES_EXTRA', message });
+  }
+}
+
+/** The series whose folder exists; reports the others. */
+async function withFolder(
+  dir: string,
+  studyId: string,
+  series: readonly RsnaSeries[],
+  skipped: Skipped[],
+): Promise<AnnotatedSeries[]> {
+  const present: AnnotatedSeries[] = [];
+  for (const item of series) {
+    const found = await stat(join(dir, item.images)).catch(() => null);
+    if (found?.isDirectory()) {
+      present.push(item);
+      continue;
+    }
+    const levels = item.annotation.discs.map((disc) => disc.level).join(', ');
+    const message = `the series folder is missing; ${levels} of study ${studyId} skipped`;
+    skipped.push({ path: item.images, code: 'ERR_SERIES_MISSING', message });
+  }
+  return present;
+}
+
+function report(skipped: Skipped[], file: string, row: CsvRow, code: Skipped['code'], message: string): void {
+  skipped.push({ path: `${file}:${row.line}`, code, message });
+}
