@@ -8,8 +8,15 @@
  * the measured frequency, in standard normal deviates.
  */
 import { it } from 'vitest';
-import { BREAKPOINTS, CHAIN } from '#spinegrad/phantom/prevalence.js';
-import { NEIGHBOURS, RSNA_COUNTS, readings, spearman } from './statistics.js';
+import { BREAKPOINTS, CHAIN, LATERAL_BREAKPOINTS } from '#spinegrad/phantom/prevalence.js';
+import {
+  LATERAL_FREQUENCIES,
+  lateralReadings,
+  NEIGHBOURS,
+  RSNA_COUNTS,
+  readings,
+  spearman,
+} from './statistics.js';
 
 const studies = Number(process.env.SPINEGRAD_CALIBRATE ?? 0);
 const ROUNDS = 9;
@@ -31,16 +38,9 @@ it.runIf(studies > 0)('calibrates the prevalence', { timeout: 3_600_000 }, () =>
       );
       const gain = 1 / (1 + round / 3);
       for (const [level, breakpoints] of BREAKPOINTS[prevalence].entries()) {
-        for (const i of [0, 1] as const) {
-          const measured = grades.filter((row) => row[level]! > i).length / studies;
-          breakpoints[i] +=
-            gain *
-            (upperQuantile(TARGET[prevalence][level]![i]!) -
-              upperQuantile(Math.max(measured, 0.5 / studies)));
-        }
-        breakpoints[1] = Math.max(breakpoints[1], breakpoints[0] + 0.05);
-        if (level === 0 || prevalence === 'enriched') continue;
         const column = (l: number) => grades.map((row) => row[l]!);
+        adjust(breakpoints, column(level), TARGET[prevalence][level]!, gain);
+        if (level === 0 || prevalence === 'enriched') continue;
         const correlation = spearman(column(level - 1), column(level));
         CHAIN[level] = Math.max(
           0,
@@ -48,7 +48,6 @@ it.runIf(studies > 0)('calibrates the prevalence', { timeout: 3_600_000 }, () =>
         );
       }
     }
-    const rounded = (values: readonly number[]) => values.map((value) => Number(value.toFixed(3)));
     console.log(
       prevalence,
       JSON.stringify(BREAKPOINTS[prevalence].map(rounded)),
@@ -56,6 +55,39 @@ it.runIf(studies > 0)('calibrates the prevalence', { timeout: 3_600_000 }, () =>
     );
   }
 });
+
+it.runIf(studies > 0)('calibrates foramina and recesses', { timeout: 3_600_000 }, () => {
+  for (const zone of ['foramen', 'recess'] as const) {
+    for (const prevalence of ['rsna', 'enriched'] as const) {
+      for (let round = 0; round < ROUNDS; round++) {
+        const grades = lateralReadings(zone, round + 100, Math.ceil(studies / 2), prevalence);
+        for (const [level, breakpoints] of LATERAL_BREAKPOINTS[zone][prevalence].entries()) {
+          const target = LATERAL_FREQUENCIES[zone][prevalence][level]!;
+          const column = grades.filter((each) => each.level === level).map((each) => each.reportedGrade);
+          adjust(breakpoints, column, target, 1 / (1 + round / 3));
+        }
+      }
+      console.log(zone, prevalence, JSON.stringify(LATERAL_BREAKPOINTS[zone][prevalence].map(rounded)));
+    }
+  }
+});
+
+/** Moves the breakpoints of a level towards the target frequencies of moderate or severe, and of severe. */
+function adjust(
+  breakpoints: [number, number],
+  grades: readonly number[],
+  target: readonly number[],
+  gain: number,
+): void {
+  for (const i of [0, 1] as const) {
+    const measured = grades.filter((grade) => grade > i).length / grades.length;
+    breakpoints[i] +=
+      gain * (upperQuantile(target[i]!) - upperQuantile(Math.max(measured, 0.5 / grades.length)));
+  }
+  breakpoints[1] = Math.max(breakpoints[1], breakpoints[0] + 0.05);
+}
+
+const rounded = (values: readonly number[]) => values.map((value) => Number(value.toFixed(3)));
 
 /** The standard normal deviate with this upper tail probability, by bisection and Simpson's rule. */
 function upperQuantile(probability: number): number {

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readRsna } from '#spinegrad/data/rsna.js';
+import { readDataset } from '#spinegrad/data/dataset.js';
 import { planeOf, slicePosition, toPatient } from '#spinegrad/dicom/geometry.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
 import { identityOf, toPixel } from '#spinegrad/phantom/dicom.js';
@@ -11,7 +11,6 @@ import { generatePhantom } from '#spinegrad/phantom/generate.js';
 import { Painter } from '#spinegrad/phantom/painter.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
-import { PHANTOM_TASK } from '#spinegrad/phantom/tables.js';
 
 const root = await mkdtemp(join(tmpdir(), 'spinegrad-phantom-'));
 afterAll(() => rm(root, { recursive: true, force: true }));
@@ -44,7 +43,7 @@ describe('generatePhantom', () => {
     expect(await readdir(join(other, 'train_images'))).not.toEqual(await readdir(join(out, 'train_images')));
   });
 
-  it('marks the folder as synthetic, and readRsna reads it', async () => {
+  it('marks the folder as synthetic, and readDataset reads it', async () => {
     expect(JSON.parse(await readFile(join(out, 'phantom.json'), 'utf8'))).toEqual({
       synthetic: true,
       version: 1,
@@ -52,6 +51,7 @@ describe('generatePhantom', () => {
       studies: 3,
       prevalence: 'enriched',
       slices: 3,
+      series: ['Sagittal T2/STIR'],
     });
     const firstLine = async (name: string) => (await readFile(join(out, name), 'utf8')).split('\n')[0]!;
     expect(await firstLine('train_series_descriptions.csv')).toBe('study_id,series_id,series_description');
@@ -63,11 +63,11 @@ describe('generatePhantom', () => {
     expect(header).toHaveLength(26);
     expect(header[1]).toBe('spinal_canal_stenosis_l1_l2');
     expect(header[25]).toBe('right_subarticular_stenosis_l5_s1');
-    const data = await readRsna(out, PHANTOM_TASK);
+    const data = await readDataset(out);
     expect(data.synthetic).toBe(true);
     expect(data.skipped).toEqual([]);
     expect(data.studies).toHaveLength(3);
-    for (const study of data.studies) expect(study.discs).toHaveLength(5);
+    for (const { series } of data.studies) expect(series[0]!.annotation).toMatchObject({ discs: { length: 5 } });
   });
 
   it('writes sagittal MR images whose geometry maps pixels to the drawn anatomy', async () => {
@@ -141,6 +141,7 @@ describe('generatePhantom', () => {
       { seed: -1 },
       { workers: 0 },
       { prevalence: 'all' as never },
+      { series: ['Sagittal PD' as never] },
     ]) {
       await expect(generatePhantom({ ...settings, out: empty, ...invalid })).rejects.toMatchObject({
         code: 'ERR_ARGUMENT',

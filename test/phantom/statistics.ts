@@ -1,9 +1,11 @@
 /** Published frequencies of grades, and statistics to compare the grades of the phantom with them. */
 
-import type { Prevalence } from '#spinegrad/phantom/prevalence.js';
+import { axialT2 } from '#spinegrad/phantom/axial.js';
+import { type LateralReading, readForamina, readRecesses } from '#spinegrad/phantom/lateralReader.js';
+import type { LateralZone, Prevalence } from '#spinegrad/phantom/prevalence.js';
 import type { LevelReading } from '#spinegrad/phantom/reader.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
-import { drawStudy } from '#spinegrad/phantom/study.js';
+import { drawStudy, sagittalT1 } from '#spinegrad/phantom/study.js';
 
 /** RSNA 2024: number of Normal/Mild, Moderate and Severe canal stenoses, L1/L2 to L5/S1. */
 export const RSNA_COUNTS = [
@@ -22,6 +24,48 @@ export const NEIGHBOURS = [0, 0.4, 0.45, 0.4, 0.18] as const;
 
 export function readings(seed: number, studies: number, prevalence: Prevalence): LevelReading[][] {
   return Array.from({ length: studies }, (_, index) => readStudy(drawStudy(seed, index, prevalence, 7)));
+}
+
+const ENRICHED = [0, 1, 2, 3, 4].map(() => [0.5, 0.25]);
+
+/**
+ * Frequency of moderate or severe, and of severe, at each level of a side. Chosen so that narrowing increases caudally
+ * as in patients; not published figures.
+ */
+export const LATERAL_FREQUENCIES: Record<LateralZone, Record<Prevalence, readonly (readonly number[])[]>> = {
+  foramen: {
+    rsna: [
+      [0.03, 0.004],
+      [0.1, 0.01],
+      [0.23, 0.03],
+      [0.38, 0.07],
+      [0.38, 0.09],
+    ],
+    enriched: ENRICHED,
+  },
+  recess: {
+    rsna: [
+      [0.06, 0.01],
+      [0.2, 0.04],
+      [0.35, 0.09],
+      [0.55, 0.22],
+      [0.33, 0.1],
+    ],
+    enriched: ENRICHED,
+  },
+};
+
+/** All readings of the foramina or of the lateral recesses of some studies. */
+export function lateralReadings(
+  zone: LateralZone,
+  seed: number,
+  studies: number,
+  prevalence: Prevalence,
+): LateralReading[] {
+  return Array.from({ length: studies }, (_, index) => {
+    const study = drawStudy(seed, index, prevalence, 7, true);
+    return zone === 'foramen' ? readForamina(sagittalT1(study)) : readRecesses(axialT2(study));
+  }).flat();
 }
 
 /** Spearman's rank correlation; ties have their mean rank. */

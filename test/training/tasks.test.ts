@@ -172,11 +172,11 @@ describe('an RSNA condition on sagittal T1', () => {
 
 describe('train refuses', () => {
   it.each<[string, number, RegExp]>([
-    ['rsna/scoliosis', 1, /ERR_TASK_PHANTOM: train: there are no phantom images for task rsna\/scoliosis/],
+    ['rsna/scoliosis', 1, /ERR_TASK_PHANTOM: train: phantoms have no grades for task rsna\/scoliosis/],
     [
-      FORAMEN.id,
+      SUBARTICULAR.id,
       1,
-      /ERR_TASK_PHANTOM: train: .*only for rsna\/spinal_canal_stenosis; give studies with --data/,
+      /ERR_TASK_SERIES: train: task .* is graded on Axial T2, .*expected a task on a sagittal series/,
     ],
   ])('%s without data', async (task, status, message) => {
     const dir = await temporaryFolder();

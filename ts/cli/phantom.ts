@@ -1,6 +1,7 @@
-import { Command, Option } from 'commander';
-import { generatePhantom } from '../phantom/generate.js';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PREVALENCES, type Prevalence } from '../phantom/prevalence.js';
+import { PHANTOM_SERIES, type PhantomSeries } from '../phantom/study.js';
 import { interruptible } from './interruptible.js';
 import { wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
@@ -11,6 +12,7 @@ interface Flags {
   seed: number;
   prevalence: Prevalence;
   slices: number;
+  series?: PhantomSeries[];
 }
 
 /** `spinegrad phantom`: writes synthetic studies in the RSNA 2024 layout. */
@@ -28,8 +30,21 @@ export function phantomCommand(): Command {
         .choices(PREVALENCES)
         .default('rsna'),
     )
-    .option('--slices <n>', 'sagittal slices per study', wholeNumber, 7)
+    .option('--slices <n>', 'sagittal T2 slices per study', wholeNumber, 7)
+    .option(
+      '--series <names>',
+      `series of each study, with commas between them: ${PHANTOM_SERIES.join(', ')} (default: the first one)`,
+      seriesNames,
+    )
     .action(phantom);
+}
+
+function seriesNames(text: string): PhantomSeries[] {
+  return text.split(',').map((part) => {
+    const name = PHANTOM_SERIES.find((each) => each.toLowerCase() === part.trim().toLowerCase());
+    if (name !== undefined) return name;
+    throw new InvalidArgumentError(`expected names of ${PHANTOM_SERIES.join(', ')}.`);
+  });
 }
 
 async function phantom(flags: Flags): Promise<void> {
@@ -43,7 +58,7 @@ async function phantom(flags: Flags): Promise<void> {
     });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(
-      `${flags.studies} synthetic studies of ${flags.slices} slices in ${flags.out} (${seconds} s)`,
+      `${flags.studies} synthetic studies in ${flags.out} (${seconds} s): ${writtenSeries(flags.series).join(', ')}`,
     );
   });
 }

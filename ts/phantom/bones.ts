@@ -26,6 +26,9 @@ export interface BoneLook {
   readonly marrowFat: number;
   /** Strength of the texture of the marrow. */
   readonly mottle: number;
+  /** Shift of the textures of bone and of discs in the plane at u. */
+  readonly boneShift: (u: number) => number;
+  readonly discShift: (u: number) => number;
 }
 
 /** A disc; null if it does not reach the plane. */
@@ -42,6 +45,7 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
   const halfHeight = disc.halfHeight + 3;
   const cleft = 1 - smoothStep(0.35, 0.8, disc.degeneration);
   const corner = Math.min(4, disc.halfHeight);
+  const shift = look.discShift(u);
   return {
     frame: shifted(disc, centre),
     box: centredBox(half + 1, halfHeight + 1),
@@ -49,10 +53,11 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
     signal(p, q) {
       const height = disc.halfHeight + disc.wedge * p + 1;
       const core = Math.sqrt(((p - 1) / (half - 4.5)) ** 2 + (q / (height * 0.95)) ** 2);
-      const inCore = 1 - smoothStep(0.5, 1.15, core + 0.08 * texture.at(p * 0.5, q + disc.index * 20));
+      const inCore =
+        1 - smoothStep(0.5, 1.15, core + 0.08 * texture.at(p * 0.5, q + disc.index * 20 + shift));
       const band = 1 - 0.45 * cleft * bell(q / 0.9) * (1 - smoothStep(0.5, 0.9, Math.abs(p) / half));
       const value = signals.annulus + inCore * Math.max(0, nucleus - signals.annulus) * band;
-      return value * (1 + 0.12 * texture.at(p * 0.6 + 9, q * 1.2 + disc.index * 31));
+      return value * (1 + 0.12 * texture.at(p * 0.6 + 9, q * 1.2 + disc.index * 31 + shift));
     },
   };
 }
@@ -71,7 +76,7 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
   const marrow = signals.marrow * (0.78 + 0.45 * look.marrowFat);
   const degenerationAbove = spine.discs[body.index - 1]?.degeneration ?? 0;
   const degenerationBelow = spine.discs[body.index]!.degeneration;
-  const shift = body.index * 37 + Math.round(u / 3) * 11;
+  const shift = body.index * 37 + look.boneShift(u);
   const vein = lumbar ? 1 - smoothStep(3, 8, Math.abs(u)) : 0;
   const bow = lumbar ? 0.9 : 0.2;
   const heightAt = (p: number) => body.halfHeight + body.wedge * p + bow * ((p / half) ** 2 - 0.55);
@@ -126,7 +131,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
   if (pieces.length === 0) return null;
   const { signals, texture } = look;
   const marrow = signals.marrow * (0.6 + 0.5 * look.marrowFat);
-  const shift = body.index * 53 + Math.round(u / 3) * 11;
+  const shift = body.index * 53 + look.boneShift(u);
   return {
     frame: body,
     box: boundingBox(pieces),
@@ -194,16 +199,17 @@ function archPieces(body: Vertebra, side: number): Piece[] {
   return pieces;
 }
 
-/** The nerve root in the foramen below a lumbar pedicle. */
-export function foramenRoot(body: Vertebra, u: number, look: BoneLook): Shape {
+/** The nerve root in the foramen below a lumbar pedicle. Narrowing compresses it. */
+export function foramenRoot(body: Vertebra, u: number, look: BoneLook, narrowing: number): Shape {
   const side = Math.abs(u);
   const p0 = body.halfDepth + 4.5;
   const q0 = -body.halfHeight * 0.35;
+  const size = 1 - 0.3 * Math.min(1, narrowing);
   return {
     opacity: smoothStep(10, 13, side) * (1 - smoothStep(24, 27, side)),
     frame: body,
     box: { pMin: p0 - 4, pMax: p0 + 4, qMin: q0 - 4, qMax: q0 + 4 },
-    depth: (p, q) => ellipseDepth(p - p0, q - q0, 2.8, 3.4),
+    depth: (p, q) => ellipseDepth(p - p0, q - q0, 2.8 * size, 3.4 * size),
     signal: () => look.signals.root * 0.8,
   };
 }

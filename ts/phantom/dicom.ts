@@ -1,11 +1,11 @@
 /** Encodes a slice as a DICOM file: MR Image Storage, Explicit VR Little Endian, 16 bits (PS3.3 A.4, C.8.3.1). */
 import dcmjs from 'dcmjs';
 import { RandomStream } from '../random.js';
-import { type PhantomStudy, PURPOSE, xInSlice } from './study.js';
+import { type AxialStudy, relativeTo } from './axial.js';
+import { PHANTOM_SERIES, type PhantomSeries, type PhantomStudy, PURPOSE, xInSlice } from './study.js';
 
 const MR_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.4';
 const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
-export const SERIES_DESCRIPTION = 'Sagittal T2/STIR';
 
 export interface Identity {
   readonly studyId: string;
@@ -14,22 +14,56 @@ export interface Identity {
   readonly uid: string;
 }
 
-/** Study and series numbers in the format of the RSNA data. They depend only on (seed, index). */
-export function identityOf(seed: number, index: number): Identity {
+/** Study and series numbers in the format of the RSNA data. They depend only on (seed, index) and the series. */
+export function identityOf(
+  seed: number,
+  index: number,
+  series: PhantomSeries = 'Sagittal T2/STIR',
+): Identity {
   const random = new RandomStream(seed, index, PURPOSE.identity);
   const order = String(index + 1).padStart(6, '0');
-  return { studyId: `${random.digits(4)}${order}`, seriesId: random.digits(10), uid: random.digits(30) };
+  const studyId = `${random.digits(4)}${order}`;
+  let seriesId = random.digits(10);
+  const uid = random.digits(30);
+  for (let i = PHANTOM_SERIES.indexOf(series); i > 0; i--) seriesId = random.digits(10);
+  return { studyId, seriesId, uid };
 }
 
-/** The bytes of the file of slice `slice`, counted from 0. */
-export function encodeSlice(study: PhantomStudy, slice: number, pixels: Uint16Array): Uint8Array {
-  const { acquisition: a, seed } = study;
-  const { studyId, uid } = identityOf(seed, study.index);
-  const instance = `2.25.${uid}${String(slice + 1).padStart(4, '0')}`;
+/** Where the stored image is in the patient: values of Image Position and Image Orientation (Patient), mm. */
+interface StoredPlane {
+  readonly position: readonly number[];
+  readonly orientation: readonly number[];
+}
+
+function storedPlane(study: PhantomStudy | AxialStudy, slice: number): StoredPlane {
+  const { acquisition: a } = study;
+  if ('planes' in study) {
+    const { y, z, angle } = study.planes[slice]!;
+    const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+    const xFirst = a.z0 - (a.rows - 1) * a.spacing;
+    return { position: [xFirst, y + a.y0 * cos, z + a.y0 * sin], orientation: [1, 0, 0, 0, cos, sin] };
+  }
   const [cos, sin] = [Math.cos(a.obliquity), Math.sin(a.obliquity)];
   const sign = a.mirrored ? -1 : 1;
   const yFirst = a.mirrored ? a.y0 + (a.columns - 1) * a.spacing : a.y0;
-  const position = [xInSlice(a, slice, yFirst), yFirst * cos, a.z0];
+  return {
+    position: [xInSlice(a, slice, yFirst), yFirst * cos, a.z0],
+    orientation: [sign * sin, sign * cos, 0, 0, 0, -1],
+  };
+}
+
+/** The bytes of the file of slice `slice`, counted from 0. */
+export function encodeSlice(
+  study: PhantomStudy | AxialStudy,
+  slice: number,
+  pixels: Uint16Array,
+): Uint8Array {
+  const { acquisition: a, seed } = study;
+  const { studyId, uid } = identityOf(seed, study.index);
+  const order = PHANTOM_SERIES.indexOf(study.series);
+  const instance = `2.25.${uid}${order || ''}${String(slice + 1).padStart(4, '0')}`;
+  const { position, orientation } = storedPlane(study, slice);
+  const [columns, rows] = 'planes' in study ? [a.rows, a.columns] : [a.columns, a.rows];
   const { minimum, maximum } = range(pixels);
 
   const file = new dcmjs.data.DicomDict({
@@ -52,7 +86,7 @@ export function encodeSlice(study: PhantomStudy, slice: number, pixels: Uint16Ar
     '00080070': { vr: 'LO', Value: ['spinegrad'] },
     '00080090': { vr: 'PN', Value: [''] },
     '00081030': { vr: 'LO', Value: ['SYNTHETIC PHANTOM, not a patient'] },
-    '0008103E': { vr: 'LO', Value: [SERIES_DESCRIPTION] },
+    '0008103E': { vr: 'LO', Value: [study.series] },
     '00100010': { vr: 'PN', Value: [`PHANTOM^${studyId}`] },
     '00100020': { vr: 'LO', Value: [studyId] },
     '00100030': { vr: 'DA', Value: [''] },
@@ -70,18 +104,18 @@ export function encodeSlice(study: PhantomStudy, slice: number, pixels: Uint16Ar
     '00180091': { vr: 'IS', Value: ['16'] },
     '00185100': { vr: 'CS', Value: ['HFS'] },
     '0020000D': { vr: 'UI', Value: [`2.25.${uid}1`] },
-    '0020000E': { vr: 'UI', Value: [`2.25.${uid}2`] },
+    '0020000E': { vr: 'UI', Value: [`2.25.${uid}${order === 0 ? 2 : 3 + order}`] },
     '00200010': { vr: 'SH', Value: [studyId] },
-    '00200011': { vr: 'IS', Value: ['1'] },
+    '00200011': { vr: 'IS', Value: [String(order + 1)] },
     '00200013': { vr: 'IS', Value: [String(slice + 1)] },
     '00200032': { vr: 'DS', Value: position.map(decimal) },
-    '00200037': { vr: 'DS', Value: [sign * sin, sign * cos, 0, 0, 0, -1].map(decimal) },
+    '00200037': { vr: 'DS', Value: orientation.map(decimal) },
     '00200052': { vr: 'UI', Value: [`2.25.${uid}3`] },
     '00201040': { vr: 'LO', Value: [''] },
     '00280002': { vr: 'US', Value: [1] },
     '00280004': { vr: 'CS', Value: ['MONOCHROME2'] },
-    '00280010': { vr: 'US', Value: [a.rows] },
-    '00280011': { vr: 'US', Value: [a.columns] },
+    '00280010': { vr: 'US', Value: [rows] },
+    '00280011': { vr: 'US', Value: [columns] },
     '00280030': { vr: 'DS', Value: [decimal(a.spacing), decimal(a.spacing)] },
     '00280100': { vr: 'US', Value: [16] },
     '00280101': { vr: 'US', Value: [12] },
@@ -101,6 +135,18 @@ export function toPixel(study: PhantomStudy, y: number, z: number): readonly [x:
   const { acquisition: a } = study;
   const column = (y - a.y0) / a.spacing;
   return [a.mirrored ? a.columns - 1 - column : column, (a.z0 - z) / a.spacing];
+}
+
+/** Column and row of the patient point (x, y, z) in a stored axial image, projected onto its plane. */
+export function toAxialPixel(
+  study: AxialStudy,
+  slice: number,
+  x: number,
+  { y, z }: { y: number; z: number },
+): readonly [x: number, y: number] {
+  const { acquisition: a, planes } = study;
+  const { y: p } = relativeTo(planes[slice]!, { y, z, angle: 0 });
+  return [(x - a.z0) / a.spacing + a.rows - 1, (p - a.y0) / a.spacing];
 }
 
 /** A DS value, at most 16 characters (PS3.5 6.2). */

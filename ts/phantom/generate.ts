@@ -12,6 +12,7 @@ import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { WorkerPool } from '../io/workerPool.js';
 import { asSpinegradError } from './errors.js';
 import { PREVALENCES, type Prevalence } from './prevalence.js';
+import { PHANTOM_SERIES, type PhantomSeries } from './study.js';
 import { csvFiles, type StudyRows } from './tables.js';
 import type { StudyRequest } from './worker.js';
 import type { PhantomOptions } from './writeStudy.js';
@@ -35,6 +36,7 @@ export interface PhantomMarker {
   studies: number;
   prevalence: Prevalence;
   slices: number;
+  series: PhantomSeries[];
 }
 
 /**
@@ -42,6 +44,7 @@ export interface PhantomMarker {
  *
  * @example
  * await generatePhantom({ out: 'phantom', studies: 20, seed: 1, prevalence: 'rsna' });
+ * await generatePhantom({ out: 'all', studies: 20, seed: 1, prevalence: 'rsna', series: ['Sagittal T1', 'Axial T2'] });
  *
  * @throws SpinegradError ERR_ARGUMENT, ERR_OUT_NOT_EMPTY, ERR_WRITE, ERR_DISK_FULL, ERR_ABORTED
  */
@@ -57,15 +60,28 @@ export async function generatePhantom(options: GenerateOptions): Promise<void> {
       `phantom: prevalence is '${prevalence}', expected ${PREVALENCES.join(' or ')}`,
     );
   }
-  const marker: PhantomMarker = { synthetic: true, version: 1, seed, studies, prevalence, slices };
+  for (const name of options.series ?? []) {
+    if (PHANTOM_SERIES.includes(name)) continue;
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `phantom: there is no series '${name}'; expected one of ${PHANTOM_SERIES.join(', ')}`,
+    );
+  }
+  const series = writtenSeries(options.series);
+  const marker: PhantomMarker = { synthetic: true, version: 1, seed, studies, prevalence, slices, series };
   try {
     await makeEmptyFolder(out);
     await writeFile(join(out, 'phantom.json'), `${JSON.stringify(marker, null, 2)}\n`);
-    const rows = await writeStudies({ ...options, slices });
+    const rows = await writeStudies({ ...options, slices, series });
     for (const [name, text] of csvFiles(rows)) await writeFileAtomic(join(out, name), text);
   } catch (error) {
     throw asSpinegradError(out, error);
   }
+}
+
+/** The series that a request writes, in their fixed order; the first one is always written. */
+export function writtenSeries(requested: readonly PhantomSeries[] = []): PhantomSeries[] {
+  return PHANTOM_SERIES.filter((name, i) => i === 0 || requested.includes(name));
 }
 
 async function makeEmptyFolder(out: string): Promise<void> {
@@ -80,7 +96,16 @@ async function makeEmptyFolder(out: string): Promise<void> {
 }
 
 async function writeStudies(options: GenerateOptions): Promise<StudyRows[]> {
-  const { out, studies, seed, prevalence, slices, workers = availableParallelism(), signal } = options;
+  const {
+    out,
+    studies,
+    seed,
+    prevalence,
+    slices,
+    series,
+    workers = availableParallelism(),
+    signal,
+  } = options;
   let done = 0;
   const abortError = () =>
     new SpinegradError('ERR_ABORTED', `phantom: stopped after ${done} of ${studies} studies`);
@@ -93,7 +118,7 @@ async function writeStudies(options: GenerateOptions): Promise<StudyRows[]> {
     'phantom',
     { size: Math.min(workers, studies), timeoutMs: STUDY_TIMEOUT_MS },
   );
-  const shared: PhantomOptions = { out, studies, seed, prevalence, slices };
+  const shared: PhantomOptions = { out, studies, seed, prevalence, slices, series };
   const write = async (index: number) => {
     const rows = await pool.run({ options: shared, index }, `phantom: study ${index}`);
     options.onProgress?.(++done, studies);

@@ -9,7 +9,8 @@ import type { CanalPoint } from './canal.js';
 import { Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
 import { acquire, acquiredGrid } from './scanner.js';
 import { drawHabitus, type Habitus, paintSoftTissue, vesselShapes } from './softTissue.js';
-import { type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
+import { noiseStream, type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
+import { canalSample, foramenSample } from './zones.js';
 
 /** Renders slices of one study. */
 export class Painter {
@@ -23,23 +24,23 @@ export class Painter {
     const random = new RandomStream(study.seed, study.index, PURPOSE.look, 1);
     this.#study = study;
     this.#habitus = drawHabitus(random, study.spine);
-    this.#look = {
-      signals: study.signals,
-      repetitionTime: study.acquisition.repetitionTime,
-      echoTime: study.acquisition.echoTime,
-      texture: study.texture,
-      marrowFat: random.uniform(),
-      mottle: random.uniform(0.6, 1.5),
-    };
+    this.#look = drawLook(random, study);
     this.#grid = acquiredGrid(study.acquisition);
     this.#canalPixels = locateCanal(study, this.#grid);
   }
 
   /** Stored pixels of the slice with index `slice`, row-major uint16. */
   pixels(slice: number): Uint16Array {
-    const { seed, index, acquisition, texture, signals } = this.#study;
-    const random = new RandomStream(seed, index, PURPOSE.noise, slice);
-    return acquire(this.#ideal(slice), acquisition, this.#habitus, texture, signals.csf, random);
+    const { acquisition, texture } = this.#study;
+    const reference = this.#study.signals[this.#study.brightest];
+    return acquire(
+      this.#ideal(slice),
+      acquisition,
+      this.#habitus,
+      texture,
+      reference,
+      noiseStream(this.#study, slice),
+    );
   }
 
   /** The slice without scanner effects: the signal, averaged over the slice thickness. */
@@ -75,10 +76,14 @@ export class Painter {
 
   /** Nerve roots and neural arches, in painting order. */
   #posteriorShapes(x: number): (Shape | null)[] {
-    const { vertebrae } = this.#study.spine;
+    const { spine, lateral } = this.#study;
+    const { vertebrae } = spine;
     const lumbar = vertebrae.filter((body) => body.name.startsWith('L'));
     return [
-      ...lumbar.map((body) => foramenRoot(body, this.#lateralOffset(body, x), this.#look)),
+      ...lumbar.map((body, level) => {
+        const u = this.#lateralOffset(body, x);
+        return foramenRoot(body, u, this.#look, lateral?.foramenNarrowing(level, u) ?? 0);
+      }),
       ...vertebrae.map((body) => archShape(body, this.#lateralOffset(body, x), this.#look)),
     ];
   }
@@ -90,29 +95,37 @@ export class Painter {
 
   /** Paints the fat of the foramina, between the pedicles. */
   #paintForamina(layer: Canvas, x: number): void {
-    const { signals, texture } = this.#study;
     for (const { index, s, t, offset } of this.#canalPixels) {
-      const side = Math.abs(x + offset);
-      if (side < 10 || side > 22 || t < 0 || t > 15) continue;
-      const fat = signals.fat * (0.78 + 0.12 * texture.at(t * 0.5, s * 0.4));
-      const coverage =
-        smoothStep(10, 12, side) * smoothStep(22, 18, side) * smoothStep(0, 1.2, Math.min(t, 15 - t));
-      layer.values[index]! += coverage * (fat - layer.values[index]!);
+      const { coverage, signal } = foramenSample(this.#study, s, t, x + offset);
+      if (coverage > 0) layer.values[index]! += coverage * (signal - layer.values[index]!);
     }
   }
 
   /** Paints the canal. `dither` shifts the samples along t, so that the average over the layers smooths thin edges. */
   #paintCanal(layer: Canvas, x: number, dither: number): void {
-    const { canal, signals, spine } = this.#study;
-    const end = spine.wall.length;
+    const end = this.#study.spine.wall.length;
     const point: CanalPoint = { inside: false, signal: 0, csf: 0 };
     for (const { index, s, t, offset } of this.#canalPixels) {
-      canal.sample(s, t + dither, x + offset, signals, point);
+      canalSample(this.#study, s, t + dither, x + offset, point);
       if (!point.inside) continue;
       const coverage = smoothStep(-1, 0.3, t + dither) * smoothStep(end, end - 12, s);
       layer.values[index]! += coverage * (point.signal - layer.values[index]!);
     }
   }
+}
+
+/** Draws the appearance of the bone of a patient; `random` is the stream from which the habitus was drawn. */
+export function drawLook(random: RandomStream, { signals, acquisition, texture }: PhantomStudy): BoneLook {
+  return {
+    signals,
+    repetitionTime: acquisition.repetitionTime,
+    echoTime: acquisition.echoTime,
+    texture,
+    marrowFat: random.uniform(),
+    mottle: random.uniform(0.6, 1.5),
+    boneShift: (u) => Math.round(u / 3) * 11,
+    discShift: () => 0,
+  };
 }
 
 /**

@@ -5,6 +5,7 @@
  * with reader error, have the published frequencies.
  */
 import type { RandomStream } from '../random.js';
+import type { Narrowing } from './lateral.js';
 
 export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
@@ -39,10 +40,75 @@ export function drawOcclusion(random: RandomStream, prevalence: Prevalence): num
   let rank = 0;
   return CHAIN.map((correlation, level) => {
     rank = correlation * rank + Math.sqrt(1 - correlation * correlation) * random.normal();
-    const [moderate, severe] = BREAKPOINTS[prevalence][level]!;
-    if (rank > severe) return Math.min(1.15, SEVERE + 0.3 * (rank - severe));
-    if (rank > moderate) return MODERATE + ((SEVERE - MODERATE) * (rank - moderate)) / (severe - moderate);
-    const below = moderate - rank;
-    return Math.max(0, MODERATE - 0.2 * (1 - Math.exp(-4 * below)) - 0.12 * below);
+    return occlusionOf(rank, BREAKPOINTS[prevalence][level]!);
   });
+}
+
+export type LateralZone = 'foramen' | 'recess';
+
+/** The breakpoints of foramina and lateral recesses, equal on both sides. */
+export const LATERAL_BREAKPOINTS: Record<
+  LateralZone,
+  Record<Prevalence, [moderate: number, severe: number][]>
+> = {
+  foramen: {
+    rsna: [
+      [1.88, 2.88],
+      [1.28, 2.33],
+      [0.74, 1.88],
+      [0.31, 1.48],
+      [0.31, 1.34],
+    ],
+    enriched: [
+      [0, 0.67],
+      [0, 0.67],
+      [0, 0.67],
+      [0, 0.67],
+      [0, 0.67],
+    ],
+  },
+  recess: {
+    rsna: [
+      [1.55, 2.33],
+      [0.84, 1.75],
+      [0.39, 1.34],
+      [-0.13, 0.77],
+      [0.44, 1.28],
+    ],
+    enriched: [
+      [0, 0.67],
+      [0, 0.67],
+      [0, 0.67],
+      [0, 0.67],
+      [0, 0.67],
+    ],
+  },
+};
+
+/** Correlations of the ranks of neighbouring levels on one side, and of the two sides of a level. */
+const LATERAL_CHAIN = 0.5;
+const SIDES_SHARED = 0.6;
+
+/** Draws the latent narrowing of both sides of L1/L2 to L5/S1. */
+export function drawLateral(random: RandomStream, zone: LateralZone, prevalence: Prevalence): Narrowing {
+  const ranks = [0, 0, 0];
+  const levels = LATERAL_BREAKPOINTS[zone][prevalence].map((breakpoints, level) => {
+    const correlation = level === 0 ? 0 : LATERAL_CHAIN;
+    for (const [i, rank] of ranks.entries()) {
+      ranks[i] = correlation * rank + Math.sqrt(1 - correlation * correlation) * random.normal();
+    }
+    const [shared, left, right] = ranks as [number, number, number];
+    const narrowing = (own: number) =>
+      occlusionOf(Math.sqrt(SIDES_SHARED) * shared + Math.sqrt(1 - SIDES_SHARED) * own, breakpoints);
+    return { left: narrowing(left), right: narrowing(right) };
+  });
+  return { left: levels.map(({ left }) => left), right: levels.map(({ right }) => right) };
+}
+
+/** Maps a standard normal rank to occlusion. */
+function occlusionOf(rank: number, [moderate, severe]: readonly [number, number]): number {
+  if (rank > severe) return Math.min(1.15, SEVERE + 0.3 * (rank - severe));
+  if (rank > moderate) return MODERATE + ((SEVERE - MODERATE) * (rank - moderate)) / (severe - moderate);
+  const below = moderate - rank;
+  return Math.max(0, MODERATE - 0.2 * (1 - Math.exp(-4 * below)) - 0.12 * below);
 }

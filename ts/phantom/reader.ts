@@ -28,7 +28,7 @@ export interface LevelReading {
 export const THRESHOLDS = [0.5, 0.78] as const;
 
 /** Standard deviation of the reader error, in units of narrowing. */
-const READER_ERROR = 0.12;
+export const READER_ERROR = 0.12;
 
 const T_STEP = 0.5;
 
@@ -63,7 +63,7 @@ export function readStudy(study: PhantomStudy): LevelReading[] {
   });
 }
 
-const gradeOf = (narrowing: number): number =>
+export const gradeOf = (narrowing: number): number =>
   THRESHOLDS.filter((threshold) => narrowing >= threshold).length;
 
 /** The slice nearest to the midline at a point. */

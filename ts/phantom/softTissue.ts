@@ -145,7 +145,7 @@ export function paintSoftTissue(
 }
 
 /** Signal of the abdomen: bowel with content and gas, fat, and the abdominal wall. */
-function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift: number) {
+export function organSignal(habitus: Habitus, signals: Signals, texture: Texture, shift: number) {
   return (y: number, z: number, anterior: number, belly: number): number => {
     const warpY = y + 6 * texture.at(y * 0.08, z * 0.08 + shift);
     const warpZ = z + 6 * texture.at(y * 0.08 + 80, z * 0.08 + shift);

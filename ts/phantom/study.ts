@@ -2,11 +2,12 @@
 
 import { RandomStream } from '../random.js';
 import { Canal } from './canal.js';
-import { drawOcclusion, type Prevalence } from './prevalence.js';
+import { Lateral } from './lateral.js';
+import { drawLateral, drawOcclusion, type Prevalence } from './prevalence.js';
 import { type Acquisition, drawAcquisition } from './scanner.js';
 import { drawSpine, type Spine } from './spine.js';
 import { Texture } from './texture.js';
-import { type Signals, tissueSignals } from './tissue.js';
+import { type Signals, type TissueName, tissueSignals } from './tissue.js';
 
 /** Each purpose has a random stream of its own, so that a change of one does not affect the others. */
 export const PURPOSE = {
@@ -17,23 +18,46 @@ export const PURPOSE = {
   reader: 5,
   identity: 6,
   look: 7,
+  lateral: 8,
+  series: 9,
 } as const;
 
+/** The series that a study can have, with the names of the RSNA 2024 data. The first one is always written. */
+export const PHANTOM_SERIES = ['Sagittal T2/STIR', 'Sagittal T1', 'Axial T2'] as const;
+export type PhantomSeries = (typeof PHANTOM_SERIES)[number];
+
+/** The anatomy of a patient, and one of its series. */
 export interface PhantomStudy {
   readonly seed: number;
   readonly index: number;
   readonly spine: Spine;
   readonly canal: Canal;
+  /** Narrowing of foramina and lateral recesses; null if the study has only the sagittal T2 series. */
+  readonly lateral: Lateral | null;
+  readonly texture: Texture;
+  readonly series: PhantomSeries;
   readonly acquisition: Acquisition;
   readonly signals: Signals;
-  readonly texture: Texture;
+  /** The bright tissue whose signal the noise and the gain refer to. */
+  readonly brightest: TissueName;
 }
 
 /** Through-plane sampling positions, as fractions of the slice thickness. */
 export const THROUGH_PLANE = [-1 / 3, 0, 1 / 3];
 
-/** Draws study `index` of a seed. */
-export function drawStudy(seed: number, index: number, prevalence: Prevalence, slices: number): PhantomStudy {
+/**
+ * Draws study `index` of a seed, with its sagittal T2 series.
+ *
+ * @param lateral whether foramina and recesses are narrowed. The canal, its grades and the slices through it do not
+ *   depend on it.
+ */
+export function drawStudy(
+  seed: number,
+  index: number,
+  prevalence: Prevalence,
+  slices: number,
+  lateral = false,
+): PhantomStudy {
   const anatomy = new RandomStream(seed, index, PURPOSE.anatomy);
   const occlusion = drawOcclusion(new RandomStream(seed, index, PURPOSE.grades), prevalence);
   const spine = drawSpine(anatomy, occlusion);
@@ -41,7 +65,55 @@ export function drawStudy(seed: number, index: number, prevalence: Prevalence, s
   const canal = new Canal(anatomy, spine, occlusion, texture);
   const acquisition = drawAcquisition(new RandomStream(seed, index, PURPOSE.scanner), slices);
   const signals = tissueSignals(acquisition.repetitionTime, acquisition.echoTime);
-  return { seed, index, spine, canal, acquisition, signals, texture };
+  const narrowing = () => {
+    const random = new RandomStream(seed, index, PURPOSE.lateral);
+    const foramina = drawLateral(random, 'foramen', prevalence);
+    return new Lateral(spine, foramina, drawLateral(random, 'recess', prevalence));
+  };
+  return {
+    seed,
+    index,
+    spine,
+    canal,
+    lateral: lateral ? narrowing() : null,
+    texture,
+    series: 'Sagittal T2/STIR',
+    acquisition,
+    signals,
+    brightest: 'csf',
+  };
+}
+
+/** Range of the sagittal T1 slices on each side of the midline, mm: both foramina. */
+const T1_REACH = 18;
+
+/** The sagittal T1 series of a study: the slices of the T2 series, continued on both sides to the foramina. */
+export function sagittalT1(study: PhantomStudy): PhantomStudy {
+  const random = new RandomStream(study.seed, study.index, PURPOSE.series, 1);
+  const { slicePositions, sliceSpacing } = study.acquisition;
+  const middle = study.spine.midline(0);
+  const [first, second] = slicePositions as [number, number?];
+  const step = second === undefined ? sliceSpacing : second - first;
+  const positions = [...slicePositions];
+  while ((positions[0]! - middle) * Math.sign(step) > -T1_REACH) positions.unshift(positions[0]! - step);
+  while ((positions.at(-1)! - middle) * Math.sign(step) < T1_REACH) positions.push(positions.at(-1)! + step);
+  const acquisition: Acquisition = {
+    ...study.acquisition,
+    repetitionTime: Math.round(random.uniform(450, 700)),
+    echoTime: Math.round(random.uniform(8, 14)),
+    slicePositions: positions,
+    noise: study.acquisition.noise * random.uniform(0.8, 1.3),
+    gain: random.uniform(350, 1600),
+  };
+  const signals = tissueSignals(acquisition.repetitionTime, acquisition.echoTime);
+  // The painters brighten muscle for the fat between its fibres, which dominates at a long TE only.
+  const muscle = signals.muscle * 0.65;
+  return { ...study, series: 'Sagittal T1', acquisition, signals: { ...signals, muscle }, brightest: 'fat' };
+}
+
+/** The stream of the noise of a slice. */
+export function noiseStream({ seed, index, series }: PhantomStudy, slice: number): RandomStream {
+  return new RandomStream(seed, index, PURPOSE.noise, 1000 * PHANTOM_SERIES.indexOf(series) + slice);
 }
 
 /** Patient x at the in-plane position `y` of a slice. Oblique slices are rotated about the patient's z axis. */

@@ -1,13 +1,14 @@
 /** Writes the DICOM files of one study and returns its lines of the CSV files. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { conditionOf, RSNA_TASKS } from '../tasks/rsna.js';
-import { encodeSlice, identityOf, SERIES_DESCRIPTION, toPixel } from './dicom.js';
+import { AxialPainter, type AxialStudy, axialT2 } from './axial.js';
+import { encodeSlice, identityOf, toAxialPixel, toPixel } from './dicom.js';
+import { type LateralReading, readForamina, readRecesses } from './lateralReader.js';
 import { Painter } from './painter.js';
 import type { Prevalence } from './prevalence.js';
-import { type LevelReading, readStudy } from './reader.js';
-import { drawStudy, type PhantomStudy } from './study.js';
-import { PHANTOM_TASK, type StudyRows } from './tables.js';
+import { readStudy } from './reader.js';
+import { drawStudy, type PhantomSeries, type PhantomStudy, sagittalT1 } from './study.js';
+import { type Annotation, annotationsOf, type StudyRows, studyRows } from './tables.js';
 
 export interface PhantomOptions {
   /** Folder to write; created if missing, must be empty. */
@@ -17,40 +18,48 @@ export interface PhantomOptions {
   readonly prevalence: Prevalence;
   /** Sagittal slices per study, centred on the midline; default 7. */
   readonly slices?: number;
+  /** Series per study; default the sagittal T2 series, which is always written. */
+  readonly series?: readonly PhantomSeries[];
 }
 
 /** Writes the files of study `index` to `train_images`. */
 export async function writeStudy(options: PhantomOptions, index: number): Promise<StudyRows> {
-  const { seed, prevalence, slices = 7 } = options;
-  const study = drawStudy(seed, index, prevalence, slices);
-  const readings = readStudy(study);
-  const { studyId, seriesId } = identityOf(seed, index);
-  const folder = join(options.out, 'train_images', studyId, seriesId);
-  await mkdir(folder, { recursive: true });
-  const painter = new Painter(study);
-  for (let slice = 0; slice < slices; slice++) {
-    const bytes = encodeSlice(study, slice, painter.pixels(slice));
-    await writeFile(join(folder, `${slice + 1}.dcm`), bytes);
+  const { seed, prevalence, slices = 7, series = [] } = options;
+  const lateral = series.some((name) => name !== 'Sagittal T2/STIR');
+  const study = drawStudy(seed, index, prevalence, slices, lateral);
+  const annotations: Annotation[] = readStudy(study).map((reading, level) => ({
+    ...reading,
+    series: study.series,
+    side: null,
+    level,
+    pixel: toPixel(study, ...reading.point),
+  }));
+  await writeSeries(options.out, study, slices, new Painter(study));
+  if (series.includes('Sagittal T1')) {
+    const t1 = sagittalT1(study);
+    const pixel = ({ point }: LateralReading) => toPixel(t1, ...point);
+    annotations.push(...annotationsOf(readForamina(t1), t1.series, pixel));
+    await writeSeries(options.out, t1, t1.acquisition.slicePositions.length, new Painter(t1));
   }
-  return studyRows(study, readings);
+  if (series.includes('Axial T2')) {
+    const axial = axialT2(study);
+    const pixel = ({ slice, x, point: [y, z] }: LateralReading) => toAxialPixel(axial, slice, x, { y, z });
+    annotations.push(...annotationsOf(readRecesses(axial), axial.series, pixel));
+    await writeSeries(options.out, axial, axial.planes.length, new AxialPainter(axial));
+  }
+  return studyRows(study, annotations);
 }
 
-/** The lines of one study. Only PHANTOM_TASK is graded; the cells of the other conditions are empty. */
-export function studyRows(study: PhantomStudy, readings: readonly LevelReading[]): StudyRows {
-  const { studyId, seriesId } = identityOf(study.seed, study.index);
-  const { grades, levels } = PHANTOM_TASK;
-  const condition = conditionOf(PHANTOM_TASK);
-  const labels = RSNA_TASKS.flatMap((task) =>
-    task.levels.map((_, level) =>
-      task === PHANTOM_TASK ? grades[readings[level]!.reportedGrade]!.labels[0]! : '',
-    ),
-  );
-  return {
-    labels: [studyId, ...labels].join(','),
-    coordinates: readings.map((reading, level) => {
-      const [x, y] = toPixel(study, ...reading.point).map((value) => value.toFixed(3));
-      return [studyId, seriesId, reading.slice + 1, condition, levels[level], x, y].join(',');
-    }),
-    series: [studyId, seriesId, SERIES_DESCRIPTION].join(','),
-  };
+async function writeSeries(
+  out: string,
+  study: PhantomStudy | AxialStudy,
+  slices: number,
+  painter: Painter | AxialPainter,
+): Promise<void> {
+  const { studyId, seriesId } = identityOf(study.seed, study.index, study.series);
+  const folder = join(out, 'train_images', studyId, seriesId);
+  await mkdir(folder, { recursive: true });
+  for (let slice = 0; slice < slices; slice++) {
+    await writeFile(join(folder, `${slice + 1}.dcm`), encodeSlice(study, slice, painter.pixels(slice)));
+  }
 }

@@ -11,8 +11,9 @@ import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
 import { expectHeadFits } from '../model/heads/names.js';
-import { generatePhantom } from '../phantom/generate.js';
-import { PHANTOM_TASK } from '../phantom/tables.js';
+import { generatePhantom, writtenSeries } from '../phantom/generate.js';
+import { PHANTOM_SERIES } from '../phantom/study.js';
+import { RSNA_TASKS } from '../tasks/rsna.js';
 import { requireSeries } from '../tasks/task.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
@@ -27,11 +28,12 @@ interface RunData {
 
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
   const { seed, data, tasks } = identity.config;
-  const other = tasks.find((id) => id !== PHANTOM_TASK.id);
+  const graded = RSNA_TASKS.map(({ id }) => id);
+  const other = tasks.find((id) => !graded.includes(id));
   if (identity.data === null && other !== undefined) {
     throw new SpinegradError(
       'ERR_TASK_PHANTOM',
-      `train: there are no phantom images for task ${other}, only for ${PHANTOM_TASK.id}; give studies with --data`,
+      `train: phantoms have no grades for task ${other}, only for ${graded.join(', ')}; give studies with --data`,
     );
   }
   const out = join(dir, 'bank');
@@ -71,7 +73,14 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
  */
 async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'resume'>): Promise<string> {
   const { studies, prevalence, slices } = identity.config.data;
-  const requested = { studies, prevalence, slices, seed: identity.config.seed };
+  const shown = RSNA_TASKS.filter(({ id }) => identity.config.tasks.includes(id)).map(({ series }) => series[0]!.name);
+  const requested = {
+    studies,
+    prevalence,
+    slices,
+    seed: identity.config.seed,
+    series: writtenSeries(PHANTOM_SERIES.filter((name) => shown.includes(name))),
+  };
   const out = join(dir, 'phantom');
   const marker = join(out, 'phantom.json');
   if (existsSync(marker)) {
