@@ -161,7 +161,7 @@ describe('the additional series', () => {
   it.each(['foramen', 'recess'] as const)(
     'grade the %s with its frequencies and the reader agreement',
     (zone) => {
-      const studies = 300;
+      const studies = 120;
       for (const prevalence of ['rsna', 'enriched'] as const) {
         const readings = lateralReadings(zone, 23, studies, prevalence);
         for (const [level, targets] of LATERAL_FREQUENCIES[zone][prevalence].entries()) {
