@@ -67,7 +67,8 @@ describe('generatePhantom', () => {
     expect(data.synthetic).toBe(true);
     expect(data.skipped).toEqual([]);
     expect(data.studies).toHaveLength(3);
-    for (const { series } of data.studies) expect(series[0]!.annotation).toMatchObject({ discs: { length: 5 } });
+    for (const { series } of data.studies)
+      expect(series[0]!.annotation).toMatchObject({ discs: { length: 5 } });
   });
 
   it('writes sagittal MR images whose geometry maps pixels to the drawn anatomy', async () => {

@@ -50,7 +50,9 @@ export function studyRows({ seed, index }: PhantomStudy, annotations: readonly A
       labels.push(found === undefined ? '' : grades[found.reportedGrade]!.labels[0]!);
       if (found === undefined) continue;
       const [x, y] = found.pixel.map((value) => value.toFixed(3));
-      coordinates.push([studyId, seriesId(found.series), found.slice + 1, conditionOf(task), level, x, y].join(','));
+      coordinates.push(
+        [studyId, seriesId(found.series), found.slice + 1, conditionOf(task), level, x, y].join(','),
+      );
     }
   }
   const series = [...new Set(annotations.map((each) => each.series))];

@@ -14,7 +14,7 @@ import { expectHeadFits } from '../model/heads/names.js';
 import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
-import { requireSeries } from '../tasks/task.js';
+import { requireSeries, type Task } from '../tasks/task.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
 
@@ -28,14 +28,8 @@ interface RunData {
 
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
   const { seed, data, tasks } = identity.config;
-  const graded = RSNA_TASKS.map(({ id }) => id);
-  const other = tasks.find((id) => !graded.includes(id));
-  if (identity.data === null && other !== undefined) {
-    throw new SpinegradError(
-      'ERR_TASK_PHANTOM',
-      `train: phantoms have no grades for task ${other}, only for ${graded.join(', ')}; give studies with --data`,
-    );
-  }
+  if (identity.data === null)
+    for (const id of tasks) requireSeries(phantomTask(id), { plane: 'sagittal' }, 'train');
   const out = join(dir, 'bank');
   if (!resume || !existsSync(join(out, 'manifest.json'))) {
     await prepareBank({
@@ -67,13 +61,24 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   return bank;
 }
 
+/** @throws SpinegradError ERR_TASK_PHANTOM for a task that phantoms have no grades for */
+function phantomTask(id: string): Task {
+  const task = RSNA_TASKS.find((each) => each.id === id);
+  if (task !== undefined) return task;
+  throw new SpinegradError(
+    'ERR_TASK_PHANTOM',
+    `train: phantoms have no grades for task ${id}, only for ${RSNA_TASKS.map((each) => each.id).join(', ')}; give ` +
+      'studies with --data',
+  );
+}
+
 /**
  * Generates the run's phantom studies; returns their folder. phantom.json is written first and train.csv last, so a folder
  * with both is complete.
  */
 async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'resume'>): Promise<string> {
   const { studies, prevalence, slices } = identity.config.data;
-  const shown = RSNA_TASKS.filter(({ id }) => identity.config.tasks.includes(id)).map(({ series }) => series[0]!.name);
+  const shown = identity.config.tasks.map((id) => phantomTask(id).series[0]!.name);
   const requested = {
     studies,
     prevalence,
