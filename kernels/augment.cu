@@ -1,5 +1,5 @@
-// augment: views of 16-bit images. Each view is sampled by an affine map, blurred, changed in gamma, contrast and
-// brightness, given Rician noise, blanked in a rectangle, and normalized. native/cpu/ops/augment.cpp explains the
+// augment: views of 16-bit images. Each view is sampled by an affine map, blurred, changed in tone, gamma, contrast
+// and brightness, given Rician noise, blanked in a rectangle, and normalized. native/cpu/ops/augment.cpp explains the
 // steps.
 //
 // A block computes one view, so its means need no other block; barriers separate the steps, and the whole block skips a
@@ -132,6 +132,16 @@ SPINEGRAD_KERNEL(augment_forward, SPINEGRAD_BOUNDS(512, 2),
   __syncthreads();
 
   if (view.blur > 0) blur(view.blur, view.blurRadius, p, y, blurred + first);
+
+  if (view.hasTone) {
+    eachPixel(p, [&](int32_t pixel, int32_t, int32_t) {
+      const float x = y[pixel];
+      float value = view.tone[4];
+      for (int32_t k = 3; k >= 0; --k) value = value * x + view.tone[k];
+      y[pixel] = fmaxf(value, 0.0f);  // rounding can go below 0
+    });
+    __syncthreads();
+  }
 
   if (view.gamma != 1) {
     eachPixel(p, [&](int32_t pixel, int32_t, int32_t) { y[pixel] = expf(view.gamma * logf(y[pixel])); });

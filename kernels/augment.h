@@ -9,6 +9,8 @@ namespace spinegrad {
 struct AugmentView {
   double xx, xy, x0, yx, yy, y0;
   float blur, gamma, contrast, brightness, noise;
+  int32_t hasTone;
+  float tone[5];
   /// The radius of the blur in pixels.
   int32_t blurRadius;
   int32_t hasCutout, cutoutX, cutoutY, cutoutWidth, cutoutHeight;

@@ -1,6 +1,6 @@
 /**
  * Reference implementation of augment() in float64, written from its documentation. Parameters come from Philox blocks
- * 0..3 with key (seed, augmentView) and counter (block, row, step), noise from key (seed, augmentNoise).
+ * 0..5 with key (seed, augmentView) and counter (block, row, step), noise from key (seed, augmentNoise).
  */
 import { type AugmentKeys, type AugmentOptions, NO_AUGMENTATION } from '#spinegrad/engine/ops/augment.js';
 import { PURPOSE, philox, uniform } from '#spinegrad/engine/philox.js';
@@ -20,7 +20,10 @@ export interface ViewParameters {
   translation: [number, number];
   shear: number;
   flip: boolean;
+  upend: boolean;
   blur: number;
+  /** Control points of the tone curve. */
+  tone: number[];
   gamma: number;
   contrast: number;
   brightness: number;
@@ -35,7 +38,7 @@ export function viewParameters(
   [height, width]: readonly [number, number],
 ): ViewParameters {
   const o = { ...NO_AUGMENTATION, ...options };
-  const u = [0, 1, 2, 3].flatMap((block) =>
+  const u = [0, 1, 2, 3, 4, 5].flatMap((block) =>
     philox([keys.seed, PURPOSE.augmentView], [block, row, keys.step, 0]).map(uniform),
   ) as number[];
   const symmetric = (i: number, limit: number): number => (2 * u[i]! - 1) * limit;
@@ -49,6 +52,11 @@ export function viewParameters(
     translation: [symmetric(2, o.translation), symmetric(3, o.translation)],
     shear: symmetric(4, o.shear),
     flip: u[5]! < o.flip,
+    upend: u[16]! < o.upend,
+    tone: [0, 1, 2, 3, 4].map((k) => {
+      const control = clamp(k / 4 + symmetric(18 + k, o.tone), 0, 1);
+      return u[17]! < o.invert ? 1 - control : control;
+    }),
     brightness: symmetric(6, o.brightness),
     contrast: factor(7, o.contrast),
     gamma: factor(8, o.gamma),
@@ -106,6 +114,15 @@ function addRicianNoise(pixels: Pixels, keys: AugmentKeys, row: number, deviatio
   });
 }
 
+/** De Casteljau's algorithm. */
+function bezier(points: readonly number[], x: number): number {
+  if (points.length === 1) return points[0]!;
+  return bezier(
+    points.slice(1).map((point, k) => (1 - x) * points[k]! + x * point),
+    x,
+  );
+}
+
 const meanOf = (pixels: Pixels): number => pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
 
 /** Returns one view of `image`, row-major. */
@@ -118,7 +135,7 @@ export function referenceView(image: Image, keys: AugmentKeys, row: number, opti
   const [cosine, sine] = [Math.cos((p.rotation * Math.PI) / 180), Math.sin((p.rotation * Math.PI) / 180)];
   let pixels: Pixels = Float64Array.from({ length: height * width }, (_, index) => {
     const u = ((index % width) - (width - 1) / 2) * (p.flip ? -1 : 1);
-    const v = Math.floor(index / width) - (height - 1) / 2;
+    const v = (Math.floor(index / width) - (height - 1) / 2) * (p.upend ? -1 : 1);
     const sheared = u + p.shear * v;
     const pitch = o.pitch / p.scale;
     const x = (image.width - 1) / 2 + p.translation[0] + pitch * (cosine * sheared - sine * v);
@@ -126,7 +143,7 @@ export function referenceView(image: Image, keys: AugmentKeys, row: number, opti
     return bilinear(image, x, y);
   });
   if (p.blur > 0) pixels = blur(pixels, height, width, p.blur);
-  pixels = pixels.map((value) => value ** p.gamma);
+  pixels = pixels.map((value) => Math.max(0, bezier(p.tone, value)) ** p.gamma);
   const mean = meanOf(pixels);
   if (p.contrast !== 1 || p.brightness !== 0) {
     pixels = pixels.map((value) => Math.max(0, (value - mean) * p.contrast + mean + p.brightness));

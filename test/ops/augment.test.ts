@@ -11,7 +11,10 @@ const EVERYTHING: AugmentOptions = {
   shear: 0.1,
   translation: 3,
   flip: 0.5,
+  upend: 0.5,
   blur: 1.5,
+  invert: 0.5,
+  tone: 0.3,
   gamma: 0.4,
   contrast: 0.3,
   brightness: 0.1,
@@ -93,6 +96,31 @@ describe('augment', () => {
     expect(flipped).toEqual(plain.map((_, i) => plain[Math.floor(i / 8) * 8 + 7 - (i % 8)]!));
   });
 
+  it('with upend probability 1, returns exactly the image upside down', async () => {
+    const values = bankOf(1, 5, 8, false);
+    const [plain, flipped] = [
+      await views(values, [1, 5, 8], [0], {}),
+      await views(values, [1, 5, 8], [0], { upend: 1 }),
+    ];
+    expect(flipped).toEqual(plain.map((_, i) => plain[(4 - Math.floor(i / 8)) * 8 + (i % 8)]!));
+  });
+
+  it('with inversion probability 1, returns 1 - x', async () => {
+    const values = bankOf(1, 5, 8, false);
+    const [plain, inverted] = [
+      await views(values, [1, 5, 8], [0], {}),
+      await views(values, [1, 5, 8], [0], { invert: 1 }),
+    ];
+    expect(inverted).toEqual(plain.map((x) => 1 - x));
+  });
+
+  it('keeps the tone curve in the range of intensities', async () => {
+    const values = Uint16Array.from({ length: 64 * 16 }, (_, i) => (i % 64) * 1040);
+    const found = await views(values, [1, 16, 64], Array(8).fill(0), { tone: 1 });
+    expect(Math.min(...found)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...found)).toBeLessThanOrEqual(1 + 1e-6);
+  });
+
   const single: [string, AugmentOptions][] = [
     ['rotation', { rotation: 40 }],
     ['scale', { scale: 1 }],
@@ -100,6 +128,8 @@ describe('augment', () => {
     ['translation', { translation: 4 }],
     ['pitch', { pitch: 1.75, outSize: [6, 8] }],
     ['blur', { blur: 2.5 }],
+    ['tone', { tone: 1 }],
+    ['inversion and tone', { invert: 0.5, tone: 0.3 }],
     ['gamma', { gamma: 1 }],
     ['contrast', { contrast: 1 }],
     ['brightness', { brightness: 0.4 }],
@@ -200,6 +230,7 @@ describe('augment', () => {
       shear: 0.1,
       translation: 2,
       flip: 0.5,
+      upend: 0.5,
       outSize: 17,
       std: 1000 / 65535,
     };

@@ -1,6 +1,6 @@
 // augment: random views of 16-bit images for training. A view is sampled from its image by an affine map and blurred;
-// its gamma, contrast and brightness are changed; Rician noise is added, a rectangle is blanked, and the view is
-// normalized. One thread makes a whole view, which stays in its cache, so the result is independent of the number of
+// its tone curve, gamma, contrast and brightness are changed; Rician noise is added, a rectangle is blanked, and the view
+// is normalized. One thread makes a whole view, which stays in its cache, so the result is independent of the number of
 // threads.
 //
 // Rician noise is the modulus of a complex signal with Gaussian noise in both parts (Gudbjartsson and Patz 1995):
@@ -62,6 +62,13 @@ SPINEGRAD_SIMD void convolveRow(const float* x, size_t stride, const float* taps
 #pragma omp simd
     for (size_t i = 0; i < count; ++i) y[i] += tap * x[i + k * stride];
   }
+}
+
+/// A polynomial of degree 4, by Horner's rule. Clamped at 0, because pixels are magnitudes and rounding can go below.
+SPINEGRAD_SIMD void toneRow(float* x, const float* coefficient, size_t count) {
+  const float a = coefficient[0], b = coefficient[1], c = coefficient[2], d = coefficient[3], e = coefficient[4];
+#pragma omp simd
+  for (size_t i = 0; i < count; ++i) x[i] = std::max((((e * x[i] + d) * x[i] + c) * x[i] + b) * x[i] + a, 0.0f);
 }
 
 SPINEGRAD_SIMD void powerRow(float* x, float exponent, size_t count) {
@@ -133,6 +140,11 @@ class ViewMaker {
     load(pixels);
     sample(view, y);
     if (view.blur > 0) blur(view.blur, y);
+    if (view.hasTone) {
+      float tone[5];
+      std::copy(view.tone.begin(), view.tone.end(), tone);
+      toneRow(y, tone, count);
+    }
     if (view.gamma != 1) powerRow(y, static_cast<float>(view.gamma), count);
     if (view.contrast != 1 || view.brightness != 0) {
       const double offset = mean(y) * (1 - view.contrast) + view.brightness;

@@ -1,8 +1,9 @@
-// augment: draws the random choices of each view as on the CPU, uploads them (96 bytes per view), and launches one
+// augment: draws the random choices of each view as on the CPU, uploads them (120 bytes per view), and launches one
 // kernel for all views; see kernels/augment.cu.
 
 #include "native/engine/augment.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ namespace spinegrad::cuda {
 namespace {
 
 AugmentView viewOf(const View& view) {
-  return {.xx = view.xx,
+  AugmentView result{.xx = view.xx,
           .xy = view.xy,
           .x0 = view.x0,
           .yx = view.yx,
@@ -29,12 +30,16 @@ AugmentView viewOf(const View& view) {
           .contrast = static_cast<float>(view.contrast),
           .brightness = static_cast<float>(view.brightness),
           .noise = static_cast<float>(view.noise),
+          .hasTone = view.hasTone,
+          .tone = {},
           .blurRadius = static_cast<int32_t>(std::ceil(3 * view.blur)),
           .hasCutout = view.hasCutout,
           .cutoutX = static_cast<int32_t>(view.cutoutX),
           .cutoutY = static_cast<int32_t>(view.cutoutY),
           .cutoutWidth = static_cast<int32_t>(view.cutoutWidth),
           .cutoutHeight = static_cast<int32_t>(view.cutoutHeight)};
+  std::copy(view.tone.begin(), view.tone.end(), result.tone);
+  return result;
 }
 
 AugmentParameters parametersOf(const AugmentForward& attributes, int64_t images, ImageSize bank, ImageSize size) {

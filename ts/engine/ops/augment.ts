@@ -16,7 +16,10 @@ const FORWARD = contract('augment.forward', {
   shear: 'real',
   translation: 'real',
   flip: 'real',
+  upend: 'real',
   blur: 'real',
+  invert: 'real',
+  tone: 'real',
   gamma: 'real',
   contrast: 'real',
   brightness: 'real',
@@ -55,8 +58,17 @@ export interface AugmentOptions {
   translation?: number;
   /** Probability of the anterior-posterior flip (columns mirrored). */
   flip?: number;
+  /** Probability of the superior-inferior flip (rows mirrored). */
+  upend?: number;
   /** Maximum standard deviation of the Gaussian blur in pixels of the view; uniform from 0. */
   blur?: number;
+  /** Probability that intensities are inverted: 1 - x. */
+  invert?: number;
+  /**
+   * Maximum displacement of the five control points of the tone curve, a Bezier polynomial of degree 4 from [0, 1] to
+   * [0, 1]: control point k is k / 4 plus a uniform number, clipped. Above 0.125 the curve can fall.
+   */
+  tone?: number;
   /** x^g with g log-uniform from 1 / (1 + gamma) to 1 + gamma. */
   gamma?: number;
   /** (x - mean) c + mean about the view's mean, c log-uniform from 1 / (1 + contrast) to 1 + contrast; then clipped at 0. */
@@ -84,7 +96,10 @@ export const NO_AUGMENTATION = {
   shear: 0,
   translation: 0,
   flip: 0,
+  upend: 0,
   blur: 0,
+  invert: 0,
+  tone: 0,
   gamma: 0,
   contrast: 0,
   brightness: 0,
@@ -105,7 +120,10 @@ const RANGES = {
   shear: { min: 0, max: 2 },
   translation: { min: 0, max: 4096 },
   flip: { min: 0, max: 1 },
+  upend: { min: 0, max: 1 },
   blur: { min: 0, max: 16 },
+  invert: { min: 0, max: 1 },
+  tone: { min: 0, max: 1 },
   gamma: { min: 0, max: 7 },
   contrast: { min: 0, max: 7 },
   brightness: { min: 0, max: 1 },
@@ -143,9 +161,9 @@ function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Chec
 
 /**
  * Augmented views of 16-bit images: random affine map by bilinear resampling (the border is extended by its nearest
- * pixel), anterior-posterior flip, Gaussian blur, gamma, contrast and brightness, Rician noise, cutout, normalization. A
- * view is a pure function of (image, seed, step, row), equal on every device and for any number of threads. Disabling
- * one choice does not change the others. There is no gradient.
+ * pixel), anterior-posterior and superior-inferior flip, Gaussian blur, inversion and tone curve, gamma, contrast and
+ * brightness, Rician noise, cutout, normalization. A view is a pure function of (image, seed, step, row), equal on every
+ * device and for any number of threads. Disabling one choice does not change the others. There is no gradient.
  *
  * @param bank uint16 [M, H, W], sides at most 4096, anterior on the left
  * @param indices int32 [N]: the image of each row; outside 0..M-1 the next read rejects with `ERR_INDEX`
@@ -183,7 +201,10 @@ export function augment(
     shear: strengths.shear,
     translation: strengths.translation,
     flip: strengths.flip,
+    upend: strengths.upend,
     blur: strengths.blur,
+    invert: strengths.invert,
+    tone: strengths.tone,
     gamma: strengths.gamma,
     contrast: strengths.contrast,
     brightness: strengths.brightness,
@@ -217,7 +238,7 @@ export function augmentGeometry(
   const [height, width] = bank;
   const [outHeight, outWidth] = size;
   expectNumber('augmentGeometry', 'row', row, WORD);
-  const numbers = [0, 1].flatMap((block) =>
+  const numbers = [0, 1, 4].flatMap((block) =>
     philox([keys.seed, PURPOSE.augmentView], [block, row, keys.step, 0]).map(uniform),
   );
   const symmetric = (index: number, most: number): number => (2 * numbers[index]! - 1) * most;
@@ -225,11 +246,12 @@ export function augmentGeometry(
   const pitch = strength.pitch / Math.exp(symmetric(1, Math.log1p(strength.scale)));
   const shear = symmetric(4, strength.shear);
   const mirror = numbers[5]! < strength.flip ? -1 : 1;
+  const upend = numbers[8]! < strength.upend ? -1 : 1;
   const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
   const a = pitch * cosine * mirror;
-  const b = pitch * (cosine * shear - sine);
+  const b = pitch * (cosine * shear - sine) * upend;
   const d = pitch * sine * mirror;
-  const e = pitch * (sine * shear + cosine);
+  const e = pitch * (sine * shear + cosine) * upend;
   const [u, v] = [(outWidth - 1) / 2, (outHeight - 1) / 2];
   const c = (width - 1) / 2 + symmetric(2, strength.translation) - (a * u + b * v);
   const f = (height - 1) / 2 + symmetric(3, strength.translation) - (d * u + e * v);
