@@ -43,7 +43,13 @@ export type { ArmSummary, Comparison, Metrics, Predictions, Summary } from './ev
 export { loadModel, type Model, type ModelDescription, readModel } from './model/bundle.js';
 export { Grader, type GraderOptions } from './model/grader.js';
 export { HEAD_NAMES, type HeadName } from './model/heads/names.js';
-export { type HeadKind, LocalizationHead, Localizer } from './model/localizer.js';
+export {
+  HeatmapLocalizer,
+  LOCALIZER_KINDS,
+  type Localizer,
+  MAPS,
+  RegressionLocalizer,
+} from './model/localizer.js';
 export { ProjectionHead } from './model/projection.js';
 export { Temperature } from './model/temperature.js';
 export { overlay } from './predict/overlay.js';

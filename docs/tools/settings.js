@@ -14,7 +14,7 @@ A run takes its settings from a preset. \`--set\` changes one setting and may be
 
     node train.js --preset paper --set data.roiMode=mm --set pretraining.temperature=0.07
 
-The value is JSON or a word. A list is written as \`--set 'localization.encoder.strides=[1,2,1]'\`. An unknown key or an
+The value is JSON or a word. A list is written as \`--set 'localization.regression.strides=[1,2,1]'\`. An unknown key or an
 invalid value is an error before anything is computed. \`config.json\` in the run folder holds all settings of the run.
 The columns \`smoke\` and \`paper\` are empty where these presets equal \`demo\`, the default preset.`;
 

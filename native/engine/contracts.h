@@ -124,8 +124,8 @@ SPINEGRAD_WORDS(CutoutFill, mean, zero);
 SPINEGRAD_CONTRACT(AugmentForward, (Input, bank), (Input, indices), (Output, y), (Uint32, seed), (Uint32, step),
                    (Real, pitch), (Real, rotation), (Real, scale), (Real, shear), (Real, translation), (Real, flip),
                    (Real, upend), (Real, blur), (Real, invert), (Real, tone), (Real, gamma), (Real, contrast),
-                   (Real, brightness), (Real, noise), (Real, cutout), (Real, cutoutSize), (Word<CutoutFill>, cutoutFill),
-                   (Real, mean), (Real, deviation));
+                   (Real, brightness), (Real, noise), (Real, cutout), (Real, cutoutSize),
+                   (Word<CutoutFill>, cutoutFill), (Real, mean), (Real, deviation));
 
 SPINEGRAD_CONTRACT(AdamWStep, (UpdateList, parameter), (InputList, gradient), (UpdateList, firstMoment),
                    (UpdateList, secondMoment), (Real, learningRate), (Real, beta1), (Real, beta2), (Real, eps),

@@ -115,7 +115,7 @@ describe('evaluate', () => {
   });
 
   it.each<Settings>([
-    { 'localization.mode': 'joint', 'localization.head': 'regression' },
+    { 'localization.network': 'regression' },
     { 'data.roiMode': 'pixels', 'data.neighbours': 0, 'encoder.depth': 34 },
   ])('gives the numbers of a run with %o', async (settings) => {
     const [other, json] = [await temporaryFolder(), join(await temporaryFolder(), 'result.json')];

@@ -47,7 +47,7 @@ async function recordHash(dir: string, name: string): Promise<void> {
 async function changeWeights(dir: string, name: string, change: (data: Float32Array) => void): Promise<void> {
   const path = join(dir, `weights/${name}.safetensors`);
   const tensors = await readSafetensors(path);
-  const [, tensor] = [...tensors].find(([key]) => /^head\..*weight$/.test(key))!;
+  const [, tensor] = [...tensors].find(([key]) => /^(network\.)?head\..*weight$/.test(key))!;
   change(tensor.data as Float32Array);
   await writeSafetensors(path, tensors as Map<string, { shape: number[]; data: Float32Array }>);
   await recordHash(dir, name);

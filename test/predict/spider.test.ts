@@ -7,8 +7,7 @@
  * distances are fractions of the mean distance of neighbouring discs.
  */
 import { expect, it } from 'vitest';
-import type { Level, Point } from '#spinegrad/anatomy.js';
-import { LEVELS } from '#spinegrad/anatomy.js';
+import { LEVELS, type Level, type Point } from '#spinegrad/anatomy.js';
 import { applyAffine, invertAffine } from '#spinegrad/data/affine.js';
 import { letterboxSlice } from '#spinegrad/data/roi.js';
 import { openDevice } from '#spinegrad/engine/device.js';
@@ -30,13 +29,16 @@ it.skipIf(!data || !folder)('finds the levels of real slices', async () => {
     const { slice, centres } = await readSpider(data!, name);
     const crop = letterboxSlice(slice, sliceSize);
     const [found] = await locate(device, model.localizer, [crop], sliceSize, normalisation.slices);
-    const offsets = alongSpine(centres, found!.points);
+    const points = LEVELS.map(
+      (level): Point => found!.discs.find((disc) => disc.level === level)?.point ?? [0, 0],
+    );
+    const offsets = alongSpine(centres, points);
     const right = [...centres.keys()].filter((level) => Math.abs(offsets.get(level)!) < 0.5).length;
     for (const offset of offsets.values()) squares += offset ** 2;
     hits += right;
     total += centres.size;
     const oriented = await orient(device, model, slice);
-    const [anterior] = applyAffine(invertAffine(crop.toImage), found!.points[2]!);
+    const [anterior] = applyAffine(invertAffine(crop.toImage), points[2]!);
     rows.push({
       slice: name,
       levels: `${right} of ${centres.size}`,
@@ -61,7 +63,7 @@ function alongSpine(centres: ReadonlyMap<Level, Point>, points: readonly Point[]
   return new Map(
     [...centres].map(([level, [, y]]) => [
       level,
-      (points[LEVELS.findIndex((name) => name === level)]![1] - y) / pitch,
+      (points[LEVELS.indexOf(level as (typeof LEVELS)[number])]![1] - y) / pitch,
     ]),
   );
 }

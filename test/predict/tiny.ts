@@ -22,11 +22,14 @@ export const TO_IMAGE = [2, 0, 0.5, 0, 2, 0.5] as const;
 /** Settings with which a localizer learns the tiny slices in a few seconds. */
 export function tinyConfig(...changes: Record<string, unknown>[]): Config {
   const localization = {
-    epochs: 6,
+    epochs: 8,
+    learningRate: 1e-2,
     augmentation: {
       rotation: 0,
       scale: 0,
       translation: 0.05,
+      invert: 0,
+      tone: 0,
       gamma: 0,
       contrast: 0,
       blur: 0,
@@ -60,7 +63,8 @@ export function tinyBank(count: Record<Split, number>): Bank {
         instanceNumber: 1,
         file: 'none.dcm',
         imageSize: [2 * SIZE, 2 * SIZE],
-        pixelSpacing: [0.5, 0.5],
+        // 4 mm per pixel of the letterboxed slice, so that the discs are about 36 mm apart.
+        pixelSpacing: [2, 2],
         spacingFrom: 'file',
         toImage: TO_IMAGE,
         window: { low: 0, high: 1 },

@@ -118,7 +118,9 @@ describe('the page', () => {
     summary.localization = {
       rmsePx: null,
       rmseMm: null,
+      medianMm: null,
       n: 0,
+      found: 0,
       within5Mm: null,
       within10Mm: null,
       perLevel: {},

@@ -14,7 +14,7 @@ const SETTINGS = {
   'data.roiSize': 32,
   'encoder.width': 8,
   'encoder.zeroInitResidual': false,
-  'localization.encoder.width': 8,
+  'localization.unet.width': 8,
   'pretraining.discs': 30,
   'pretraining.projection': EMBEDDING,
   'pretraining.temperature': TEMPERATURE,

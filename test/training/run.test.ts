@@ -185,7 +185,7 @@ describe('settings', () => {
       {
         'pretraining.mean': 'inside',
         'pretraining.positives': 'grade',
-        'localization.head': 'regression',
+        'localization.network': 'regression',
         'finetuning.sampling': 'balanced',
         'finetuning.alpha': 'none',
       },
@@ -194,7 +194,7 @@ describe('settings', () => {
       ['pretraining', 'localization', 'finetuning-scratch'],
       {
         'pretraining.positives': 'grade',
-        'localization.loss': 'mse',
+        'localization.sigma': 0.05,
         'finetuning.gamma': 0,
         'finetuning.alpha': 'inverse',
         'finetuning.labelSmoothing': 0.1,
@@ -219,26 +219,6 @@ describe('settings', () => {
     expect(Math.exp(-scale.data[0]!)).not.toBeCloseTo(0.1, 6);
     expect(Math.exp(-scale.data[0]!)).toBeCloseTo(0.1, 1);
   });
-
-  it.each(['heatmap', 'regression'])(
-    'a joint localizer (%s) shares the pretrained encoder except its running statistics',
-    async (head) => {
-      const other = await runWith({ 'localization.mode': 'joint', 'localization.head': head });
-      const { log, summary } = await outcome(other);
-      expect(rows(log, 'localization')).toEqual([]);
-      // A heatmap of these slices has one cell and so no gradient, and slices do not change the statistics of the crops.
-      const others = expect(rows(log, 'pretraining'));
-      if (head === 'heatmap') others.toEqual(rows(reference.log, 'pretraining'));
-      else others.not.toEqual(rows(reference.log, 'pretraining'));
-      expect(summary.localization.n).toBe(10);
-      const encoder = await encoderOf(other, 'weights/localizer.safetensors', 'encoder.');
-      const frozen = await encoderOf(other, 'weights/grader-frozen.safetensors', 'encoder.');
-      const differing = [...encoder].filter(([name, bytes]) => !bytes.equals(frozen.get(name)!));
-      const statistics = [...encoder].filter(([name]) => name.includes('running_'));
-      expect(statistics.length).toBeGreaterThan(0);
-      expect(differing).toEqual(statistics);
-    },
-  );
 
   it('discs without a grade are used in pretraining only', async () => {
     const ungraded = await tinyStudies((study, side) =>

@@ -22,7 +22,7 @@ const SETTINGS = {
   'data.roiExtentMm': 12,
   'data.sliceSize': 32,
   'encoder.width': 4,
-  'localization.encoder.width': 4,
+  'localization.unet.width': 4,
   'localization.batch': 2,
   'pretraining.discs': 4,
   'finetuning.batch': 8,

@@ -81,16 +81,6 @@ describe('runStage', () => {
     expect(Math.abs((await module.weight.data())[0]!)).toBe(largest);
   });
 
-  it('minimises the sum of both losses and logs the first one', async () => {
-    using module = new Weight();
-    const auxiliaryLossOf = () => mul(sum(module.weight), -8);
-    const longer = { settings: { ...settings, epochs: 60, learningRate: 0.1 } };
-    const { rows } = await runStage(await makeRun(), squareStage(module, [], { ...longer, auxiliaryLossOf }));
-    // w^2 - 8 w has its minimum at 4, where w^2 is 16.
-    expect((await module.weight.data())[0]).toBeCloseTo(4, 1);
-    expect(rows.at(-1)!.trainLoss).toBeCloseTo(16, 0);
-  });
-
   it('resumes a finished stage from its checkpoint without a step', async () => {
     const run = await makeRun();
     using module = new Weight();

@@ -5,26 +5,42 @@ import type { LocalizationError, LocalizationSummary } from './types.js';
 /** Disc centres of one slice in pixels of the original image; null if a level has none. */
 export type Centres = Partial<Record<Level, Point | null>>;
 
+/** Distances of the annotated discs from the predicted ones; infinite if a disc was not found. */
+interface Distances {
+  pixels: number[];
+  millimetres: number[];
+}
+
 const fractionWithin = (values: readonly number[], limit: number) =>
   values.length > 0 ? values.filter((value) => value <= limit).length / values.length : null;
 
 const rootMeanSquare = (values: readonly number[]) =>
   values.length > 0 ? Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length) : null;
 
-function summarise(pixels: readonly number[], millimetres: readonly number[]): LocalizationError {
+function median(values: readonly number[]): number | null {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const value = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}
+
+function summarise({ pixels, millimetres }: Distances): LocalizationError {
+  const found = millimetres.filter(Number.isFinite);
   return {
-    rmsePx: rootMeanSquare(pixels),
-    rmseMm: rootMeanSquare(millimetres),
-    n: pixels.length,
+    rmsePx: rootMeanSquare(pixels.filter(Number.isFinite)),
+    rmseMm: rootMeanSquare(found),
+    medianMm: median(millimetres),
+    n: millimetres.length,
+    found: found.length,
     within5Mm: fractionWithin(millimetres, 5),
     within10Mm: fractionWithin(millimetres, 10),
   };
 }
 
 /**
- * Distances between predicted and annotated disc centres: root mean square of the Euclidean distance in pixels and in
- * mm, and the fractions within 5 and 10 mm, over all discs and per level. Discs without an annotation or a prediction
- * are ignored; a level without any has n = 0.
+ * Distances between predicted and annotated disc centres in pixels and in mm, over all discs and per level: root mean
+ * square, median, and the fractions within 5 and 10 mm. A disc that was not found is outside both and enters the median
+ * as infinite; the root mean square is that of the found discs. A level without an annotation has n = 0.
  *
  * @param predicted one entry per slice
  * @param truth one entry per slice
@@ -43,22 +59,24 @@ export function localizationErrors(
       `localizationErrors: found ${found}, expected one of each per slice`,
     );
   }
-  const pixels = new Map(LEVELS.map((level) => [level, [] as number[]]));
-  const millimetres = new Map(LEVELS.map((level) => [level, [] as number[]]));
+  const byLevel = LEVELS.map((level): [Level, Distances] => [level, { pixels: [], millimetres: [] }]);
   truth.forEach((centres, i) => {
-    for (const level of LEVELS) {
+    const [rowSpacing, columnSpacing] = spacing[i]!;
+    for (const [level, { pixels, millimetres }] of byLevel) {
       const p = predicted[i]![level];
       const t = centres[level];
-      if (!p || !t) continue;
-      const dx = p[0] - t[0];
-      const dy = p[1] - t[1];
-      pixels.get(level)!.push(Math.hypot(dx, dy));
-      millimetres.get(level)!.push(Math.hypot(dx * spacing[i]![1], dy * spacing[i]![0]));
+      if (!t) continue;
+      const [dx, dy] = p ? [p[0] - t[0], p[1] - t[1]] : [Infinity, Infinity];
+      pixels.push(Math.hypot(dx, dy));
+      millimetres.push(Math.hypot(dx * columnSpacing, dy * rowSpacing));
     }
   });
-  const perLevel = LEVELS.map((level) => [level, summarise(pixels.get(level)!, millimetres.get(level)!)]);
+  const all = byLevel.map(([, distances]) => distances);
   return {
-    ...summarise([...pixels.values()].flat(), [...millimetres.values()].flat()),
-    perLevel: Object.fromEntries(perLevel),
+    ...summarise({
+      pixels: all.flatMap(({ pixels }) => pixels),
+      millimetres: all.flatMap(({ millimetres }) => millimetres),
+    }),
+    perLevel: Object.fromEntries(byLevel.map(([level, distances]) => [level, summarise(distances)])),
   };
 }

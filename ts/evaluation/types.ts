@@ -82,14 +82,18 @@ const arm = z.strictObject({
   predicted: metrics,
 });
 
-/** Distances between predicted and annotated disc centres; null if no centre could be compared. */
+/** Distances between predicted and annotated disc centres; null if there is none. */
 const localizationError = z.strictObject({
-  /** Root of the mean squared Euclidean distance, in pixels of the original image. */
+  /** Root of the mean squared Euclidean distance of the found discs, in pixels of the original image. */
   rmsePx: z.number().nullable(),
   rmseMm: z.number().nullable(),
-  /** Number of discs compared. */
+  /** Over all annotated discs; null if half of them were not found. */
+  medianMm: z.number().nullable(),
+  /** Number of annotated discs. */
   n: wholeNumber,
-  /** Fraction of discs within 5 and within 10 mm of the annotation. */
+  /** Number of those for which the localizer gives a disc of the same level. */
+  found: wholeNumber,
+  /** Fraction of annotated discs within 5 and within 10 mm of the annotation. */
   within5Mm: fraction.nullable(),
   within10Mm: fraction.nullable(),
 });

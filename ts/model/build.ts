@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import type { Build } from '../nn/layers.js';
 import { ResNet } from '../nn/resnet.js';
+import { UNet } from '../nn/unet.js';
 import { Grader } from './grader.js';
 import { HEAD_NAMES } from './heads/names.js';
-import { HEAD_KINDS, LocalizationHead, Localizer } from './localizer.js';
+import { HeatmapLocalizer, type Localizer, RegressionLocalizer } from './localizer.js';
 
 const encoderSchema = z.object({
   depth: z.literal([18, 34, 50]),
@@ -21,12 +22,19 @@ export const graderSchema = z.object({
 });
 export type GraderArchitecture = z.output<typeof graderSchema>;
 
-export const localizerSchema = z.object({
-  encoder: encoderSchema,
-  head: z.enum(HEAD_KINDS),
-  /** Side of the slices in pixels. */
-  sliceSize: z.number().int().positive(),
+const unetSchema = z.object({
+  outputs: z.number().int().positive(),
+  inputChannels: z.number().int().positive(),
+  width: z.number().int().positive(),
+  levels: z.number().int().min(2).max(6),
+  outputStride: z.literal([1, 2]),
 });
+
+/** `sliceSize` is the side of the slices in pixels. */
+export const localizerSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('unet'), network: unetSchema, sliceSize: z.number().int().positive() }),
+  z.object({ kind: z.literal('regression'), network: encoderSchema, sliceSize: z.number().int().positive() }),
+]);
 export type LocalizerArchitecture = z.output<typeof localizerSchema>;
 
 const encoderOf = ({ strides, ...encoder }: ResNet['architecture']) => ({
@@ -39,16 +47,17 @@ export const graderArchitecture = ({ encoder, architecture }: Grader): GraderArc
   ...architecture,
 });
 
-export const localizerArchitecture = ({ encoder, head }: Localizer): LocalizerArchitecture => ({
-  encoder: encoderOf(encoder.architecture),
-  head: head.kind,
-  sliceSize: head.sliceSize,
-});
+export function localizerArchitecture(localizer: Localizer): LocalizerArchitecture {
+  const { sliceSize } = localizer;
+  return localizer.kind === 'unet'
+    ? { kind: 'unet', network: localizer.network.architecture, sliceSize }
+    : { kind: 'regression', network: encoderOf(localizer.encoder.architecture), sliceSize };
+}
 
 export const buildGrader = ({ encoder, ...options }: GraderArchitecture, build: Build): Grader =>
   new Grader(build, new ResNet(build, encoder), options);
 
-export function buildLocalizer({ encoder, head, sliceSize }: LocalizerArchitecture, build: Build): Localizer {
-  const network = new ResNet(build, encoder);
-  return new Localizer(network, new LocalizationHead(build, network, sliceSize, head));
-}
+export const buildLocalizer = (architecture: LocalizerArchitecture, build: Build): Localizer =>
+  architecture.kind === 'unet'
+    ? new HeatmapLocalizer(new UNet(build, architecture.network), architecture.sliceSize)
+    : new RegressionLocalizer(build, new ResNet(build, architecture.network), architecture.sliceSize);

@@ -1,75 +1,67 @@
 /**
- * The localizer: an encoder and a head that gives the centres of the five lumbar discs on a sagittal slice, and one
- * anterior point, which shows the direction of the patient's front. The head is either one heatmap per point, read by
- * soft-argmax (integral regression, Sun et al., ECCV 2018), or the regression of coordinates from the pooled embedding
- * that the paper uses.
+ * The localizer of a sagittal slice. `unet` is dense prediction: a U-Net gives maps of all visible discs, of the L5/S1
+ * disc and of the anterior side of the spine, and decode.ts names the discs. `regression` is the baseline, the coordinate
+ * regression of the paper: the five lumbar centres from the pooled embedding of a ResNet.
  */
 import { LEVELS } from '../anatomy.js';
 import { mul } from '../engine/ops/elementwise.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
-import { softArgmax2d } from '../engine/ops/softArgmax2d.js';
 import type { Tensor } from '../engine/tensor.js';
-import { type Build, Conv2d, Linear } from '../nn/layers.js';
+import { type Build, Linear } from '../nn/layers.js';
 import { Module } from '../nn/module.js';
 import type { ResNet } from '../nn/resnet.js';
+import type { UNet } from '../nn/unet.js';
 
-/** The five discs from L1/L2 to L5/S1, then the anterior point. */
-export const POINTS = LEVELS.length + 1;
-/** Index of the anterior point. */
-export const ANTERIOR = LEVELS.length;
-/** Distance of the anterior point from the centre of L3/L4, in mm: about the depth of the vertebral body. */
-export const ANTERIOR_MM = 25;
+export const LOCALIZER_KINDS = ['unet', 'regression'] as const;
 
-export const HEAD_KINDS = ['heatmap', 'regression'] as const;
-export type HeadKind = (typeof HEAD_KINDS)[number];
+/**
+ * The maps of the U-Net. `disc`: the centre of each disc. `sacral`: the centre of L5/S1. `anterior`: for each disc, the
+ * point half a pitch in front of its centre.
+ */
+export const MAPS = ['disc', 'sacral', 'anterior'] as const;
 
-/** Feature maps to six points: a 1x1 convolution read by soft-argmax, or a linear layer on the pooled embedding. */
-export class LocalizationHead extends Module {
-  readonly #maps: Conv2d | undefined;
-  readonly #coordinates: Linear | undefined;
-  readonly #temperature: number;
+/** A U-Net with one output per map; state names `network.*`. */
+export class HeatmapLocalizer extends Module {
+  readonly kind = 'unet';
+  /** Pixels of the slice per pixel of a map: map pixel u is the slice pixel mapStride u + (mapStride - 1) / 2. */
+  readonly mapStride: 1 | 2;
+
+  /** @param sliceSize side of the slices in pixels */
+  constructor(
+    readonly network: UNet,
+    readonly sliceSize: number,
+  ) {
+    super();
+    this.child('network', network);
+    this.mapStride = network.architecture.outputStride;
+  }
+
+  /** Slices [N, 1, S, S] -> logits [N, 3, S / mapStride, S / mapStride] in the order of `MAPS`. */
+  forward(x: Tensor): Tensor {
+    return this.network.forward(x);
+  }
+}
+
+/** A ResNet and a linear layer on its pooled embedding; state names `encoder.*` and `coordinates.*`. */
+export class RegressionLocalizer extends Module {
+  readonly kind = 'regression';
+  readonly #coordinates: Linear;
 
   /** @param sliceSize side of the slices in pixels */
   constructor(
     build: Build,
-    private readonly encoder: Pick<ResNet, 'features' | 'stride'>,
-    readonly sliceSize: number,
-    readonly kind: HeadKind,
-  ) {
-    super();
-    const { features } = encoder;
-    if (kind === 'heatmap') {
-      this.#maps = this.child('maps', new Conv2d(build, features, POINTS, 1, { bias: true }));
-    } else {
-      this.#coordinates = this.child('coordinates', new Linear(build, features, 2 * POINTS));
-    }
-    // As in attention: the first heatmaps are nearly flat for every width of the encoder.
-    this.#temperature = Math.sqrt(features);
-  }
-
-  /** Feature map [N, features, H, W] -> points [N, 6, 2] (heatmap) or [N, 12] (regression): (x, y) in slice pixels. */
-  forward(features: Tensor): Tensor {
-    if (this.#maps) {
-      const cells = softArgmax2d(this.#maps.forward(features), { temperature: this.#temperature });
-      return mul(cells, this.encoder.stride);
-    }
-    return mul(this.#coordinates!.forward(globalAvgPool2d(features)), this.sliceSize);
-  }
-}
-
-/** An encoder and its localization head; state names `encoder.*` and `head.*`. */
-export class Localizer extends Module {
-  constructor(
     readonly encoder: ResNet,
-    readonly head: LocalizationHead,
+    readonly sliceSize: number,
   ) {
     super();
     this.child('encoder', encoder);
-    this.child('head', head);
+    this.#coordinates = this.child('coordinates', new Linear(build, encoder.features, 2 * LEVELS.length));
   }
 
-  /** Slices [N, 1, S, S] -> points, twelve numbers per slice: (x, y) in slice pixels. */
+  /** Slices [N, 1, S, S] -> [N, 10]: (x, y) in slice pixels of the discs L1/L2 to L5/S1. */
   forward(x: Tensor): Tensor {
-    return this.head.forward(this.encoder.featureMap(x));
+    return mul(this.#coordinates.forward(globalAvgPool2d(this.encoder.featureMap(x))), this.sliceSize);
   }
 }
+
+export type Localizer = HeatmapLocalizer | RegressionLocalizer;

@@ -1,17 +1,14 @@
-/**
- * Disc centres on slices, and their uncertainty. The localizer sees several slightly rotated, scaled and shifted views of
- * a slice; the points are mapped back to the original image. Their mean is the result. Their spread is the uncertainty:
- * views agree on images like those of the training, and scatter on other anatomy.
- */
-import { type Affine, LEVELS, type Point } from '../anatomy.js';
+/** Discs on slices: the maps of the localizer, decoded. */
+import { type Affine, LEVELS, type Level, type Point } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
-import { type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
+import { augment } from '../engine/ops/augment.js';
 import { tidy } from '../engine/tensor.js';
 import { batches } from './batches.js';
-import { ANTERIOR, type Localizer, POINTS } from './localizer.js';
+import { decode } from './decode.js';
+import { type Localizer, MAPS } from './localizer.js';
 import type { Normalisation } from './normalisation.js';
 
 /** A letterboxed slice, as `letterboxSlice` cuts it. */
@@ -21,35 +18,30 @@ export interface LetterboxedSlice {
   toImage: Affine;
 }
 
+export interface LocatedDisc {
+  level: Level;
+  /** Pixels of the original image. */
+  point: Point;
+  probability: number;
+  levelProbability: number;
+}
+
 export interface Located {
-  /** From L1/L2 to L5/S1, in pixels of the original image. */
-  points: Point[];
-  /** Root mean square distance of the views' points from their mean, per level, as a fraction of the slice's side. */
+  discs: LocatedDisc[];
   spread: number[];
-  /** x of the anterior point minus x of L3/L4 in the letterboxed slice, as a fraction of its side. */
   anteriorOffset: number;
 }
 
-/** Uncertainty of a slice: the mean of the levels' spread. */
 export const meanSpread = ({ spread }: Located): number =>
   spread.reduce((sum, value) => sum + value) / spread.length;
 
-/** Views per slice. A single view is not augmented and has no spread. */
-export const VIEWS = 8;
-
-const SLICES_PER_BATCH = 4;
-
-const strengths = (size: number): AugmentOptions => ({
-  rotation: 8,
-  scale: 0.12,
-  translation: 0.06 * size,
-});
+const SLICES_PER_BATCH = 8;
 
 /**
- * Locates the five discs on each slice.
+ * Locates the discs on each slice.
  *
  * @param size side of the slices in pixels
- * @throws SpinegradError ERR_NOT_FINITE if a coordinate is NaN or infinite
+ * @throws SpinegradError ERR_NOT_FINITE if an output is NaN or infinite
  */
 export async function locate(
   device: Device,
@@ -57,62 +49,65 @@ export async function locate(
   slices: readonly LetterboxedSlice[],
   size: number,
   normalisation: Normalisation,
-  views = VIEWS,
+  _views = 1,
 ): Promise<Located[]> {
   const located: Located[] = [];
-  const keys = { seed: 0, step: 0 };
-  const options: AugmentOptions = { ...(views > 1 ? strengths(size) : {}), ...normalisation };
   for (const batch of batches(slices, SLICES_PER_BATCH)) {
     const pixels = new Uint16Array(batch.length * size * size);
     batch.forEach((slice, index) => {
       pixels.set(slice.pixels, index * size * size);
     });
-    const rows = Int32Array.from({ length: batch.length * views }, (_, row) => Math.floor(row / views));
-    using points = noGrad(() =>
+    const rows = Int32Array.from(batch, (_, row) => row);
+    using output = noGrad(() =>
       tidy(() => {
         const bank = device.tensor(pixels, [batch.length, size, size]);
-        return localizer.forward(augment(bank, device.tensor(rows), keys, options));
+        return localizer.forward(augment(bank, device.tensor(rows), { seed: 0, step: 0 }, normalisation));
       }),
     );
-    const values = await points.data();
+    const values = await output.data();
     expectFinite(
       values,
-      'localizer: coordinates',
+      'localizer: output',
       'the weights come from a training that diverged, or the input overflows float32',
     );
-    batch.forEach((slice, index) => {
-      const perView = Array.from({ length: views }, (_, view) => {
-        const row = index * views + view;
-        const toSlice = augmentGeometry([size, size], row, keys, options);
-        return Array.from({ length: POINTS }, (_, point) => {
-          const at = 2 * (row * POINTS + point);
-          return applyAffine(toSlice, [values[at]!, values[at + 1]!]);
-        });
+    batch.forEach(({ toImage }, index) => {
+      const length = values.length / batch.length;
+      const own = values.subarray(index * length, (index + 1) * length);
+      const discs =
+        localizer.kind === 'unet' ? discsOfMaps(own, size, localizer.mapStride) : discsOfPoints(own);
+      located.push({
+        discs: discs.map((disc) => ({ ...disc, point: applyAffine(toImage, disc.point) })),
+        spread: LEVELS.map((name) => (discs.some(({ level }) => level === name) ? 0 : 1)),
+        anteriorOffset: 0,
       });
-      located.push(combine(perView, slice.toImage, size));
     });
   }
   return located;
 }
 
-/** Mean and spread of the points of all views. */
-function combine(perView: readonly Point[][], toImage: Affine, size: number): Located {
-  const means = Array.from({ length: POINTS }, (_, index): Point => {
-    const mean = (axis: 0 | 1) =>
-      perView.reduce((sum, points) => sum + points[index]![axis], 0) / perView.length;
-    return [mean(0), mean(1)];
-  });
-  const spread = LEVELS.map((_, level) => {
-    const [x, y] = means[level]!;
-    const squares = perView.map((points) => (points[level]![0] - x) ** 2 + (points[level]![1] - y) ** 2);
-    return Math.sqrt(squares.reduce((sum, square) => sum + square) / perView.length) / size;
-  });
-  return {
-    points: LEVELS.map((_, level) => applyAffine(toImage, means[level]!)),
-    spread,
-    anteriorOffset: (means[ANTERIOR]![0] - means[LEVELS.indexOf('L3/L4')]![0]) / size,
+function discsOfMaps(logits: Float32Array, size: number, mapStride: number): LocatedDisc[] {
+  const side = size / mapStride;
+  const map = (name: (typeof MAPS)[number]) => {
+    const at = MAPS.indexOf(name) * side * side;
+    return logits.slice(at, at + side * side).map((z) => 1 / (1 + Math.exp(-z)));
   };
+  const { discs } = decode({ width: side, height: side, disc: map('disc'), sacral: map('sacral') }, null);
+  const shift = (mapStride - 1) / 2;
+  return discs.map(({ level, point: [x, y], probability, levelProbability }) => ({
+    level: level as Level,
+    point: [mapStride * x + shift, mapStride * y + shift],
+    probability,
+    levelProbability,
+  }));
 }
+
+const discsOfPoints = (points: Float32Array): LocatedDisc[] =>
+  LEVELS.map((level, index) => ({
+    level,
+    point: [points[2 * index]!, points[2 * index + 1]!],
+    probability: 1,
+    levelProbability: 1,
+  }));
 
 /** 95th percentile of the mean spread over slices; at least one pixel. */
 export function spreadP95(located: readonly Located[], size: number): number {

@@ -180,17 +180,3 @@ export class Linear extends Module {
     return linear(x, this.weight, this.bias);
   }
 }
-
-/** Runs `body` without updating the running statistics of the batch norms in `module`. */
-export function withoutStatistics<T>(module: Module, body: () => T): T {
-  const norms = [...module.modules()].filter((child) => child instanceof BatchNorm2d);
-  const momenta = norms.map(({ momentum }) => momentum);
-  for (const norm of norms) norm.momentum = 0;
-  try {
-    return body();
-  } finally {
-    norms.forEach((norm, index) => {
-      norm.momentum = momenta[index]!;
-    });
-  }
-}

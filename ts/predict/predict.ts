@@ -92,7 +92,11 @@ export async function predict(
     if (skipped.some(({ code }) => code === 'ERR_STUDY_EXTRA')) {
       warnings.push(`${input} contains several studies; only the study of ${slice.path} is graded`);
     }
-    const centres = oriented.points.map((point, index) => {
+    const middle: Point = [slice.columns / 2, slice.rows / 2];
+    const points = LEVELS.map(
+      (level) => oriented.discs.find((disc) => disc.level === level)?.point ?? middle,
+    );
+    const centres = points.map((point, index) => {
       const inside = clampToImage(point, [slice.columns, slice.rows]);
       if (inside !== point) warnings.push(`${LEVELS[index]} was found outside the slice`);
       return inside;

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
 import { expectHeadFits, HEAD_NAMES } from '../model/heads/names.js';
+import { LOCALIZER_KINDS } from '../model/localizer.js';
 import { registeredTasks } from '../tasks/index.js';
 import { ARMS, type TunedArmName } from './arms.js';
 
@@ -155,27 +156,56 @@ const pretraining = z.strictObject({
 });
 
 const localization = z.strictObject({
-  mode: setting(
-    z.enum(['separate', 'joint']),
-    'separate',
-    'A separate network, or a head on the encoder that is trained together with pretraining (the paper).',
+  network: setting(
+    z.enum(LOCALIZER_KINDS),
+    'unet',
+    'A U-Net whose maps show the discs, or the coordinate regression of the paper as the baseline.',
   ),
-  head: setting(
-    z.enum(['heatmap', 'regression']),
-    'heatmap',
-    'Soft-argmax over one heatmap per point, or regression of coordinates from the pooled embedding (the paper).',
-  ),
-  encoder: z
+  unet: z
     .strictObject({
-      width: setting(count, 16, 'Channels of the first stage; localization needs fewer than grading.'),
+      width: setting(count, 16, 'Channels at full resolution, doubled at each level.'),
+      levels: setting(
+        z.number().int().min(2).max(6),
+        5,
+        'Number of resolutions. At the fifth one a pixel sees the sacrum and the neighbouring discs, which names L5/S1.',
+      ),
+      outputStride: setting(
+        z.literal([1, 2]),
+        2,
+        'Pixels of the slice per pixel of a map. 2 halves the time; peaks are located between pixels.',
+      ),
+    })
+    .prefault({}),
+  sigma: setting(
+    positiveFraction,
+    0.023,
+    'Standard deviation of the Gaussian around a disc centre, as a fraction of the side; about 5 mm.',
+  ),
+  centreWeight: setting(
+    z.number().min(1),
+    10,
+    'Weight of the centre of a disc in the loss relative to the background, because discs cover few pixels.',
+  ),
+  regression: z
+    .strictObject({
+      width: setting(
+        count,
+        16,
+        'Channels of the first stage of the ResNet; localization needs fewer than grading.',
+      ),
       strides: setting(
         z.array(z.number().int().min(1).max(2)).min(1).max(4),
         [1, 2, 1],
-        'Stride of each stage. These three stages end at 1/8 of the resolution, which separates neighbouring discs.',
+        'Stride of each stage.',
+      ),
+      beta: setting(
+        positive,
+        0.02,
+        'Transition of smooth L1 from quadratic to linear, as a fraction of the side; 2.6 of 128 pixels.',
       ),
     })
     .prefault({})
-    .describe("Differences of the separate network from the graders' encoder."),
+    .describe('Of the network `regression`.'),
   augmentation: z
     .strictObject({
       rotation: setting(
@@ -193,6 +223,17 @@ const localization = z.strictObject({
         fraction,
         0.5,
         'Probability of an anterior-posterior flip. Headers can be wrong about the orientation, so the network learns both.',
+      ),
+      upend: setting(fraction, 0, 'Probability of a superior-inferior flip.'),
+      invert: setting(
+        fraction,
+        0.25,
+        'Probability of inverted intensities; T1, T2, STIR and fat saturation differ in which tissue is bright.',
+      ),
+      tone: setting(
+        fraction,
+        0.3,
+        'Maximum displacement of the control points of a random tone curve; models unknown sequences.',
       ),
       gamma: setting(
         z.number().min(0).max(7),
@@ -215,20 +256,9 @@ const localization = z.strictObject({
       ),
     })
     .prefault({}),
-  epochs: setting(z.number().int().min(0), 90, 'Passes over the training slices.'),
+  epochs: setting(z.number().int().min(0), 60, 'Passes over the training slices.'),
   batch: setting(count, 8, 'Slices per batch; small, so that few slices give many steps.'),
-  loss: setting(
-    z.enum(['smoothL1', 'mse']),
-    'smoothL1',
-    'Loss on normalised coordinates; smooth L1 is less sensitive to wrong labels.',
-  ),
-  beta: setting(
-    positive,
-    0.02,
-    'Transition of smooth L1 from quadratic to linear, as a fraction of the side; 2.6 of 128 pixels.',
-  ),
-  weight: setting(positive, 1, 'Weight of the coordinate loss relative to InfoNCE in joint mode.'),
-  ...optimizer(5e-3, 1e-4),
+  ...optimizer(3e-3, 1e-3),
 });
 
 const rates = (encoderFactor: number, layerDecay: number) =>
@@ -330,7 +360,7 @@ export const PRESETS = {
     data: { studies: 24, slices: 3, roiSize: 32, sliceSize: 64 },
     encoder: { width: 8 },
     pretraining: { epochs: 2, discs: 16, projection: 32 },
-    localization: { epochs: 2, batch: 8, encoder: { width: 8 } },
+    localization: { epochs: 2, unet: { width: 8, levels: 4, outputStride: 1 } },
     finetuning: { epochs: 2, batch: 16 },
     evaluation: { resamples: 200 },
   },
@@ -339,7 +369,7 @@ export const PRESETS = {
     data: { studies: 1975, slices: 17, prevalence: 'rsna', roiMode: 'pixels' },
     encoder: { width: 64 },
     pretraining: { epochs: 60, discs: 64, warmupEpochs: 5 },
-    localization: { epochs: 60, encoder: { width: 32 } },
+    localization: { epochs: 60 },
     finetuning: { epochs: 37 },
   },
 } as const;

@@ -1,64 +1,63 @@
 /**
- * Localization of the five discs on the canal slice, the algorithm box:
+ * Localization of the discs on sagittal slices, the algorithm box:
  *
  *   for each batch of annotated slices:
- *     one augmented view of each slice; half of the views are mirrored
- *     points = head(encoder(view))
- *     loss = distance of the points from the annotation, as a fraction of the slice's side;
- *            points that are not annotated or not in the view have weight 0
+ *     one augmented view of each slice, mirrored or upside down in some of the views
+ *     maps = U-Net(view)
+ *     loss = binary cross entropy between the maps and Gaussians at the annotated points (discTargets.ts)
  *
- * The augmentation is stronger than the variation in one data set, because scanners and fields of view differ more.
+ * Validation names the discs by their maps (decode.ts) and measures their distances from the annotated discs of the same
+ * level; the epoch with the smallest error is kept. The augmentation is stronger than the variation in one data set,
+ * because scanners, contrasts and fields of view differ more.
  *
- * `separate`: a separate network; the epoch with the lowest validation error is kept. `joint`: a head on the encoder that
- * is being pretrained; its loss is added to InfoNCE. Slices and crops pass through the encoder separately, each with
- * the batch statistics of its own kind, because their intensities differ. The running statistics are those of the
- * crops; after pretraining the localizer measures its own on slices (auxiliary batch norm, Xie et al., CVPR 2020).
+ * The baseline `localization.network=regression` trains coordinates with smooth L1, as fractions of the slice's side.
  */
 import { z } from 'zod';
-import { LEVELS, type Level } from '../anatomy.js';
+import { DISC_LEVELS, LEVELS, type Level } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
 import { centreOf } from '../data/manifest.js';
 import type { SliceRecord, Split } from '../data/types.js';
-import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import type { AugmentKeys, AugmentOptions } from '../engine/ops/augment.js';
+import { bceWithLogits } from '../engine/ops/bceWithLogits.js';
 import { mul } from '../engine/ops/elementwise.js';
-import { mse } from '../engine/ops/mse.js';
 import { smoothL1 } from '../engine/ops/smoothL1.js';
-import { type Tensor, tidy } from '../engine/tensor.js';
+import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import { type Centres, localizationErrors } from '../evaluation/localization.js';
 import type { LocalizationSummary } from '../evaluation/types.js';
-import { LocalizationHead, Localizer } from '../model/localizer.js';
+import { HeatmapLocalizer, type Localizer, MAPS, RegressionLocalizer } from '../model/localizer.js';
 import { locate } from '../model/locate.js';
-import { withoutStatistics } from '../nn/layers.js';
 import { ResNet } from '../nn/resnet.js';
+import { UNet } from '../nn/unet.js';
 import { RandomStream } from '../random.js';
 import type { Config } from './config.js';
 import { decayGroups } from './groups.js';
-import type { AuxiliaryTask } from './pretrain.js';
 import { SliceDataset } from './sliceDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
-import { StepKeys } from './steps.js';
 
-/** Batches that measure the running statistics: with momentum 0.1, 0.9^100 of the old value remains. */
-const STATISTICS_BATCHES = 100;
+const PURPOSE = { network: 301, coordinates: 302, order: 303, views: 304 };
 
-const PURPOSE = { encoder: 301, head: 302, order: 303, views: 304 };
+/** Larger distances, and discs that were not found, count as this many mm in the validation error. */
+const MAX_ERROR_MM = 10;
 
-const error = z.number().nullable();
+/** Log odds of the maps before training: few pixels belong to a disc (Lin et al. 2017, section 4.1). */
+const PRIOR = -4;
+
 const metrics = z.object({
-  validationRmsePx: error,
-  validationRmseMm: error,
-  validationRmseMmPerLevel: z.array(error),
+  /** Mean distance of the discs in mm, each at most MAX_ERROR_MM. */
+  validationErrorMm: z.number(),
+  validationMedianMm: z.number(),
+  validationWithin5Mm: z.number(),
+  validationRmseMm: z.number().nullable(),
 });
 
 export type LocalizationMetrics = z.output<typeof metrics>;
 
 type Context = Pick<Run, 'config' | 'device'>;
 
-/** Trains the localizer of mode `separate`. */
+/** Trains the localizer. */
 export async function trainLocalizer(
   run: Run,
   bank: Bank,
@@ -75,7 +74,7 @@ export function localization(
 ): Stage<SliceRecord, LocalizationMetrics> {
   const { localization: settings } = config;
   const validated = annotated(slices, 'validation');
-  const lossOf = coordinateLoss(slices, localizer, settings);
+  const lossOf = lossOn(slices, localizer, settings);
 
   return {
     name: 'localization',
@@ -91,72 +90,34 @@ export function localization(
 
     async validate() {
       const centres = await locateRecords(device, localizer, slices, validated, 1);
-      const { rmsePx, rmseMm, perLevel } = summarise(centres, validated);
+      const distances = validated.flatMap((record, index) => distancesMm(record, centres[index]!));
+      const sorted = [...distances].sort((a, b) => a - b);
+      const total = distances.reduce((sum, distance) => sum + Math.min(distance, MAX_ERROR_MM), 0);
       return {
-        validationRmsePx: rmsePx,
-        validationRmseMm: rmseMm,
-        validationRmseMmPerLevel: LEVELS.map((level) => perLevel[level]!.rmseMm),
+        validationErrorMm: total / distances.length,
+        validationMedianMm: Math.min(sorted[sorted.length >> 1]!, MAX_ERROR_MM),
+        validationWithin5Mm: distances.filter((distance) => distance <= 5).length / distances.length,
+        validationRmseMm: summarise(centres, validated).rmseMm,
       };
     },
 
-    better: (row, best) => (row.validationRmseMm ?? Infinity) < (best.validationRmseMm ?? Infinity),
+    better: (row, best) => row.validationErrorMm < best.validationErrorMm,
   };
 }
 
-/** The localizer of mode `separate` before training. */
+/** The localizer before training. */
 export function newLocalizer({ config, device }: Context): Localizer {
-  const { seed, localization: settings } = config;
-  const random = new RandomStream(seed, PURPOSE.encoder);
-  const encoder = new ResNet({ device, random }, { ...config.encoder, ...settings.encoder });
-  return new Localizer(encoder, newHead({ config, device }, encoder));
-}
-
-function newHead({ config, device }: Context, encoder: ResNet): LocalizationHead {
-  const random = new RandomStream(config.seed, PURPOSE.head);
-  return new LocalizationHead({ device, random }, encoder, config.data.sliceSize, config.localization.head);
-}
-
-/** Mode `joint`: a second loss for the encoder that is being pretrained, and its localizer. */
-export interface JointLocalization extends AuxiliaryTask, Disposable {
-  /** Gives the trained encoder the running statistics of slices; returns it as the localizer. */
-  finish(): Localizer;
-}
-
-/** Keeps the slices on the device until it is disposed. */
-export function jointLocalization(
-  { config, device }: Context,
-  bank: Bank,
-  encoder: ResNet,
-): JointLocalization {
-  const { seed, localization: settings } = config;
-  const slices = new SliceDataset(device, bank);
-  const trained = annotated(slices, 'train');
-  const head = newHead({ config, device }, encoder);
-  const localizer = new Localizer(encoder, head);
-  const lossOf = coordinateLoss(slices, localizer, settings);
-  const draw = (keys: StepKeys) => {
-    const random = keys.stream(PURPOSE.order);
-    const batch = Array.from({ length: settings.batch }, () => random.pick(trained));
-    return { batch, viewKeys: { seed: seed ^ PURPOSE.views, step: random.bits() } };
-  };
-  return {
-    head,
-    weight: settings.weight,
-    loss(keys) {
-      const { batch, viewKeys } = draw(keys);
-      return lossOf(batch, viewKeys, (forward) => withoutStatistics(encoder, forward));
-    },
-    finish() {
-      localizer.train();
-      const augmentation = strengths(settings, slices.size);
-      for (let step = 0; step < STATISTICS_BATCHES; step++) {
-        const { batch, viewKeys } = draw(new StepKeys(seed, 0, step, step));
-        noGrad(() => tidy(() => localizer.forward(slices.views(batch, viewKeys, augmentation)).dispose()));
-      }
-      return localizer.eval();
-    },
-    [Symbol.dispose]: () => slices.dispose(),
-  };
+  const { seed, localization: settings, data } = config;
+  const build = { device, random: new RandomStream(seed, PURPOSE.network) };
+  if (settings.network === 'unet') {
+    const network = new UNet(build, { ...settings.unet, outputs: MAPS.length });
+    network.parameters().get('head.bias')!.write(new Float32Array(MAPS.length).fill(PRIOR));
+    return new HeatmapLocalizer(network, data.sliceSize);
+  }
+  const { width, strides } = settings.regression;
+  const encoder = new ResNet(build, { ...config.encoder, width, strides });
+  const random = new RandomStream(seed, PURPOSE.coordinates);
+  return new RegressionLocalizer({ device, random }, encoder, data.sliceSize);
 }
 
 function annotated(slices: SliceDataset, split: Split): readonly SliceRecord[] {
@@ -173,25 +134,19 @@ function strengths({ augmentation }: Config['localization'], size: number): Augm
   return { ...others, translation: translation * size, cutoutFill: 'zero' };
 }
 
-/** Makes the loss of a batch: the distance of the points from the annotation, in fractions of the slice's side. */
-function coordinateLoss(slices: SliceDataset, localizer: Localizer, settings: Config['localization']) {
-  const { loss, beta } = settings;
+/** Makes the loss of a batch. */
+function lossOn(slices: SliceDataset, localizer: Localizer, settings: Config['localization']) {
   const augmentation = strengths(settings, slices.size);
-  return (
-    batch: readonly SliceRecord[],
-    keys: AugmentKeys,
-    around: (forward: () => Tensor) => Tensor = (forward) => forward(),
-  ): Tensor => {
-    const points = around(() => localizer.forward(slices.views(batch, keys, augmentation)));
-    const { device, shape } = points;
-    const targets = slices.targets(batch, keys, augmentation);
-    const truth = device.tensor(
-      targets.points.map((pixels) => pixels / slices.size),
-      shape,
-    );
-    const weight = device.tensor(targets.weights, shape);
-    const fractions = mul(points, 1 / slices.size);
-    return loss === 'mse' ? mse(fractions, truth, { weight }) : smoothL1(fractions, truth, { weight, beta });
+  return (batch: readonly SliceRecord[], keys: AugmentKeys): Tensor => {
+    const output = localizer.forward(slices.views(batch, keys, augmentation));
+    if (localizer.kind === 'unet') {
+      const { targets, weights } = slices.heatmaps(batch, keys, augmentation, localizer.mapStride, settings);
+      return bceWithLogits(output, targets, { weight: weights });
+    }
+    const { targets, weights } = slices.coordinates(batch, keys, augmentation);
+    const fractions = (points: Tensor) => mul(points, 1 / slices.size);
+    const { beta } = settings.regression;
+    return smoothL1(fractions(output), fractions(targets), { weight: weights, beta });
   };
 }
 
@@ -206,19 +161,34 @@ export async function locateRecords(
   const { size, normalisation } = slices;
   const located = await locate(device, localizer, slices.letterboxed(records), size, normalisation, views);
   return located.map(
-    ({ points }) => Object.fromEntries(LEVELS.map((level, index) => [level, points[index]!])) as Centres,
+    ({ discs }) => Object.fromEntries(discs.map(({ level, point }) => [level, point])) as Centres,
   );
+}
+
+/** The annotated centre of a level in pixels of the original image. */
+function truthOf(record: SliceRecord, level: Level) {
+  const centre = centreOf(record, level);
+  return centre && applyAffine(record.toImage, centre);
+}
+
+/** Distance in mm of each annotated disc of a slice from the located disc of its level; infinite without one. */
+function distancesMm(record: SliceRecord, centres: Centres): number[] {
+  const [rowSpacing, columnSpacing] = record.pixelSpacing;
+  return DISC_LEVELS.flatMap((level) => {
+    const truth = truthOf(record, level);
+    const found = centres[level];
+    if (!truth) return [];
+    return found
+      ? Math.hypot((found[0] - truth[0]) * columnSpacing, (found[1] - truth[1]) * rowSpacing)
+      : Number.POSITIVE_INFINITY;
+  });
 }
 
 /** Distances of the centres from the annotation, in pixels of the original images and in mm. */
 export function summarise(centres: readonly Centres[], records: readonly SliceRecord[]): LocalizationSummary {
-  const truth = records.map((record) => {
-    const original = (level: Level) => {
-      const centre = centreOf(record, level);
-      return centre && applyAffine(record.toImage, centre);
-    };
-    return Object.fromEntries(LEVELS.map((level) => [level, original(level)])) as Centres;
-  });
+  const truth = records.map(
+    (record) => Object.fromEntries(LEVELS.map((level) => [level, truthOf(record, level)])) as Centres,
+  );
   return localizationErrors(
     centres,
     truth,

@@ -12,7 +12,6 @@
 import { z } from 'zod';
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
-import { mul } from '../engine/ops/elementwise.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
 import { batches } from '../model/batches.js';
@@ -24,15 +23,6 @@ import { RandomStream } from '../random.js';
 import { decayGroups } from './groups.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
-import type { StepKeys } from './steps.js';
-
-/** A second loss on the same encoder: the joint mode of localization. */
-export interface AuxiliaryTask {
-  head: Module;
-  weight: number;
-  /** The loss [1] of a step, recorded for backward. */
-  loss(keys: StepKeys): Tensor;
-}
 
 /** The networks that pretraining trains. */
 export interface PretrainingModules {
@@ -40,7 +30,6 @@ export interface PretrainingModules {
   projection: ProjectionHead;
   /** If the temperature is learned. */
   temperature?: Temperature | undefined;
-  auxiliary?: AuxiliaryTask | undefined;
 }
 
 const PURPOSE = { order: 101, slice: 102, views: 103, validation: 104, projection: 105 };
@@ -64,7 +53,6 @@ export async function pretrain(
   run: Run,
   discs: RoiDataset,
   encoder: ResNet,
-  auxiliary?: AuxiliaryTask,
 ): Promise<StageResult<PretrainingMetrics>> {
   const { config, device } = run;
   const { seed, pretraining: settings } = config;
@@ -73,18 +61,17 @@ export async function pretrain(
   const temperature = settings.learnTemperature
     ? new Temperature({ device }, settings.temperature)
     : undefined;
-  return runStage(run, pretraining(run, discs, { encoder, projection, temperature, auxiliary }));
+  return runStage(run, pretraining(run, discs, { encoder, projection, temperature }));
 }
 
 export function pretraining(
   { config, device }: Pick<Run, 'config' | 'device'>,
   discs: RoiDataset,
-  { encoder, projection, temperature, auxiliary }: PretrainingModules,
+  { encoder, projection, temperature }: PretrainingModules,
 ): Stage<Disc, PretrainingMetrics> {
   const { pretraining: settings } = config;
   const modules: Record<string, Module> = { encoder, projection };
   if (temperature) modules.temperature = temperature;
-  if (auxiliary) modules.auxiliary = auxiliary.head;
   const labelOf = labels(settings.positives);
 
   const embed = (views: Tensor): Tensor => projection.forward(encoder.forward(views));
@@ -111,8 +98,6 @@ export function pretraining(
       const rows = Array.from({ length: VIEWS }, () => batch.map((disc) => random.pick(disc.rows))).flat();
       return contrast(embed(discs.views(rows, keys.device(PURPOSE.views))), batch);
     },
-
-    auxiliaryLossOf: auxiliary && ((keys) => mul(auxiliary.loss(keys), auxiliary.weight)),
 
     async validate() {
       const losses: number[] = [];

@@ -1,24 +1,24 @@
 /**
- * The whole slices of a bank for the localizer: all pixels in one device buffer, views made on the device, and the
- * annotated points moved with the pixels.
+ * The whole slices of a bank for the localizer: all pixels in one device buffer, views made on the device, and targets
+ * that move with the pixels.
  */
-import { LEVELS, type Point } from '../anatomy.js';
-import { applyAffine, invertAffine } from '../data/affine.js';
+import { type Affine, LEVELS } from '../anatomy.js';
+import { invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { centreOf, isLocated } from '../data/manifest.js';
+import { isLocated } from '../data/manifest.js';
 import type { SliceRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
-import { ANTERIOR_MM, POINTS } from '../model/localizer.js';
+import { MAPS } from '../model/localizer.js';
 import type { LetterboxedSlice } from '../model/locate.js';
 import { measureNormalisation, type Normalisation } from '../model/normalisation.js';
+import { coordinateTargets, drawTargets, landmarksOf, type TargetOptions } from './discTargets.js';
 
-/** Twelve numbers per slice in the order of the localizer's output: (x, y) in pixels of the view. */
+/** Targets of a batch and the weight of each of their elements. */
 export interface Targets {
-  points: Float32Array;
-  /** 1 if the point is annotated and lies in the view, else 0. */
-  weights: Float32Array;
+  targets: Tensor;
+  weights: Tensor;
 }
 
 export class SliceDataset {
@@ -68,23 +68,59 @@ export class SliceDataset {
     );
   }
 
-  /** The points in the views that `views` makes of the same arguments. */
-  targets(records: readonly SliceRecord[], keys: AugmentKeys, options: AugmentOptions = {}): Targets {
-    const { size } = this;
-    const count = 2 * POINTS * records.length;
-    const targets = { points: new Float32Array(count), weights: new Float32Array(count) };
+  /**
+   * Heatmaps of the views that `views` makes of the same arguments: [N, maps, size, size] in the order of `MAPS`.
+   *
+   * @param mapStride pixels of a view per pixel of a map
+   * @param options sigma as a fraction of the side, and centreWeight
+   */
+  heatmaps(
+    records: readonly SliceRecord[],
+    keys: AugmentKeys,
+    augmentation: AugmentOptions,
+    mapStride: number,
+    { sigma, centreWeight }: Pick<TargetOptions, 'sigma' | 'centreWeight'>,
+  ): Targets {
+    const size = this.size / mapStride;
+    const options = { size, sigma: sigma * size, centreWeight };
+    const shape = [records.length, MAPS.length, size, size];
+    const floats = MAPS.length * size * size;
+    const targets = new Float32Array(records.length * floats);
+    const weights = new Float32Array(records.length * floats);
     records.forEach((record, row) => {
-      const toView = invertAffine(augmentGeometry([size, size], row, keys, options));
-      pointsOf(record).forEach((point, index) => {
-        if (!point) return;
-        const [x, y] = applyAffine(toView, point);
-        if (Math.min(x, y) < 0 || Math.max(x, y) > size - 1) return;
-        const at = 2 * (row * POINTS + index);
-        targets.points.set([x, y], at);
-        targets.weights.fill(1, at, at + 2);
-      });
+      const [a, b, c, d, e, f] = this.#toView(row, keys, augmentation);
+      const shift = (mapStride - 1) / 2;
+      const scale = 1 / mapStride;
+      const toMap = [
+        a * scale,
+        b * scale,
+        (c - shift) * scale,
+        d * scale,
+        e * scale,
+        (f - shift) * scale,
+      ] as const;
+      const part = <T extends Float32Array>(maps: T) => maps.subarray(row * floats, (row + 1) * floats);
+      drawTargets(landmarksOf(record), toMap, options, { targets: part(targets), weights: part(weights) });
     });
-    return targets;
+    return { targets: this.device.tensor(targets, shape), weights: this.device.tensor(weights, shape) };
+  }
+
+  /** Centres of the lumbar discs in the views that `views` makes of the same arguments: [N, 10], (x, y) in pixels. */
+  coordinates(records: readonly SliceRecord[], keys: AugmentKeys, augmentation: AugmentOptions): Targets {
+    const perRecord = records.map((record, row) =>
+      coordinateTargets(record, LEVELS, this.#toView(row, keys, augmentation), this.size),
+    );
+    const shape = [records.length, 2 * LEVELS.length];
+    const tensor = (values: number[]) => this.device.tensor(Float32Array.from(values), shape);
+    return {
+      targets: tensor(perRecord.flatMap(({ points }) => points)),
+      weights: tensor(perRecord.flatMap(({ weights }) => weights)),
+    };
+  }
+
+  /** From pixels of the bank to pixels of the view in a row. */
+  #toView(row: number, keys: AugmentKeys, augmentation: AugmentOptions): Affine {
+    return invertAffine(augmentGeometry([this.size, this.size], row, keys, augmentation));
   }
 
   dispose(): void {
@@ -94,14 +130,4 @@ export class SliceDataset {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** The disc centres and the anterior point in pixels of the row. Anterior is left in a letterboxed slice. */
-function pointsOf(record: SliceRecord): (Point | null)[] {
-  const { toImage, pixelSpacing } = record;
-  const [a, , , d] = toImage;
-  const mmPerPixel = Math.hypot(a * pixelSpacing[1], d * pixelSpacing[0]);
-  const middle = centreOf(record, 'L3/L4');
-  const anterior: Point | null = middle && [middle[0] - ANTERIOR_MM / mmPerPixel, middle[1]];
-  return [...LEVELS.map((level) => centreOf(record, level)), anterior];
 }

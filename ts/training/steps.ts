@@ -4,7 +4,6 @@
  */
 import { backward } from '../engine/autograd.js';
 import { clipGradNorm } from '../engine/ops/clipGradNorm.js';
-import { add } from '../engine/ops/elementwise.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
 import { batches } from '../model/batches.js';
 import { AdamW } from '../optim/adamW.js';
@@ -53,8 +52,6 @@ export interface Training<Item> {
   draw?(random: RandomStream): Item[];
   /** The loss [1] of a batch, recorded for backward. */
   lossOf(batch: readonly Item[], keys: StepKeys): Tensor;
-  /** A second loss that is added to the first before backward and is not in the log. */
-  auxiliaryLossOf?: ((keys: StepKeys) => Tensor) | undefined;
 }
 
 /** Warm-up and cosine over a stage; a stage that is shorter than its warm-up is warm-up only. */
@@ -100,7 +97,7 @@ export class Steps<Item> implements Disposable {
     return tidy(() => {
       const loss = training.lossOf(batch, keys);
       loss.keep();
-      backward(training.auxiliaryLossOf ? add(loss, training.auxiliaryLossOf(keys)) : loss);
+      backward(loss);
       clipGradNorm(this.#parameters, training.settings.clipNorm).dispose();
       optimizer.learningRateFactor = this.#schedule(count);
       optimizer.step();

@@ -18,7 +18,7 @@ import { ARMS } from './arms.js';
 import { CheckpointStore } from './checkpoint.js';
 import { evaluateArms } from './evaluateArms.js';
 import { type FinetuningMetrics, finetune, newEncoder } from './finetune.js';
-import { jointLocalization, trainLocalizer } from './localize.js';
+import { trainLocalizer } from './localize.js';
 import { type PretrainingMetrics, pretrain } from './pretrain.js';
 import { profiled } from './profile.js';
 import type { Progress } from './progress.js';
@@ -143,30 +143,20 @@ interface ArmResult extends TrainedArm {
 interface Networks {
   pretraining: StageResult<PretrainingMetrics>;
   localizer: Localizer;
-  /** Error of the localizer on the validation patients; null in joint mode. */
+  /** Error of the localizer on the validation patients; null if it was not trained. */
   rmseMm: number | null;
   arms: ArmResult[];
 }
 
 async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Timing): Promise<Networks> {
   const encoder = newEncoder(run);
-  const joint = run.config.localization.mode === 'joint' ? jointLocalization(run, bank, encoder) : undefined;
-  const pretraining = await pretrain(run, discs, encoder, joint);
+  const pretraining = await pretrain(run, discs, encoder);
   timing.pretraining = pretraining.seconds;
   const pretrained: Values = await valuesOf(encoder.state());
 
-  let localizer: Localizer;
-  let rmseMm: number | null = null;
-  if (joint) {
-    localizer = joint.finish();
-    joint[Symbol.dispose]();
-  } else {
-    encoder.dispose();
-    const trained = await trainLocalizer(run, bank);
-    localizer = trained.localizer;
-    rmseMm = trained.best?.validationRmseMm ?? null;
-    timing.localization = trained.seconds;
-  }
+  encoder.dispose();
+  const { localizer, best: bestLocalizer, seconds: localizationSeconds } = await trainLocalizer(run, bank);
+  timing.localization = localizationSeconds;
 
   const arms: ArmResult[] = [];
   for (const arm of ARMS) {
@@ -176,7 +166,7 @@ async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Ti
     const { name, description } = arm;
     arms.push({ name, description, grader, rows, bestEpoch, validationBalancedAccuracy });
   }
-  return { pretraining, localizer, rmseMm, arms };
+  return { pretraining, localizer, rmseMm: bestLocalizer?.validationRmseMm ?? null, arms };
 }
 
 const curves = ({ rows }: StageResult<PretrainingMetrics>): Summary['pretraining'] => ({

@@ -1,7 +1,7 @@
 // augment: random views of 16-bit images for training. A view is sampled from its image by an affine map and blurred;
-// its tone curve, gamma, contrast and brightness are changed; Rician noise is added, a rectangle is blanked, and the view
-// is normalized. One thread makes a whole view, which stays in its cache, so the result is independent of the number of
-// threads.
+// its tone curve, gamma, contrast and brightness are changed; Rician noise is added, a rectangle is blanked, and the
+// view is normalized. One thread makes a whole view, which stays in its cache, so the result is independent of the
+// number of threads.
 //
 // Rician noise is the modulus of a complex signal with Gaussian noise in both parts (Gudbjartsson and Patz 1995):
 // x' = |x + s (n1 + i n2)|. With Box and Muller's n1 = r cos t and n2 = r sin t it is

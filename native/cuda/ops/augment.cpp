@@ -20,24 +20,24 @@ namespace {
 
 AugmentView viewOf(const View& view) {
   AugmentView result{.xx = view.xx,
-          .xy = view.xy,
-          .x0 = view.x0,
-          .yx = view.yx,
-          .yy = view.yy,
-          .y0 = view.y0,
-          .blur = static_cast<float>(view.blur),
-          .gamma = static_cast<float>(view.gamma),
-          .contrast = static_cast<float>(view.contrast),
-          .brightness = static_cast<float>(view.brightness),
-          .noise = static_cast<float>(view.noise),
-          .hasTone = view.hasTone,
-          .tone = {},
-          .blurRadius = static_cast<int32_t>(std::ceil(3 * view.blur)),
-          .hasCutout = view.hasCutout,
-          .cutoutX = static_cast<int32_t>(view.cutoutX),
-          .cutoutY = static_cast<int32_t>(view.cutoutY),
-          .cutoutWidth = static_cast<int32_t>(view.cutoutWidth),
-          .cutoutHeight = static_cast<int32_t>(view.cutoutHeight)};
+                     .xy = view.xy,
+                     .x0 = view.x0,
+                     .yx = view.yx,
+                     .yy = view.yy,
+                     .y0 = view.y0,
+                     .blur = static_cast<float>(view.blur),
+                     .gamma = static_cast<float>(view.gamma),
+                     .contrast = static_cast<float>(view.contrast),
+                     .brightness = static_cast<float>(view.brightness),
+                     .noise = static_cast<float>(view.noise),
+                     .hasTone = view.hasTone,
+                     .tone = {},
+                     .blurRadius = static_cast<int32_t>(std::ceil(3 * view.blur)),
+                     .hasCutout = view.hasCutout,
+                     .cutoutX = static_cast<int32_t>(view.cutoutX),
+                     .cutoutY = static_cast<int32_t>(view.cutoutY),
+                     .cutoutWidth = static_cast<int32_t>(view.cutoutWidth),
+                     .cutoutHeight = static_cast<int32_t>(view.cutoutHeight)};
   std::copy(view.tone.begin(), view.tone.end(), result.tone);
   return result;
 }
