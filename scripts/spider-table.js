@@ -1,84 +1,109 @@
 /**
- * Writes a folder in the table layout (docs/data.md) for a folder of mid-sagittal slices of the SPIDER data set:
+ * Writes a folder in the table layout (docs/data.md) for a folder of sagittal slices of the SPIDER data set:
  *
- *     node scripts/spider-table.js SLICES OUT
+ *     node scripts/spider-table.js SLICES OUT [--space]
  *
  * SLICES has images/<patient>_<t1|t2|t2_SPACE>.png, discs.csv (image, ivd_label, left, top, right, bottom), and
  * radiological_gradings.csv and overview.csv as published (Zenodo 10159290). OUT gets discs.csv and a link to SLICES; no
- * image is copied. A disc without grades has empty grade columns. The pixel spacing is that of overview.csv.
+ * image is copied. The pixel spacing is that of overview.csv. A disc without grades has empty grade columns.
+ *
+ * The boxes of discs.csv are drawn with a margin; discs.csv of OUT has the boxes without it.
+ *
+ * --space takes the discs of T2_SPACE from space/images/*.png and space/masks/*.png of the same names instead. In these
+ * masks all discs have one label, and the lowest is L5/S1. A slice is left out if its levels are unknown: the number of
+ * its discs differs from num_discs of overview.csv, or the patient has a disc with the IVD label 0, below L5/S1.
  */
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { DISC_LEVELS } from '#spinegrad/anatomy.js';
+import { discsFromRegions } from '#spinegrad/data/mask.js';
+import { readPng } from '#spinegrad/data/png.js';
 import { readCsv } from '#spinegrad/io/csv.js';
+import { formatCsv } from '#spinegrad/io/writeCsv.js';
+import { snakeCase } from '#spinegrad/tasks/task.js';
 
-/** The disc of each IVD label, from 1. */
-const LEVELS = 'L5/S1 L4/L5 L3/L4 L2/L3 L1/L2 T12/L1 T11/T12 T10/T11 T9/T10'.split(' ');
-
-/** The column of each published grade. */
-const GRADES = {
-  'Pfirrman grade': 'pfirrmann',
-  'Disc narrowing': 'narrowing',
-  'Disc bulging': 'bulging',
-  'Disc herniation': 'herniation',
-  Spondylolisthesis: 'spondylolisthesis',
-  'UP endplate': 'upper_endplate',
-  'LOW endplate': 'lower_endplate',
-  Modic: 'modic',
-};
-const BOX = ['left', 'top', 'right', 'bottom'];
-const COLUMNS = [
-  'study',
-  'series',
-  'image',
-  'level',
-  ...BOX,
-  'spacing',
-  'complete',
-  ...Object.values(GRADES),
+const GRADES = [
+  'Pfirrman grade',
+  'Disc narrowing',
+  'Disc bulging',
+  'Disc herniation',
+  'Spondylolisthesis',
+  'UP endplate',
+  'LOW endplate',
+  'Modic',
 ];
+const BOX = ['left', 'top', 'right', 'bottom'];
+const POINT = ['x', 'y'];
 
-const [slices, out] = process.argv.slice(2);
+/**
+ * Margin of the boxes of SLICES/discs.csv in pixels: the median distance of a side from the disc of the mask, of 68 discs on 9
+ * T2_SPACE slices. A side at the border of the image has none.
+ */
+const MARGIN = 11;
+
+/** Label of all discs in space/masks. */
+const SPACE_DISC = 29;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { space: { type: 'boolean', default: false } },
+});
+const [slices, out] = positionals;
 if (out === undefined) {
-  console.error('usage: node scripts/spider-table.js SLICES OUT');
+  console.error('usage: node scripts/spider-table.js SLICES OUT [--space]');
   process.exit(2);
 }
 
 const read = async (name, columns) =>
   (await readCsv(join(slices, name), columns)).map(({ fields }) => fields);
-const gradings = await read('radiological_gradings.csv', ['Patient', 'IVD label', ...Object.keys(GRADES)]);
+const gradings = await read('radiological_gradings.csv', ['Patient', 'IVD label', ...GRADES]);
 const gradesOf = new Map(gradings.map((row) => [`${row.Patient} ${row['IVD label']}`, row]));
-const overview = await read('overview.csv', ['new_file_name', 'PixelSpacing']);
-/** PixelSpacing is published as '[between rows, between columns]' in mm. */
-const spacingOf = new Map(
-  overview.map((row) => [row.new_file_name, row.PixelSpacing.replace(/[[\]]/g, '').split(',').map(Number)]),
-);
+const overview = await read('overview.csv', ['new_file_name', 'num_discs', 'PixelSpacing']);
+const seriesOf = new Map(overview.map((row) => [row.new_file_name, row]));
 
 const rows = [];
+/** Adds the row of a disc on an image of a series such as 10_t2. */
+function add(name, image, level, point, box) {
+  const [, study, series] = /^(\d+)_(.+)$/.exec(name);
+  const grades = gradesOf.get(`${study} ${DISC_LEVELS.length - DISC_LEVELS.indexOf(level)}`);
+  // Published as '[between rows, between columns]' in mm.
+  const spacing = seriesOf.get(name).PixelSpacing.replace(/[[\]]/g, '').split(',').map(Number);
+  rows.push([
+    ...[study, series.replace('t', 'T'), image, level, ...point, ...box, spacing.join(' x '), 'true'],
+    ...GRADES.map((column) => grades?.[column] ?? ''),
+  ]);
+}
+
 for (const disc of await read('discs.csv', ['image', 'ivd_label', ...BOX])) {
-  const name = /^(?<study>\d+)_(?<series>.+)$/.exec(disc.image);
-  const level = LEVELS[disc.ivd_label - 1];
-  if (name === null || level === undefined) {
-    console.error(`discs.csv: skipped image ${disc.image}, label ${disc.ivd_label}`);
+  if (values.space && disc.image.endsWith('SPACE')) continue;
+  const box = BOX.map((side, i) => {
+    const position = Number(disc[side]);
+    return position === 0 ? 0 : position + (i < 2 ? MARGIN : -MARGIN);
+  });
+  const point = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+  add(disc.image, `slices/images/${disc.image}.png`, DISC_LEVELS.at(-disc.ivd_label), point, box);
+}
+
+let unknown = 0;
+for (const file of values.space ? (await readdir(join(slices, 'space/masks'))).sort() : []) {
+  const [name] = file.split('_slice');
+  const discs = discsFromRegions(await readPng(join(slices, 'space/masks', file), null), SPACE_DISC);
+  const isNumbered = !gradesOf.has(`${name.split('_')[0]} 0`);
+  if (!isNumbered || discs.length !== Number(seriesOf.get(name)?.num_discs)) {
+    unknown++;
     continue;
   }
-  const { study, series } = name.groups;
-  const grades = gradesOf.get(`${study} ${disc.ivd_label}`);
-  rows.push([
-    ...[study, series.replace('t', 'T'), `slices/images/${disc.image}.png`, level],
-    ...BOX.map((side) => disc[side]),
-    (spacingOf.get(disc.image) ?? []).join(' x '),
-    'true',
-    ...Object.keys(GRADES).map((column) => grades?.[column] ?? ''),
-  ]);
+  for (const { level, centre, box } of discs) add(name, `slices/space/images/${file}`, level, centre, box);
 }
 
 await mkdir(out, { recursive: true });
 await rm(join(out, 'slices'), { force: true });
 await symlink(resolve(slices), join(out, 'slices'));
-await writeFile(join(out, 'discs.csv'), `${[COLUMNS, ...rows].map((row) => row.join()).join('\n')}\n`);
-const count = (column) => new Set(rows.map((row) => row[COLUMNS.indexOf(column)])).size;
-const images = (await readdir(join(slices, 'images'))).length;
+const columns = ['study', 'series', 'image', 'level', ...POINT, ...BOX, 'spacing', 'complete'];
+await writeFile(join(out, 'discs.csv'), formatCsv([...columns, ...GRADES.map(snakeCase)], rows));
+const count = (column) => new Set(rows.map((row) => row[columns.indexOf(column)])).size;
 console.log(
-  `${join(out, 'discs.csv')}: ${rows.length} discs on ${count('image')} slices of ${count('study')} patients; ` +
-    `${images - count('image')} slices without boxes left out`,
+  `${join(out, 'discs.csv')}: ${rows.length} discs on ${count('image')} slices of ${count('study')} patients` +
+    (unknown > 0 ? `; ${unknown} slices with unknown levels left out` : ''),
 );
