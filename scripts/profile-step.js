@@ -23,13 +23,17 @@ const config = resolveConfig('paper', { pretraining: { discs: 32 } });
 const build = { device, random: new RandomStream(1) };
 const encoder = resnet18(build);
 const projection = new ProjectionHead(build, encoder.features, config.pretraining.projection);
-const disc = { level: 'L4/L5', grades: [null], sliceOffset: 0, split: 'train' };
+const disc = {
+  ...{ seriesId: '1', series: 'T2', level: 'L4/L5', side: null, grades: [null], sliceOffset: 0 },
+  split: 'train',
+};
 const discs = new RoiDataset(
   device,
   {
     manifest: {
       roi: { size: SIZE },
       tasks: [SPINAL_CANAL_STENOSIS],
+      series: ['T2'],
       rois: Array.from({ length: ROWS }, (_, row) => ({ ...disc, disc: row, row, studyId: `${row}` })),
     },
     rois: Uint16Array.from({ length: ROWS * SIZE * SIZE }, () => build.random.uniform(0, 65535)),

@@ -84,6 +84,7 @@ async function stateOf(modules: Record<string, Module>) {
 }
 
 const GRADES = 3;
+const HEADS = [{ task: SPINAL_CANAL_STENOSIS.id, head: 'softmax', grades: GRADES }] as const;
 /** Grades of consecutive discs: six normal, three moderate, one severe. */
 const GRADE_CYCLE = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2] as const;
 
@@ -92,11 +93,15 @@ const roiBank = (): RoiBank => ({
   manifest: {
     roi: { size: SIDE },
     tasks: [SPINAL_CANAL_STENOSIS],
+    series: ['T2'],
     rois: Array.from({ length: BANK_ROWS }, (_, row) => ({
       disc: row,
       row,
       studyId: `${row}`,
+      seriesId: '1',
+      series: 'T2',
       level: 'L4/L5' as const,
+      side: null,
       grades: [GRADE_CYCLE[row % GRADE_CYCLE.length]!],
       sliceOffset: 0,
       split: 'train' as const,
@@ -180,17 +185,20 @@ const training: Workload = async (device, { task, batch }, folder) => {
     return stepsJob(stages[0]!, stages[1]!, { dispose });
   }
   const arm = ARMS.find(({ rates, encoder: source }) => rates && source === 'pretrained')!;
-  const grader = new Grader(build, encoder, { grades: GRADES });
+  const grader = new Grader(build, encoder, { heads: HEADS });
   modules.push(grader);
   const stages = [true, false].map((random) => finetuning(...prepared(random), arm, grader));
   const { items } = stages[0]!;
-  const counts = Array.from({ length: GRADES }, (_, i) => items.filter(({ grade }) => grade === i).length);
+  const counts = Array.from(
+    { length: GRADES },
+    (_, i) => items.filter(({ grades }) => grades[0] === i).length,
+  );
   const weights = Float32Array.from(classWeights(counts, config.finetuning.alpha));
   await save(folder, {
-    ...(await stateOf({ encoder, head: grader.head })),
+    ...(await stateOf({ encoder, head: grader.heads.layers[0]! })),
     bank: pixels,
     rows: int32(items.slice(0, n).map(({ row }) => row)),
-    labels: int32(items.slice(0, n).map(({ grade }) => grade)),
+    labels: int32(items.slice(0, n).map(({ grades }) => grades[0]!)),
     class_weights: { shape: [weights.length], data: weights },
   });
   return stepsJob(stages[0]!, stages[1]!, { dispose });
@@ -200,7 +208,7 @@ const training: Workload = async (device, { task, batch }, folder) => {
 const inference: Workload = async (device, { batch }, folder) => {
   const n = Number(batch);
   const build = { device, random: new RandomStream(1) };
-  const grader = new Grader(build, resnet18(build), { grades: GRADES });
+  const grader = new Grader(build, resnet18(build), { heads: HEADS });
   // Running statistics that differ from their initial values.
   for (const [name, tensor] of grader.state()) {
     if (/running_mean$/.test(name)) tensor.write(normals(tensor.size, 3).map((value) => 0.1 * value));
@@ -209,12 +217,12 @@ const inference: Workload = async (device, { batch }, folder) => {
   }
   const pixels = normals(n * SIDE * SIDE, 5);
   await save(folder, {
-    ...(await stateOf({ encoder: grader.encoder, head: grader.head })),
+    ...(await stateOf({ encoder: grader.encoder, head: grader.heads.layers[0]! })),
     images: { shape: [n, 1, SIDE, SIDE], data: pixels },
   });
   await foldBatchNorms(grader.eval());
   const logits = async (): Promise<Float32Array> => {
-    using y = noGrad(() => tidy(() => grader.forward(device.tensor(pixels, [n, 1, SIDE, SIDE]))));
+    using y = noGrad(() => tidy(() => grader.forward(device.tensor(pixels, [n, 1, SIDE, SIDE]))[0]!));
     return (await y.data()) as Float32Array;
   };
   return {

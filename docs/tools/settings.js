@@ -29,11 +29,22 @@ function leaves(node, path) {
   return Object.entries(node.properties).flatMap(([key, inner]) => leaves(inner, `${path}.${key}`));
 }
 
-function range({ type, minimum, maximum, exclusiveMinimum, enum: words, anyOf, const: only, items }) {
+function range({
+  type,
+  minimum,
+  maximum,
+  exclusiveMinimum,
+  enum: words,
+  anyOf,
+  const: only,
+  items,
+  additionalProperties,
+}) {
   if (anyOf) return anyOf.map(range).join(' or ');
   if (words) return words.join(', ');
   if (only !== undefined) return String(only);
   if (items) return `list of ${range(items)}`;
+  if (additionalProperties) return `object of ${range(additionalProperties)}`;
   const number = type === 'integer' ? 'whole number' : type;
   const min = exclusiveMinimum === undefined ? minimum : exclusiveMinimum + (type === 'integer' ? 1 : 0);
   const open = exclusiveMinimum !== undefined && type !== 'integer';

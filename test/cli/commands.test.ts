@@ -7,6 +7,7 @@ import { LEVELS } from '#spinegrad/anatomy.js';
 import type { BankManifest } from '#spinegrad/data/types.js';
 import { SERIES } from '../data/layout.js';
 import {
+  evaluated,
   idsOf,
   readSummary,
   type Settings,
@@ -102,10 +103,7 @@ describe('phantom and prepare', () => {
 });
 
 describe('evaluate', () => {
-  const numbers = (folder: string) => {
-    const { localization, arms, comparisons } = readSummary(folder);
-    return { localization, arms, comparisons };
-  };
+  const numbers = (folder: string) => evaluated(readSummary(folder));
 
   it('gives the numbers of the run, also after the run folder was moved', async () => {
     const moved = join(await temporaryFolder(), 'moved');
@@ -126,7 +124,7 @@ describe('evaluate', () => {
 
   it('evaluates all studies of another folder', async () => {
     const result = JSON.parse(output(await spinegrad('evaluate', '--model', model, '--data', data)));
-    expect(result.arms[0].annotated.patients).toBe(10);
+    expect(result.tasks[0].arms[0].annotated.patients).toBe(10);
     expect(result.localization.n).toBe(50);
   });
 

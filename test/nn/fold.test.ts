@@ -24,7 +24,9 @@ afterAll(() => device.close());
 function trainedGrader(): Grader {
   const random = new RandomStream(3);
   const build = { device, random };
-  const grader = new Grader(build, resnet18(build, { width: 8 }), { grades: 3 });
+  const grader = new Grader(build, resnet18(build, { width: 8 }), {
+    heads: [{ task: 'test/a', head: 'softmax', grades: 3 }],
+  });
   const draw: Record<string, () => number> = {
     running_mean: () => random.normal(0, 0.3),
     running_var: () => random.uniform(0.5, 2),
@@ -42,7 +44,7 @@ const pixels = new RandomStream(5);
 const images = Float32Array.from({ length: 3 * 32 * 32 }, () => pixels.normal(0, 1));
 
 async function logitsOf(grader: Grader): Promise<Float32Array> {
-  using logits = noGrad(() => tidy(() => grader.forward(device.tensor(images, [3, 1, 32, 32]))));
+  using logits = noGrad(() => tidy(() => grader.forward(device.tensor(images, [3, 1, 32, 32]))[0]!));
   return await logits.data();
 }
 

@@ -171,9 +171,11 @@ describe.each(CASES)('head %s with %d grades', (name, grades) => {
 
   it('is rebuilt from the recorded architecture, with the same names and shapes', () => {
     const encoder = () => new ResNet(build(), { depth: 18, width: 2 });
-    using grader = new Grader(build(), encoder(), { grades, head: name });
+    using grader = new Grader(build(), encoder(), {
+      heads: [{ task: 'test/a-b', head: name, grades }],
+    });
     const recorded = graderSchema.parse(JSON.parse(JSON.stringify(graderArchitecture(grader))));
-    expect(recorded).toMatchObject({ head: name, grades });
+    expect(recorded.heads).toEqual([{ task: 'test/a-b', head: name, grades }]);
     using rebuilt = buildGrader(recorded, build(2));
     const shapes = (module: Grader) => [...module.state()].map(([key, { shape }]) => [key, shape]);
     expect(shapes(rebuilt)).toEqual(shapes(grader));

@@ -115,6 +115,7 @@ it('ProjectionHead gives rows of unit length and names its tensors like torch.nn
 });
 
 describe('Grader', () => {
+  const HEAD = { task: 'test/a', head: 'softmax', grades: 3 } as const;
   const SHAPE = [4, 1, 32, 32] as const;
   const input = () =>
     device.tensor(
@@ -124,7 +125,7 @@ describe('Grader', () => {
 
   function grader(options: Partial<GraderOptions>): Grader {
     const encoder = new ResNet(build(), { depth: 18, width: 4 });
-    return new Grader(build(2), encoder, { grades: 3, ...options });
+    return new Grader(build(2), encoder, { heads: [HEAD], ...options });
   }
 
   const bits = (state: Map<string, Tensor>) =>
@@ -135,8 +136,8 @@ describe('Grader', () => {
   /** A training step that minimises the sum of squared logits. */
   function step(network: Grader, optimizer: AdamW, dropout?: DropoutOptions): void {
     tidy(() => {
-      const logits = network.forward(input(), dropout);
-      backward(sum(mul(logits, logits)));
+      const [logits] = network.forward(input(), dropout);
+      backward(sum(mul(logits!, logits!)));
       optimizer.step();
     });
     optimizer.zeroGrad();
@@ -151,11 +152,11 @@ describe('Grader', () => {
       if (history !== 'as built') network.train();
       if (history.includes('eval()')) network.eval().train();
       const before = await bits(network.encoder.state());
-      const head = await bits(network.head.state());
+      const head = await bits(network.heads.state());
       const optimizer = optimizerOf(network);
       for (let i = 0; i < 3; i++) step(network, optimizer, { p: 0.5, seed: 1, step: i });
       expect(await bits(network.encoder.state())).toEqual(before);
-      expect(await bits(network.head.state())).not.toEqual(head);
+      expect(await bits(network.heads.state())).not.toEqual(head);
       for (const parameter of network.encoder.parameters().values()) expect(parameter.grad).toBeUndefined();
       optimizer.dispose();
     },
@@ -175,7 +176,7 @@ describe('Grader', () => {
   it('applies dropout by its keys in training mode, and none in eval mode', async () => {
     using network = grader({ frozen: true });
     const logits = async (keys?: { seed: number; step: number }) => {
-      using y = tidy(() => network.forward(input(), keys && { p: 0.5, ...keys }));
+      using y = tidy(() => network.forward(input(), keys && { p: 0.5, ...keys })[0]!);
       return y.data();
     };
     const plain = await logits();

@@ -24,6 +24,7 @@ const device = await openDevice('cpu', { threads: 2 });
 afterAll(() => device.close());
 
 const task = taskOf(DEFAULT_TASK);
+const heads = [{ task: task.id, head: 'softmax', grades: task.grades.length }] as const;
 const [WIDTH, HEIGHT] = [120, 100];
 let folder: string;
 let model: string;
@@ -47,7 +48,7 @@ async function recordHash(dir: string, name: string): Promise<void> {
 async function changeWeights(dir: string, name: string, change: (data: Float32Array) => void): Promise<void> {
   const path = join(dir, `weights/${name}.safetensors`);
   const tensors = await readSafetensors(path);
-  const [, tensor] = [...tensors].find(([key]) => /^(network\.)?head\..*weight$/.test(key))!;
+  const [, tensor] = [...tensors].find(([key]) => /^(network\.)?heads?\..*weight$/.test(key))!;
   change(tensor.data as Float32Array);
   await writeSafetensors(path, tensors as Map<string, { shape: number[]; data: Float32Array }>);
   await recordHash(dir, name);
@@ -62,7 +63,7 @@ async function randomModel(spreadP95: number, scratch?: Grader): Promise<string>
     const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
     const grader =
       (name === 'scratch' ? scratch : undefined) ??
-      new Grader(build, new ResNet(build, config.encoder), { grades: task.grades.length });
+      new Grader(build, new ResNet(build, config.encoder), { heads });
     return { name, grader, bestEpoch: 1, validationBalancedAccuracy };
   };
   const network = newLocalizer({ config, device });
@@ -96,9 +97,9 @@ describe('a model', () => {
     expect(loaded.arms[0]!.name).toBe('frozen');
     expect(loaded.description.trainedOn).toMatchObject({ synthetic: true, fingerprint: 'tiny' });
     const stored = await readSafetensors(join(model, 'weights/grader-frozen.safetensors'));
-    expect(await loaded.arms[0]!.grader.state().get('head.weight')!.data()).toEqual(
-      stored.get('head.weight')!.data,
-    );
+    expect(
+      await loaded.arms[0]!.grader.state().get('heads.rsna_spinal_canal_stenosis.weight')!.data(),
+    ).toEqual(stored.get('heads.rsna_spinal_canal_stenosis.weight')!.data);
     expect([...stored.keys()]).toContain('encoder.layer1.0.conv1.weight');
     expect(loaded.arms[0]!.grader.training).toBe(false);
     loaded.dispose();
@@ -158,10 +159,10 @@ describe('a model', () => {
 
   it('is not written with weights that are not finite', async () => {
     const build = { device, random: new RandomStream(1) };
-    using grader = new Grader(build, new ResNet(build, tinyConfig().encoder), { grades: task.grades.length });
+    using grader = new Grader(build, new ResNet(build, tinyConfig().encoder), { heads });
     grader
       .state()
-      .get('head.bias')!
+      .get('heads.rsna_spinal_canal_stenosis.bias')!
       .write(Float32Array.of(0, Infinity, 0));
     await expect(randomModel(1, grader)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
   });

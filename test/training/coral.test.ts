@@ -5,6 +5,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { failure, spinegrad } from '../cli/command.js';
 import { SERIES } from '../data/layout.js';
 import {
+  evaluated,
   idsOf,
   outcome,
   readLog,
@@ -39,12 +40,13 @@ it('trains finite losses and records the head with its layers', async () => {
     expect(validationLoss).toBeGreaterThan(0);
   }
   const { arms } = JSON.parse(readFileSync(join(dir, 'model.json'), 'utf8'));
-  for (const { network } of arms) expect(network).toMatchObject({ head: 'coral', grades: 3 });
+  for (const { network } of arms) expect(network).toMatchObject({ heads: [{ head: 'coral', grades: 3 }] });
   const names = [...(await tensorsOf(dir, 'weights/grader-scratch.safetensors')).keys()];
-  expect(names.filter((name) => name.startsWith('head.')).sort()).toEqual([
-    'head.gaps',
-    'head.score.bias',
-    'head.score.weight',
+  const prefix = 'heads.rsna_spinal_canal_stenosis';
+  expect(names.filter((name) => name.startsWith('heads.')).sort()).toEqual([
+    `${prefix}.gaps`,
+    `${prefix}.score.bias`,
+    `${prefix}.score.weight`,
   ]);
 });
 
@@ -64,8 +66,7 @@ it('resumes to the same bits', async () => {
 it('is evaluated with the numbers of the run', async () => {
   const { status, stdout } = await spinegrad('evaluate', '--model', dir, '--device', 'cpu');
   expect(status).toBe(0);
-  const { localization, arms, comparisons } = readSummary(dir);
-  expect(JSON.parse(stdout)).toMatchObject({ localization, arms, comparisons });
+  expect(JSON.parse(stdout)).toMatchObject(evaluated(readSummary(dir)));
 });
 
 it('predicts the grade with the largest probability', async () => {

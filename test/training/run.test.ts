@@ -55,7 +55,6 @@ describe('a finished run', () => {
     expect(summary.task.id).toBe('rsna/spinal_canal_stenosis');
     expect(Object.keys(summary.localization.perLevel)).toEqual(LEVELS);
     expect(summary.data).toMatchObject({
-      source: 'rsna',
       synthetic: false,
       studies: 10,
       discs: 50,

@@ -118,6 +118,12 @@ export async function tinyStudies(
 export const readSummary = (dir: string): Summary =>
   JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')) as Summary;
 
+/** The part of a run's summary that `evaluate` computes again. */
+export function evaluated({ localization, arms, comparisons }: Summary) {
+  const withoutEpoch = arms.map(({ bestEpoch: _, ...arm }) => arm);
+  return { localization, tasks: [{ arms: withoutEpoch, comparisons: { annotated: comparisons } }] };
+}
+
 export const readLog = (dir: string): Record<string, unknown>[] =>
   readFileSync(join(dir, 'metrics.jsonl'), 'utf8')
     .trimEnd()

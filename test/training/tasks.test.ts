@@ -14,6 +14,7 @@ import { silent } from '#spinegrad/training/progress.js';
 import { failure, spinegrad } from '../cli/command.js';
 import { HERNIATION, MODIC, PFIRRMANN } from '../tasks/examples.js';
 import {
+  evaluated,
   readLog,
   readSummary,
   temporaryFolder,
@@ -55,18 +56,18 @@ describe.each([PFIRRMANN, HERNIATION, MODIC])('a run on $id', (task) => {
       expect(annotated.mostSevereAsMildest !== null).toBe(task.ordered);
     }
     const epoch = readLog(dir).find(({ stage }) => stage === 'finetuning-scratch')!;
-    expect(Object.keys(epoch.validationRecall as object)).toEqual(names);
+    const { recall } = (epoch.validationTasks as Record<string, { recall: object }>)[task.id]!;
+    expect(Object.keys(recall)).toEqual(names);
     const weights = await tensorsOf(dir, 'weights/grader-scratch.safetensors');
-    expect(weights.get('head.weight')!.shape[0]).toBe(names.length);
+    expect(weights.get(`heads.${task.id.replace('/', '_')}.weight`)!.shape[0]).toBe(names.length);
   });
 
   it('is evaluated again with the same numbers, and on other studies', async () => {
     const { signal } = new AbortController();
     const options = { model: dir, device: 'cpu', progress: silent, signal } as const;
-    const { arms, localization } = readSummary(dir);
-    expect(await evaluateModel(options)).toMatchObject({ arms, localization });
+    expect(await evaluateModel(options)).toMatchObject(evaluated(readSummary(dir)));
     const other = await evaluateModel({ ...options, data });
-    expect(sum(other.arms[0]!.annotated.confusion.flat())).toBe(10 * task.levels.length);
+    expect(sum(other.tasks[0]!.arms[0]!.annotated.confusion.flat())).toBe(10 * task.levels.length);
   });
 
   it('predicts the levels and grades of the task', async () => {
@@ -131,8 +132,8 @@ describe('an RSNA condition on sagittal T1', () => {
     expect(readFileSync(join(dir, 'report.html'), 'utf8')).toMatch(
       /Grading of left neural foraminal narrowing at 5 lumbar levels from Sagittal T1 MRI/,
     );
-    const evaluated = await spinegrad('evaluate', '--model', dir, '--device', 'cpu');
-    expect(JSON.parse(evaluated.stdout)).toMatchObject({ arms: summary.arms });
+    const { stdout } = await spinegrad('evaluate', '--model', dir, '--device', 'cpu');
+    expect(JSON.parse(stdout)).toMatchObject(evaluated(summary));
     const predicted = await spinegrad('predict', data, '--model', dir);
     expect(failure(predicted)).toMatch(
       /ERR_TASK_SERIES: predict: task rsna\/left_neural_foraminal_narrowing is graded on Sagittal T1, .*; expected a task on a sagittal T2 series/,

@@ -119,7 +119,7 @@ async function readSlice(path: string, beforeRead: (path: string) => void): Prom
  */
 export async function readRecord(
   { dataDir }: Pick<BankManifest, 'dataDir'>,
-  { file, instanceNumber, pixelSpacing }: SliceRecord,
+  { file, instanceNumber, pixelSpacing }: Pick<SliceRecord, 'file' | 'instanceNumber' | 'pixelSpacing'>,
 ): Promise<SourceSlice> {
   const { slices } = await openImages(join(dataDir, file));
   const slice =

@@ -16,9 +16,10 @@ const encoderSchema = z.object({
 
 export const graderSchema = z.object({
   encoder: encoderSchema,
-  head: z.enum(HEAD_NAMES),
-  /** Number of grades. */
-  grades: z.number().int().min(2),
+  /** In the order of the tasks. */
+  heads: z
+    .array(z.object({ task: z.string(), head: z.enum(HEAD_NAMES), grades: z.number().int().min(2) }))
+    .min(1),
 });
 export type GraderArchitecture = z.output<typeof graderSchema>;
 
@@ -42,9 +43,9 @@ const encoderOf = ({ strides, ...encoder }: ResNet['architecture']) => ({
   strides: [...strides],
 });
 
-export const graderArchitecture = ({ encoder, architecture }: Grader): GraderArchitecture => ({
+export const graderArchitecture = ({ encoder, heads }: Grader): GraderArchitecture => ({
   encoder: encoderOf(encoder.architecture),
-  ...architecture,
+  heads: [...heads.of],
 });
 
 export function localizerArchitecture(localizer: Localizer): LocalizerArchitecture {

@@ -272,12 +272,14 @@ export async function readModel(dir: string): Promise<ModelDescription> {
   const result = modelSchema.safeParse(stored);
   if (result.success) {
     const { trainedOn, arms } = result.data;
-    const { id, grades } = trainedOn.tasks[0]!;
-    const other = arms.find(({ network }) => network.grades !== grades.length);
+    const scales = (heads: readonly { task: string; grades: number }[]) =>
+      heads.map(({ task, grades }) => `${task} (${grades} grades)`).join(', ');
+    const tasks = scales(trainedOn.tasks.map(({ id, grades }) => ({ task: id, grades: grades.length })));
+    const other = arms.find(({ network }) => scales(network.heads) !== tasks);
     if (other === undefined) return result.data;
     throw new SpinegradError(
       'ERR_TASK_MISMATCH',
-      `${path}: arm ${other.name} has ${other.network.grades} grades, task ${id} has ${grades.length}; copy the run's folder ` +
+      `${path}: the model's tasks are ${tasks}, arm ${other.name} grades ${scales(other.network.heads)}; copy the run's folder ` +
         'again, or use the version of spinegrad that trained it',
     );
   }

@@ -17,20 +17,26 @@ const ADVICE = 'the weights come from a training that diverged, or the input ove
  * Grades batches of normalised views.
  *
  * @param makeViews each makes one batch [N, 1, S, S]
- * @returns the probabilities of the grades, per view
+ * @returns the probabilities of the grades, per task and view
  * @throws SpinegradError ERR_NOT_FINITE if a logit or a probability is NaN or infinite
  */
-export async function gradeViews(grader: Grader, makeViews: readonly (() => Tensor)[]): Promise<number[][]> {
-  const probabilities: number[][] = [];
+export async function gradeViews(
+  grader: Grader,
+  makeViews: readonly (() => Tensor)[],
+): Promise<number[][][]> {
+  const probabilities: number[][][] = grader.heads.of.map(() => []);
   for (const makeBatch of makeViews) {
-    using logits = noGrad(() => tidy(() => grader.forward(makeBatch())));
-    using rows = noGrad(() => tidy(() => grader.probabilities(logits)));
-    const [scores, values] = await Promise.all([logits.data(), rows.data()]);
-    expectFinite(scores, 'grader: logits', ADVICE);
-    expectFinite(values, 'grader: probabilities', ADVICE);
-    const grades = rows.shape[1]!;
-    for (let i = 0; i < values.length; i += grades) {
-      probabilities.push(Array.from(values.subarray(i, i + grades)));
+    const logits = noGrad(() => tidy(() => grader.forward(makeBatch())));
+    const tables = noGrad(() => tidy(() => grader.probabilities(logits)));
+    const downloads = [...logits, ...tables].map((tensor) => tensor.data().finally(() => tensor.dispose()));
+    const values = await Promise.all(downloads);
+    for (const [task, { grades }] of grader.heads.of.entries()) {
+      const table = values[logits.length + task]!;
+      expectFinite(values[task]!, 'grader: logits', ADVICE);
+      expectFinite(table, 'grader: probabilities', ADVICE);
+      for (let i = 0; i < table.length; i += grades) {
+        probabilities[task]!.push(Array.from(table.subarray(i, i + grades)));
+      }
     }
   }
   return probabilities;
@@ -40,7 +46,7 @@ export async function gradeViews(grader: Grader, makeViews: readonly (() => Tens
  * Grades crops that are not in a bank.
  *
  * @param crops uint16 [N, size, size]
- * @returns the probabilities of the grades, per crop
+ * @returns the probabilities of the grades, per task and crop
  * @throws SpinegradError ERR_NOT_FINITE as `gradeViews`
  */
 export function gradeCrops(
@@ -49,7 +55,7 @@ export function gradeCrops(
   crops: Uint16Array,
   size: number,
   normalisation: Normalisation,
-): Promise<number[][]> {
+): Promise<number[][][]> {
   const count = crops.length / (size * size);
   const indices = Array.from({ length: count }, (_, index) => index);
   const makeViews = batches(indices, GRADING_BATCH).map((batch) => () => {

@@ -1,43 +1,41 @@
-/** The grading network: an encoder, dropout, and a head. */
+/** The grading network: an encoder, dropout, and a head per task. */
 import { noGrad } from '../engine/autograd.js';
 import { type DropoutOptions, dropout } from '../engine/ops/dropout.js';
+import { add } from '../engine/ops/elementwise.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
+import { SpinegradError } from '../error.js';
 import type { Build } from '../nn/layers.js';
 import { Module } from '../nn/module.js';
 import type { ResNet } from '../nn/resnet.js';
-import type { HeadLayers, LossOptions } from './heads/head.js';
+import type { LossOptions } from './heads/head.js';
+import { Heads, type TaskHead } from './heads/heads.js';
 import { HEADS } from './heads/index.js';
-import type { HeadName } from './heads/names.js';
 
 export interface GraderOptions {
-  /** Number of grades. */
-  grades: number;
-  /** Default softmax. */
-  head?: HeadName;
+  /** One per task; all tasks share the encoder. */
+  heads: readonly TaskHead[];
   /** Keeps the encoder in eval mode and passes no gradient through it. Default false. */
   frozen?: boolean;
 }
 
 /**
- * Crops [N, 1, S, S] to logits [N, outputs]; state names `encoder.*` and `head.*`.
+ * Crops [N, 1, S, S] to logits, one tensor [N, outputs] per task; state names `encoder.*` and `heads.<task>.*`.
  *
  * @example
- * const grader = new Grader(build, resnet18(build), { grades: 3 });
- * using logits = grader.forward(images);
- * using loss = grader.loss(logits, grades, { gamma: 2, labelSmoothing: 0, weighting: 'none', counts: [50, 30, 20] });
+ * const heads = [{ task: 'spider/pfirrmann', head: 'corn', grades: 5 }, { task: 'spider/modic', head: 'softmax', grades: 4 }];
+ * const grader = new Grader(build, resnet18(build), { heads });
+ * const logits = grader.forward(images);
+ * using loss = grader.loss(logits, [[4, 0], [2, null]], lossOptions);
  */
 export class Grader extends Module {
   readonly encoder: ResNet;
-  readonly head: HeadLayers;
-  /** The options that determine names and shapes of the head's state. */
-  readonly architecture: { head: HeadName; grades: number };
+  readonly heads: Heads;
   readonly #frozen: boolean;
 
-  constructor(build: Build, encoder: ResNet, { grades, head = 'softmax', frozen = false }: GraderOptions) {
+  constructor(build: Build, encoder: ResNet, { heads, frozen = false }: GraderOptions) {
     super();
     this.encoder = this.child('encoder', encoder);
-    this.head = this.child('head', HEADS[head].layers(build, encoder.features, grades));
-    this.architecture = { head, grades };
+    this.heads = this.child('heads', new Heads(build, encoder.features, heads));
     this.#frozen = frozen;
     this.train();
   }
@@ -49,24 +47,45 @@ export class Grader extends Module {
   }
 
   /**
-   * [N, 1, S, S] -> logits [N, outputs].
+   * [N, 1, S, S] -> logits [N, outputs] per task.
    *
    * @param features dropout of the embedding in training mode; without it nothing is dropped
    */
-  forward(x: Tensor, features?: DropoutOptions): Tensor {
+  forward(x: Tensor, features?: DropoutOptions): Tensor[] {
     const encode = () => this.encoder.forward(x);
     const embedding = this.#frozen ? noGrad(() => tidy(encode)) : encode();
     const drops = this.training && features !== undefined && features.p > 0;
-    return this.head.forward(drops ? dropout(embedding, features) : embedding);
+    return this.heads.forward(drops ? dropout(embedding, features) : embedding);
   }
 
-  /** The loss [1] of logits [N, outputs], recorded for backward; `grades` are indices from 0. */
-  loss(logits: Tensor, grades: readonly number[], options: LossOptions): Tensor {
-    return HEADS[this.architecture.head].loss(logits, grades, options);
+  /**
+   * The sum over the tasks of their losses: a scalar [1], recorded for backward. A task's loss is that of the discs with a
+   * grade of this task; a task without any is left out.
+   *
+   * @param logits [N, outputs] per task
+   * @param grades per disc and task: the index from 0, or null without a grade
+   * @param options per task
+   * @throws SpinegradError ERR_NO_TARGETS if no disc has a grade
+   */
+  loss(
+    logits: readonly Tensor[],
+    grades: readonly (readonly (number | null)[])[],
+    options: readonly LossOptions[],
+  ): Tensor {
+    const losses = this.heads.of.flatMap(({ head }, task) => {
+      const ofTask = grades.map((disc) => disc[task]!);
+      const graded = ofTask.some((grade) => grade !== null);
+      return graded ? [HEADS[head].loss(logits[task]!, ofTask, options[task]!)] : [];
+    });
+    if (losses.length > 0) return losses.reduce(add);
+    throw new SpinegradError(
+      'ERR_NO_TARGETS',
+      'Grader.loss(): grades: found no grade, expected at least one',
+    );
   }
 
-  /** Logits [N, outputs] -> probabilities [N, grades]. */
-  probabilities(logits: Tensor): Tensor {
-    return HEADS[this.architecture.head].probabilities(logits);
+  /** Logits [N, outputs] per task -> probabilities [N, grades] per task. */
+  probabilities(logits: readonly Tensor[]): Tensor[] {
+    return this.heads.of.map(({ head }, task) => HEADS[head].probabilities(logits[task]!));
   }
 }

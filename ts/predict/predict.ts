@@ -193,10 +193,10 @@ async function gradeLevels(
     crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);
   });
   const { grader } = arms[0]!;
-  const probabilities = await gradeCrops(device, grader, crops, roi.size, normalisation.rois);
+  const [probabilities] = await gradeCrops(device, grader, crops, roi.size, normalisation.rois);
   const predictions = LEVELS.map((level, index): LevelPrediction => {
     const [x, y] = centres[index]!;
-    const row = probabilities[index]!;
+    const row = probabilities![index]!;
     return {
       level,
       x: Number(x.toFixed(2)),

@@ -7,10 +7,11 @@
 import { z } from 'zod';
 import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
-import { expectHeadFits, HEAD_NAMES } from '../model/heads/names.js';
+import { HEAD_NAMES } from '../model/heads/names.js';
 import { LOCALIZER_KINDS } from '../model/localizer.js';
 import { registeredTasks } from '../tasks/index.js';
 import { ARMS, type TunedArmName } from './arms.js';
+import { taskHeads } from './taskHeads.js';
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).max(1);
@@ -142,7 +143,7 @@ const pretraining = z.strictObject({
   positives: setting(
     z.enum(['disc', 'level', 'grade']),
     'disc',
-    'Views that are positives of each other: those of one disc, of one patient and level, or of one grade (supervised).',
+    'Views that are positives of each other: those of one disc, of one patient and level, or of one grade of the first task (supervised).',
   ),
   mean: setting(
     z.enum(['outside', 'inside']),
@@ -283,7 +284,12 @@ const finetuning = z.strictObject({
   head: setting(
     z.enum(HEAD_NAMES),
     'softmax',
-    'Head of the grader: layers, loss and probabilities. docs/networks.md describes the heads.',
+    'Head of each task: layers, loss and probabilities. docs/networks.md describes the heads.',
+  ),
+  heads: setting(
+    z.record(z.string(), z.enum(HEAD_NAMES)),
+    {},
+    'Heads of single tasks by id, such as {"spider/pfirrmann": "corn"}, where they differ from `finetuning.head`.',
   ),
   gamma: setting(z.number().min(0), 2, 'Focusing parameter of the focal loss; 0 is cross entropy.'),
   alpha: setting(
@@ -449,8 +455,9 @@ export function parseConfig(settings: unknown, source: string): Config {
   const result = configSchema.safeParse(settings);
   if (result.success) {
     const { tasks, finetuning } = result.data;
-    for (const task of registeredTasks().filter(({ id }) => tasks.includes(id)))
-      expectHeadFits(finetuning.head, task, `${source}: finetuning.head`);
+    const known = tasks.map((id) => registeredTasks().find((task) => task.id === id));
+    // The tasks of a table and those of an empty list are not known before the data are read.
+    if (tasks.length > 0 && known.every((task) => task !== undefined)) taskHeads(finetuning, known, source);
     return result.data;
   }
   const issue = result.error.issues[0]!;

@@ -1,28 +1,33 @@
 /** The evaluation of trained networks on the test patients, which no training step uses. */
 import type { Bank } from '../data/bank.js';
-import { compareArms, evaluate } from '../evaluation/evaluate.js';
+import { evaluateTask, groupPredictions, type TaskResults } from '../evaluation/evaluateTask.js';
 import type { Centres } from '../evaluation/localization.js';
-import type { Predictions, Summary } from '../evaluation/types.js';
+import type { Prediction } from '../evaluation/predictionsFile.js';
+import type { LocalizationSummary } from '../evaluation/types.js';
 import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
-import { assess, cutPredicted } from './assess.js';
-import { locateRecords, summarise } from './localize.js';
+import { locate } from '../model/locate.js';
+import type { Task } from '../tasks/task.js';
+import { assess } from './assess.js';
+import { summarise } from './localize.js';
 import type { RoiDataset } from './roiDataset.js';
 import type { SliceDataset } from './sliceDataset.js';
 import type { Run } from './stage.js';
-
-export interface Evaluated {
-  results: Pick<Summary, 'localization' | 'arms' | 'comparisons'>;
-  /** By arm. */
-  predictions: Record<string, Record<'annotated' | 'predicted', Predictions>>;
-  /** Per annotated test slice, in pixels of the original image. */
-  centres: Centres[];
-}
+import { cutTestSet, type SearchedSlice } from './testSet.js';
 
 export interface EvaluatedArm {
   name: string;
   grader: Grader;
-  bestEpoch: number;
+}
+
+export interface Evaluated {
+  localization: LocalizationSummary;
+  /** In the order of the bank's tasks. */
+  tasks: ({ task: Task } & TaskResults)[];
+  /** By arm, task, kind of crop and disc. */
+  predictions: Prediction[];
+  /** The annotated test slices and what the localizer found. */
+  searched: SearchedSlice[];
 }
 
 /** @param options seed and resamples of the bootstrap */
@@ -35,32 +40,26 @@ export async function evaluateArms(
   arms: readonly EvaluatedArm[],
   options: { seed: number; resamples: number },
 ): Promise<Evaluated> {
-  const { task } = discs;
   const records = slices.annotated('test');
-  const centres = await locateRecords(run.device, localizer, slices, records);
-  const test = await cutPredicted(run, bank, discs, records, centres);
-  const predictions: Evaluated['predictions'] = {};
-  const summaries: Summary['arms'] = [];
-  for (const { name, grader, bestEpoch } of arms) {
-    const { annotated, predicted } = await assess(run, discs, test, grader);
-    predictions[name] = { annotated, predicted };
-    summaries.push({
-      name,
-      bestEpoch,
-      annotated: evaluate(annotated, task, options),
-      predicted: evaluate(predicted, task, options),
-    });
-  }
-  const comparisons = arms.flatMap(({ name: a }, i) =>
-    arms.slice(0, i).map(({ name: b }) => ({
-      a,
-      b,
-      ...compareArms(predictions[a]!.annotated, predictions[b]!.annotated, task, options),
-    })),
+  const { size, normalisation } = slices;
+  const located = await locate(run.device, localizer, slices.letterboxed(records), size, normalisation);
+  const searched = records.map(
+    (record, index): SearchedSlice => ({ record, found: located[index]!.discs, doubts: [] }),
   );
+  const test = await cutTestSet(run, bank, discs, searched);
+  const predictions: Prediction[] = [];
+  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm)));
+  const grouped = groupPredictions(predictions);
   return {
-    results: { localization: summarise(centres, records), arms: summaries, comparisons },
+    localization: summarise(searched.map(centresOf), records),
+    tasks: discs.tasks.map((task) => {
+      const { arms: ofTask } = grouped.find((group) => group.task === task.id)!;
+      return { task, ...evaluateTask(ofTask, task, options) };
+    }),
     predictions,
-    centres,
+    searched,
   };
 }
+
+const centresOf = ({ found }: SearchedSlice): Centres =>
+  Object.fromEntries(found.map(({ level, point }) => [level, point])) as Centres;

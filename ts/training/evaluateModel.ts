@@ -12,7 +12,7 @@ import type { Summary } from '../evaluation/types.js';
 import { writeError } from '../io/atomic.js';
 import { loadModel, type ModelDescription, readModel } from '../model/bundle.js';
 import type { Task } from '../tasks/task.js';
-import { evaluateArms } from './evaluateArms.js';
+import { type Evaluated, evaluateArms } from './evaluateArms.js';
 import type { Progress } from './progress.js';
 import { RoiDataset } from './roiDataset.js';
 import { readIdentity, readRunBank } from './runFolder.js';
@@ -30,7 +30,7 @@ export interface EvaluateOptions {
   signal: AbortSignal;
 }
 
-export type ModelEvaluation = Pick<Summary, 'localization' | 'arms' | 'comparisons'> & {
+export type ModelEvaluation = Pick<Evaluated, 'localization' | 'tasks'> & {
   synthetic: boolean;
   studies: number;
   skipped: Summary['data']['skipped'];
@@ -47,7 +47,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   using device = await openDevice(options.device, threads === null ? {} : { threads });
   const model = await loadModel(dir, device, 'all');
   const { rois, slices } = description.normalisation;
-  const { results } = await evaluateArms(
+  const { localization, tasks } = await evaluateArms(
     { device, progress, signal },
     bank,
     new RoiDataset(device, bank, null, rois),
@@ -57,7 +57,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
     bootstrap,
   );
   const { synthetic, studies, skipped } = bank.manifest;
-  return { synthetic, studies, skipped, ...results };
+  return { synthetic, studies, skipped, localization, tasks };
 }
 
 async function ownBank(model: string, { trainedOn }: ModelDescription): Promise<Bank> {

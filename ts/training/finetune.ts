@@ -1,14 +1,14 @@
 /**
  * Fine-tuning, the algorithm box:
  *
- *   for each batch of graded discs:
+ *   for each batch of discs with a grade of at least one task:
  *     one augmented view of each disc (the annotated slice or a neighbour)
- *     logits = head(dropout(encoder(view)))
- *     loss = the head's loss(logits, grade)
+ *     logits of each task = its head(dropout(encoder(view)))
+ *     loss = sum over the tasks of the head's loss(logits, grades), over the discs that have a grade of the task
  *
- * The arms (arms.ts) share the discs, their order, the augmentation, the first weights of the head, the loss and the
- * number of steps. The epoch with the best balanced accuracy on the validation patients is kept; ties go to the lower
- * validation loss.
+ * The arms (arms.ts) share the discs, their order, the augmentation, the first weights of the heads, the losses and the
+ * number of steps. The epoch with the best balanced accuracy on the validation patients is kept, the mean over the tasks;
+ * ties go to the lower validation loss.
  */
 import { z } from 'zod';
 import { argmax, balancedAccuracy, confusionMatrix, recallPerClass } from '../evaluation/metrics.js';
@@ -18,19 +18,30 @@ import { Grader } from '../model/grader.js';
 import { ResNet } from '../nn/resnet.js';
 import type { Values } from '../nn/values.js';
 import { RandomStream } from '../random.js';
+import type { Task } from '../tasks/task.js';
 import type { Arm, EncoderRates } from './arms.js';
 import { decayGroups, differentialGroups } from './groups.js';
-import type { GradedDisc, RoiDataset } from './roiDataset.js';
+import type { Disc, RoiDataset } from './roiDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
+import { taskHeads } from './taskHeads.js';
 
 const PURPOSE = { encoder: 100, head: 201, order: 202, slice: 203, views: 204, dropout: 205 };
 
 const metrics = z.object({
-  /** Mean negative log-likelihood of the grade. */
+  /** Mean over the tasks. */
   validationLoss: z.number(),
   validationBalancedAccuracy: z.number(),
-  /** Null for a grade without a validation disc. */
-  validationRecall: z.record(z.string(), z.number().nullable()),
+  /** By task id. */
+  validationTasks: z.record(
+    z.string(),
+    z.object({
+      /** Mean negative log-likelihood of the grade. */
+      loss: z.number(),
+      balancedAccuracy: z.number(),
+      /** By the grade's name; null without a validation disc. */
+      recall: z.record(z.string(), z.number().nullable()),
+    }),
+  ),
 });
 
 export type FinetuningMetrics = z.output<typeof metrics>;
@@ -50,12 +61,8 @@ export async function finetune(
   const encoder = newEncoder(run);
   if (arm.encoder === 'pretrained') encoder.load(pretrained, 'the pretrained encoder');
   const build = { device: run.device, random: new RandomStream(run.config.seed, PURPOSE.head) };
-  const grades = discs.task.grades.length;
-  const grader = new Grader(build, encoder, {
-    grades,
-    head: run.config.finetuning.head,
-    frozen: arm.rates === null,
-  });
+  const heads = taskHeads(run.config.finetuning, discs.tasks, 'settings');
+  const grader = new Grader(build, encoder, { heads, frozen: arm.rates === null });
   return { ...(await runStage(run, finetuning(run, discs, arm, grader))), grader };
 }
 
@@ -64,19 +71,19 @@ export function finetuning(
   discs: RoiDataset,
   arm: Arm,
   grader: Grader,
-): Stage<GradedDisc, FinetuningMetrics> {
+): Stage<Disc, FinetuningMetrics> {
   const { finetuning: settings } = config;
-  const { grades } = discs.task;
+  const { tasks } = discs;
   const items = discs.graded('train');
   const validated = discs.graded('validation');
   const rates: Partial<Record<string, EncoderRates>> = settings.rates;
   const armRates = rates[arm.name];
-  const lossOptions = {
+  const lossOptions = tasks.map(({ grades }, task) => ({
     gamma: settings.gamma,
     labelSmoothing: settings.labelSmoothing,
     weighting: settings.alpha,
-    counts: byGrade(items, grades.length).map((group) => group.length),
-  };
+    counts: grades.map((_, grade) => items.filter((disc) => disc.grades[task] === grade).length),
+  }));
 
   return {
     name: `finetuning-${arm.name}`,
@@ -84,12 +91,12 @@ export function finetuning(
     modules: { grader },
     groups: armRates
       ? differentialGroups({ grader }, settings, armRates)
-      : decayGroups({ head: grader.head }, settings),
+      : decayGroups({ heads: grader.heads }, settings),
     items,
     batchSize: settings.batch,
     orderPurpose: PURPOSE.order,
     ...(settings.sampling === 'balanced'
-      ? { draw: (random: RandomStream) => balancedDraw(items, grades.length, random) }
+      ? { draw: (random: RandomStream) => balancedDraw(items, tasks[0]!, random) }
       : {}),
     metrics,
 
@@ -100,7 +107,7 @@ export function finetuning(
       const logits = grader.forward(views, { p: settings.dropout, ...keys.device(PURPOSE.dropout) });
       return grader.loss(
         logits,
-        batch.map(({ grade }) => grade),
+        batch.map(({ grades }) => grades),
         lossOptions,
       );
     },
@@ -111,14 +118,11 @@ export function finetuning(
         grader,
         rows.map((batch) => () => discs.plain(batch)),
       );
-      const truth = validated.map(({ grade }) => grade);
-      const confusion = confusionMatrix(truth, probabilities.map(argmax), grades.length);
-      const recall = recallPerClass(confusion);
-      const nll = truth.map((grade, i) => -Math.log(Math.max(probabilities[i]![grade]!, 1e-12)));
+      const results = tasks.map((task, index) => validation(task, index, validated, probabilities[index]!));
       return {
-        validationLoss: nll.reduce((a, b) => a + b) / nll.length,
-        validationBalancedAccuracy: balancedAccuracy(confusion),
-        validationRecall: Object.fromEntries(grades.map(({ name }, index) => [name, recall[index] ?? null])),
+        validationLoss: mean(results.map(({ loss }) => loss)),
+        validationBalancedAccuracy: mean(results.map(({ balancedAccuracy }) => balancedAccuracy)),
+        validationTasks: Object.fromEntries(tasks.map(({ id }, index) => [id, results[index]!])),
       };
     },
 
@@ -129,11 +133,34 @@ export function finetuning(
   };
 }
 
-/** As many draws as there are discs: a grade that occurs, then a disc of that grade, both uniformly. */
-function balancedDraw(discs: readonly GradedDisc[], grades: number, random: RandomStream): GradedDisc[] {
-  const groups = byGrade(discs, grades).filter((group) => group.length > 0);
-  return discs.map(() => random.pick(random.pick(groups)));
+/** The metrics of one task on the discs that have a grade of it. */
+function validation(
+  { grades }: Task,
+  index: number,
+  discs: readonly Disc[],
+  probabilities: readonly number[][],
+): FinetuningMetrics['validationTasks'][string] {
+  const graded = discs.flatMap((disc, row) => {
+    const grade = disc.grades[index]!;
+    return grade === null ? [] : [{ grade, probabilities: probabilities[row]! }];
+  });
+  const truth = graded.map(({ grade }) => grade);
+  const predicted = graded.map((disc) => argmax(disc.probabilities));
+  const confusion = confusionMatrix(truth, predicted, grades.length);
+  const recall = recallPerClass(confusion);
+  return {
+    loss: mean(graded.map((disc) => -Math.log(Math.max(disc.probabilities[disc.grade]!, 1e-12)))),
+    balancedAccuracy: balancedAccuracy(confusion),
+    recall: Object.fromEntries(grades.map(({ name }, grade) => [name, recall[grade] ?? null])),
+  };
 }
 
-const byGrade = (discs: readonly GradedDisc[], grades: number): GradedDisc[][] =>
-  Array.from({ length: grades }, (_, grade) => discs.filter((disc) => disc.grade === grade));
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b) / values.length;
+
+/** As many draws as there are discs: a grade that occurs, then a disc of that grade, both uniformly. */
+function balancedDraw(discs: readonly Disc[], { grades }: Task, random: RandomStream): Disc[] {
+  const groups = grades
+    .map((_, grade) => discs.filter((disc) => disc.grades[0] === grade))
+    .filter((group) => group.length > 0);
+  return discs.map(() => random.pick(random.pick(groups)));
+}

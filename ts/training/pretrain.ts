@@ -129,9 +129,9 @@ export function pretraining(
 const validationRows = (batch: readonly Disc[]): number[] =>
   Array.from({ length: VIEWS }, (_, view) => batch.map(({ rows }) => rows[view % rows.length]!)).flat();
 
-/** The label of a disc; discs of equal labels are positives of each other. */
+/** The label of a disc; discs of equal labels are positives of each other. A grade is that of the first task. */
 function labels(positives: 'disc' | 'level' | 'grade'): (disc: Disc) => number {
-  if (positives === 'grade') return ({ id, grade }) => grade ?? -1 - id;
+  if (positives === 'grade') return ({ id, grades }) => grades[0] ?? -1 - id;
   if (positives === 'disc') return ({ id }) => id;
   const numbers = new Map<string, number>();
   return ({ studyId, level }) => {

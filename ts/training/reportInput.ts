@@ -2,12 +2,11 @@
 import { basename } from 'node:path';
 import { applyAffine, invertAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { centreOf, isLocated } from '../data/manifest.js';
+import { centreOf } from '../data/manifest.js';
 import type { SliceRecord } from '../data/types.js';
 import type { Summary } from '../evaluation/types.js';
 import type { PredictionExample, ReportImage, ReportInput, RoiExample } from '../report/types.js';
 import type { Arm } from './arms.js';
-import { middleOf } from './assess.js';
 import type { Evaluated } from './evaluateArms.js';
 import type { FinetuningMetrics } from './finetune.js';
 import type { EpochRow, Run } from './stage.js';
@@ -25,7 +24,13 @@ export function reportInput(
     name: basename(run.dir),
     summary,
     arms: arms.map(({ name, description }) => ({ name, description })),
-    finetuning: arms.map(({ name, rows }) => ({ arm: name, epochs: rows })),
+    finetuning: arms.map(({ name, rows }) => ({
+      arm: name,
+      epochs: rows.map(({ epoch, trainLoss, validationTasks }) => {
+        const { balancedAccuracy, recall } = validationTasks[summary.task.id]!;
+        return { epoch, trainLoss, validationBalancedAccuracy: balancedAccuracy, validationRecall: recall };
+      }),
+    })),
     roiExamples: roiExamples(bank),
     predictionExamples: predictionExamples(bank, evaluated, arms.at(-1)!.name),
     config: run.config,
@@ -74,39 +79,35 @@ function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
 /** Predictions of an arm for the test series with the most severe grades. */
 function predictionExamples(
   { manifest, slices }: Bank,
-  { predictions, centres }: Evaluated,
+  { predictions, searched }: Evaluated,
   arm: string,
 ): PredictionExample[] {
-  const { levels } = manifest.tasks[0]!;
-  const { predicted } = predictions[arm]!;
-  const records = manifest.slices.filter((record) => record.split === 'test' && isLocated(record));
-  const indexOf = (record: SliceRecord, level: string) =>
-    predicted.studyId.findIndex((studyId, i) => studyId === record.studyId && predicted.level[i] === level);
+  const { id, levels } = manifest.tasks[0]!;
+  const lines = predictions.filter(
+    (line) => line.task === id && line.arm === arm && line.crops === 'predicted',
+  );
+  const lineOf = ({ studyId }: SliceRecord, level: string) =>
+    lines.find((line) => line.study === studyId && line.level === level);
   const severity = (record: SliceRecord) =>
-    levels.reduce((sum, level) => sum + (predicted.truth[indexOf(record, level)] ?? 0), 0);
-  return records
-    .map((record, index) => ({ record, found: centres[index]! }))
-    .map(({ record, found }) => ({
-      record,
-      found,
-      shown: levels.filter((level) => indexOf(record, level) >= 0),
-    }))
+    levels.reduce((sum, level) => sum + (lineOf(record, level)?.truth ?? 0), 0);
+  return searched
+    .map(({ record }) => ({ record, shown: levels.filter((level) => lineOf(record, level)) }))
     .filter(({ record, shown }) => manifest.series.includes(record.series) && shown.length > 0)
     .sort((p, q) => severity(q.record) - severity(p.record))
     .slice(0, SERIES_SHOWN)
-    .map(({ record, found, shown }) => {
+    .map(({ record, shown }) => {
       const toSlice = invertAffine(record.toImage);
       return {
         studyId: record.studyId,
         slice: image(slices, manifest.sliceSize, record.row),
         discs: shown.map((level) => {
-          const index = indexOf(record, level);
+          const { centre, truth, probabilities } = lineOf(record, level)!;
           return {
             level,
             truth: centreOf(record, level),
-            predicted: applyAffine(toSlice, found[level] ?? middleOf(record)),
-            truthGrade: predicted.truth[index]!,
-            probabilities: predicted.probabilities[index]!,
+            predicted: applyAffine(toSlice, centre),
+            truthGrade: truth,
+            probabilities,
           };
         }),
       };

@@ -7,7 +7,6 @@ import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type AugmentKeys, type AugmentOptions, augment } from '../engine/ops/augment.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
-import { SpinegradError } from '../error.js';
 import { measureNormalisation, type Normalisation } from '../model/normalisation.js';
 import type { Task } from '../tasks/task.js';
 import type { Config } from './config.js';
@@ -17,24 +16,46 @@ export interface Disc {
   id: number;
   studyId: string;
   level: Level;
-  /** Index into the task's grades; null without a label. */
-  grade: number | null;
+  /** Side of the patient; null for the disc itself. */
+  side: RoiRecord['side'];
+  /** Per task of the bank, an index into its grades; null without a label. */
+  grades: readonly (number | null)[];
+  /** One entry per series that shows the disc, in the order of the bank's kinds of series. */
+  series: SeriesRows[];
+  /** Row of the annotated slice of the first series. */
+  row: number;
+  /** That row and those of the neighbouring slices of this series. */
+  rows: number[];
+}
+
+export interface SeriesRows {
+  seriesId: string;
+  /** Kind of series. */
+  series: string;
   /** Row of the annotated slice. */
   row: number;
   /** That row and those of the neighbouring slices. */
   rows: number[];
 }
 
-export type GradedDisc = Disc & { grade: number };
-
 /** The part of a bank that the dataset reads. */
 export interface RoiBank {
   manifest: {
     roi: Pick<BankManifest['roi'], 'size'>;
     tasks: readonly Task[];
+    series: readonly string[];
     rois: readonly Pick<
       RoiRecord,
-      'disc' | 'row' | 'studyId' | 'level' | 'grades' | 'sliceOffset' | 'split'
+      | 'disc'
+      | 'row'
+      | 'studyId'
+      | 'seriesId'
+      | 'series'
+      | 'level'
+      | 'side'
+      | 'grades'
+      | 'sliceOffset'
+      | 'split'
     >[];
   };
   /** uint16 [rows, size, size] */
@@ -42,7 +63,7 @@ export interface RoiBank {
 }
 
 export class RoiDataset {
-  readonly task: Task;
+  readonly tasks: readonly Task[];
   readonly normalisation: Normalisation;
   readonly #bySplit: Record<Split, Disc[]> = { train: [], validation: [], test: [] };
   readonly #pixels: Tensor;
@@ -55,19 +76,30 @@ export class RoiDataset {
     augmentation: Config['augmentation'] | null,
     normalisation?: Normalisation,
   ) {
-    this.task = onlyTask(manifest.tasks);
+    this.tasks = manifest.tasks;
     const { size } = manifest.roi;
     this.#pixels = device.tensor(rois, [manifest.rois.length, size, size]).keep();
     const discs = new Map<number, Disc>();
-    for (const { disc: id, row, studyId, level, grades, sliceOffset, split } of manifest.rois) {
+    for (const roi of manifest.rois) {
+      const { disc: id, row, studyId, seriesId, series, level, side, grades, sliceOffset, split } = roi;
       let disc = discs.get(id);
       if (!disc) {
-        disc = { id, studyId, level, grade: grades[0] ?? null, row, rows: [] };
+        disc = { id, studyId, level, side, grades, series: [], row, rows: [] };
         discs.set(id, disc);
         this.#bySplit[split].push(disc);
       }
-      disc.rows.push(row);
-      if (sliceOffset === 0) disc.row = row;
+      let ofSeries = disc.series.find((other) => other.seriesId === seriesId);
+      if (!ofSeries) {
+        ofSeries = { seriesId, series, row, rows: [] };
+        disc.series.push(ofSeries);
+      }
+      ofSeries.rows.push(row);
+      if (sliceOffset === 0) ofSeries.row = row;
+    }
+    const rank = ({ series }: SeriesRows) => manifest.series.indexOf(series);
+    for (const disc of discs.values()) {
+      disc.series.sort((a, b) => rank(a) - rank(b));
+      ({ row: disc.row, rows: disc.rows } = disc.series[0]!);
     }
     const trainRows = this.of('train').map(({ row }) => row);
     this.normalisation = normalisation ?? measureNormalisation(rois, size * size, trainRows);
@@ -79,8 +111,9 @@ export class RoiDataset {
     return this.#bySplit[split];
   }
 
-  graded(split: Split): readonly GradedDisc[] {
-    return this.of(split).filter((disc): disc is GradedDisc => disc.grade !== null);
+  /** The discs with a grade of at least one task. */
+  graded(split: Split): readonly Disc[] {
+    return this.of(split).filter(({ grades }) => grades.some((grade) => grade !== null));
   }
 
   /** Augmented, normalised views [N, 1, size, size] of bank rows. */
@@ -100,13 +133,4 @@ export class RoiDataset {
   dispose(): void {
     this.#pixels.dispose();
   }
-}
-
-function onlyTask(tasks: readonly Task[]): Task {
-  if (tasks.length === 1) return tasks[0]!;
-  throw new SpinegradError(
-    'ERR_TASK',
-    `training: found the tasks ${tasks.map(({ id }) => id).join(', ')}; expected one, because several tasks cannot be ` +
-      'trained together yet',
-  );
 }

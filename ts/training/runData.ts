@@ -17,6 +17,7 @@ import { RSNA_TASKS } from '../tasks/rsna.js';
 import { requireSeries, type Task } from '../tasks/task.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
+import { requireGraded, taskHeads } from './taskHeads.js';
 
 interface RunData {
   dir: string;
@@ -57,7 +58,9 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
     requireSeries(task, { plane: 'sagittal' }, 'train');
     expectHeadFits(identity.config.finetuning.head, task, 'finetuning.head');
   }
+  taskHeads(identity.config.finetuning, bank.manifest.tasks, 'settings');
   checkSides(bank.manifest);
+  requireGraded(bank.manifest, ['train', 'validation', 'test']);
   return bank;
 }
 

@@ -82,13 +82,15 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   );
   const summary: Summary = {
     preset: config.preset,
-    task: discs.task,
+    task: bank.manifest.tasks[0]!,
     seed,
     device: device.name,
     threads: device.properties.threads ?? null,
-    data: summariseData(bank.manifest, discs.task),
+    data: summariseData(bank.manifest, bank.manifest.tasks[0]!),
     pretraining: curves(pretraining),
-    ...evaluated.results,
+    localization: evaluated.localization,
+    arms: evaluated.tasks[0]!.arms.map((arm, index) => ({ ...arm, bestEpoch: arms[index]!.bestEpoch })),
+    comparisons: evaluated.tasks[0]!.comparisons.annotated,
     timing,
   };
   await writeModel(dir, {

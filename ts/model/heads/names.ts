@@ -6,15 +6,15 @@ import type { GradeScale } from '../../tasks/task.js';
 export const HEAD_NAMES = ['softmax', 'coral', 'corn', 'binary'] as const;
 export type HeadName = (typeof HEAD_NAMES)[number];
 
-/** The scales of a head. Two grades are always ordered. */
+/** The scales of a head. Two grades have one threshold, so their order does not matter. */
 const SCALES: Readonly<Record<HeadName, { of: string; fits: (scale: GradeScale) => boolean }>> = {
   softmax: { of: 'any grades', fits: () => true },
-  coral: { of: 'ordered grades', fits: isOrdered },
-  corn: { of: 'ordered grades', fits: isOrdered },
+  coral: { of: 'ordered grades', fits: hasThresholds },
+  corn: { of: 'ordered grades', fits: hasThresholds },
   binary: { of: 'two grades', fits: ({ grades }) => grades.length === 2 },
 };
 
-function isOrdered({ ordered, grades }: GradeScale): boolean {
+function hasThresholds({ ordered, grades }: GradeScale): boolean {
   return ordered || grades.length === 2;
 }
 

@@ -1,0 +1,113 @@
+/**
+ * The graded test discs, with a crop at the centre that the localizer finds. Every graded test disc is in the set, so that
+ * the figures of predicted crops are about all discs of the test patients. A disc whose level the localizer did not name is
+ * cut at a centre from its neighbours (predictedCentre.ts), on an image without any found disc in the middle. Its grade
+ * counts like all others, and its flags state what happened.
+ */
+import type { Point } from '../anatomy.js';
+import { applyAffine } from '../data/affine.js';
+import type { Bank } from '../data/bank.js';
+import { readRecord } from '../data/images.js';
+import { clampToImage, cropRoi } from '../data/roi.js';
+import type { SourceSlice } from '../data/series.js';
+import type { RoiRecord, SliceRecord } from '../data/types.js';
+import { type NamedDisc, predictedCentre } from './predictedCentre.js';
+import type { Disc, RoiDataset } from './roiDataset.js';
+import type { Run } from './stage.js';
+import { requireGraded } from './taskHeads.js';
+
+export interface TestDisc {
+  disc: Disc;
+  /** The bank's record of the annotated slice. */
+  record: RoiRecord;
+  /** Centre of the predicted crop, in pixels of the image. */
+  centre: Point;
+  /** Distance of the localizer's centre from the annotated one in mm; null if the localizer did not name the disc. */
+  localizationMm: number | null;
+  /** Probability that the localizer named the level correctly; null if it did not name the disc. */
+  levelProbability: number | null;
+  flags: string[];
+}
+
+export interface TestSet {
+  discs: TestDisc[];
+  /** Crops at the predicted centres, uint16 [discs, size, size]. */
+  crops: Uint16Array;
+  size: number;
+}
+
+/** A test slice and the discs that the localizer found on it. */
+export interface SearchedSlice {
+  record: SliceRecord;
+  found: readonly (NamedDisc & { levelProbability: number | null })[];
+  /** Reasons for which the localizer doubts the slice. */
+  doubts: readonly string[];
+}
+
+/** Usual distance of neighbouring discs in mm. */
+const PITCH_MM = 35;
+
+/**
+ * Cuts the graded test discs at their predicted centres. Discs and slices belong together by series. A centre outside the
+ * image is moved to the nearest point of the image.
+ *
+ * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readRecord`
+ */
+export async function cutTestSet(
+  { progress, signal }: Pick<Run, 'progress' | 'signal'>,
+  { manifest }: Bank,
+  dataset: RoiDataset,
+  searched: readonly SearchedSlice[],
+): Promise<TestSet> {
+  const { size } = manifest.roi;
+  const bySeries = new Map(searched.map((slice) => [seriesKey(slice.record), slice]));
+  const graded = dataset.graded('test').map((disc) => ({ disc, record: manifest.rois[disc.row]! }));
+  requireGraded(manifest, ['test']);
+  const crops = new Uint16Array(graded.length * size * size);
+  const discs: TestDisc[] = [];
+  let image: { key: string; source: SourceSlice } | undefined;
+  for (const [index, { disc, record }] of graded.entries()) {
+    const key = `${record.file} ${record.instanceNumber}`;
+    if (image?.key !== key) image = { key, source: await readRecord(manifest, record) };
+    const { source } = image;
+    const predicted = predict(record, source, bySeries.get(seriesKey(record)));
+    crops.set(cropRoi(source, predicted.centre, manifest.roi).pixels, index * size * size);
+    discs.push({ disc, record, ...predicted });
+    progress.update('evaluation', index + 1, graded.length);
+    signal.throwIfAborted();
+  }
+  return { discs, crops, size };
+}
+
+const seriesKey = ({ studyId, seriesId }: SliceRecord | RoiRecord): string =>
+  JSON.stringify([studyId, seriesId]);
+
+function predict(
+  { level, centrePx, pixelSpacing }: RoiRecord,
+  { columns, rows }: SourceSlice,
+  slice: SearchedSlice | undefined,
+): Omit<TestDisc, 'disc' | 'record'> {
+  const found = slice?.found ?? [];
+  const named = found.find((disc) => disc.level === level);
+  const flags = [...(slice?.doubts ?? [])];
+  if (slice === undefined) flags.push('no slice of the series was searched');
+  if (named === undefined) flags.push(`${level} was not found`);
+  const [row, column] = pixelSpacing;
+  const centre = slice && predictedCentre(found, level, stepOf(slice.record));
+  return {
+    centre: clampToImage(centre ?? [columns / 2, rows / 2], [columns, rows]),
+    localizationMm: named
+      ? Math.hypot((named.point[0] - centrePx[0]) * column, (named.point[1] - centrePx[1]) * row)
+      : null,
+    levelProbability: named?.levelProbability ?? null,
+    flags,
+  };
+}
+
+/** The usual way from a disc to the next caudal one in pixels of the image; the letterboxed slice has the head up. */
+function stepOf({ toImage, pixelSpacing: [row, column] }: SliceRecord): Point {
+  const [origin, below] = [applyAffine(toImage, [0, 0]), applyAffine(toImage, [0, 1])];
+  const [dx, dy] = [below[0] - origin[0], below[1] - origin[1]];
+  const scale = PITCH_MM / Math.hypot(dx * column, dy * row);
+  return [dx * scale, dy * scale];
+}
