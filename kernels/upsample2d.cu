@@ -16,7 +16,7 @@ SPINEGRAD_KERNEL(upsample2d_forward, 256,
   });
 }
 
-SPINEGRAD_KERNEL(upsample2d_backward, 256,
+SPINEGRAD_KERNEL(upsample2d_backward, SPINEGRAD_BOUNDS(256, 4),
                  (const float* __restrict__ dy, float* __restrict__ dx, int64_t images, int32_t height, int32_t width,
                   int32_t paddedChannels, int32_t scale)) {
   eachFour(images, height, width, paddedChannels, [&](int64_t image, int32_t row, int32_t column, int32_t c) {

@@ -18,6 +18,7 @@ export {
   type MemoryInfo,
   openDevice,
 } from './engine/device.js';
+export { attentionPool } from './engine/ops/attentionPool.js';
 export { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from './engine/ops/augment.js';
 export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.js';
 export { bceWithLogits } from './engine/ops/bceWithLogits.js';

@@ -9,6 +9,7 @@
  */
 import type { Device } from '#spinegrad/engine/device.js';
 import { adamW } from '#spinegrad/engine/ops/adamW.js';
+import { attentionPool } from '#spinegrad/engine/ops/attentionPool.js';
 import { augment } from '#spinegrad/engine/ops/augment.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { bceWithLogits } from '#spinegrad/engine/ops/bceWithLogits.js';
@@ -35,7 +36,7 @@ import { softmax } from '#spinegrad/engine/ops/softmax.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { upsample2d } from '#spinegrad/engine/ops/upsample2d.js';
 import { type Shape, sizeOf, type Tensor } from '#spinegrad/engine/tensor.js';
-import { type Input, images, integers, normals, uniforms } from './inputs.js';
+import { bytes, type Input, images, integers, normals, uniforms } from './inputs.js';
 
 /** Sizes of all cases: those of training, or small ones to test the bench. */
 export interface Scale {
@@ -339,6 +340,21 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
         label: `${values} values`,
         inputs: { x: normals(values), target: uniforms(values) },
         gradients: ['x'],
+      },
+    ],
+  },
+
+  attentionPool: {
+    run: ({ embeddings, scores, mask }) => attentionPool(embeddings!, scores!, mask!),
+    cases: ({ batch, width }) => [
+      {
+        label: `8 instances of ${8 * width}`,
+        inputs: {
+          embeddings: normals(8 * batch, 8 * width),
+          scores: normals(8 * batch),
+          mask: bytes(batch, 8),
+        },
+        gradients: ['embeddings', 'scores'],
       },
     ],
   },

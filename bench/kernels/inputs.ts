@@ -14,6 +14,8 @@ export interface Input {
 export const normals = (...shape: number[]): Input => ({ shape, dtype: 'float32', kind: 'normal' });
 export const uniforms = (...shape: number[]): Input => ({ shape, dtype: 'float32', kind: 'uniform' });
 export const integers = (below: number, ...shape: number[]): Input => ({ shape, dtype: 'int32', below });
+/** As a mask: about one value in 255 is 0. */
+export const bytes = (...shape: number[]): Input => ({ shape, dtype: 'uint8' });
 /** Images in the format of the ROI bank. */
 export const images = (...shape: number[]): Input => ({ shape, dtype: 'uint16' });
 

@@ -78,6 +78,11 @@ SPINEGRAD_CONTRACT(BatchNorm2dBackward, (Input, x), (Input, y), (Input, dy), (In
 
 SPINEGRAD_CONTRACT(L2NormalizeForward, (Input, x), (Output, y), (Output, divisor), (Real, eps));
 SPINEGRAD_CONTRACT(L2NormalizeBackward, (Input, y), (Input, divisor), (Input, dy), (Output, dx), (Real, eps));
+// weights [N, K] of the instances, 0 if masked.
+SPINEGRAD_CONTRACT(AttentionPoolForward, (Input, embeddings), (Input, scores), (Input, mask), (Output, y),
+                   (Output, weights));
+SPINEGRAD_CONTRACT(AttentionPoolBackward, (Input, embeddings), (Input, weights), (Input, dy),
+                   (OptionalOutput, dEmbeddings), (OptionalOutput, dScores));
 SPINEGRAD_CONTRACT(SoftArgmax2dForward, (Input, heatmaps), (Output, y), (Output, statistics), (Real, temperature));
 SPINEGRAD_CONTRACT(SoftArgmax2dBackward, (Input, heatmaps), (Input, y), (Input, statistics), (Input, dy), (Output, dx),
                    (Real, temperature));

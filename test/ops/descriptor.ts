@@ -83,11 +83,13 @@ export interface OperationDescriptor<Options> {
   golden?: boolean;
 }
 
+const GOLDEN_VALUES = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
+
 interface GoldenFile<Options> {
   torch: string;
   cases: {
     name: string;
-    inputs: Record<string, { dtype: 'float32' | 'int32'; shape: number[]; values: number[] }>;
+    inputs: Record<string, { dtype: keyof typeof GOLDEN_VALUES; shape: number[]; values: number[] }>;
     options: Options;
     shape: number[];
     value: number[];
@@ -356,7 +358,7 @@ export function describeOperation<Options = undefined>(operation: OperationDescr
           const inputs = Object.fromEntries(
             Object.entries(testCase.inputs).map(([name, { dtype, shape, values }]) => [
               name,
-              { shape, values: dtype === 'int32' ? Int32Array.from(values) : values },
+              { shape, values: GOLDEN_VALUES[dtype].from(values) },
             ]),
           );
           const { shape, value, gradients } = await evaluate(

@@ -15,6 +15,8 @@ import torch
 
 FOLDER = pathlib.Path(__file__).parent.parent / "ops" / "golden"
 
+DTYPES = {torch.float64: "float32", torch.int32: "int32", torch.uint8: "uint8"}
+
 
 class Operation:
     """Collects the cases of one operation. write() writes test/ops/golden/<name>.json."""
@@ -45,7 +47,7 @@ class Operation:
                 "name": name,
                 "inputs": {
                     key: {
-                        "dtype": "int32" if tensor.dtype == torch.int32 else "float32",
+                        "dtype": DTYPES[tensor.dtype],
                         "shape": list(tensor.shape),
                         "values": flat(tensor),
                     }

@@ -1,4 +1,4 @@
-"""Golden values of the losses and of softmax, l2Normalize and softArgmax2d from PyTorch. See golden.py.
+"""Golden values of the losses and of softmax, l2Normalize, softArgmax2d and attentionPool from PyTorch. See golden.py.
 
 The oracle is PyTorch's function if there is one (cross_entropy, binary_cross_entropy_with_logits, mse_loss,
 smooth_l1_loss, and the formula of torchvision's sigmoid_focal_loss), otherwise the paper's equation with autograd.
@@ -36,6 +36,25 @@ for temperature in (1.0, 0.5):
         {"temperature": temperature},
     )
 argmax.write()
+
+
+def attention_pool(t):
+    n, k = t["mask"].shape
+    scores = t["scores"].reshape(n, k).masked_fill(t["mask"] == 0, -torch.inf)
+    return (torch.softmax(scores, 1)[:, :, None] * t["embeddings"].reshape(n, k, -1)).sum(1)
+
+
+pool = Operation("attentionPool")
+pool.case(
+    "masked",
+    {
+        "embeddings": pool.normal(12, 5),
+        "scores": pool.normal(12, 1, scale=2),
+        "mask": torch.tensor([[1, 1, 0, 1], [0, 0, 1, 0], [1, 1, 1, 1]], dtype=torch.uint8),
+    },
+    attention_pool,
+)
+pool.write()
 
 mse = Operation("mse")
 smooth = Operation("smoothL1")
