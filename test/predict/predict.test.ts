@@ -132,6 +132,27 @@ describe('a model', () => {
     expect(await code(broken)).toBe('ERR_FILE_NOT_FOUND');
   });
 
+  it.each([
+    [
+      '"head": "softmax"',
+      '"head": "probit"',
+      /arms\.0\.network\.heads\.0\.head: found "probit"; expected one of "softmax"\|/,
+    ],
+    ['"layout": "rsna"', '"layout": "pacs"', /trainedOn\.layout: found "pacs"; expected one of "rsna"\|/],
+    ['"L5/S1"', '"S1/S2"', /trainedOn\.tasks\.0\.levels\.4: found "S1\/S2"; expected one of .*"L5\/S1"/],
+    ['"synthetic": true', '"synthetic": "yes"', /trainedOn\.synthetic: found "yes"; expected boolean/],
+  ])('is refused with %s instead of what this version knows', async (known, unknown, message) => {
+    const broken = await randomModel(1);
+    const path = join(broken, 'model.json');
+    const text = await readFile(path, 'utf8');
+    expect(text).toContain(known);
+    await writeFile(path, text.replace(known, unknown));
+    await expect(loadModel(broken, device)).rejects.toMatchObject({
+      code: 'ERR_MODEL',
+      message: expect.stringMatching(message),
+    });
+  });
+
   it('is refused if a weight file was exchanged; the error has the file and both hashes', async () => {
     const exchanged = await randomModel(1);
     const path = join(exchanged, 'weights/grader-frozen.safetensors');

@@ -284,5 +284,10 @@ export async function readModel(dir: string): Promise<ModelDescription> {
     );
   }
   const { path: keys, message } = result.error.issues[0]!;
-  return fail(`at ${keys.join('.') || 'the top'}: ${message}`);
+  const found = keys.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    stored,
+  );
+  const shown = JSON.stringify(found)?.slice(0, 80) ?? 'nothing';
+  return fail(`${keys.join('.') || 'the top'}: found ${shown}; ${message.replace(/^Invalid \w+: /, '')}`);
 }
