@@ -87,6 +87,13 @@ describe('a finished run', () => {
       expect(split).toBe(splitOf(studyId, manifest.split));
     }
     expect(new Set(manifest.rois.map(({ studyId }) => studyId)).size).toBe(10);
+    const [header, ...lines] = readFileSync(join(dir, 'split.csv'), 'utf8').trimEnd().split('\n');
+    expect(header).toBe('study,split');
+    expect(lines).toEqual(
+      [...new Set(manifest.rois.map(({ studyId }) => studyId))].map(
+        (studyId) => `${studyId},${splitOf(studyId, manifest.split)}`,
+      ),
+    );
   });
 });
 

@@ -11,6 +11,7 @@ import { DISC_LEVELS } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { formatCsv } from '../io/writeCsv.js';
 import type { Task } from '../tasks/task.js';
 import { contactSheet } from './contactSheet.js';
 import type { CutRoi, CutSpec, CutStudy } from './cut.js';
@@ -263,6 +264,12 @@ class BankBuilder {
     manifest.fingerprint = fingerprint(bank);
     return bank;
   }
+}
+
+/** Writes a table of the studies and their sides of the split, `split.csv`. */
+export async function writeSplit(path: string, { rois, slices }: BankManifest): Promise<void> {
+  const studies = new Map([...rois, ...slices].map(({ studyId, split }) => [studyId, split]));
+  await writeFileAtomic(path, formatCsv(['study', 'split'], [...studies]));
 }
 
 /** The number of entries per code, most frequent first. */

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { readDicom, readHeader } from '../dicom/read.js';
 import { DICOM_NAME } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
+import { readMha } from './mha.js';
 import { readNifti } from './nifti.js';
 import { readPng } from './png.js';
 import { dicomSlices, type SlicePosition, type SourceSlice, sortSeries } from './series.js';
@@ -14,7 +15,7 @@ export interface ImageSlice extends SlicePosition {
   path: string;
   /**
    * Number of the slice. In a folder: the number in the name of a file such as 12.dcm, else Instance Number (0020,0013). In
-   * a file, and without an Instance Number: from 1; in a NIfTI volume along the voxel axis.
+   * a file, and without an Instance Number: from 1; in a volume along the voxel axis.
    */
   instanceNumber: number;
   /** Reads the pixels, once. */
@@ -28,17 +29,27 @@ export interface ImageStack {
   skipped: Skipped[];
 }
 
-/** Readers of files that contain all slices of a series, by file name. */
-const FILE_READERS: readonly (readonly [RegExp, (path: string) => Promise<SourceSlice[]>])[] = [
+type FileReader = (path: string) => Promise<SourceSlice[]>;
+
+/** Readers of other files than DICOM, by file name. */
+const FILE_READERS: readonly (readonly [RegExp, FileReader])[] = [
   [/\.nii(\.gz)?$/i, readNifti],
+  [/\.mha$/i, readMha],
   [/\.png$/i, async (path) => [await readPng(path, null)]],
-  [/./, async (path) => dicomSlices(await readDicom(path)).map(numbered)],
 ];
+
+const readerOf = (path: string): FileReader | undefined =>
+  FILE_READERS.find(([name]) => name.test(path))?.[1];
+
+/** Whether the name of a file is that of an image file other than DICOM. */
+export const isImageFile = (path: string): boolean => readerOf(path) !== undefined;
+
+const readDicomFile: FileReader = async (path) => dicomSlices(await readDicom(path)).map(numbered);
 
 const numbered = (slice: SourceSlice, index: number) => ({ ...slice, instanceNumber: index + 1 });
 
 /**
- * Opens a folder of DICOM files of one series, or a DICOM file, a NIfTI volume or a PNG image.
+ * Opens a folder of DICOM files of one series, or a DICOM file, a NIfTI or MetaImage volume, or a PNG image.
  *
  * @param beforeRead is called with a path before the pixels of the file are read; may throw
  * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_SERIES_EMPTY for a folder without DICOM files, the errors of the file's
@@ -57,8 +68,7 @@ export async function openImages(
   });
   if (found.isDirectory()) return openFolder(path, beforeRead);
   beforeRead(path);
-  const [, read] = FILE_READERS.find(([name]) => name.test(path))!;
-  const slices = await read(path);
+  const slices = await (readerOf(path) ?? readDicomFile)(path);
   return {
     slices: slices.map((slice, index) => ({
       path,

@@ -2,9 +2,7 @@
 import { DicomPool } from '../dicom/pool.js';
 import { findSeries, sagittalT2 } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
-import { readMha } from './mha.js';
-import { readNifti } from './nifti.js';
-import { readPng } from './png.js';
+import { isImageFile, openImages } from './images.js';
 import { dicomSlices, type SourceSlice, sortSeries } from './series.js';
 
 export interface InputSeries {
@@ -20,23 +18,28 @@ export interface InputSeries {
  * Reads a NIfTI or MetaImage volume, a PNG slice, or the sagittal T2 series of a DICOM file or folder.
  *
  * @param spacing between rows and between columns in mm, for a PNG
- * @throws SpinegradError the errors of `readNifti`, `readMha`, `readPng`, `findSeries` and `sagittalT2`; ERR_PIXEL_SPACING for a
- *   PNG without `spacing`; ERR_DICOM_* for a file without an image; ERR_SERIES_EMPTY if no file can be decoded
+ * @throws SpinegradError the errors of `openImages`, `findSeries` and `sagittalT2`; ERR_PIXEL_SPACING for a PNG without
+ *   `spacing`; ERR_DICOM_* for a file without an image; ERR_SERIES_EMPTY if no file can be decoded
  */
 export async function readInput(
   path: string,
   spacing: readonly [number, number] | null,
 ): Promise<InputSeries> {
-  if (/\.mha$/i.test(path)) return { slices: await readMha(path), skipped: [] };
-  if (/\.nii(\.gz)?$/i.test(path)) return { slices: await readNifti(path), skipped: [] };
-  if (/\.png$/i.test(path)) {
-    if (spacing === null) {
-      throw new SpinegradError(
-        'ERR_PIXEL_SPACING',
-        `${path}: a PNG file has no pixel spacing; pass it with --spacing MM`,
-      );
+  if (isImageFile(path)) {
+    const stack = await openImages(path);
+    const slices: SourceSlice[] = [];
+    for (const entry of stack.slices) {
+      const slice = await entry.read();
+      const pixelSpacing = slice.pixelSpacing ?? spacing;
+      if (pixelSpacing === null) {
+        throw new SpinegradError(
+          'ERR_PIXEL_SPACING',
+          `${path}: the file has no pixel spacing; pass it with --spacing MM`,
+        );
+      }
+      slices.push({ ...slice, pixelSpacing });
     }
-    return { slices: [await readPng(path, spacing)], skipped: [] };
+    return { slices, skipped: [] };
   }
   const { series, skipped } = await findSeries(path);
   const unread = skipped.find((entry) => entry.path === path);

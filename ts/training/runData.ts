@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Bank, countReasons, prepareBank } from '../data/bank.js';
+import { type Bank, countReasons, prepareBank, writeSplit } from '../data/bank.js';
 import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
@@ -61,6 +61,7 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   taskHeads(identity.config.finetuning, bank.manifest.tasks, 'settings');
   checkSides(bank.manifest);
   requireGraded(bank.manifest, ['train', 'validation', 'test']);
+  await writeSplit(join(dir, 'split.csv'), bank.manifest);
   return bank;
 }
 
