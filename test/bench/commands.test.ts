@@ -4,8 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readRsna } from '#spinegrad/data/rsna.js';
-import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
+import { readDataset } from '#spinegrad/data/dataset.js';
 import { studyFolders } from '../../bench/growth/studies.js';
 import { COMPARISONS } from '../../bench/peers/workloads.js';
 
@@ -51,7 +50,7 @@ it('studyFolders links studies to reach the requested number', async () => {
   const out = join(folder, 'studies');
   mkdirSync(out);
   const data = (await studyFolders(out, [7], 3)).get(7)!;
-  const { studies, skipped } = await readRsna(data, taskOf(DEFAULT_TASK));
+  const { studies, skipped } = await readDataset(data);
   expect(studies).toHaveLength(7);
   expect(skipped).toEqual([]);
 });

@@ -60,7 +60,7 @@ describe('bad data', () => {
   it('fails for a folder without CSV files', async () => {
     const [dir, empty] = [await temporaryFolder(), await temporaryFolder()];
     const line =
-      /ERR_DATA_LAYOUT: .*: has no train\.csv, .*; expected the RSNA 2024 layout .*; pass another folder/;
+      /ERR_DATA_LAYOUT: .*: is not a data set: has no train\.csv, .* \(rsna layout\).*; pass another folder/;
     expectFailure(await trainRun(dir, empty), 1, line);
     expectFailure(await spinegrad('prepare', '--data', empty, '--out', dir), 1, line);
     expectFailure(await spinegrad('evaluate', '--model', finished, '--data', empty), 1, line);

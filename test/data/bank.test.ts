@@ -16,7 +16,7 @@ import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
 
 let data: string;
 let out: string;
-const roi = { size: 16, mode: 'mm', extentMm: 8, neighbours: 1 } as const;
+const roi = { size: 16, mode: 'mm', extentMm: 64, neighbours: 1 } as const;
 const studies = ['11', '12', '13', '14', '15', '16'].map((studyId) => ({ studyId }));
 
 beforeAll(async () => {
@@ -52,7 +52,12 @@ describe('a bank', () => {
         [0, 1, 1],
       ],
     );
-    expect(first[0]).toMatchObject({ level: 'L1/L2', grades: [0], centrePx: [20, 6], centreMm: [0, 10, -3] });
+    expect(first[0]).toMatchObject({
+      level: 'L1/L2',
+      grades: [0],
+      centrePx: [20, 6],
+      centreMm: [0, 80, -24],
+    });
     expect(applyAffine(first[0]!.toImage, [7.5, 7.5])).toEqual([20, 6]);
     const counted = Object.values(manifest.classCounts[DEFAULT_TASK]!).flatMap((counts) =>
       Object.values(counts),
@@ -218,6 +223,7 @@ describe('bad files', () => {
         dir,
         planes: {},
         crops: ['Sagittal T2/STIR'],
+        everySeries: false,
         roi,
         sliceSize: 32,
       });
@@ -225,6 +231,7 @@ describe('bad files', () => {
         studyId: '11',
         discs: [],
         slices: [],
+        notices: [],
         skipped: [
           {
             path: 'train_images/11/77',

@@ -9,11 +9,15 @@ import { snakeCase, type Task } from '#spinegrad/tasks/task.js';
 
 export const ROWS = 48;
 export const COLUMNS = 40;
+/** Neighbouring discs are 36 mm apart. */
+const SPACING: [number, number] = [4, 4];
 
 interface TinyImage {
   instanceNumber: number;
   /** Position along the slice axis, mm to the patient's left. */
   x: number;
+  /** Height of the first pixel, mm; default 0. */
+  z?: number;
   /** Anterior on the right instead of the left. */
   mirrored?: boolean;
   axial?: boolean;
@@ -21,7 +25,14 @@ interface TinyImage {
 }
 
 /** A DICOM file, Explicit VR Little Endian, 16 bits. Pixel values increase posteriorly and inferiorly. */
-export function tinyDicom({ instanceNumber, x, mirrored, axial, spacing = [0.5, 0.5] }: TinyImage): Buffer {
+export function tinyDicom({
+  instanceNumber,
+  x,
+  z = 0,
+  mirrored,
+  axial,
+  spacing = SPACING,
+}: TinyImage): Buffer {
   const pixels = new Uint16Array(ROWS * COLUMNS);
   for (let i = 0; i < pixels.length; i++) {
     const column = mirrored ? COLUMNS - 1 - (i % COLUMNS) : i % COLUMNS;
@@ -40,7 +51,7 @@ export function tinyDicom({ instanceNumber, x, mirrored, axial, spacing = [0.5, 
     '00080018': value('UI', `1.2.3.${instanceNumber}`),
     '00080060': value('CS', 'MR'),
     '00200013': value('IS', instanceNumber),
-    '00200032': value('DS', x, mirrored ? (COLUMNS - 1) * 0.5 : 0, 0),
+    '00200032': value('DS', x, mirrored ? (COLUMNS - 1) * spacing[1] : 0, z),
     '00200037': value('DS', ...orientation),
     '00280002': value('US', 1),
     '00280004': value('CS', 'MONOCHROME2'),

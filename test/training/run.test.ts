@@ -1,6 +1,6 @@
 /** Complete runs: their files, and what their results depend on. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { splitOf } from '#spinegrad/data/split.js';
@@ -55,6 +55,7 @@ describe('a finished run', () => {
     expect(summary.task.id).toBe('rsna/spinal_canal_stenosis');
     expect(Object.keys(summary.localization.perLevel)).toEqual(LEVELS);
     expect(summary.data).toMatchObject({
+      dataset: basename(data),
       synthetic: false,
       studies: 10,
       discs: 50,

@@ -19,7 +19,7 @@ import { type TinyStudy, tinyLayout } from '../data/layout.js';
 
 const SETTINGS = {
   'data.roiSize': 16,
-  'data.roiExtentMm': 12,
+  'data.roiExtentMm': 96,
   'data.sliceSize': 32,
   'encoder.width': 4,
   'localization.unet.width': 4,

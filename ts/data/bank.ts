@@ -14,11 +14,12 @@ import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { formatCsv } from '../io/writeCsv.js';
 import type { Task } from '../tasks/task.js';
 import { contactSheet } from './contactSheet.js';
-import type { CutRoi, CutSpec, CutStudy } from './cut.js';
+import type { CutStudy } from './cut.js';
 import { type DatasetOptions, readDataset } from './dataset.js';
 import type { Dataset } from './layouts/layout.js';
 import { manifestSchema } from './manifest.js';
 import { CutPool } from './pool.js';
+import type { CutRoi, CutSpec } from './seriesCutter.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
 import type { BankManifest, RoiSpec, Split } from './types.js';
 
@@ -55,7 +56,7 @@ const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: '
 
 /**
  * Cuts the bank of a data folder and writes it. Rows, files and studies that cannot be used are listed in `skipped` of
- * the manifest.
+ * the manifest, and what was corrected in `notices`.
  *
  * @example
  * await prepareBank({ data: 'rsna', out: 'bank' });
@@ -73,7 +74,7 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   const data = await readDataset(options.data, options);
   await makeFolder(options.out);
   await using pool = new CutPool({ size: options.threads });
-  const spec = cutSpec(data, roi, sliceSize);
+  const spec = cutSpec(data, (options.series ?? null) !== null, roi, sliceSize);
   const builder = new BankBuilder(data, spec, split);
   const cuts = inOrder(data.studies, STUDIES_PER_THREAD * pool.size, (study) => pool.cut(study, spec));
   let done = 0;
@@ -92,11 +93,15 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
   return bank.manifest;
 }
 
-/** ROIs are cut from the primary series of each task. */
-function cutSpec({ dir, tasks }: Dataset, roi: RoiSpec, sliceSize: number): CutSpec {
-  const planes = tasks.flatMap(({ series }) => series.map(({ name, plane }) => [name, plane] as const));
-  const crops = new Set(tasks.map(({ series }) => series[0]!.name));
-  return { dir, planes: Object.fromEntries(planes), crops: [...crops], roi, sliceSize };
+function cutSpec(
+  { dir, tasks, series }: Dataset,
+  everySeries: boolean,
+  roi: RoiSpec,
+  sliceSize: number,
+): CutSpec {
+  const kinds = [...tasks.flatMap((task) => task.series), ...series];
+  const planes = Object.fromEntries(kinds.map(({ name, plane }) => [name, plane]));
+  return { dir, planes, crops: series.map(({ name }) => name), everySeries, roi, sliceSize };
 }
 
 /**
@@ -177,14 +182,16 @@ class BankBuilder {
   private discs = 0;
 
   constructor(data: Dataset, { crops, roi, sliceSize }: CutSpec, split: SplitSpec) {
-    const series = data.studies.flatMap((study) => study.series);
-    const maximum = series
-      .filter((item) => crops.includes(item.series))
-      .map(({ annotation }) => (annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length))
-      .reduce((sum, discs) => sum + discs, 0);
+    const count = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
+    const rows = data.studies.map(({ series }) => {
+      const discs = series.map(({ annotation }) =>
+        annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length,
+      );
+      return count(discs) * series.filter((item) => crops.includes(item.series)).length;
+    });
     // Space for the maximum number of rows. Pages that are never written use no memory.
-    this.rois = new Uint16Array(maximum * (2 * roi.neighbours + 1) * roi.size ** 2);
-    this.slices = new Uint16Array(series.length * sliceSize ** 2);
+    this.rois = new Uint16Array(count(rows) * (2 * roi.neighbours + 1) * roi.size ** 2);
+    this.slices = new Uint16Array(count(data.studies.map(({ series }) => series.length)) * sliceSize ** 2);
     this.skipped = [...data.skipped];
     const zeroCounts = ({ grades }: Task) => Object.fromEntries(grades.map(({ name }) => [name, 0]));
     this.manifest = {
@@ -209,13 +216,15 @@ class BankBuilder {
       rois: [],
       slices: [],
       skipped: this.skipped,
+      notices: [],
       fingerprint: '',
     };
   }
 
-  add({ studyId, discs, slices, skipped }: CutStudy): void {
+  add({ studyId, discs, slices, skipped, notices }: CutStudy): void {
     const { manifest } = this;
     this.skipped.push(...skipped);
+    manifest.notices.push(...notices);
     if (discs.length === 0 && slices.length === 0) return;
     const split = splitOf(studyId, manifest.split);
     manifest.studies++;
@@ -229,10 +238,7 @@ class BankBuilder {
 
   private addDisc(rois: readonly CutRoi[], split: Split): void {
     const { manifest } = this;
-    // Each series of a disc may have grades of other tasks.
-    const grades = manifest.tasks.map(
-      (_, task) => rois.map((roi) => roi.grades[task]!).find((grade) => grade !== null) ?? null,
-    );
+    const { grades } = rois[0]!;
     if (grades.some((grade) => grade !== null)) manifest.discs++;
     manifest.tasks.forEach((task, index) => {
       const grade = grades[index] ?? null;
@@ -241,7 +247,7 @@ class BankBuilder {
     for (const { pixels, ...record } of rois) {
       const row = manifest.rois.length;
       this.rois.set(pixels, row * pixels.length);
-      manifest.rois.push({ row, disc: this.discs, ...record, grades, split });
+      manifest.rois.push({ row, disc: this.discs, ...record, split });
     }
     this.discs++;
   }
@@ -290,7 +296,7 @@ async function writeBank(folder: string, bank: Bank): Promise<void> {
   await writeFileAtomic(join(folder, FILES.manifest), `${JSON.stringify(manifest)}\n`);
 }
 
-/** sha256 of pixels, records and settings, without the folder and without `skipped`. */
+/** sha256 of pixels, records and settings, without the folder, `skipped` and `notices`. */
 function fingerprint({ manifest, rois, slices }: Bank): string {
   const { tasks, series, roi, sliceSize, split } = manifest;
   const records = JSON.stringify([tasks, series, roi, sliceSize, split, manifest.rois, manifest.slices]);

@@ -1,13 +1,22 @@
 /** Opens the images of a series, a folder of DICOM files or an image file, as a stack of slices whose pixels are read later. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { Affine } from '../anatomy.js';
+import { canonicalOrientation } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
 import { DICOM_NAME } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { readMha } from './mha.js';
 import { readNifti } from './nifti.js';
 import { readPng } from './png.js';
-import { dicomSlices, type SlicePosition, type SourceSlice, sortSeries } from './series.js';
+import {
+  CANONICAL_GEOMETRY,
+  dicomSlices,
+  reflectSlice,
+  type SlicePosition,
+  type SourceSlice,
+  sortSeries,
+} from './series.js';
 import type { BankManifest, SliceRecord } from './types.js';
 
 export interface ImageSlice extends SlicePosition {
@@ -18,6 +27,8 @@ export interface ImageSlice extends SlicePosition {
    * a file, and without an Instance Number: from 1; in a volume along the voxel axis.
    */
   instanceNumber: number;
+  /** Of the file, between rows and between columns, mm. */
+  pixelSpacing: readonly [number, number] | null;
   /** Reads the pixels, once. */
   read(): Promise<SourceSlice>;
 }
@@ -74,11 +85,14 @@ export async function openImages(
       path,
       instanceNumber: slice.instanceNumber ?? index + 1,
       geometry: slice.geometry,
+      pixelSpacing: slice.pixelSpacing,
       read: async () => slice,
     })),
     skipped: [],
   };
 }
+
+const UNKNOWN = { instanceNumber: null, geometry: null, pixelSpacing: null };
 
 async function openFolder(folder: string, beforeRead: (path: string) => void): Promise<ImageStack> {
   const names = (await readdir(folder)).filter((name) => DICOM_NAME.test(name) && name !== 'DICOMDIR').sort();
@@ -89,19 +103,20 @@ async function openFolder(folder: string, beforeRead: (path: string) => void): P
   const skipped: Skipped[] = [];
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
-    let position: SlicePosition = { instanceNumber: null, geometry: null };
+    let header: Pick<SourceSlice, 'instanceNumber' | 'geometry' | 'pixelSpacing'> = UNKNOWN;
     try {
-      position = await readHeader(path);
+      header = await readHeader(path);
     } catch (error) {
       if (!(error instanceof SpinegradError)) throw error;
       skipped.push({ path, code: error.code, message: error.message });
     }
-    const { geometry, instanceNumber } = position;
+    const { geometry, instanceNumber, pixelSpacing } = header;
     let slice: Promise<SourceSlice> | undefined;
     slices.push({
       path,
       instanceNumber: numberOf(name) ?? instanceNumber ?? index + 1,
       geometry,
+      pixelSpacing,
       read: () => (slice ??= readSlice(path, beforeRead)),
     });
   }
@@ -123,20 +138,32 @@ async function readSlice(path: string, beforeRead: (path: string) => void): Prom
 }
 
 /**
- * Reads the slice of a record of a bank.
+ * Reads the slice of a record of a bank, with the orientation and the spacing with which it was cut.
  *
  * @throws SpinegradError of `openImages`; ERR_INSTANCE_MISSING if the file has no such slice
  */
 export async function readRecord(
   { dataDir }: Pick<BankManifest, 'dataDir'>,
-  { file, instanceNumber, pixelSpacing }: Pick<SliceRecord, 'file' | 'instanceNumber' | 'pixelSpacing'>,
+  {
+    file,
+    instanceNumber,
+    pixelSpacing,
+    toImage,
+  }: Pick<SliceRecord, 'file' | 'instanceNumber' | 'pixelSpacing' | 'toImage'>,
 ): Promise<SourceSlice> {
   const { slices } = await openImages(join(dataDir, file));
   const slice =
     slices.length === 1 ? slices[0] : slices.find((item) => item.instanceNumber === instanceNumber);
-  if (slice !== undefined) return { ...(await slice.read()), pixelSpacing };
+  if (slice !== undefined) return orientAs({ ...(await slice.read()), pixelSpacing }, toImage);
   throw new SpinegradError(
     'ERR_INSTANCE_MISSING',
     `${join(dataDir, file)}: slice ${instanceNumber} is missing among the ${slices.length} of the file; prepare the bank again`,
   );
+}
+
+/** The slice, with superior reflected if a crop with the map `toImage` was cut from the reflected slice. */
+function orientAs(slice: SourceSlice, toImage: Affine): SourceSlice {
+  const given = canonicalOrientation(slice.geometry ?? CANONICAL_GEOMETRY, 1, 1).toImage;
+  const isReflected = given[1] * toImage[1] + given[4] * toImage[4] < 0;
+  return isReflected ? reflectSlice(slice, 'superior') : slice;
 }

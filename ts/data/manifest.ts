@@ -46,6 +46,10 @@ const slice = z.object({
   complete: z.boolean(),
 });
 
+const reports = z.array(
+  z.object({ path: z.string(), code: z.templateLiteral(['ERR_', z.string()]), message: z.string() }),
+);
+
 export const manifestSchema: z.ZodType<BankManifest> = z.object({
   version: z.literal(3),
   layout: z.enum(LAYOUT_NAMES),
@@ -72,9 +76,8 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   classCounts: z.record(z.string(), z.record(splitName, z.record(z.string(), count))),
   rois: z.array(roi),
   slices: z.array(slice),
-  skipped: z.array(
-    z.object({ path: z.string(), code: z.templateLiteral(['ERR_', z.string()]), message: z.string() }),
-  ),
+  skipped: reports,
+  notices: reports,
   fingerprint: z.string(),
 });
 

@@ -5,8 +5,9 @@
 import { join, relative } from 'node:path';
 import { decodeError } from '../dicom/pool.js';
 import { WorkerLostError, WorkerPool, type WorkerPoolOptions } from '../io/workerPool.js';
-import type { CutSpec, CutStudy } from './cut.js';
+import type { CutStudy } from './cut.js';
 import type { Study } from './layouts/layout.js';
+import type { CutSpec } from './seriesCutter.js';
 import type { CutRequest } from './worker.js';
 
 /** A pool of threads that cut studies. */
@@ -34,7 +35,7 @@ export class CutPool implements AsyncDisposable {
         const { code, message } = decodeError(error);
         if (lost.has(path)) {
           const skipped = { path: relative(spec.dir, path), code, message: `${message}; study skipped` };
-          return { studyId, discs: [], slices: [], skipped: [skipped] };
+          return { studyId, discs: [], slices: [], skipped: [skipped], notices: [] };
         }
         lost.set(path, { code, message });
       }

@@ -88,16 +88,18 @@ export function neighbours<T extends SlicePosition>(
 }
 
 /**
- * The slice with anterior and posterior exchanged in its geometry, so that its crops are mirrored. For files whose
- * header states the wrong side for anterior.
+ * The slice with one patient axis reversed in its geometry, so that its crops are reflected. For files whose header is wrong
+ * about the orientation.
+ *
+ * @param side the side that is exchanged with its opposite
  */
-export function mirrorAnteroposterior(slice: SourceSlice): SourceSlice {
+export function reflectSlice(slice: SourceSlice, side: 'anterior' | 'superior'): SourceSlice {
   const { rowDirection, columnDirection, position } = slice.geometry ?? CANONICAL_GEOMETRY;
-  const mirror = ([x, y, z]: Vector3): Vector3 => [x, -y, z];
+  const reflect = ([x, y, z]: Vector3): Vector3 => (side === 'anterior' ? [x, -y, z] : [x, y, -z]);
   const geometry = {
-    rowDirection: mirror(rowDirection),
-    columnDirection: mirror(columnDirection),
-    position: mirror(position),
+    rowDirection: reflect(rowDirection),
+    columnDirection: reflect(columnDirection),
+    position: reflect(position),
   };
   return { ...slice, geometry };
 }

@@ -97,7 +97,10 @@ export interface BankManifest {
   classCounts: Record<string, Record<Split, Record<string, number>>>;
   rois: RoiRecord[];
   slices: SliceRecord[];
+  /** What was left out. */
   skipped: Skipped[];
+  /** What was corrected or assumed; nothing is left out. */
+  notices: Skipped[];
   /** sha256 of pixels, records and settings; checkpoints store it. */
   fingerprint: string;
 }

@@ -2,8 +2,9 @@
 import { parentPort } from 'node:worker_threads';
 import { SpinegradError } from '../error.js';
 import type { WorkerReply } from '../io/workerPool.js';
-import { type CutSpec, type CutStudy, cutStudy } from './cut.js';
+import { type CutStudy, cutStudy } from './cut.js';
 import type { Study } from './layouts/layout.js';
+import type { CutSpec } from './seriesCutter.js';
 
 export interface CutRequest {
   study: Study;

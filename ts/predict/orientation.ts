@@ -4,7 +4,7 @@
  * points vote. Superior and inferior cannot be decided this way: the header is trusted, and without one superior is up.
  */
 import { letterboxSlice } from '../data/roi.js';
-import { CANONICAL_GEOMETRY, mirrorAnteroposterior, type SourceSlice } from '../data/series.js';
+import { CANONICAL_GEOMETRY, reflectSlice, type SourceSlice } from '../data/series.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import type { Device } from '../engine/device.js';
 import type { Model } from '../model/bundle.js';
@@ -30,7 +30,7 @@ const MARGIN = 0.015;
 /** @throws SpinegradError ERR_NOT_FINITE as `locate` */
 export async function orient(device: Device, model: Model, slice: SourceSlice): Promise<Oriented> {
   const given = { ...slice, geometry: slice.geometry ?? CANONICAL_GEOMETRY };
-  const candidates = [given, mirrorAnteroposterior(given)];
+  const candidates = [given, reflectSlice(given, 'anterior')];
   const { localizer, normalisation } = model.description;
   const { sliceSize } = localizer.network;
   const located = await locate(

@@ -29,6 +29,11 @@ const data = z
       null,
       'Layout of the data folder; null: recognised by its files.',
     ),
+    series: setting(
+      z.array(z.string()).min(1).nullable(),
+      null,
+      'Kinds of series from which each disc is cut, such as ["T1", "T2"]; null: the primary series of each task.',
+    ),
     studies: setting(
       count.max(999_999),
       160,

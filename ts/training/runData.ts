@@ -10,7 +10,6 @@ import { type Bank, countReasons, prepareBank, writeSplit } from '../data/bank.j
 import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
-import { expectHeadFits } from '../model/heads/names.js';
 import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
@@ -38,6 +37,7 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
       out,
       layout: data.layout,
       tasks,
+      series: data.series,
       roi: {
         size: data.roiSize,
         mode: data.roiMode,
@@ -56,7 +56,6 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   if (reasons.length > 0) progress.line(`skipped ${reasons.join(', ')}; ${out}/manifest.json lists each`);
   for (const task of bank.manifest.tasks) {
     requireSeries(task, { plane: 'sagittal' }, 'train');
-    expectHeadFits(identity.config.finetuning.head, task, 'finetuning.head');
   }
   taskHeads(identity.config.finetuning, bank.manifest.tasks, 'settings');
   checkSides(bank.manifest);

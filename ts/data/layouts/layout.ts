@@ -1,7 +1,7 @@
 /** What every layout of a data folder is read into. */
 import type { Box, Level, Point } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
-import type { Task } from '../../tasks/task.js';
+import type { Task, TaskSeries } from '../../tasks/task.js';
 
 export const LAYOUT_NAMES = ['rsna', 'spider', 'table'] as const;
 export type Layout = (typeof LAYOUT_NAMES)[number];
@@ -14,6 +14,8 @@ export interface Dataset {
   dir: string;
   synthetic: boolean;
   tasks: readonly Task[];
+  /** The kinds of series from which ROIs are cut. */
+  series: readonly TaskSeries[];
   /** In the order in which they enter the bank. Each has at least one series. */
   studies: Study[];
   skipped: Skipped[];
@@ -87,6 +89,11 @@ export interface LayoutReader {
    * Reads the annotations. Invalid rows, series and studies are listed in `skipped`.
    *
    * @param tasks at least one
+   * @param series kinds from which ROIs are cut: series of these kinds are returned even without annotated discs
    */
-  read(dir: string, tasks: readonly Task[]): Promise<Omit<Dataset, 'layout' | 'dir' | 'tasks'>>;
+  read(
+    dir: string,
+    tasks: readonly Task[],
+    series: readonly string[],
+  ): Promise<Pick<Dataset, 'name' | 'synthetic' | 'studies' | 'skipped'>>;
 }

@@ -35,7 +35,7 @@ export const rsna: LayoutReader = {
   tasks: async () => registeredTasks(),
   defaults: async () => [SPINAL_CANAL_STENOSIS],
 
-  async read(dir, tasks) {
+  async read(dir, tasks, kinds) {
     const skipped: Skipped[] = [];
     const labels = await readLabels(join(dir, FILES.labels), tasks, skipped);
     const coordinates = await readCoordinates(join(dir, FILES.coordinates), tasks, skipped);
@@ -43,10 +43,19 @@ export const rsna: LayoutReader = {
     const studies: Study[] = [];
     for (const studyId of [...new Set([...labels.keys(), ...coordinates.keys()])].sort(byNumber)) {
       const found = coordinates.get(studyId) ?? tasks.map(() => new Map());
-      const series = annotate(studyId, tasks, labels.get(studyId), found, skipped);
-      reportExtra(studyId, series, descriptions.get(studyId) ?? new Map(), tasks, skipped);
-      const present = await withFolder(dir, studyId, series, skipped);
-      if (present.length > 0) studies.push({ studyId, series: present });
+      const annotated = annotate(studyId, tasks, labels.get(studyId), found, skipped);
+      const others = unannotated(
+        studyId,
+        annotated,
+        descriptions.get(studyId) ?? new Map(),
+        tasks,
+        kinds,
+        skipped,
+      );
+      const present = await withFolder(dir, studyId, [...annotated, ...others], skipped);
+      if (present.some(({ annotation }) => annotation.discs.length > 0)) {
+        studies.push({ studyId, series: present });
+      }
     }
     for (const folder of await readdir(join(dir, FILES.images), { withFileTypes: true })) {
       if (!folder.isDirectory() || labels.has(folder.name) || coordinates.has(folder.name)) continue;
@@ -200,7 +209,7 @@ function annotate(
         continue;
       }
       const { seriesId, slice, centre } = coordinate;
-      const annotated = series.get(seriesId) ?? newSeries(studyId, seriesId, task);
+      const annotated = series.get(seriesId) ?? newSeries(studyId, seriesId, task.series[0]!.name);
       series.set(seriesId, annotated);
       const { discs } = annotated.annotation;
       let disc = discs.find((other) => other.level === level && other.side === task.side);
@@ -214,30 +223,37 @@ function annotate(
   return [...series.values()];
 }
 
-const newSeries = (studyId: string, seriesId: string, { series }: Task): RsnaSeries => ({
+const newSeries = (studyId: string, seriesId: string, series: string): RsnaSeries => ({
   seriesId,
-  series: series[0]!.name,
+  series,
   images: join(FILES.images, studyId, seriesId),
   pixelSpacing: null,
   annotation: { kind: 'discs', discs: [], complete: false },
 });
 
-/** Reports series of the tasks' kind that have no annotations although another one of their kind has. */
-function reportExtra(
+/**
+ * The series without coordinates of the kinds from which ROIs are cut. If a kind has annotated series, others of the kind are
+ * reported and not used.
+ */
+function unannotated(
   studyId: string,
-  annotated: readonly AnnotatedSeries[],
+  annotated: readonly RsnaSeries[],
   descriptions: ReadonlyMap<string, string>,
   tasks: readonly Task[],
+  kinds: readonly string[],
   skipped: Skipped[],
-): void {
-  const kinds = new Set(tasks.map(({ series }) => series[0]!.name));
+): RsnaSeries[] {
+  const primary = new Set(tasks.map(({ series }) => series[0]!.name));
+  const others: RsnaSeries[] = [];
   for (const [seriesId, kind] of descriptions) {
+    if (annotated.some((item) => item.seriesId === seriesId)) continue;
     const used = annotated.filter(({ series }) => series === kind).map((item) => item.seriesId);
-    if (!kinds.has(kind) || used.length === 0 || annotated.some((item) => item.seriesId === seriesId))
-      continue;
-    const message = `another ${kind} series, without coordinates; ${used.join(', ')} is used`;
-    skipped.push({ path: join(FILES.images, studyId, seriesId), code: 'ERR_SERIES_EXTRA', message });
+    if (used.length > 0 && primary.has(kind)) {
+      const message = `another ${kind} series, without coordinates; ${used.join(', ')} is used`;
+      skipped.push({ path: join(FILES.images, studyId, seriesId), code: 'ERR_SERIES_EXTRA', message });
+    } else if (kinds.includes(kind)) others.push(newSeries(studyId, seriesId, kind));
   }
+  return others;
 }
 
 /** The series whose folder exists; reports the others. */
@@ -246,8 +262,8 @@ async function withFolder(
   studyId: string,
   series: readonly RsnaSeries[],
   skipped: Skipped[],
-): Promise<AnnotatedSeries[]> {
-  const present: AnnotatedSeries[] = [];
+): Promise<RsnaSeries[]> {
+  const present: RsnaSeries[] = [];
   for (const item of series) {
     const found = await stat(join(dir, item.images)).catch(() => null);
     if (found?.isDirectory()) {

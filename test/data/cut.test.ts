@@ -1,0 +1,225 @@
+/** Cuts studies of several series, and series whose files are wrong about spacing or orientation. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encode } from 'fast-png';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LEVELS, type Point } from '#spinegrad/anatomy.js';
+import { type CutStudy, cutStudy } from '#spinegrad/data/cut.js';
+import { readRecord } from '#spinegrad/data/images.js';
+import type { AnnotatedDisc, AnnotatedSeries } from '#spinegrad/data/layouts/layout.js';
+import { letterboxSlice } from '#spinegrad/data/roi.js';
+import type { CutSpec } from '#spinegrad/data/seriesCutter.js';
+import { checkSpacing, isUpsideDown } from '#spinegrad/data/spacing.js';
+import type { SliceRecord } from '#spinegrad/data/types.js';
+import { COLUMNS, centreOf, ROWS, tinyDicom } from './layout.js';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'spinegrad-cut-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+const spec = (change: Partial<CutSpec> = {}): CutSpec => ({
+  dir,
+  planes: { T1: 'sagittal', T2: 'sagittal', 'Axial T2': 'axial' },
+  crops: ['T2'],
+  everySeries: false,
+  roi: { size: 8, mode: 'mm', extentMm: 32, neighbours: 1 },
+  sliceSize: 32,
+  ...change,
+});
+
+const disc = (index: number, change: Partial<AnnotatedDisc> = {}): AnnotatedDisc => ({
+  level: LEVELS[index]!,
+  side: null,
+  grades: [index % 2],
+  slice: 2,
+  centre: centreOf(index),
+  box: null,
+  ...change,
+});
+const fiveDiscs = (change: Partial<AnnotatedDisc> = {}) => LEVELS.map((_, index) => disc(index, change));
+
+const annotated = (
+  series: string,
+  discs: AnnotatedDisc[],
+  change: Partial<AnnotatedSeries> = {},
+): AnnotatedSeries => ({
+  seriesId: series,
+  series,
+  images: series,
+  pixelSpacing: null,
+  annotation: { kind: 'discs', discs, complete: true },
+  ...change,
+});
+
+async function writeSeries(name: string, images: Parameters<typeof tinyDicom>[0][]): Promise<void> {
+  await mkdir(join(dir, name), { recursive: true });
+  for (const image of images)
+    await writeFile(join(dir, name, `${image.instanceNumber}.dcm`), tinyDicom(image));
+}
+const cut = (series: AnnotatedSeries[], change?: Partial<CutSpec>) =>
+  cutStudy({ studyId: 'p', series }, spec(change), () => {});
+
+describe('a study of several series', () => {
+  beforeAll(async () => {
+    await writeSeries(
+      'T2',
+      [1, 2, 3].map((n) => ({ instanceNumber: n, x: 4 * n })),
+    );
+    await writeSeries(
+      'T1',
+      [1, 2, 3, 4].map((n) => ({ instanceNumber: n, x: 3 * n + 1 })),
+    );
+    // Axial slices whose planes are at the heights of the discs: z = -4 (6 + 9 level).
+    await writeSeries(
+      'Axial T2',
+      [0, 1, 2, 3].map((n) => ({ instanceNumber: n + 1, x: -70, axial: true, z: -4 * (6 + 9 * n) - 1 })),
+    );
+  });
+
+  test('has ROIs of the named series only, and a slice of each sagittal series', async () => {
+    const { discs, slices, skipped } = await cut([annotated('T2', fiveDiscs()), annotated('T1', [disc(3)])]);
+    expect(skipped).toEqual([]);
+    expect(discs.map((rois) => rois.map(({ series, sliceOffset }) => [series, sliceOffset]))).toEqual(
+      LEVELS.map(() => [
+        ['T2', 0],
+        ['T2', -1],
+        ['T2', 1],
+      ]),
+    );
+    expect(slices.map(({ series, discs: found, complete }) => [series, found.length, complete])).toEqual([
+      ['T2', 5, true],
+      ['T1', 1, true],
+    ]);
+  });
+
+  test('a disc is cut from a series on which it is not marked, at its patient coordinates', async () => {
+    const series = [
+      annotated('T2', fiveDiscs()),
+      annotated('T1', [disc(3, { centre: [11, 30], grades: [null] })]),
+    ];
+    const { discs, skipped } = await cut(series, { crops: ['T2', 'T1'], everySeries: true });
+    expect(skipped).toEqual([]);
+    const first = discs[0]!.filter(({ series }) => series === 'T1');
+    // T2 slice 2 is at 8 mm; T1 slices are at 4, 7, 10 and 13 mm.
+    expect(first.map(({ instanceNumber, sliceOffset }) => [instanceNumber, sliceOffset])).toEqual([
+      [2, 0],
+      [1, -1],
+      [3, 1],
+    ]);
+    expect(first[0]!.centrePx.map((value) => Math.round(value * 1e6) / 1e6)).toEqual(centreOf(0));
+    const own = discs[3]!.find(({ series, sliceOffset }) => series === 'T1' && sliceOffset === 0)!;
+    expect(own.centrePx).toEqual([11, 30]);
+    expect(new Set(discs[3]!.map(({ grades }) => grades[0]))).toEqual(new Set([1]));
+  });
+
+  test('an axial series is cut on the slice nearest to each disc; a disc that it does not show is reported', async () => {
+    const series = [annotated('T2', fiveDiscs()), annotated('Axial T2', [])];
+    const { discs, slices, skipped } = await cut(series, { crops: ['Axial T2'], everySeries: true });
+    expect(slices.map(({ series: kind }) => kind)).toEqual(['T2']);
+    expect(discs.map((rois) => [rois[0]!.level, rois[0]!.instanceNumber])).toEqual([
+      ['L1/L2', 1],
+      ['L2/L3', 2],
+      ['L3/L4', 3],
+      ['L4/L5', 4],
+    ]);
+    // Axial pixels are 4 mm: column (8 + 70) / 4, row 4 * 20 / 4.
+    expect(discs[0]![0]!.centrePx).toEqual([expect.closeTo(19.5, 6), expect.closeTo(20, 6)]);
+    expect(skipped).toMatchObject([
+      { code: 'ERR_DISC_NOT_SHOWN', path: 'Axial T2', message: expect.stringContaining('L5/S1 skipped') },
+    ]);
+  });
+});
+
+describe('the pixel spacing', () => {
+  const discs = fiveDiscs();
+
+  test('is kept if neighbouring discs are 26 to 46 mm apart', () => {
+    expect(checkSpacing(discs, [3, 3])).toEqual({ pixelSpacing: [3, 3], reason: null });
+    expect(checkSpacing(discs.slice(0, 2), [9, 9])).toEqual({ pixelSpacing: [9, 9], reason: null });
+    expect(checkSpacing(discs.slice(0, 1), null)).toBeNull();
+  });
+
+  test.each<[[number, number] | null, RegExp]>([
+    [[6, 6], /with the pixel spacing 6, 6 mm the median distance of neighbouring discs is 54\.0 mm/],
+    [[2, 2], /is 18\.0 mm, expected 26 to 46/],
+    [null, /^the pixel spacing is missing; scaled so that/],
+  ])('%j is replaced by that of a median distance of 35 mm', (given, reason) => {
+    const checked = checkSpacing(discs, given)!;
+    expect(checked.reason).toMatch(reason);
+    const pitch = Math.hypot(9, 0.25);
+    expect(checked.pixelSpacing).toEqual([expect.closeTo(35 / pitch, 6), expect.closeTo(35 / pitch, 6)]);
+  });
+
+  test('of a file or table that is replaced is reported, and nothing is left out', async () => {
+    await writeSeries('wrong', [{ instanceNumber: 2, x: 0, spacing: [8, 8] }]);
+    const wrong = annotated('T2', fiveDiscs(), { images: 'wrong' });
+    const { discs: cutDiscs, slices, notices, skipped } = await cut([wrong]);
+    expect(cutDiscs).toHaveLength(5);
+    expect(skipped).toEqual([]);
+    expect(notices).toMatchObject([{ code: 'ERR_SPACING_REPLACED', path: 'wrong' }]);
+    expect(slices[0]).toMatchObject({
+      spacingFrom: 'pitch',
+      pixelSpacing: [expect.closeTo(3.887, 3), expect.anything()],
+    });
+    const table = await cut([{ ...wrong, pixelSpacing: [4, 4] }]);
+    expect(table.notices).toEqual([]);
+    expect(table.slices[0]).toMatchObject({ spacingFrom: 'table', pixelSpacing: [4, 4] });
+  });
+});
+
+describe('an image without orientation', () => {
+  /** Brighter towards the bottom of the anatomy; stored upside down if `flipped`. */
+  async function writeImage(name: string, flipped: boolean): Promise<void> {
+    const data = Uint8Array.from({ length: ROWS * COLUMNS }, (_, i) => {
+      const y = Math.floor(i / COLUMNS);
+      return 5 * (flipped ? ROWS - 1 - y : y);
+    });
+    await writeFile(join(dir, name), encode({ width: COLUMNS, height: ROWS, data, channels: 1, depth: 8 }));
+  }
+  const marked = (flipped: boolean) =>
+    fiveDiscs({ slice: 1 }).map((item): AnnotatedDisc => {
+      const [x, y] = item.centre;
+      const centre: Point = [x, flipped ? ROWS - 1 - y : y];
+      return { ...item, centre };
+    });
+
+  test('that is upside down by its levels is reflected; both are reported', async () => {
+    const found: CutStudy[] = [];
+    for (const flipped of [false, true]) {
+      await writeImage(`${flipped}.png`, flipped);
+      found.push(await cut([annotated('T2', marked(flipped), { images: `${flipped}.png` })]));
+    }
+    const [upright, upsideDown] = found as [CutStudy, CutStudy];
+    expect(upsideDown.discs.map(([roi]) => roi!.pixels)).toEqual(upright.discs.map(([roi]) => roi!.pixels));
+    expect(upsideDown.slices[0]!.pixels).toEqual(upright.slices[0]!.pixels);
+    expect(upsideDown.slices[0]!.discs).toEqual(
+      upright.slices[0]!.discs.map((item) => ({
+        ...item,
+        centre: item.centre.map((n) => expect.closeTo(n, 6)),
+      })),
+    );
+    expect(upsideDown.discs[0]![0]!.centreMm).toBeNull();
+    const codes = ({ notices }: CutStudy) => notices.map(({ code }) => code);
+    expect(codes(upright)).toEqual(['ERR_SPACING_REPLACED', 'ERR_ANTERIOR_ASSUMED']);
+    expect(codes(upsideDown)).toEqual(['ERR_SPACING_REPLACED', 'ERR_UPSIDE_DOWN', 'ERR_ANTERIOR_ASSUMED']);
+    const { pixels, ...record } = upsideDown.slices[0]!;
+    const again = await readRecord({ dataDir: dir }, record as unknown as SliceRecord);
+    expect(letterboxSlice(again, 32).pixels).toEqual(pixels);
+  });
+
+  test('isUpsideDown compares levels in the direction of the geometry', () => {
+    const [upright, flipped] = [marked(false), marked(true)];
+    const geometry = (z: 1 | -1) => ({
+      rowDirection: [0, 1, 0] as const,
+      columnDirection: [0, 0, z] as const,
+      position: [0, 0, 0] as const,
+    });
+    expect([upright, flipped].map((discs) => isUpsideDown(discs, null))).toEqual([false, true]);
+    expect([upright, flipped].map((discs) => isUpsideDown(discs, geometry(-1)))).toEqual([false, true]);
+    expect([upright, flipped].map((discs) => isUpsideDown(discs, geometry(1)))).toEqual([true, false]);
+    expect(isUpsideDown(upright.slice(0, 1), null)).toBe(false);
+  });
+});

@@ -1,0 +1,318 @@
+/** Cuts the crops of one series of a study. A file that cannot be used is reported and affects only its discs. */
+import { join, relative } from 'node:path';
+import type { Affine, Box, Level, Point } from '../anatomy.js';
+import { normalOf, planeOf, toPixel } from '../dicom/geometry.js';
+import type { Vector3 } from '../dicom/types.js';
+import { type Skipped, SpinegradError } from '../error.js';
+import type { TaskSeries } from '../tasks/task.js';
+import { applyAffine, invertAffine } from './affine.js';
+import { type ImageSlice, openImages } from './images.js';
+import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation } from './layouts/layout.js';
+import { checkInside, cropRoi, letterboxSlice, pointInPatient } from './roi.js';
+import { neighbours, reflectSlice, type SourceSlice } from './series.js';
+import { checkSpacing, isUpsideDown } from './spacing.js';
+import type { DiscOnSlice, RoiRecord, RoiSpec, SliceRecord } from './types.js';
+
+export interface CutSpec {
+  /** The data folder. */
+  dir: string;
+  /** Planes of the kinds of series. Other series are assumed to be sagittal. */
+  planes: Record<string, TaskSeries['plane']>;
+  /** Kinds of series from which ROIs are cut. */
+  crops: readonly string[];
+  /** Whether each disc is cut from every one of these series, also from those on which it is not marked. */
+  everySeries: boolean;
+  roi: RoiSpec;
+  sliceSize: number;
+}
+
+/** A ROI record without the fields that depend on the bank. */
+export type CutRoi = Omit<RoiRecord, 'row' | 'disc' | 'split'> & { pixels: Uint16Array };
+/** A slice record without the fields that depend on the bank. */
+export type CutSlice = Omit<SliceRecord, 'row' | 'split'> & { pixels: Uint16Array };
+
+type Spaced = SourceSlice & Pick<RoiRecord, 'pixelSpacing' | 'spacingFrom'>;
+
+/** What is reported about a study. */
+export interface Reports {
+  /** What was left out. */
+  skipped: Skipped[];
+  /** What was corrected; nothing is left out. */
+  notices: Skipped[];
+}
+
+/** Maximum distance in mm of a disc centre from the slice of another series on which it is cut: about a slice thickness. */
+const MAX_DISTANCE_MM = 6;
+
+export class SeriesCutter {
+  private readonly plane: TaskSeries['plane'];
+  private stack: readonly ImageSlice[] = [];
+  private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false };
+  /** Of the whole series, if it is not that of its files. */
+  private spacing: Pick<Spaced, 'pixelSpacing' | 'spacingFrom'> | null = null;
+  private upsideDown = false;
+
+  constructor(
+    private readonly studyId: string,
+    private readonly series: AnnotatedSeries,
+    private readonly spec: CutSpec,
+    private readonly beforeRead: (path: string) => void,
+    private readonly reports: Reports,
+  ) {
+    this.plane = spec.planes[series.series] ?? 'sagittal';
+  }
+
+  /** Whether ROIs are cut from the series. */
+  get isCropped(): boolean {
+    return this.spec.crops.includes(this.series.series);
+  }
+
+  /** The marked discs; none before `open` and if the series cannot be opened. */
+  get discs(): readonly AnnotatedDisc[] {
+    return this.annotation.discs;
+  }
+
+  /** Opens the images and reads the annotation. */
+  async open(): Promise<void> {
+    const { images, annotation } = this.series;
+    try {
+      if (annotation.kind === 'mask') {
+        throw new SpinegradError('ERR_MASK', `${annotation.file}: masks cannot be read yet`);
+      }
+      const { slices, skipped } = await openImages(join(this.spec.dir, images), this.beforeRead);
+      for (const { path, ...error } of skipped)
+        this.report(this.relative(path), error, 'not used as a neighbouring slice');
+      this.stack = slices;
+      this.annotation = annotation;
+      this.checkGeometry();
+    } catch (error) {
+      this.report(images, error, 'series skipped');
+    }
+  }
+
+  /** The ROIs of a disc on its annotated slice and the neighbouring slices; none if it cannot be cut. */
+  async cutDisc(disc: AnnotatedDisc): Promise<CutRoi[]> {
+    return this.cutAt(disc, async () => ({ entry: this.entryOf(disc), centre: disc.centre }));
+  }
+
+  /**
+   * The ROIs of a disc that is marked on another series.
+   *
+   * @param point its centre in patient coordinates
+   */
+  async cutPlaced(disc: AnnotatedDisc, point: Vector3): Promise<CutRoi[]> {
+    return this.cutAt(disc, () => this.place(point));
+  }
+
+  private async cutAt(
+    disc: AnnotatedDisc,
+    placed: () => Promise<{ entry: ImageSlice; centre: Point }>,
+  ): Promise<CutRoi[]> {
+    let path = this.series.images;
+    try {
+      const { entry, centre } = await placed();
+      path = this.relative(entry.path);
+      const rois = [this.roi(disc, entry, await this.annotated(entry), centre, 0)];
+      for (const { slice, offset } of this.neighboursOf(entry)) {
+        try {
+          rois.push(this.roi(disc, slice, await this.read(slice), centre, offset));
+        } catch (error) {
+          this.report(this.relative(slice.path), error, 'neighbouring slice skipped');
+        }
+      }
+      return rois;
+    } catch (error) {
+      this.report(path, error, `${disc.level} skipped`);
+      return [];
+    }
+  }
+
+  private roi(
+    disc: AnnotatedDisc,
+    entry: ImageSlice,
+    slice: Spaced,
+    centrePx: Point,
+    sliceOffset: number,
+  ): CutRoi {
+    const { level, side, grades } = disc;
+    const { pixels, toImage, window } = cropRoi(slice, centrePx, this.spec.roi);
+    const centreMm = pointInPatient({ ...slice, geometry: entry.geometry }, centrePx);
+    const origin = this.origin(entry, slice);
+    return { ...origin, level, side, grades, sliceOffset, centrePx, centreMm, toImage, window, pixels };
+  }
+
+  /** The centre of a marked disc in patient coordinates; null if the series has no geometry or cannot be read. */
+  async patientCentre(disc: AnnotatedDisc): Promise<Vector3 | null> {
+    try {
+      const entry = this.entryOf(disc);
+      return pointInPatient({ ...(await this.read(entry)), geometry: entry.geometry }, disc.centre);
+    } catch {
+      return null;
+    }
+  }
+
+  /** The slice nearest to a patient point whose image contains the projection of the point. */
+  private async place(point: Vector3): Promise<{ entry: ImageSlice; centre: Point }> {
+    const distance = ({ geometry }: ImageSlice) => {
+      const normal = normalOf(geometry!);
+      return Math.abs(normal.reduce((sum, n, i) => sum + n * (point[i]! - geometry!.position[i]!), 0));
+    };
+    const near = this.stack
+      .filter((entry) => entry.geometry !== null && distance(entry) <= MAX_DISTANCE_MM)
+      .sort((a, b) => distance(a) - distance(b));
+    for (const entry of near) {
+      const { pixelSpacing, columns, rows } = await this.read(entry);
+      const [x, y] = toPixel(entry.geometry!, pixelSpacing, point);
+      if (x >= 0 && y >= 0 && x <= columns - 1 && y <= rows - 1) return { entry, centre: [x, y] };
+    }
+    throw new SpinegradError(
+      'ERR_DISC_NOT_SHOWN',
+      `no slice of the ${this.series.series} series shows the disc within ${MAX_DISTANCE_MM} mm`,
+    );
+  }
+
+  /**
+   * The slice with the most marked discs, for the localizer. Null for an axial series, and if there is no disc or no image.
+   *
+   * @param discs those of the series that are used
+   */
+  async cutSlice(discs: readonly AnnotatedDisc[]): Promise<CutSlice | null> {
+    if (this.plane !== 'sagittal' || discs.length === 0) return null;
+    const first = mostAnnotated(discs);
+    let path = this.series.images;
+    try {
+      const entry = this.entryOf(first);
+      path = this.relative(entry.path);
+      const slice = await this.annotated(entry);
+      const { pixels, toImage, window } = letterboxSlice(slice, this.spec.sliceSize);
+      const toSlice = invertAffine(toImage);
+      return {
+        ...this.origin(entry, slice),
+        imageSize: [slice.columns, slice.rows],
+        toImage,
+        window,
+        discs: discs
+          .filter(
+            ({ side, centre, level }) => side === first.side && this.isInside(slice, centre, path, level),
+          )
+          .map(({ level, centre, box }): DiscOnSlice => {
+            return { level, centre: applyAffine(toSlice, centre), box: box && mapBox(toSlice, box) };
+          }),
+        complete: this.annotation.complete,
+        pixels,
+      };
+    } catch (error) {
+      this.report(path, error, 'slice of the localizer skipped');
+      return null;
+    }
+  }
+
+  private isInside(slice: SourceSlice, centre: Point, path: string, level: Level): boolean {
+    try {
+      checkInside(slice, centre);
+      return true;
+    } catch (error) {
+      this.report(path, error, `${level} skipped`);
+      return false;
+    }
+  }
+
+  /** Compares spacing and orientation of a sagittal series with its discs. */
+  private checkGeometry(): void {
+    const { pixelSpacing: table, images } = this.series;
+    const { discs } = this.annotation;
+    if (table !== null) this.spacing = { pixelSpacing: table, spacingFrom: 'table' };
+    if (this.plane !== 'sagittal' || discs.length === 0) return;
+    const notice = (code: Skipped['code'], message: string) =>
+      this.reports.notices.push({ path: images, code, message });
+    const numbers = new Set(discs.map(({ slice }) => slice));
+    const marked = this.stack.filter(({ instanceNumber }) => numbers.has(instanceNumber));
+    if (marked.length === 0) return;
+    const given = table ?? marked.find(({ pixelSpacing }) => pixelSpacing !== null)?.pixelSpacing ?? null;
+    const checked = checkSpacing(discs, given);
+    if (checked !== null && checked.reason !== null) {
+      this.spacing = { pixelSpacing: checked.pixelSpacing, spacingFrom: 'pitch' };
+      notice('ERR_SPACING_REPLACED', checked.reason);
+    }
+    const geometry = marked.find((entry) => entry.geometry !== null)?.geometry ?? null;
+    this.upsideDown = isUpsideDown(discs, geometry);
+    if (this.upsideDown) {
+      notice(
+        'ERR_UPSIDE_DOWN',
+        'by the annotated levels superior is at the bottom of the image; it is reflected',
+      );
+    }
+    if (geometry === null) {
+      notice('ERR_ANTERIOR_ASSUMED', 'the images state no orientation; anterior is assumed on the left');
+    }
+  }
+
+  private origin(entry: ImageSlice, { pixelSpacing, spacingFrom }: Spaced) {
+    const { studyId } = this;
+    const { seriesId, series } = this.series;
+    const { instanceNumber } = entry;
+    const file = this.relative(entry.path);
+    return { studyId, seriesId, series, instanceNumber, file, pixelSpacing, spacingFrom };
+  }
+
+  private entryOf({ slice }: AnnotatedDisc): ImageSlice {
+    const entry = this.stack.find(({ instanceNumber }) => instanceNumber === slice);
+    if (entry !== undefined) return entry;
+    throw new SpinegradError(
+      'ERR_INSTANCE_MISSING',
+      `slice ${slice} is missing among the ${this.stack.length} of the series`,
+    );
+  }
+
+  private async annotated(entry: ImageSlice): Promise<Spaced> {
+    const slice = await this.read(entry);
+    const plane = entry.geometry && planeOf(entry.geometry);
+    if (plane === null || plane === 'oblique' || plane === this.plane) return slice;
+    throw new SpinegradError(
+      'ERR_PLANE',
+      `the plane is ${plane}, expected ${this.plane} (${this.series.series})`,
+    );
+  }
+
+  private neighboursOf(entry: ImageSlice) {
+    const comparable = this.stack.filter(({ geometry }) => (geometry === null) === (entry.geometry === null));
+    return neighbours(comparable, entry, this.spec.roi.neighbours).filter(({ offset }) => offset !== 0);
+  }
+
+  private async read(entry: ImageSlice): Promise<Spaced> {
+    const slice = await entry.read();
+    const { pixelSpacing, spacingFrom } = this.spacing ?? { ...slice, spacingFrom: 'file' as const };
+    if (pixelSpacing === null) {
+      throw new SpinegradError('ERR_PIXEL_SPACING', `${slice.path}: Pixel Spacing (0028,0030) is missing`);
+    }
+    const oriented = this.upsideDown ? reflectSlice(slice, 'superior') : slice;
+    return { ...oriented, pixelSpacing, spacingFrom };
+  }
+
+  private relative(path: string): string {
+    return relative(this.spec.dir, path);
+  }
+
+  /** Adds an entry to `skipped`, or `outcome` to an existing entry of the same file and error. */
+  private report(path: string, error: unknown, outcome: string): void {
+    const { skipped } = this.reports;
+    const { code = '', message } = error as Partial<SpinegradError> & Error;
+    const existing = skipped.find((entry) => entry.path === path && entry.message.startsWith(message));
+    const known = code.startsWith('ERR_') ? (code as SpinegradError['code']) : 'ERR_FILE_READ';
+    if (existing === undefined) skipped.push({ path, code: known, message: `${message}; ${outcome}` });
+    else if (!existing.message.endsWith(outcome)) existing.message += `; ${outcome}`;
+  }
+}
+
+/** The upright rectangle around a mapped box. */
+function mapBox(map: Affine, [left, top, right, bottom]: Box): Box {
+  const [ax, ay] = applyAffine(map, [left, top]);
+  const [bx, by] = applyAffine(map, [right, bottom]);
+  return [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)];
+}
+
+/** The first disc on the slice that has the most discs. */
+function mostAnnotated(discs: readonly AnnotatedDisc[]): AnnotatedDisc {
+  const count = ({ slice }: AnnotatedDisc) => discs.filter((other) => other.slice === slice).length;
+  return discs.reduce((best, disc) => (count(disc) > count(best) ? disc : best));
+}
