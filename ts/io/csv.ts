@@ -1,6 +1,7 @@
-/** Reads a CSV file with a header line as rows of named text fields. */
-import { createReadStream } from 'node:fs';
-import { type CsvError, parse } from 'csv-parse';
+/** Reads CSV files as rows of named text fields, also those that spreadsheets write in countries with a decimal comma. */
+import { readFile } from 'node:fs/promises';
+import type { CsvError } from 'csv-parse';
+import { parse } from 'csv-parse/sync';
 import { SpinegradError } from '../error.js';
 import { readError } from './files.js';
 
@@ -10,50 +11,88 @@ export interface CsvRow {
   fields: Record<string, string>;
 }
 
+export interface CsvOptions {
+  /** Name of a column from its header; default: the header as it is. */
+  nameOf?: (header: string) => string;
+}
+
 /**
- * Reads a CSV file. `columns` must be present, in any order; other columns are kept.
+ * Reads a CSV file (RFC 4180) with a header line. The header decides whether fields are separated by commas, semicolons or
+ * tabs. If it is not by commas, numbers such as 1,5 become 1.5. A byte order mark, any mixture of line ends, blanks around
+ * fields and empty lines are accepted.
  *
- * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_CSV_HEADER if a column is missing, ERR_CSV if a line
- *   cannot be parsed
+ * @param columns must be present, in any order; other columns are kept
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ; ERR_CSV_HEADER if a column is missing or occurs twice; ERR_CSV
+ *   if a line cannot be parsed or has another number of fields than the header
+ *
+ * @example
+ * for (const { line, fields } of await readCsv('discs.csv', ['study', 'level'])) console.log(line, fields.study);
  */
-export async function readCsv(path: string, columns: readonly string[]): Promise<CsvRow[]> {
-  const rows: CsvRow[] = [];
-  let header: string[] | null = null;
+export async function readCsv(
+  path: string,
+  columns: readonly string[],
+  { nameOf = (header) => header }: CsvOptions = {},
+): Promise<CsvRow[]> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw readError(path, cause);
+  });
+  const delimiter = delimiterOf(bytes);
+  const [header, ...records] = parseRecords(path, bytes, delimiter);
+  const names = (header?.record ?? []).map(nameOf);
+  checkHeader(path, names, columns);
+  const text = delimiter === ',' ? (field: string) => field : withDecimalPoint;
+  return records.map(({ record, info }) => ({
+    line: info.lines,
+    fields: Object.fromEntries(names.map((name, i) => [name, text(record[i]!)])),
+  }));
+}
+
+/** The most frequent candidate outside quotes in the first line; the comma if there is none. */
+function delimiterOf(bytes: Buffer): string {
+  const [line = ''] = bytes.toString('latin1').split(/[\r\n]/, 1);
+  const header = line.replace(/"[^"]*"/g, '');
+  const count = (delimiter: string) => header.split(delimiter).length;
+  return [',', ';', '\t'].reduce((best, next) => (count(next) > count(best) ? next : best));
+}
+
+interface CsvRecord {
+  record: string[];
+  info: { lines: number };
+}
+
+function parseRecords(path: string, bytes: Buffer, delimiter: string): CsvRecord[] {
   try {
-    const parser = createReadStream(path).pipe(
-      parse({ bom: true, info: true, skip_empty_lines: true, trim: true }),
-    );
-    for await (const { info, record } of parser as AsyncIterable<{
-      info: { lines: number };
-      record: string[];
-    }>) {
-      if (header === null) {
-        header = record;
-        checkHeader(path, header, columns);
-        continue;
-      }
-      rows.push({
-        line: info.lines,
-        fields: Object.fromEntries(header.map((name, i) => [name, record[i] ?? ''])),
-      });
-    }
+    return parse(bytes, {
+      bom: true,
+      delimiter,
+      info: true,
+      record_delimiter: ['\r\n', '\n', '\r'],
+      skip_empty_lines: true,
+      skip_records_with_empty_values: true,
+      trim: true,
+    }) as unknown as CsvRecord[];
   } catch (cause) {
-    if (cause instanceof SpinegradError) throw cause;
-    const { code, message } = cause as CsvError;
-    if (!code?.startsWith('CSV_')) throw readError(path, cause);
-    const expected = 'comma-separated values with a header line';
+    const expected =
+      'a header line, and as many values in each line, separated by commas, semicolons or tabs';
+    const { message } = cause as CsvError;
     throw new SpinegradError('ERR_CSV', `${path}: ${message}; expected ${expected}`, { cause });
   }
-  if (header === null) checkHeader(path, [], columns);
-  return rows;
+}
+
+/** Replaces decimal commas in a field of numbers, such as `0,5` or `0,5 x 0,5`. */
+function withDecimalPoint(field: string): string {
+  return /^[-+\d,.\sxe]+$/i.test(field) ? field.replace(/(\d),(\d)/g, '$1.$2') : field;
 }
 
 function checkHeader(path: string, found: string[], expected: readonly string[]): void {
   const missing = expected.filter((column) => !found.includes(column));
-  if (missing.length === 0) return;
+  const repeated = found.filter((column, i) => column !== '' && found.indexOf(column) < i);
+  if (missing.length === 0 && repeated.length === 0) return;
+  const problem =
+    missing.length > 0 ? `has no column ${missing.join(', ')}` : `has the column ${repeated[0]} twice`;
   throw new SpinegradError(
     'ERR_CSV_HEADER',
-    `${path}: has no column ${missing.join(', ')}; found ` +
+    `${path}: ${problem}; found ` +
       `${found.slice(0, 8).join(', ') || 'an empty file'}${found.length > 8 ? `, … (${found.length})` : ''}`,
   );
 }
