@@ -6,8 +6,9 @@ import { findTask } from '../tasks/index.js';
 import type { Task, TaskSeries } from '../tasks/task.js';
 import type { Dataset, Layout, LayoutReader } from './layouts/layout.js';
 import { rsna } from './layouts/rsna.js';
+import { table } from './layouts/table.js';
 
-const LAYOUTS: readonly LayoutReader[] = [rsna];
+const LAYOUTS: readonly LayoutReader[] = [rsna, table];
 
 export interface DatasetOptions {
   /** Default: recognised by the files in the folder. */

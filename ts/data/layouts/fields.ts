@@ -1,0 +1,55 @@
+/** Readers of the fields of a table of discs. Each returns undefined for a text that it does not understand. */
+import { DISC_LEVELS, type Level } from '../../anatomy.js';
+
+/**
+ * The level of a text. Case, blanks and separators are ignored, `Th` is T, and the letter of the second vertebra can be
+ * omitted if it is that of the first: `L4/L5`, `L4-L5`, `l4 l5`, `L45`, `Th12/L1`. A number from 1 to 9 is an IVD label of
+ * SPIDER: 1 is L5/S1, 9 is T9/T10.
+ */
+export function levelOf(text: string): Level | undefined {
+  const key = keyOf(text);
+  return /^[1-9]$/.test(key) ? DISC_LEVELS.at(-Number(key)) : LEVEL_OF_KEY.get(key);
+}
+
+const keyOf = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
+    .replaceAll('th', 't');
+
+const LEVEL_OF_KEY = new Map(
+  DISC_LEVELS.flatMap((level): [string, Level][] => {
+    const key = keyOf(level);
+    return [
+      [key, level],
+      [key.replace(/^([a-z])(\d+)\1/, '$1$2'), level],
+    ];
+  }),
+);
+
+/** A finite number; null for an empty text. */
+export function numberOf(text: string): number | null | undefined {
+  if (text === '') return null;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+/** Distances between rows and between columns in mm, from one number or `row x column`; null for an empty text. */
+export function spacingOf(text: string): readonly [number, number] | null | undefined {
+  if (text === '') return null;
+  const values = text.split(/\s*[x×*]\s*/i).map(Number);
+  const [row, column = row] = values;
+  const isValid = values.length <= 2 && row! > 0 && column! > 0 && values.every(Number.isFinite);
+  return isValid ? [row!, column!] : undefined;
+}
+
+const SIDES = { '': null, l: 'left', left: 'left', r: 'right', right: 'right' } as const;
+
+/** A side of the patient; null for an empty text. */
+export const sideOf = (text: string): 'left' | 'right' | null | undefined =>
+  SIDES[text.toLowerCase() as keyof typeof SIDES];
+
+const FLAGS = { '': false, true: true, yes: true, 1: true, false: false, no: false, 0: false };
+
+/** A flag; false for an empty text. */
+export const flagOf = (text: string): boolean | undefined => FLAGS[text.toLowerCase() as keyof typeof FLAGS];
