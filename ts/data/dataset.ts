@@ -6,9 +6,10 @@ import { findTask } from '../tasks/index.js';
 import type { Task, TaskSeries } from '../tasks/task.js';
 import type { Dataset, Layout, LayoutReader } from './layouts/layout.js';
 import { rsna } from './layouts/rsna.js';
+import { spider } from './layouts/spider.js';
 import { table } from './layouts/table.js';
 
-const LAYOUTS: readonly LayoutReader[] = [rsna, table];
+const LAYOUTS: readonly LayoutReader[] = [rsna, spider, table];
 
 export interface DatasetOptions {
   /** Default: recognised by the files in the folder. */
