@@ -17,8 +17,8 @@ const PITCH_MM = 36;
 /** Gaussians are drawn up to this many deviations, where they fall below 2e-4. */
 const REACH = 4.2;
 
-/** The anterior points lie on a soft edge, which needs a wider Gaussian. */
-const ANTERIOR_SIGMA = 1.5;
+/** Deviation of the Gaussians of each map relative to `sigma`. The anterior points lie on a soft edge. */
+export const DEVIATIONS: Record<(typeof MAPS)[number], number> = { disc: 1, sacral: 1, anterior: 1.5 };
 
 /** What the maps of one slice show, in pixels of the slice or of a view. */
 export interface Landmarks {
@@ -99,6 +99,12 @@ export interface TargetOptions {
 
 const SACRAL = DISC_LEVELS.length - 1;
 
+/** The points that each map shows. */
+export function pointsOf({ discs, anterior }: Landmarks): Record<(typeof MAPS)[number], Point[]> {
+  const centres = (chosen: Landmarks['discs']) => chosen.map(({ centre }) => centre);
+  return { disc: centres(discs), sacral: centres(discs.filter(({ index }) => index === SACRAL)), anterior };
+}
+
 /** Draws the maps of a view. */
 export function drawTargets(
   landmarks: Landmarks,
@@ -107,17 +113,11 @@ export function drawTargets(
   { targets, weights }: TargetMaps,
 ): void {
   const pixels = size * size;
-  const centres = landmarks.discs.map(({ centre }) => applyAffine(toMap, centre));
-  const sacral = centres.filter((_, i) => landmarks.discs[i]!.index === SACRAL);
-  const anterior = landmarks.anterior.map((point) => applyAffine(toMap, point));
-  const drawn = [
-    { points: centres, deviation: sigma },
-    { points: sacral, deviation: sigma },
-    { points: anterior, deviation: sigma * ANTERIOR_SIGMA },
-  ];
-  drawn.forEach(({ points, deviation }, map) => {
-    const target = targets.subarray(map * pixels, (map + 1) * pixels);
-    for (const point of points) drawGaussian(target, size, point, deviation);
+  const points = pointsOf(landmarks);
+  MAPS.forEach((map, index) => {
+    const target = targets.subarray(index * pixels, (index + 1) * pixels);
+    for (const point of points[map])
+      drawGaussian(target, size, applyAffine(toMap, point), sigma * DEVIATIONS[map]);
   });
   for (let i = 0; i < weights.length; i++) weights[i] = 1 + (centreWeight - 1) * targets[i]!;
   ignoreUnknown(landmarks, toMap, size, weights);

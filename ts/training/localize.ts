@@ -43,7 +43,7 @@ const PURPOSE = { network: 301, coordinates: 302, order: 303, views: 304 };
 const MAX_ERROR_MM = 10;
 
 /** Log odds of the maps before training: few pixels belong to a disc (Lin et al. 2017, section 4.1). */
-const PRIOR = -4;
+export const MAP_PRIOR = -4;
 
 const metrics = z.object({
   /** Mean distance of the discs in mm, each at most MAX_ERROR_MM. */
@@ -111,7 +111,7 @@ export function newLocalizer({ config, device }: Context): Localizer {
   const build = { device, random: new RandomStream(seed, PURPOSE.network) };
   if (settings.network === 'unet') {
     const network = new UNet(build, { ...settings.unet, outputs: MAPS.length });
-    network.parameters().get('head.bias')!.write(new Float32Array(MAPS.length).fill(PRIOR));
+    network.parameters().get('head.bias')!.write(new Float32Array(MAPS.length).fill(MAP_PRIOR));
     return new HeatmapLocalizer(network, data.sliceSize);
   }
   const { width, strides } = settings.regression;
