@@ -226,7 +226,7 @@ for epoch in range(settings["epochs"]):
             matrix, offset = geometry(len(rows))
             views = augmented(sample(images[rows], matrix, offset))
             targets = heatmaps(rows, matrix, offset)
-            weights = 1 + (settings["centreWeight"] - 1) * targets
+            weights = (1 + (settings["centreWeight"] - 1) * targets) * torch.tensor([1, settings["sacralWeight"], 1])[:, None, None]
         loss = F.binary_cross_entropy_with_logits(network(views), targets, weights, reduction="sum") / weights.sum()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings["clipNorm"], foreach=True)

@@ -72,7 +72,11 @@ describe('SliceDataset', () => {
       const rows = [...slices.of('train'), ...slices.of('train')];
       const keys = { seed: 5, step };
       using views = slices.views(rows, keys, options);
-      const maps = slices.heatmaps(rows, keys, options, stride, { sigma: 0.03, centreWeight: 5 });
+      const maps = slices.heatmaps(rows, keys, options, stride, {
+        sigma: 0.03,
+        centreWeight: 5,
+        sacralWeight: 1,
+      });
       expect(maps.targets.shape).toEqual([2, MAPS.length, side, side]);
       const [found, targets] = [await views.data(), await maps.targets.data()];
       rows.forEach((_, row) => {

@@ -11,7 +11,7 @@ import {
 
 const SIZE = 64;
 const IDENTITY: Affine = [1, 0, 0, 0, 1, 0];
-const OPTIONS: TargetOptions = { size: SIZE, sigma: 1.5, centreWeight: 10 };
+const OPTIONS: TargetOptions = { size: SIZE, sigma: 1.5, centreWeight: 10, sacralWeight: 1 };
 
 /** A straight spine with a disc every 8 pixels; L5/S1 is at (30, 56). */
 function slice(levels: readonly Level[], complete = true): AnnotatedSlice {
@@ -53,6 +53,13 @@ describe('drawTargets', () => {
     expect(weight(0, [5, 5])).toBe(1);
     expect(weight(0, [31, 56])).toBeCloseTo(1 + 9 * target(0, [31, 56]), 5);
     expect(weight(1, [30, 48])).toBeCloseTo(1, 5);
+  });
+
+  it('multiplies the weights of the sacral map', () => {
+    const { weight } = draw(slice(LEVELS), IDENTITY, { ...OPTIONS, sacralWeight: 3 });
+    expect(weight(1, [30, 56])).toBe(30);
+    expect(weight(1, [5, 5])).toBe(3);
+    expect(weight(0, [30, 56])).toBe(10);
   });
 
   it('moves with the view: mirrored, the anterior points lie on the right', () => {

@@ -192,6 +192,11 @@ const localization = z.strictObject({
     10,
     'Weight of the centre of a disc in the loss relative to the background, because discs cover few pixels.',
   ),
+  sacralWeight: setting(
+    positive,
+    3,
+    'Weight of the map of L5/S1 relative to the others; it is the hardest one, and all names depend on it.',
+  ),
   regression: z
     .strictObject({
       width: setting(

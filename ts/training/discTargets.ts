@@ -95,6 +95,8 @@ export interface TargetOptions {
   sigma: number;
   /** Weight of the pixel at the centre of a Gaussian; that of the background is 1. */
   centreWeight: number;
+  /** Factor of all weights of the map `sacral`. */
+  sacralWeight: number;
 }
 
 const SACRAL = DISC_LEVELS.length - 1;
@@ -109,7 +111,7 @@ export function pointsOf({ discs, anterior }: Landmarks): Record<(typeof MAPS)[n
 export function drawTargets(
   landmarks: Landmarks,
   toMap: Affine,
-  { size, sigma, centreWeight }: TargetOptions,
+  { size, sigma, centreWeight, sacralWeight }: TargetOptions,
   { targets, weights }: TargetMaps,
 ): void {
   const pixels = size * size;
@@ -118,8 +120,10 @@ export function drawTargets(
     const target = targets.subarray(index * pixels, (index + 1) * pixels);
     for (const point of points[map])
       drawGaussian(target, size, applyAffine(toMap, point), sigma * DEVIATIONS[map]);
+    const factor = map === 'sacral' ? sacralWeight : 1;
+    const weight = weights.subarray(index * pixels, (index + 1) * pixels);
+    for (let i = 0; i < pixels; i++) weight[i] = factor * (1 + (centreWeight - 1) * target[i]!);
   });
-  for (let i = 0; i < weights.length; i++) weights[i] = 1 + (centreWeight - 1) * targets[i]!;
   ignoreUnknown(landmarks, toMap, size, weights);
 }
 

@@ -72,17 +72,17 @@ export class SliceDataset {
    * Heatmaps of the views that `views` makes of the same arguments: [N, maps, size, size] in the order of `MAPS`.
    *
    * @param mapStride pixels of a view per pixel of a map
-   * @param options sigma as a fraction of the side, and centreWeight
+   * @param options sigma as a fraction of the side, and weights
    */
   heatmaps(
     records: readonly SliceRecord[],
     keys: AugmentKeys,
     augmentation: AugmentOptions,
     mapStride: number,
-    { sigma, centreWeight }: Pick<TargetOptions, 'sigma' | 'centreWeight'>,
+    { sigma, centreWeight, sacralWeight }: Omit<TargetOptions, 'size'>,
   ): Targets {
     const size = this.size / mapStride;
-    const options = { size, sigma: sigma * size, centreWeight };
+    const options = { size, sigma: sigma * size, centreWeight, sacralWeight };
     const shape = [records.length, MAPS.length, size, size];
     const floats = MAPS.length * size * size;
     const targets = new Float32Array(records.length * floats);
