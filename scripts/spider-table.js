@@ -42,6 +42,9 @@ const POINT = ['x', 'y'];
  */
 const MARGIN = 11;
 
+/** Images that are stored upside down, while their boxes in SLICES/discs.csv belong to the upright image. */
+const UPSIDE_DOWN = new Set(['52_t2_SPACE', '57_t2']);
+
 /** Label of all discs in space/masks. */
 const SPACE_DISC = 29;
 
@@ -81,6 +84,10 @@ for (const disc of await read('discs.csv', ['image', 'ivd_label', ...BOX])) {
     const position = Number(disc[side]);
     return position === 0 ? 0 : position + (i < 2 ? MARGIN : -MARGIN);
   });
+  if (UPSIDE_DOWN.has(disc.image)) {
+    const { rows: height } = await readPng(join(slices, `images/${disc.image}.png`), null);
+    [box[1], box[3]] = [height - 1 - box[3], height - 1 - box[1]];
+  }
   const point = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
   add(disc.image, `slices/images/${disc.image}.png`, DISC_LEVELS.at(-disc.ivd_label), point, box);
 }
