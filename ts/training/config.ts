@@ -238,12 +238,12 @@ const localization = z.strictObject({
       upend: setting(fraction, 0, 'Probability of a superior-inferior flip.'),
       invert: setting(
         fraction,
-        0.25,
+        0.15,
         'Probability of inverted intensities; T1, T2, STIR and fat saturation differ in which tissue is bright.',
       ),
       tone: setting(
         fraction,
-        0.3,
+        0.15,
         'Maximum displacement of the control points of a random tone curve; models unknown sequences.',
       ),
       gamma: setting(
