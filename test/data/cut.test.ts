@@ -13,6 +13,7 @@ import type { CutSpec } from '#spinegrad/data/seriesCutter.js';
 import { checkSpacing, isUpsideDown } from '#spinegrad/data/spacing.js';
 import type { SliceRecord } from '#spinegrad/data/types.js';
 import { COLUMNS, centreOf, ROWS, tinyDicom } from './layout.js';
+import { encodeMha } from './metaImage.js';
 
 let dir: string;
 beforeAll(async () => {
@@ -22,6 +23,7 @@ afterAll(() => rm(dir, { recursive: true }));
 
 const spec = (change: Partial<CutSpec> = {}): CutSpec => ({
   dir,
+  tasks: 1,
   planes: { T1: 'sagittal', T2: 'sagittal', 'Axial T2': 'axial' },
   crops: ['T2'],
   everySeries: false,
@@ -129,6 +131,70 @@ describe('a study of several series', () => {
     expect(discs[0]![0]!.centrePx).toEqual([expect.closeTo(19.5, 6), expect.closeTo(20, 6)]);
     expect(skipped).toMatchObject([
       { code: 'ERR_DISC_NOT_SHOWN', path: 'Axial T2', message: expect.stringContaining('L5/S1 skipped') },
+    ]);
+  });
+});
+
+describe('a series with a mask', () => {
+  const [COUNT, WIDTH, HEIGHT] = [3, 40, 60];
+  /** A volume of sagittal slices, 3 mm per pixel; `value` of (slice, column from anterior, row from superior). */
+  const volume = (value: (slice: number, column: number, row: number) => number, width = WIDTH) =>
+    encodeMha({
+      size: [width, HEIGHT, COUNT],
+      values: Int16Array.from({ length: COUNT * width * HEIGHT }, (_, i) =>
+        value(Math.floor(i / (width * HEIGHT)), i % width, Math.floor(i / width) % HEIGHT),
+      ),
+      fields: { ElementSpacing: '3 3 4' },
+    });
+  /** Discs of 8 x 2 pixels at the rows 10, 22, 34 and 46; the canal is widest on the middle slice. */
+  const label = (slice: number, column: number, row: number) => {
+    const disc = [46, 34, 22, 10].findIndex((top) => row === top || row === top + 1);
+    if (column >= 10 && column < 18 && disc >= 0) return 201 + disc;
+    return column >= 24 && column < 26 + (slice === 1 ? 3 : 0) ? 100 : 0;
+  };
+  const masked = (grades: Record<string, (number | null)[]>): AnnotatedSeries =>
+    annotated('T2', [], { images: 'T2.mha', annotation: { kind: 'mask', file: 'mask.mha', grades } });
+
+  beforeAll(() =>
+    writeFile(
+      join(dir, 'T2.mha'),
+      volume((_, column, row) => 7 * column + 3 * row),
+    ),
+  );
+
+  test('has the discs and boxes of the canal slice with their grades; a grade without a disc is reported', async () => {
+    await writeFile(join(dir, 'mask.mha'), volume(label));
+    const { discs, slices, skipped, notices } = await cut([
+      masked({ 'L5/S1': [1], 'L3/L4': [0], 'L1/L2': [1], 'T12/L1': [null] }),
+    ]);
+    expect(notices).toEqual([]);
+    expect(discs.map(([roi]) => [roi!.level, roi!.grades[0], roi!.instanceNumber])).toEqual([
+      ['L2/L3', null, 2],
+      ['L3/L4', 0, 2],
+      ['L4/L5', null, 2],
+      ['L5/S1', 1, 2],
+    ]);
+    expect(discs[0]!.map(({ sliceOffset }) => sliceOffset)).toEqual([0, -1, 1]);
+    expect(slices[0]).toMatchObject({ complete: true, spacingFrom: 'file', instanceNumber: 2 });
+    const [left, top, right, bottom] = slices[0]!.discs[0]!.box!;
+    expect([right - left, bottom - top].map((side) => side / (32 / HEIGHT))).toEqual([
+      expect.closeTo(7, 6),
+      expect.closeTo(1, 6),
+    ]);
+    expect(skipped).toMatchObject([
+      { code: 'ERR_DISC_MISSING', path: 'mask.mha', message: expect.stringContaining('L1/L2 has a grade') },
+    ]);
+  });
+
+  test('of another size is skipped with both sizes', async () => {
+    await writeFile(join(dir, 'mask.mha'), volume(label, WIDTH - 1));
+    const { discs, slices, skipped } = await cut([masked({})]);
+    expect([discs, slices]).toEqual([[], []]);
+    expect(skipped).toMatchObject([
+      {
+        code: 'ERR_MASK',
+        message: expect.stringMatching(/found a mask of 39 x 60 .*, expected 40 x 60 pixels in 3/),
+      },
     ]);
   });
 });

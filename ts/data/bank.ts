@@ -101,7 +101,15 @@ function cutSpec(
 ): CutSpec {
   const kinds = [...tasks.flatMap((task) => task.series), ...series];
   const planes = Object.fromEntries(kinds.map(({ name, plane }) => [name, plane]));
-  return { dir, planes, crops: series.map(({ name }) => name), everySeries, roi, sliceSize };
+  return {
+    dir,
+    tasks: tasks.length,
+    planes,
+    crops: series.map(({ name }) => name),
+    everySeries,
+    roi,
+    sliceSize,
+  };
 }
 
 /**

@@ -7,7 +7,8 @@ import { type Skipped, SpinegradError } from '../error.js';
 import type { TaskSeries } from '../tasks/task.js';
 import { applyAffine, invertAffine } from './affine.js';
 import { type ImageSlice, openImages } from './images.js';
-import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation } from './layouts/layout.js';
+import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation, MaskAnnotation } from './layouts/layout.js';
+import { annotationFromMask } from './maskAnnotation.js';
 import { checkInside, cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { neighbours, reflectSlice, type SourceSlice } from './series.js';
 import { checkSpacing, isUpsideDown } from './spacing.js';
@@ -16,6 +17,8 @@ import type { DiscOnSlice, RoiRecord, RoiSpec, SliceRecord } from './types.js';
 export interface CutSpec {
   /** The data folder. */
   dir: string;
+  /** Number of tasks. */
+  tasks: number;
   /** Planes of the kinds of series. Other series are assumed to be sagittal. */
   planes: Record<string, TaskSeries['plane']>;
   /** Kinds of series from which ROIs are cut. */
@@ -76,18 +79,27 @@ export class SeriesCutter {
   async open(): Promise<void> {
     const { images, annotation } = this.series;
     try {
-      if (annotation.kind === 'mask') {
-        throw new SpinegradError('ERR_MASK', `${annotation.file}: masks cannot be read yet`);
-      }
       const { slices, skipped } = await openImages(join(this.spec.dir, images), this.beforeRead);
       for (const { path, ...error } of skipped)
         this.report(this.relative(path), error, 'not used as a neighbouring slice');
       this.stack = slices;
-      this.annotation = annotation;
+      this.annotation = annotation.kind === 'discs' ? annotation : await this.readMask(annotation);
       this.checkGeometry();
     } catch (error) {
       this.report(images, error, 'series skipped');
     }
+  }
+
+  private async readMask(mask: MaskAnnotation): Promise<DiscAnnotation> {
+    const { dir, tasks } = this.spec;
+    const path = join(dir, mask.file);
+    this.beforeRead(path);
+    const { annotation, missing } = await annotationFromMask(path, mask, this.stack, tasks);
+    for (const level of missing) {
+      const message = `${mask.file}: ${level} has a grade but no disc in the mask`;
+      this.report(mask.file, new SpinegradError('ERR_DISC_MISSING', message), `${level} skipped`);
+    }
+    return annotation;
   }
 
   /** The ROIs of a disc on its annotated slice and the neighbouring slices; none if it cannot be cut. */
