@@ -9,6 +9,7 @@
 
 export { type Affine, type Box, DISC_LEVELS, LEVELS, type Level, type Point } from './anatomy.js';
 export { type Bank, type PrepareOptions, prepareBank, readBank } from './data/bank.js';
+export { checkData, type DataCheck } from './data/check.js';
 export { type DatasetOptions, readDataset } from './data/dataset.js';
 export { type ImageSlice, type ImageStack, openImages } from './data/images.js';
 export { type InputSeries, readInput } from './data/input.js';

@@ -10,10 +10,13 @@ export const deviceOption = (): Option =>
     })
     .default('auto');
 
+/** The texts of a list such as `a,b`. */
+export const listOf = (text: string): string[] => text.split(',').map((item) => item.trim());
+
 /** `--task a,b`: a list of ids. */
 export const tasksOption = (): Option =>
   new Option('--task <ids>', 'what is graded, separated by commas (default: the default of the data set)')
-    .argParser((text) => text.split(',').map((id) => id.trim()))
+    .argParser(listOf)
     .default([] as string[], '');
 
 export const datasetOption = (): Option =>

@@ -1,17 +1,24 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { countReasons, DEFAULT_ROI, DEFAULT_SLICE_SIZE, prepareBank } from '../data/bank.js';
+import { prepareBank } from '../data/bank.js';
+import { checkData, type DataCheck, summariseManifest } from '../data/check.js';
+import { DEFAULT_ROI, DEFAULT_SLICE_SIZE } from '../data/cutBank.js';
 import type { Layout } from '../data/layouts/layout.js';
 import { DEFAULT_SPLIT } from '../data/split.js';
-import type { BankManifest, RoiSpec } from '../data/types.js';
+import type { RoiSpec } from '../data/types.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { columns } from '../report/console.js';
 import { taskIds } from '../tasks/index.js';
 import { interruptible } from './interruptible.js';
-import { datasetOption, millimetres, tasksOption, wholeNumber } from './options.js';
+import { datasetOption, listOf, millimetres, tasksOption, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
 
 interface Flags {
   data: string;
-  out: string;
+  out?: string;
+  check: boolean;
+  json?: string;
+  series?: string[];
   task: string[];
   dataset?: Layout;
   roiMode: RoiSpec['mode'];
@@ -24,14 +31,22 @@ interface Flags {
   seed: number;
 }
 
-/** `spinegrad prepare`: cuts the ROI bank of a data folder. */
+/** `spinegrad prepare`: cuts the ROI bank of a data folder, or reports what the folder holds. */
 export function prepareCommand(): Command {
   return new Command('prepare')
     .description('cut the ROI bank (pixels, manifest, contact sheet) of a data folder')
     .requiredOption('--data <folder>', 'data folder; docs/data.md describes the layouts')
-    .requiredOption('--out <folder>', 'output folder')
+    .option('--out <folder>', 'output folder')
+    .option('--check', 'read everything and print what the data set holds; write no bank', false)
+    .option('--json <file>', 'with --check: write the result to a file too')
     .addOption(tasksOption())
     .addOption(datasetOption())
+    .addOption(
+      new Option(
+        '--series <names>',
+        'kinds of series from which each disc is cut, separated by commas (default: the primary series of each task)',
+      ).argParser(listOf),
+    )
     .addOption(
       new Option('--roi-mode <mode>', 'ROI of a fixed extent in mm, or of native pixels')
         .choices(['mm', 'pixels'])
@@ -53,55 +68,75 @@ export function prepareCommand(): Command {
     .action(prepare);
 }
 
-async function prepare(flags: Flags): Promise<void> {
-  const {
-    data,
-    out,
-    task: tasks,
-    dataset: layout = null,
-    sliceSize,
-    seed,
-    folds = null,
-    fold = null,
-  } = flags;
+async function prepare(flags: Flags, command: Command): Promise<void> {
+  const { data, out, check, json, task: tasks, dataset: layout = null, series = null } = flags;
+  const { size, roiMode: mode, extentMm, neighbours, sliceSize, seed, folds = null, fold = null } = flags;
+  if (check === (out !== undefined)) command.error('error: expected either --out <folder> or --check');
+  if (json !== undefined && !check) command.error('error: --json is for --check');
   const progress = terminalProgress();
-  await interruptible(progress, 'no bank was written; run again', async (signal) => {
-    const manifest = await prepareBank({
+  await interruptible(progress, 'nothing was written; run again', async (signal) => {
+    const options = {
       data,
-      out,
       tasks,
       layout,
+      series,
       sliceSize,
-      roi: { size: flags.size, mode: flags.roiMode, extentMm: flags.extentMm, neighbours: flags.neighbours },
+      roi: { size, mode, extentMm, neighbours },
       split: { seed, folds, fold },
-      onProgress: ({ done, total, skipped }) =>
-        progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
+      onProgress: ({ done, total, skipped }: { done: number; total: number; skipped: number }) =>
+        progress.update(
+          check ? 'checking studies' : 'preparing ROIs',
+          done,
+          total,
+          skipped > 0 ? `${skipped} skipped` : '',
+        ),
       signal,
-    });
-    for (const line of summary(manifest)) console.log(line);
-    console.log(`${resolve(out)}: bank.safetensors, manifest.json, contact-sheet.png`);
+    };
+    const found =
+      out === undefined
+        ? await checkData(options)
+        : summariseManifest(await prepareBank({ ...options, out }));
+    if (json !== undefined) await writeFileAtomic(json, `${JSON.stringify(found, null, 2)}\n`);
+    for (const line of describe(found)) console.log(line);
+    if (out !== undefined) console.log(`${resolve(out)}: bank.safetensors, manifest.json, contact-sheet.png`);
   });
 }
 
-/** Per task the numbers of discs by split and grade, then the codes of skipped entries, each with an example. */
-function summary(manifest: BankManifest): string[] {
-  const { dataset, studies, discs, rois, slices, classCounts, skipped } = manifest;
+/** The lines that `prepare` prints. */
+function describe({
+  dataset,
+  layout,
+  studies,
+  discs,
+  split,
+  tasks,
+  series,
+  skipped,
+  notices,
+}: DataCheck): string[] {
   const lines = [
-    `${studies} studies (${dataset}), ${discs} graded discs, ${rois.length} ROIs, ${slices.length} slices`,
+    `${dataset} (${layout} layout): ${studies} studies (${Object.entries(split)
+      .map(([side, count]) => `${side} ${count}`)
+      .join(', ')}), ${discs} graded discs`,
   ];
-  for (const { id, grades } of manifest.tasks) {
-    const names = grades.map(({ name }) => name);
-    const width = Math.max(10, ...names.map((name) => name.length + 2));
-    const column = (value: string | number) => String(value).padStart(width);
-    lines.push(id, ['split'.padEnd(12), ...names.map(column)].join(''));
-    for (const [split, counts] of Object.entries(classCounts[id]!)) {
-      lines.push([split.padEnd(12), ...names.map((name) => column(counts[name]!))].join(''));
-    }
+  for (const { id, studies: graded, discs: count, grades } of tasks) {
+    const rows = Object.entries(grades).map(([side, counts]) => [side, ...Object.values(counts).map(String)]);
+    lines.push('', `${id}: ${count} discs of ${graded} studies`);
+    lines.push(...columns([['split', ...Object.keys(grades.train)], ...rows], 1));
   }
-  if (skipped.length > 0) lines.push(`${skipped.length} skipped (all are listed in manifest.json):`);
-  for (const [code, count] of countReasons(skipped)) {
-    const { path, message } = skipped.find((entry) => entry.code === code)!;
-    lines.push(`  ${String(count).padStart(6)}  ${code}, for example ${path}: ${message}`);
+  const spacing = series.map(({ name, slices, discs: cut, spacing: { file, table, pitch } }) =>
+    [name, slices, cut, file, table, pitch].map(String),
+  );
+  lines.push('', 'series, and rows by the origin of their pixel spacing');
+  lines.push(...columns([['series', 'slices', 'discs', 'file', 'table', 'pitch'], ...spacing], 1));
+  for (const [title, reasons] of [
+    ['skipped', skipped],
+    ['corrected or assumed', notices],
+  ] as const) {
+    if (reasons.length === 0) continue;
+    lines.push('', `${reasons.reduce((sum, { count }) => sum + count, 0)} ${title}:`);
+    for (const { code, count, example } of reasons)
+      lines.push(`  ${String(count).padStart(6)}  ${code}, for example ${example.path}: ${example.message}`);
   }
   return lines;
 }

@@ -1,56 +1,25 @@
 /**
  * The ROI bank: a folder with `bank.safetensors` (uint16 `rois` [rows, size, size] and `slices` [rows, size, size]),
- * `manifest.json` (the origin of each row) and `contact-sheet.png`. Studies are cut in parallel, but enter the bank in
- * the order of their ids, so that the same data give the same bank for any number of threads. The manifest is written
- * last: a folder with a manifest is a complete bank.
+ * `manifest.json` (the origin of each row) and `contact-sheet.png`. The manifest is written last: a folder with a manifest is
+ * a complete bank.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { DISC_LEVELS } from '../anatomy.js';
+import { join } from 'node:path';
 import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { formatCsv } from '../io/writeCsv.js';
-import type { Task } from '../tasks/task.js';
 import { contactSheet } from './contactSheet.js';
-import type { CutStudy } from './cut.js';
-import { type DatasetOptions, readDataset } from './dataset.js';
-import type { Dataset } from './layouts/layout.js';
+import { type Bank, type CutOptions, cutBank, fingerprint } from './cutBank.js';
 import { manifestSchema } from './manifest.js';
-import { CutPool } from './pool.js';
-import type { CutRoi, CutSpec } from './seriesCutter.js';
-import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
-import type { BankManifest, RoiSpec, Split } from './types.js';
+import type { BankManifest } from './types.js';
 
-export interface Bank {
-  manifest: BankManifest;
-  /** [rows of manifest.rois, roi.size, roi.size] */
-  rois: Uint16Array;
-  /** [rows of manifest.slices, sliceSize, sliceSize] */
-  slices: Uint16Array;
-}
+export type { Bank } from './cutBank.js';
 
-export interface PrepareOptions extends DatasetOptions {
-  /** The data folder. */
-  data: string;
+export interface PrepareOptions extends CutOptions {
   /** Folder of the bank; created if missing. */
   out: string;
-  roi?: Partial<RoiSpec>;
-  /** Side of the slices for the localizer, in pixels; default DEFAULT_SLICE_SIZE. */
-  sliceSize?: number;
-  split?: Partial<SplitSpec>;
-  /** Number of threads that read and cut studies; default: the number of processors. */
-  threads?: number;
-  onProgress?: (progress: { done: number; total: number; skipped: number }) => void;
-  signal?: AbortSignal;
 }
-
-export const DEFAULT_ROI: RoiSpec = { size: 96, mode: 'mm', extentMm: 60, neighbours: 1 };
-export const DEFAULT_SLICE_SIZE = 192;
-
-/** Studies in flight per thread: enough to keep every thread busy, few enough to bound the memory. */
-const STUDIES_PER_THREAD = 4;
 
 const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: 'contact-sheet.png' };
 
@@ -62,54 +31,23 @@ const FILES = { tensors: 'bank.safetensors', manifest: 'manifest.json', sheet: '
  * await prepareBank({ data: 'rsna', out: 'bank' });
  * const { manifest, rois } = await readBank('bank');
  *
- * @throws SpinegradError the errors of `readDataset`; ERR_BANK_EMPTY if no disc remains; ERR_ROI, ERR_SPLIT for invalid
- *   settings; ERR_WRITE, ERR_DISK_FULL; ERR_ABORTED by the signal, before anything is written
+ * @throws SpinegradError the errors of `cutBank`; ERR_BANK_EMPTY if no disc remains; ERR_WRITE, ERR_DISK_FULL; nothing is
+ *   written then
  */
 export async function prepareBank(options: PrepareOptions): Promise<BankManifest> {
-  const { sliceSize = DEFAULT_SLICE_SIZE } = options;
-  const roi = { ...DEFAULT_ROI, ...options.roi };
-  const split = { ...DEFAULT_SPLIT, ...options.split };
-  checkSpec(roi, sliceSize);
-  checkSplit(split);
-  const data = await readDataset(options.data, options);
   await makeFolder(options.out);
-  await using pool = new CutPool({ size: options.threads });
-  const spec = cutSpec(data, (options.series ?? null) !== null, roi, sliceSize);
-  const builder = new BankBuilder(data, spec, split);
-  const cuts = inOrder(data.studies, STUDIES_PER_THREAD * pool.size, (study) => pool.cut(study, spec));
-  let done = 0;
-  for await (const cut of cuts) {
-    if (options.signal?.aborted) {
-      throw new SpinegradError(
-        'ERR_ABORTED',
-        `prepare: stopped after ${done} of ${data.studies.length} studies`,
-      );
-    }
-    builder.add(cut);
-    options.onProgress?.({ done: ++done, total: data.studies.length, skipped: builder.skipped.length });
+  const bank = await cutBank(options);
+  const { dataDir, rois, skipped } = bank.manifest;
+  if (rois.length === 0) {
+    const reasons = countReasons(skipped).map(([code, n]) => `${code} x ${n}`);
+    throw new SpinegradError(
+      'ERR_BANK_EMPTY',
+      `${dataDir}: no disc could be cut (${reasons.join(', ') || 'the data set lists none'}); ` +
+        `${skipped[0] ? `first: ${skipped[0].path}: ${skipped[0].message}` : 'check the folder'}`,
+    );
   }
-  const bank = builder.finish();
   await writeBank(options.out, bank);
   return bank.manifest;
-}
-
-function cutSpec(
-  { dir, tasks, series }: Dataset,
-  everySeries: boolean,
-  roi: RoiSpec,
-  sliceSize: number,
-): CutSpec {
-  const kinds = [...tasks.flatMap((task) => task.series), ...series];
-  const planes = Object.fromEntries(kinds.map(({ name, plane }) => [name, plane]));
-  return {
-    dir,
-    tasks: tasks.length,
-    planes,
-    crops: series.map(({ name }) => name),
-    everySeries,
-    roi,
-    sliceSize,
-  };
 }
 
 /**
@@ -182,117 +120,6 @@ function parseManifest(path: string, text: string): BankManifest {
   return manifest as BankManifest;
 }
 
-class BankBuilder {
-  readonly skipped: Skipped[];
-  private readonly manifest: BankManifest;
-  private readonly rois: Uint16Array;
-  private readonly slices: Uint16Array;
-  private discs = 0;
-
-  constructor(data: Dataset, { crops, roi, sliceSize }: CutSpec, split: SplitSpec) {
-    const count = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
-    const rows = data.studies.map(({ series }) => {
-      const discs = series.map(({ annotation }) =>
-        annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length,
-      );
-      return count(discs) * series.filter((item) => crops.includes(item.series)).length;
-    });
-    // Space for the maximum number of rows. Pages that are never written use no memory.
-    this.rois = new Uint16Array(count(rows) * (2 * roi.neighbours + 1) * roi.size ** 2);
-    this.slices = new Uint16Array(count(data.studies.map(({ series }) => series.length)) * sliceSize ** 2);
-    this.skipped = [...data.skipped];
-    const zeroCounts = ({ grades }: Task) => Object.fromEntries(grades.map(({ name }) => [name, 0]));
-    this.manifest = {
-      version: 3,
-      layout: data.layout,
-      dataset: data.name,
-      synthetic: data.synthetic,
-      dataDir: resolve(data.dir),
-      tasks: [...data.tasks],
-      series: [...crops],
-      roi,
-      sliceSize,
-      split,
-      studies: 0,
-      discs: 0,
-      classCounts: Object.fromEntries(
-        data.tasks.map((task) => [
-          task.id,
-          { train: zeroCounts(task), validation: zeroCounts(task), test: zeroCounts(task) },
-        ]),
-      ),
-      rois: [],
-      slices: [],
-      skipped: this.skipped,
-      notices: [],
-      fingerprint: '',
-    };
-  }
-
-  add({ studyId, discs, slices, skipped, notices }: CutStudy): void {
-    const { manifest } = this;
-    this.skipped.push(...skipped);
-    manifest.notices.push(...notices);
-    if (discs.length === 0 && slices.length === 0) return;
-    const split = splitOf(studyId, manifest.split);
-    manifest.studies++;
-    for (const rois of discs) this.addDisc(rois, split);
-    for (const { pixels, ...record } of slices) {
-      const row = manifest.slices.length;
-      this.slices.set(pixels, row * pixels.length);
-      manifest.slices.push({ row, ...record, split });
-    }
-  }
-
-  private addDisc(rois: readonly CutRoi[], split: Split): void {
-    const { manifest } = this;
-    const { grades } = rois[0]!;
-    if (grades.some((grade) => grade !== null)) manifest.discs++;
-    manifest.tasks.forEach((task, index) => {
-      const grade = grades[index] ?? null;
-      if (grade !== null) manifest.classCounts[task.id]![split][task.grades[grade]!.name]!++;
-    });
-    for (const { pixels, ...record } of rois) {
-      const row = manifest.rois.length;
-      this.rois.set(pixels, row * pixels.length);
-      manifest.rois.push({ row, disc: this.discs, ...record, split });
-    }
-    this.discs++;
-  }
-
-  finish(): Bank {
-    const { manifest } = this;
-    if (manifest.rois.length === 0) {
-      const reasons = countReasons(this.skipped).map(([code, n]) => `${code} x ${n}`);
-      throw new SpinegradError(
-        'ERR_BANK_EMPTY',
-        `${manifest.dataDir}: no disc could be cut (${reasons.join(', ') || 'the data set lists none'}); ` +
-          `${this.skipped[0] ? `first: ${this.skipped[0].path}: ${this.skipped[0].message}` : 'check the folder'}`,
-      );
-    }
-    const bank = {
-      manifest,
-      rois: this.rois.subarray(0, manifest.rois.length * manifest.roi.size ** 2),
-      slices: this.slices.subarray(0, manifest.slices.length * manifest.sliceSize ** 2),
-    };
-    manifest.fingerprint = fingerprint(bank);
-    return bank;
-  }
-}
-
-/** Writes a table of the studies and their sides of the split, `split.csv`. */
-export async function writeSplit(path: string, { rois, slices }: BankManifest): Promise<void> {
-  const studies = new Map([...rois, ...slices].map(({ studyId, split }) => [studyId, split]));
-  await writeFileAtomic(path, formatCsv(['study', 'split'], [...studies]));
-}
-
-/** The number of entries per code, most frequent first. */
-export function countReasons(skipped: readonly Skipped[]): [code: string, count: number][] {
-  const counts = new Map<string, number>();
-  for (const { code } of skipped) counts.set(code, (counts.get(code) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1]);
-}
-
 async function writeBank(folder: string, bank: Bank): Promise<void> {
   const { manifest, rois, slices } = bank;
   const { size } = manifest.roi;
@@ -304,41 +131,15 @@ async function writeBank(folder: string, bank: Bank): Promise<void> {
   await writeFileAtomic(join(folder, FILES.manifest), `${JSON.stringify(manifest)}\n`);
 }
 
-/** sha256 of pixels, records and settings, without the folder, `skipped` and `notices`. */
-function fingerprint({ manifest, rois, slices }: Bank): string {
-  const { tasks, series, roi, sliceSize, split } = manifest;
-  const records = JSON.stringify([tasks, series, roi, sliceSize, split, manifest.rois, manifest.slices]);
-  return createHash('sha256').update(bytes(rois)).update(bytes(slices)).update(records).digest('hex');
+/** Writes a table of the studies and their sides of the split, `split.csv`. */
+export async function writeSplit(path: string, { rois, slices }: BankManifest): Promise<void> {
+  const studies = new Map([...rois, ...slices].map(({ studyId, split }) => [studyId, split]));
+  await writeFileAtomic(path, formatCsv(['study', 'split'], [...studies]));
 }
 
-const bytes = (data: Uint16Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-
-function checkSpec(roi: RoiSpec, sliceSize: number): void {
-  const fail = (name: string, found: unknown, expected: string) => {
-    throw new SpinegradError('ERR_ROI', `${name}: found ${found}, expected ${expected}`);
-  };
-  const isSize = (n: number) => Number.isInteger(n) && n >= 8 && n <= 1024;
-  if (!isSize(roi.size)) fail('ROI size', roi.size, 'an integer from 8 to 1024');
-  if (!isSize(sliceSize)) fail('slice size', sliceSize, 'an integer from 8 to 1024');
-  if (!(roi.extentMm > 0)) fail('ROI extent', roi.extentMm, 'a number of mm above 0');
-  if (!Number.isInteger(roi.neighbours) || roi.neighbours < 0 || roi.neighbours > 16) {
-    fail('neighbours', roi.neighbours, 'an integer from 0 to 16');
-  }
-}
-
-/** Yields the results in the order of the items, with at most `concurrency` items in flight. */
-async function* inOrder<T, R>(
-  items: readonly T[],
-  concurrency: number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<R> {
-  const running: Promise<R>[] = [];
-  for (const item of items) {
-    const result = work(item);
-    // Awaited later, in order; this handler avoids an unhandled rejection.
-    result.catch(() => {});
-    running.push(result);
-    if (running.length === concurrency) yield await running.shift()!;
-  }
-  while (running.length > 0) yield await running.shift()!;
+/** The number of entries per code, most frequent first. */
+export function countReasons(skipped: readonly Skipped[]): [code: Skipped['code'], count: number][] {
+  const counts = new Map<Skipped['code'], number>();
+  for (const { code } of skipped) counts.set(code, (counts.get(code) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
 }

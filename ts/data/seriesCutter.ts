@@ -238,15 +238,17 @@ export class SeriesCutter {
     const notice = (code: Skipped['code'], message: string) =>
       this.reports.notices.push({ path: images, code, message });
     const numbers = new Set(discs.map(({ slice }) => slice));
-    const marked = this.stack.filter(({ instanceNumber }) => numbers.has(instanceNumber));
-    if (marked.length === 0) return;
-    const given = table ?? marked.find(({ pixelSpacing }) => pixelSpacing !== null)?.pixelSpacing ?? null;
+    const isMarked = ({ instanceNumber }: ImageSlice) => numbers.has(instanceNumber);
+    if (!this.stack.some(isMarked)) return;
+    // Marked slices first: the others are used if the headers of these cannot be read.
+    const slices = this.stack.toSorted((a, b) => Number(isMarked(b)) - Number(isMarked(a)));
+    const given = table ?? slices.find(({ pixelSpacing }) => pixelSpacing !== null)?.pixelSpacing ?? null;
     const checked = checkSpacing(discs, given);
     if (checked !== null && checked.reason !== null) {
       this.spacing = { pixelSpacing: checked.pixelSpacing, spacingFrom: 'pitch' };
       notice('ERR_SPACING_REPLACED', checked.reason);
     }
-    const geometry = marked.find((entry) => entry.geometry !== null)?.geometry ?? null;
+    const geometry = slices.find((entry) => entry.geometry !== null)?.geometry ?? null;
     this.upsideDown = isUpsideDown(discs, geometry);
     if (this.upsideDown) {
       notice(
