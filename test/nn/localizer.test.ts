@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { DISC_LEVELS, type Point } from '#spinegrad/anatomy.js';
 import { openDevice } from '#spinegrad/engine/device.js';
+import { discErrors, summariseLocalization } from '#spinegrad/evaluation/localization.js';
 import { buildLocalizer, localizerArchitecture, localizerSchema } from '#spinegrad/model/build.js';
 import { type Localizer, MAPS } from '#spinegrad/model/localizer.js';
 import { valuesOf } from '#spinegrad/nn/values.js';
 import { RandomStream } from '#spinegrad/random.js';
-import { locateRecords, newLocalizer, summarise, trainLocalizer } from '#spinegrad/training/localize.js';
+import { evaluatedSlice, locateRecords, newLocalizer, trainLocalizer } from '#spinegrad/training/localize.js';
 import { SliceDataset } from '#spinegrad/training/sliceDataset.js';
 import { SIZE, tinyBank, tinyConfig, tinyRun } from '../predict/tiny.js';
 
@@ -119,7 +120,8 @@ describe('localization', () => {
       using slices = new SliceDataset(device, bank);
       const tested = slices.of('test');
       const found = await locateRecords(device, localizer, slices, tested);
-      const { rmsePx, rmseMm, n } = summarise(found, tested);
+      const evaluated = found.map((located, i) => evaluatedSlice(tested[i]!, located));
+      const { rmsePx, rmseMm, n } = summariseLocalization(evaluated.flatMap(discErrors));
       expect(n).toBe(5 * tested.length);
       expect(rmseMm).toBeLessThan(5);
       expect(best!.validationErrorMm).toBe(
@@ -145,8 +147,8 @@ describe('localization', () => {
     const { localizer, rows } = await trainLocalizer(run, bank);
     expect(rows.at(-1)!.trainLoss).toBeLessThan(0.5 * rows[0]!.trainLoss);
     using slices = new SliceDataset(device, bank);
-    const [centres] = await locateRecords(device, localizer, slices, slices.of('test'));
-    expect(Object.keys(centres!)).toEqual(DISC_LEVELS.slice(4));
+    const [located] = await locateRecords(device, localizer, slices, slices.of('test'));
+    expect(located!.discs.map(({ level }) => level)).toEqual(DISC_LEVELS.slice(4));
     localizer.dispose();
   });
 

@@ -9,6 +9,7 @@ import { LEVELS } from '#spinegrad/anatomy.js';
 import { predictCommand } from '#spinegrad/cli/predict.js';
 import { readPng } from '#spinegrad/data/png.js';
 import { openDevice } from '#spinegrad/engine/device.js';
+import { provenance } from '#spinegrad/io/provenance.js';
 import { readSafetensors, writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { loadModel, writeModel } from '#spinegrad/model/bundle.js';
 import { Grader } from '#spinegrad/model/grader.js';
@@ -73,6 +74,7 @@ async function randomModel(spreadP95: number, scratch?: Grader): Promise<string>
     preset: config.preset,
     config,
     evaluation: { seed: 1, resamples: 20, threads: null },
+    program: provenance(),
     manifest,
     normalisation: { rois: half, slices: half },
     localizer: { network, rmseMm: 3, spreadP95 },

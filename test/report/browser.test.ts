@@ -10,11 +10,14 @@ import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeReport } from '#spinegrad/report/report.js';
 import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
-import { snakeCase } from '#spinegrad/tasks/task.js';
-import { HERNIATION, MODIC, PFIRRMANN } from '../tasks/examples.js';
+import { SPIDER_TASKS } from '#spinegrad/tasks/spider.js';
+import { MODIC, PFIRRMANN } from '../tasks/examples.js';
 import { simulatedRun } from './fixture.js';
 
 const CANAL = taskOf(DEFAULT_TASK);
+/** One task of each scale column. */
+const SPIDER = SPIDER_TASKS.filter(({ id }) => id !== 'spider/pfirrmann_3');
+const PARTS = ['finetuning', 'predictions', 'errors'];
 
 const executablePath = '/usr/bin/chromium';
 const args = [
@@ -43,16 +46,18 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
   });
 
   it.each([
-    { task: CANAL, width: 1280, colorScheme: 'light' },
-    { task: CANAL, width: 1280, colorScheme: 'dark' },
-    { task: CANAL, width: 400, colorScheme: 'light' },
-    { task: CANAL, width: 400, colorScheme: 'dark' },
-    { task: PFIRRMANN, width: 1280, colorScheme: 'light' },
-    { task: HERNIATION, width: 1280, colorScheme: 'light' },
-    { task: MODIC, width: 400, colorScheme: 'dark' },
-  ] as const)('$task.title at $width px, $colorScheme', async ({ task, width, colorScheme }) => {
-    const folder = join(directory, snakeCase(task.title));
-    const url = pathToFileURL(await writeReport(folder, simulatedRun({ task }))).href;
+    { name: 'canal', tasks: [CANAL], width: 1280, colorScheme: 'light' },
+    { name: 'canal', tasks: [CANAL], width: 1280, colorScheme: 'dark' },
+    { name: 'canal', tasks: [CANAL], width: 400, colorScheme: 'light' },
+    { name: 'canal', tasks: [CANAL], width: 400, colorScheme: 'dark' },
+    { name: 'pfirrmann', tasks: [PFIRRMANN], width: 1280, colorScheme: 'light' },
+    { name: 'modic', tasks: [MODIC], width: 400, colorScheme: 'dark' },
+    { name: 'spider', tasks: SPIDER, width: 1280, colorScheme: 'light' },
+    { name: 'spider', tasks: SPIDER, width: 400, colorScheme: 'dark' },
+  ] as const)('$name at $width px, $colorScheme', async ({ name, tasks, width, colorScheme }) => {
+    const folder = join(directory, name);
+    const input = simulatedRun({ tasks: [...tasks], synthetic: name === 'canal' });
+    const url = pathToFileURL(await writeReport(folder, input)).href;
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
     const problems: string[] = [];
     page.on('console', (message) => problems.push(message.text()));
@@ -62,6 +67,9 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
         problems.push(`loads ${request.url()}`);
     });
     await page.goto(url);
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll('details')) details.open = true;
+    });
 
     const found = await page.evaluate(async () => {
       const sources = [...document.querySelectorAll('image')].map((image) => image.getAttribute('href')!);
@@ -98,8 +106,8 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
       };
     });
     expect(problems).toEqual([]);
-    expect(found.figures).toBe(4);
-    expect(found.widths.length).toBe(6 * task.grades.length + 3);
+    expect(found.figures).toBe(3 + 3 * tasks.length);
+    expect(found.widths.length).toBe(6 * tasks[0]!.grades.length + 3 + (3 + 8) * tasks.length);
     expect(Math.min(...found.widths)).toBeGreaterThan(0);
     expect(Math.min(...found.boxes)).toBeGreaterThan(0);
     expect(found.outside).toEqual([]);
@@ -108,27 +116,29 @@ describe.skipIf(!existsSync(executablePath))('the report in a browser', () => {
     const shots = process.env.SPINEGRAD_TEST_SCREENSHOTS;
     if (shots)
       await page.screenshot({
-        path: join(shots, `report-${snakeCase(task.title)}-${width}-${colorScheme}.png`),
+        path: join(shots, `report-${name}-${width}-${colorScheme}.png`),
         fullPage: true,
       });
     await page.close();
   });
 
-  it.each(['rois', 'pretraining', 'finetuning', 'predictions'])(
-    'figures/%s.svg is a valid image',
-    async (name) => {
-      const page = await browser.newPage({ viewport: { width: 1160, height: 800 } });
-      const figure = await readFile(join(directory, 'figures', `${name}.svg`), 'base64');
-      await page.setContent(`<body style="margin:0"><img src="data:image/svg+xml;base64,${figure}">`);
-      const size = await page.evaluate(async () => {
-        const image = document.querySelector('img')!;
-        await image.decode();
-        return [image.naturalWidth, image.naturalHeight];
-      });
-      expect(Math.min(...size)).toBeGreaterThan(200);
-      const shots = process.env.SPINEGRAD_TEST_SCREENSHOTS;
-      if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
-      await page.close();
-    },
-  );
+  it.each([
+    'rois',
+    'pretraining',
+    'localization',
+    ...PARTS.map((part) => `rsna_spinal_canal_stenosis-${part}`),
+  ])('figures/%s.svg is a valid image', async (name) => {
+    const page = await browser.newPage({ viewport: { width: 1160, height: 800 } });
+    const figure = await readFile(join(directory, 'figures', `${name}.svg`), 'base64');
+    await page.setContent(`<body style="margin:0"><img src="data:image/svg+xml;base64,${figure}">`);
+    const size = await page.evaluate(async () => {
+      const image = document.querySelector('img')!;
+      await image.decode();
+      return [image.naturalWidth, image.naturalHeight];
+    });
+    expect(Math.min(...size)).toBeGreaterThan(200);
+    const shots = process.env.SPINEGRAD_TEST_SCREENSHOTS;
+    if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+    await page.close();
+  });
 });

@@ -1,11 +1,17 @@
 /** A simulated run: a drawing of a spine, simulated predictions and training curves. */
 import { LEVELS } from '#spinegrad/anatomy.js';
-import { compareArms, evaluate } from '#spinegrad/evaluation/evaluate.js';
-import { localizationErrors } from '#spinegrad/evaluation/localization.js';
-import type { ArmSummary, Predictions, Summary } from '#spinegrad/evaluation/types.js';
+import { evaluateTask } from '#spinegrad/evaluation/evaluateTask.js';
+import {
+  discErrors,
+  type EvaluatedSlice,
+  summariseLocalization,
+} from '#spinegrad/evaluation/localization.js';
+import type { Predictions, Summary, TaskSummary } from '#spinegrad/evaluation/types.js';
 import { RandomStream } from '#spinegrad/random.js';
 import type {
   FineTuningCurve,
+  GradingError,
+  LocalizationExample,
   PredictionExample,
   ReportImage,
   ReportInput,
@@ -29,7 +35,10 @@ const centreOf = (level: number): [number, number] => [
   40 + level * 42,
 ];
 
-function slice(): ReportImage {
+/** A drawing of a spine. */
+const SLICE = draw();
+
+function draw(): ReportImage {
   const pixels = new Uint16Array(SIDE * SIDE);
   for (let y = 0; y < SIDE; y++) {
     const level = (y - 40) / 42;
@@ -58,7 +67,7 @@ function crop({ pixels }: ReportImage, [cx, cy]: readonly [number, number], side
 }
 
 function roiExample(grade: number): RoiExample {
-  const image = slice();
+  const image = SLICE;
   const discs = LEVELS.map((level, i) => {
     const centre = centreOf(i);
     return {
@@ -83,7 +92,7 @@ function predictionExample(studyId: string, { grades }: GradeScale): PredictionE
     ];
     return { level, truth, predicted, truthGrade, probabilities: scores.map((score) => score / total) };
   });
-  return { studyId, slice: slice(), discs };
+  return { studyId, slice: SLICE, discs };
 }
 
 function simulate(skill: number, { grades }: GradeScale): Predictions {
@@ -116,41 +125,98 @@ function curve(arm: (typeof ARMS)[number], top: number, { grades }: GradeScale):
   return { arm, epochs };
 }
 
-/** The input of a report about a task. */
-export function simulatedRun({ synthetic = true, name = 'demo', task = canal } = {}): ReportInput {
-  const { grades } = task;
-  const skill = { scratch: 0.7, frozen: 1.1, contrastive: 1.7 };
-  const predictions = ARMS.map((arm) => simulate(skill[arm], task));
-  const arms: ArmSummary[] = ARMS.map((arm, i) => ({
-    name: arm,
-    bestEpoch: [14, 33, 21][i]!,
-    annotated: evaluate(predictions[i]!, task, { resamples: 200 }),
-    predicted: evaluate(simulate(skill[arm] - 0.2, task), task, { resamples: 200 }),
+const SYMPTOMS = ['level uncertain'];
+
+/** A slice on which the localizer is off by up to `noise` pixels; with `shift` it names each disc as its neighbour. */
+function evaluatedSlice(index: number, noise: number, shift = 0): EvaluatedSlice {
+  const off = () => noise * (uniform() - 0.5);
+  const annotated = LEVELS.map((level, i) => ({ level, centre: centreOf(i) }));
+  const found = annotated.slice(shift).map(({ centre: [x, y] }, i) => ({
+    level: LEVELS[i]!,
+    point: [x + off(), y + off()] as const,
+    probability: 0.9,
+    levelProbability: shift > 0 ? 0.4 : 0.95,
   }));
-  const compare = (a: number, b: number) => ({
-    a: ARMS[a]!,
-    b: ARMS[b]!,
-    ...compareArms(predictions[a]!, predictions[b]!, task, { resamples: 200 }),
+  const study = String(1000 + index);
+  const image = `images/${study}.dcm`;
+  const series = index % 4 === 3 ? 'Sagittal T1' : 'Sagittal T2';
+  const doubts = shift > 0 ? SYMPTOMS : [];
+  return {
+    ...{ study, series, image, pixelSpacing: [0.58, 0.58], annotated, found, doubts },
+  };
+}
+
+function localizationExample({
+  study,
+  series,
+  annotated,
+  found,
+  doubts,
+}: EvaluatedSlice): LocalizationExample {
+  const discs = annotated.map(({ level, centre }) => {
+    const point = found.find((disc) => disc.level === level)?.point ?? null;
+    const errorMm = point && 0.58 * Math.hypot(point[0] - centre[0], point[1] - centre[1]);
+    return { level, annotated: centre, found: point, errorMm };
   });
-  const centres = (noise: number) =>
-    Array.from({ length: 20 }, () => {
-      const entries = LEVELS.map((level, i) => {
-        const [x, y] = centreOf(i);
-        return [level, [x + noise * (uniform() - 0.5), y + noise * (uniform() - 0.5)]];
-      });
-      return Object.fromEntries(entries);
-    });
-  const counts = (n: number) => byGrade(grades, (grade) => (grade === 0 ? 6 * n : n));
+  return { studyId: study, series, slice: SLICE, doubts, discs };
+}
+
+function gradingErrors({ grades }: GradeScale): GradingError[] {
+  return Array.from({ length: 8 }, (_, i) => {
+    const level = i % LEVELS.length;
+    const truth = grades.length - 1 - (i % 2);
+    const rest = grades.map((_, grade) => (grade === 0 ? 0.8 : 0.2 / (grades.length - 1)));
+    return {
+      studyId: String(1000 + i),
+      level: LEVELS[level]!,
+      crop: crop(SLICE, centreOf(level), 56),
+      truth: Math.max(1, truth),
+      probabilities: rest,
+      localizationMm: i === 2 ? null : i === 3 ? 9.4 : 1.2,
+    };
+  });
+}
+
+function taskSummary(task: Task): TaskSummary {
+  const skill = { scratch: 0.7, frozen: 1.1, contrastive: 1.7 };
+  const counts = (n: number) => byGrade(task.grades, (grade) => (grade === 0 ? 6 * n : n));
+  const arms = ARMS.map((name) => ({
+    name,
+    predicted: simulate(skill[name] - 0.2, task),
+    annotated: simulate(skill[name], task),
+  }));
+  return {
+    task,
+    classCounts: { train: counts(84), validation: counts(12), test: counts(8) },
+    ...evaluateTask(arms, task, { resamples: 200 }),
+  };
+}
+
+const curves = (task: Task): FineTuningCurve[] => [
+  curve('scratch', 0.6, task),
+  curve('frozen', 0.68, task),
+  curve('contrastive', 0.8, task),
+];
+
+/** The input of a report about one or more tasks. */
+export function simulatedRun({ synthetic = true, name = 'demo', tasks = [canal] } = {}): ReportInput {
   const loss = (end: number) =>
     Array.from({ length: 60 }, (_, i) => end + 2.6 * Math.exp(-i / 14) + 0.08 * uniform());
+  const slices = Array.from({ length: 20 }, (_, i) => evaluatedSlice(i, 9, i === 7 ? 1 : 0));
   const summary: Summary = {
     preset: 'demo',
-    task,
     seed: 7,
     device: 'cpu',
     threads: 2,
+    program: {
+      version: '0.1.0',
+      commit: 'a692774a692774a692774a692774a692774a6927',
+      date: '2026-11-29T10:00:00.000Z',
+    },
     data: {
-      dataset: synthetic ? 'phantom' : 'patients',
+      layout: synthetic ? 'rsna' : 'table',
+      name: synthetic ? 'phantom' : 'clinic',
+      series: ['Sagittal T2'],
       synthetic,
       studies: 200,
       discs: 980,
@@ -164,11 +230,6 @@ export function simulatedRun({ synthetic = true, name = 'demo', task = canal } =
         { path: 'train_images/1016/1', code: 'ERR_SERIES_EMPTY', message: 'no slices' },
       ],
       split: { train: 140, validation: 20, test: 40 },
-      classCounts: {
-        train: counts(84),
-        validation: counts(12),
-        test: counts(8),
-      },
     },
     pretraining: {
       epochs: 60,
@@ -179,22 +240,23 @@ export function simulatedRun({ synthetic = true, name = 'demo', task = canal } =
         (_, i) => (i < 5 ? (i + 1) / 5 : (1 + Math.cos((Math.PI * (i - 5)) / 55)) / 2) * 1e-3,
       ),
     },
-    localization: localizationErrors(
-      centres(9),
-      centres(0),
-      Array.from({ length: 20 }, () => [0.58, 0.58] as const),
-    ),
-    arms,
-    comparisons: [compare(2, 0), compare(2, 1), compare(1, 0)],
+    localization: summariseLocalization(slices.flatMap(discErrors)),
+    arms: ARMS.map((arm, i) => ({ name: arm, bestEpoch: [14, 33, 21][i]! })),
+    tasks: tasks.map(taskSummary),
     timing: { phantom: 48.2, prepare: 12.7, pretrain: 221.4, localize: 61.3, finetune: 143.9, evaluate: 2.1 },
   };
   return {
     name,
     summary,
+    notice: 'Terms of the data.',
     arms: ARMS.map((arm) => ({ name: arm, description: `description of ${arm}` })),
-    finetuning: [curve('scratch', 0.6, task), curve('frozen', 0.68, task), curve('contrastive', 0.8, task)],
-    roiExamples: grades.map((_, grade) => roiExample(grade)),
-    predictionExamples: ['1003', '1011', '1027'].map((studyId) => predictionExample(studyId, task)),
+    tasks: tasks.map((task) => ({
+      curves: curves(task),
+      predictionExamples: ['1003', '1011', '1027'].map((studyId) => predictionExample(studyId, task)),
+      gradingErrors: gradingErrors(task),
+    })),
+    roiExamples: tasks[0]!.grades.map((_, grade) => roiExample(grade)),
+    localizationExamples: [slices[7]!, slices[3]!, slices[0]!].map(localizationExample),
     config: {
       seed: 7,
       pretrain: { epochs: 60, temperature: 0.1, augment: { flip: false, blur: [0, 1.2] } },

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { summariseLocalization } from '#spinegrad/evaluation/localization.js';
 import { formatSummary } from '#spinegrad/report/console.js';
 import { exponentialMovingAverage } from '#spinegrad/report/figures/finetuning.js';
 import { markup } from '#spinegrad/report/markup.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 describe('writeReport', () => {
-  it('writes a well-formed page that loads nothing, and four figures', async () => {
+  it('writes a well-formed page that loads nothing, and its figures', async () => {
     const path = await writeReport(directory, simulatedRun());
     const page = await readFile(path, 'utf8');
     expectBalanced(page);
@@ -40,10 +41,12 @@ describe('writeReport', () => {
     expect(page.match(/@import|url\(|<script|<link|<iframe/)).toBeNull();
     expect(withoutImages(page).match(/NaN|undefined|\[object|Infinity/)).toBeNull();
     expect(await readdir(join(directory, 'figures'))).toEqual([
-      'finetuning.svg',
-      'predictions.svg',
+      'localization.svg',
       'pretraining.svg',
       'rois.svg',
+      'rsna_spinal_canal_stenosis-errors.svg',
+      'rsna_spinal_canal_stenosis-finetuning.svg',
+      'rsna_spinal_canal_stenosis-predictions.svg',
     ]);
     for (const name of await readdir(join(directory, 'figures'))) {
       const figure = await readFile(join(directory, 'figures', name), 'utf8');
@@ -72,13 +75,64 @@ describe('the page', () => {
     expect(real.match(/synthetic/i)).toBeNull();
   });
 
-  it('shows the published numbers and k of n', () => {
+  it('has the numbers of predicted crops in the headline, and annotated ones next to them', () => {
     const input = simulatedRun();
     const page = renderReport(input);
-    const { k, n } = input.summary.arms[2]!.annotated.mostSevereAsMildest!;
-    for (const text of ['0.781', '2.13 %', '5.32 %', '10.18', 'arXiv 2602.05738', `${k} of ${n}`]) {
-      expect(page.includes(text), text).toBe(true);
+    const { predicted, annotated } = input.summary.tasks[0]!.arms[2]!;
+    const tiles = page.slice(page.indexOf('<dl'), page.indexOf('</dl>'));
+    const value = predicted.balancedAccuracy.value.toFixed(3);
+    expect(tiles).toContain(`contrastive</dt><dd class="value">${value}</dd>`);
+    expect(tiles).toContain(`annotated crops: ${annotated.balancedAccuracy.value.toFixed(3)}`);
+    const { k, n } = predicted.mostSevereAsMildest!;
+    expect(tiles).toContain(`<dd class="value">${k} of ${n}</dd>`);
+    expect(page.indexOf('<td>predicted</td>')).toBeLessThan(page.indexOf('<td>annotated</td>'));
+  });
+
+  it.each([
+    ['on the phantom', { synthetic: true }, true],
+    ['on another folder', { synthetic: false }, false],
+    ['for another task', { synthetic: true, tasks: [PFIRRMANN] }, false],
+  ])('shows published results %s', (_, options, shown) => {
+    const page = renderReport(simulatedRun(options));
+    const texts = ['0.781', '2.13 %', '5.32 %', '10.18', 'arXiv 2602.05738'];
+    for (const text of shown ? texts : ['2.13 %', 'arXiv']) expect(page.includes(text), text).toBe(shown);
+  });
+
+  it('shows published results on RSNA data', () => {
+    const input = simulatedRun({ synthetic: false });
+    input.summary.data.layout = 'rsna';
+    expect(renderReport(input).includes('arXiv 2602.05738'), 'published').toBe(true);
+  });
+
+  it('states program, commit, date, data set and its terms', () => {
+    const input = simulatedRun();
+    for (const text of [
+      'spinegrad 0.1.0, commit a692774a6927, 2026-11-29',
+      'Data set phantom (layout rsna)',
+      'Terms of the data.',
+    ]) {
+      expect(renderReport(input).includes(text), text).toBe(true);
     }
+    input.summary.program.commit = 'unknown';
+    expect(renderReport(input).includes('commit'), 'commit').toBe(false);
+  });
+
+  it('shows the worst errors with study, level and both grades', () => {
+    const page = renderReport(simulatedRun());
+    const errors = page.slice(page.indexOf('Errors 1 to 6'), page.indexOf('Predictions on test series'));
+    for (const text of [
+      'Errors 7 to 8',
+      'L1/L2 1000',
+      '>severe<',
+      '>normal 0.80<',
+      '9 mm off',
+      'not found',
+    ]) {
+      expect(errors.includes(text), text).toBe(true);
+    }
+    const localization = page.slice(page.indexOf('id="localization"'));
+    expect(localization.includes('Study 1007, Sagittal T1, doubtful'), 'slice').toBe(true);
+    expect(localization.includes('L5/S1: not found'), 'not found').toBe(true);
   });
 
   it('escapes all text from the data', () => {
@@ -89,11 +143,18 @@ describe('the page', () => {
     input.summary.data.skipped = [{ path: hostile, code: hostile, message: hostile }];
     input.summary.timing[hostile] = 1;
     input.summary.localization.perLevel[hostile] = input.summary.localization.perLevel['L1/L2']!;
-    input.summary.comparisons[0]!.a = hostile;
+    input.summary.localization.perSeries[hostile] = input.summary.localization.perLevel['L1/L2']!;
+    input.summary.tasks[0]!.comparisons.predicted[0]!.a = hostile;
+    input.summary.program = { version: hostile, commit: hostile, date: hostile };
+    input.summary.data.name = hostile;
+    input.notice = hostile;
     input.roiExamples[0]!.studyId = hostile;
     input.roiExamples[0]!.discs[0]!.level = hostile;
-    input.predictionExamples[0]!.studyId = hostile;
-    input.predictionExamples[0]!.discs[0]!.level = hostile;
+    input.tasks[0]!.predictionExamples[0]!.studyId = hostile;
+    input.tasks[0]!.predictionExamples[0]!.discs[0]!.level = hostile;
+    input.tasks[0]!.gradingErrors[0]!.studyId = hostile;
+    input.localizationExamples[0]!.studyId = hostile;
+    input.localizationExamples[0]!.series = hostile;
     input.config[hostile] = hostile;
     const page = renderReport(input);
     expect(page.includes('<script')).toBe(false);
@@ -104,7 +165,7 @@ describe('the page', () => {
   it('is complete without images, curves, comparisons and severe discs', () => {
     const input = simulatedRun();
     const { summary } = input;
-    for (const arm of summary.arms) {
+    for (const arm of summary.tasks[0]!.arms) {
       for (const metrics of [arm.annotated, arm.predicted]) {
         Object.assign(metrics, { auroc: null, auprc: null, kappa: null });
         metrics.recall.severe = null;
@@ -113,29 +174,21 @@ describe('the page', () => {
         metrics.intervals.auroc = null;
       }
     }
-    summary.comparisons = [];
+    summary.tasks[0]!.comparisons = { predicted: [], annotated: [] };
     summary.pretraining = { epochs: 0, trainLoss: [], validationLoss: [], learningRate: [] };
-    summary.localization = {
-      rmsePx: null,
-      rmseMm: null,
-      medianMm: null,
-      n: 0,
-      found: 0,
-      within5Mm: null,
-      within10Mm: null,
-      perLevel: {},
-    };
-    Object.assign(input, { finetuning: [], roiExamples: [], predictionExamples: [] });
+    summary.localization = summariseLocalization([]);
+    const tasks = [{ curves: [], predictionExamples: [], gradingErrors: [] }];
+    Object.assign(input, { tasks, roiExamples: [], localizationExamples: [] });
     const page = renderReport(input);
     expectBalanced(page);
-    expect(page.includes('Figure 1 is omitted'), 'Figure 1 is omitted').toBe(true);
+    expect(page.includes('Figure 2 is omitted'), 'Figure 2 is omitted').toBe(true);
     expect(page.match(/NaN|undefined|Infinity|null/)).toBeNull();
     expect(formatSummary(summary)).not.toMatch(/NaN|undefined|null/);
   });
 
   it('prints no interval for too few patients, and names the missing grade', () => {
     const { summary, ...input } = simulatedRun();
-    for (const arm of summary.arms) {
+    for (const arm of summary.tasks[0]!.arms) {
       for (const metrics of [arm.annotated, arm.predicted]) {
         Object.assign(metrics.balancedAccuracy, { low: null, high: null });
         const none = { kappa: null, auroc: null, auprc: null, ece: null, weightedLogLoss: null };
@@ -145,7 +198,8 @@ describe('the page', () => {
         metrics.patientsPerGrade = { normal: 1, moderate: 1, severe: 0 };
       }
     }
-    for (const comparison of summary.comparisons) {
+    const { comparisons } = summary.tasks[0]!;
+    for (const comparison of [...comparisons.predicted, ...comparisons.annotated]) {
       comparison.p = null;
       Object.assign(comparison.difference, { low: null, high: null });
     }
@@ -165,7 +219,8 @@ describe('the page', () => {
   });
 
   it.each([PFIRRMANN, HERNIATION, MODIC])('uses the words of the task: $title', (task) => {
-    const input = simulatedRun({ task });
+    const input = simulatedRun({ tasks: [task] });
+    input.summary.data = { ...input.summary.data, layout: 'table', name: 'clinic' };
     const page = renderReport(input);
     const text = formatSummary(input.summary);
     expectBalanced(page);
@@ -177,12 +232,29 @@ describe('the page', () => {
     const names = task.grades.map(({ name }) => name);
     const [first, last] = [names[0], names.at(-1)];
     for (const name of names) expect(page.includes(`recall ${name}<`), name).toBe(true);
-    expect(page.includes(`Grading of ${task.title} at 4 lumbar levels`), 'title').toBe(true);
+    expect(page.includes(`Grading of ${task.title} from Sagittal T2 MRI`), 'title').toBe(true);
     expect(page.includes(`${last} predicted as ${first}`)).toBe(task.ordered);
     expect(page.includes('quadratic')).toBe(task.ordered);
     expect(page.includes('mean AUROC')).toBe(!task.ordered);
     expect(text.includes(`${last}→${first}`)).toBe(task.ordered);
     for (const grade of names.keys()) expect(page.includes(`.grade-${grade} {`), `${grade}`).toBe(true);
+  });
+
+  it('has a section per task, with the colours of its grades, and one table of all tasks', () => {
+    const input = simulatedRun({ tasks: [PFIRRMANN, HERNIATION, MODIC] });
+    const page = renderReport(input);
+    expectBalanced(page);
+    expect(page.includes('Grading of Pfirrmann grade, Disc Herniation and Modic Changes'), 'title').toBe(
+      true,
+    );
+    for (const [i, { title }] of [PFIRRMANN, HERNIATION, MODIC].entries()) {
+      expect(page.includes(`<a href="#task-${i + 1}">${title}</a>`), title).toBe(true);
+      expect(page.includes(`<section id="task-${i + 1}" class="scale-${i}">`), title).toBe(true);
+      expect(page.includes(`.scale-${i} .grade-1 {`), title).toBe(true);
+    }
+    const lines = formatSummary(input.summary).split('\n');
+    expect(lines.filter((line) => /: 40 test patients/.test(line))).toHaveLength(3);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
   });
 
   it('is the same for the same input', () => {

@@ -44,7 +44,10 @@ describe('a finished run', () => {
   });
 
   it('has all results, weights and checkpoints', () => {
-    const expected = ['config.json', 'metrics.jsonl', 'summary.json', 'report.html', 'model.json'];
+    const expected = [
+      ...['config.json', 'metrics.jsonl', 'summary.json', 'report.html', 'model.json'],
+      ...['predictions.csv', 'localization.csv'],
+    ];
     const folders = ['bank', 'weights', 'figures', 'checkpoints'];
     expect(readdirSync(dir)).toEqual(expect.arrayContaining([...expected, ...folders]));
   });
@@ -52,10 +55,12 @@ describe('a finished run', () => {
   it('writes a summary.json that fits its schema', () => {
     const summary: Summary = readSummary(dir);
     expect(summarySchema.parse(summary)).toEqual(summary);
-    expect(summary.task.id).toBe('rsna/spinal_canal_stenosis');
+    expect(summary.tasks.map(({ task }) => task.id)).toEqual(['rsna/spinal_canal_stenosis']);
     expect(Object.keys(summary.localization.perLevel)).toEqual(LEVELS);
     expect(summary.data).toMatchObject({
-      dataset: basename(data),
+      name: basename(data),
+      layout: 'rsna',
+      series: ['Sagittal T2/STIR'],
       synthetic: false,
       studies: 10,
       discs: 50,
@@ -63,7 +68,7 @@ describe('a finished run', () => {
     });
     expect(summary.data.split).toEqual({ train: 6, validation: 2, test: 2 });
     expect(summary.arms.map(({ name }) => name)).toEqual(ARMS);
-    for (const { annotated, predicted } of summary.arms) {
+    for (const { annotated, predicted } of summary.tasks[0]!.arms) {
       for (const { confusion, recall } of [annotated, predicted]) {
         expect(Object.keys(recall)).toEqual(['normal', 'moderate', 'severe']);
         expect(confusion.map((row) => row.length)).toEqual([3, 3, 3]);
@@ -136,7 +141,8 @@ describe('the results of a run', () => {
     expect(summary.arms.map(({ bestEpoch }) => bestEpoch)).toEqual(
       reference.summary.arms.map(({ bestEpoch }) => bestEpoch),
     );
-    expect(summary.arms[0]!.annotated.confusion).not.toEqual(reference.summary.arms[0]!.annotated.confusion);
+    const confusion = ({ tasks }: typeof summary) => tasks[0]!.arms[0]!.annotated.confusion;
+    expect(confusion(summary)).not.toEqual(confusion(reference.summary));
   });
 });
 
@@ -232,8 +238,8 @@ describe('settings', () => {
       side === 'train' ? { ...study, labels: { 0: '', 3: '' } } : study,
     );
     const other = await temporaryFolder();
-    const { data: about } = await trainHere(other, ungraded, { 'pretraining.positives': 'grade' });
-    const counts = Object.values(about.classCounts.train);
+    const { tasks } = await trainHere(other, ungraded, { 'pretraining.positives': 'grade' });
+    const counts = Object.values(tasks[0]!.classCounts.train);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6 * 3);
     expect(rows(readLog(other), 'pretraining')).toHaveLength(2);
   });

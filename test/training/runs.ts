@@ -119,9 +119,8 @@ export const readSummary = (dir: string): Summary =>
   JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')) as Summary;
 
 /** The part of a run's summary that `evaluate` computes again. */
-export function evaluated({ localization, arms, comparisons }: Summary) {
-  const withoutEpoch = arms.map(({ bestEpoch: _, ...arm }) => arm);
-  return { localization, tasks: [{ arms: withoutEpoch, comparisons: { annotated: comparisons } }] };
+export function evaluated({ localization, tasks }: Summary) {
+  return { localization, tasks: tasks.map(({ classCounts: _, ...results }) => results) };
 }
 
 export const readLog = (dir: string): Record<string, unknown>[] =>
@@ -139,7 +138,7 @@ export async function bitsOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** All that two equal runs have in common: tensors of all files, numbers, log, model and figures. */
+/** All that two equal runs have in common: tensors of all files, numbers, log, model, tables and figures. */
 export async function outcome(dir: string) {
   const left = readdirSync(dir, { recursive: true }).filter((name) => `${name}`.endsWith('.tmp'));
   if (left.length > 0) throw new Error(`${dir}: ${left} was left behind`);
@@ -150,12 +149,13 @@ export async function outcome(dir: string) {
       tensors[`${folder}/${name}`] = await bitsOf(join(dir, folder, name));
     }
   }
-  const { timing: _, ...summary } = readSummary(dir);
-  const model = readFileSync(join(dir, 'model.json'), 'utf8');
+  const { timing: _, program: __, ...summary } = readSummary(dir);
+  const { program: ___, ...model } = JSON.parse(readFileSync(join(dir, 'model.json'), 'utf8'));
+  const tables = ['predictions.csv', 'localization.csv'].map((name) => readFileSync(join(dir, name), 'utf8'));
   const figures = readdirSync(join(dir, 'figures')).map((name) =>
     readFileSync(join(dir, 'figures', name), 'utf8'),
   );
-  return { tensors, summary, log: readLog(dir), model, figures };
+  return { tensors, summary, log: readLog(dir), model, tables, figures };
 }
 
 export const has = (dir: string, ...path: string[]): boolean => existsSync(join(dir, ...path));

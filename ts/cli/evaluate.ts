@@ -1,14 +1,16 @@
-/** `spinegrad evaluate`: evaluates the graders of a finished run on its test patients or on other data. */
+/** `spinegrad evaluate`: evaluates a finished run again, from its networks or from its predictions. */
 import { Command } from 'commander';
 import type { Layout } from '../data/layouts/layout.js';
 import type { DeviceKind } from '../engine/device.js';
+import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { interruptible } from './interruptible.js';
 import { datasetOption, deviceOption } from './options.js';
 import { terminalProgress } from './progress.js';
 
 interface Flags {
-  model: string;
+  model?: string;
+  predictions?: string[];
   data?: string;
   dataset?: Layout;
   json?: string;
@@ -17,24 +19,42 @@ interface Flags {
 
 export function evaluateCommand(): Command {
   return new Command('evaluate')
-    .description(
-      'evaluate the graders and the localizer of a finished run on its test patients or on other studies',
+    .description('evaluate finished runs again: their networks, or their predictions')
+    .option('--model <run>', 'folder of a finished run: apply its localizer and graders to test studies')
+    .option(
+      '--data <folder>',
+      "with --model: evaluate all studies of this folder; default: the run's test patients",
     )
-    .requiredOption('--model <run>', 'folder of a finished run')
-    .option('--data <folder>', "evaluate all studies of this data folder; default: the run's test patients")
     .addOption(datasetOption())
+    .option(
+      '--predictions <files...>',
+      'predictions.csv of one or more runs: recompute all results from them; the folds of a cross-validation are pooled',
+    )
     .option('--json <file>', 'write the result to a file instead of stdout')
     .addOption(deviceOption())
     .action(evaluate);
 }
 
-async function evaluate({ model, data, dataset: layout, json, device }: Flags): Promise<void> {
-  const { evaluateModel } = await import('../training/evaluateModel.js');
-  const progress = terminalProgress();
-  await interruptible(progress, 'nothing was written; run again', async (signal) => {
-    const result = await evaluateModel({ model, data, layout, device, progress, signal });
+async function evaluate(flags: Flags): Promise<void> {
+  const { model, predictions, data, dataset: layout, json, device } = flags;
+  if ((model === undefined) === (predictions === undefined) || (predictions && data !== undefined)) {
+    throw new SpinegradError(
+      'ERR_CONFIG',
+      'evaluate: expected either --model, with or without --data, or --predictions',
+    );
+  }
+  const write = async (result: unknown) => {
     const text = `${JSON.stringify(result, null, 2)}\n`;
     if (json === undefined) process.stdout.write(text);
     else await writeFileAtomic(json, text);
+  };
+  if (predictions !== undefined) {
+    const { evaluatePredictions } = await import('../training/evaluatePredictions.js');
+    return await write(await evaluatePredictions(predictions));
+  }
+  const { evaluateModel } = await import('../training/evaluateModel.js');
+  const progress = terminalProgress();
+  await interruptible(progress, 'nothing was written; run again', async (signal) => {
+    await write(await evaluateModel({ model: model!, data, layout, device, progress, signal }));
   });
 }

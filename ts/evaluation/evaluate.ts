@@ -1,3 +1,4 @@
+import { DISC_LEVELS } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 import type { GradeScale } from '../tasks/task.js';
 import { type BootstrapOptions, MIN_PATIENTS, percentileInterval, resampleStudies } from './bootstrap.js';
@@ -90,6 +91,23 @@ function statistics({ truth, probabilities }: Predictions, { grades, ordered }: 
   };
 }
 
+/** Metrics of the discs of each level, from cranial to caudal. */
+function perLevel({ level, truth, probabilities }: Predictions, scale: GradeScale): Metrics['perLevel'] {
+  const rank = (name: string) => DISC_LEVELS.findIndex((disc) => name.startsWith(disc));
+  const names = [...new Set(level)].sort((a, b) => rank(a) - rank(b));
+  const predicted = probabilities.map(argmax);
+  const rows = names.map((name): [string, Metrics['perLevel'][string]] => {
+    const weights = level.map((other) => (other === name ? 1 : 0));
+    const confusion = confusionMatrix(truth, predicted, scale.grades.length, weights);
+    const balanced = balancedAccuracy(confusion);
+    const discs = confusion.flat().reduce((sum, n) => sum + n, 0);
+    const correct = confusion.reduce((sum, row, grade) => sum + row[grade]!, 0);
+    const kappa = cohenKappa(confusion, scale.ordered ? 'quadratic' : 'none');
+    return [name, { discs, correct, balancedAccuracy: balanced, kappa }];
+  });
+  return Object.fromEntries(rows);
+}
+
 /**
  * All metrics of one arm with 95 % intervals: percentile bootstrap over studies, and Wilson for `mostSevereAsMildest`. A
  * bootstrap interval is given if at least MIN_PATIENTS have a disc of the grade (recalls), or of every grade that
@@ -147,6 +165,7 @@ export function evaluate(
       : null,
     ...rest,
     confusion,
+    perLevel: perLevel(predictions, scale),
     intervals: {
       recall: byGrade(recallBounds),
       kappa: bounds('kappa'),

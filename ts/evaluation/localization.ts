@@ -1,82 +1,166 @@
-import { LEVELS, type Level, type Point } from '../anatomy.js';
-import { SpinegradError } from '../error.js';
+/**
+ * Errors of the localizer, per annotated disc. Finding discs and naming their levels are measured separately: `error` is
+ * the distance to the found disc of the same level, `nearest` is the found disc next to the annotated centre, whatever
+ * its level.
+ */
+import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
+import { wilsonInterval } from './metrics.js';
 import type { LocalizationError, LocalizationSummary } from './types.js';
 
-/** Disc centres of one slice in pixels of the original image; null if a level has none. */
-export type Centres = Partial<Record<Level, Point | null>>;
-
-/** Distances of the annotated discs from the predicted ones; infinite if a disc was not found. */
-interface Distances {
-  pixels: number[];
-  millimetres: number[];
+/** A disc that the localizer found. */
+export interface FoundDisc {
+  level: Level;
+  point: Point;
+  /** Probability that a disc is at the point. */
+  probability: number;
+  /** Probability that the disc is of this level. */
+  levelProbability: number;
 }
 
-const fractionWithin = (values: readonly number[], limit: number) =>
-  values.length > 0 ? values.filter((value) => value <= limit).length / values.length : null;
-
-const rootMeanSquare = (values: readonly number[]) =>
-  values.length > 0 ? Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length) : null;
-
-function median(values: readonly number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const value = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return value !== undefined && Number.isFinite(value) ? value : null;
+/** A slice with annotated and found disc centres, in pixels of its image. */
+export interface EvaluatedSlice {
+  study: string;
+  /** Kind of series, such as `Sagittal T2`. */
+  series: string;
+  /** Path relative to the data folder. */
+  image: string;
+  /** Between rows, between columns, in mm. */
+  pixelSpacing: readonly [row: number, column: number];
+  annotated: readonly { level: Level; centre: Point }[];
+  found: readonly FoundDisc[];
+  /** Reasons for which the localizer doubts the slice. */
+  doubts: readonly string[];
 }
 
-function summarise({ pixels, millimetres }: Distances): LocalizationError {
-  const found = millimetres.filter(Number.isFinite);
+/** One annotated disc and what the localizer found. Distances and probabilities are null if it found no such disc. */
+export interface DiscError {
+  study: string;
+  series: string;
+  image: string;
+  level: string;
+  annotated: Point;
+  /** Centre of the found disc of the same level. */
+  found: Point | null;
+  errorPx: number | null;
+  errorMm: number | null;
+  /** The found disc within NEAR_MM of the annotated centre, and its distance. */
+  nearestLevel: string | null;
+  nearestMm: number | null;
+  /** Of the found disc of the same level. */
+  probability: number | null;
+  levelProbability: number | null;
+  /** Reasons for which the localizer doubts the slice. */
+  flags: readonly string[];
+}
+
+/** A found disc at a larger distance is another disc: half of the smallest vertebral pitch, 26 mm. */
+export const NEAR_MM = 13;
+
+/** A slice with a larger mean error is wrong, and should be doubtful. */
+export const WRONG_SLICE_MM = 5;
+
+/** The errors of a slice, one per annotated disc. */
+export function discErrors(slice: EvaluatedSlice): DiscError[] {
+  const { study, series, image, pixelSpacing, doubts } = slice;
+  const distance = ([x, y]: Point, [u, v]: Point, [row, column]: readonly [number, number]) =>
+    Math.hypot((x - u) * column, (y - v) * row);
+  return slice.annotated.map(({ level, centre }) => {
+    const same = slice.found.find((disc) => disc.level === level);
+    let nearest: { level: string; mm: number } | null = null;
+    for (const disc of slice.found) {
+      const mm = distance(disc.point, centre, pixelSpacing);
+      if (mm <= NEAR_MM && mm < (nearest?.mm ?? Infinity)) nearest = { level: disc.level, mm };
+    }
+    return {
+      ...{ study, series, image, level, annotated: centre },
+      found: same?.point ?? null,
+      errorPx: same ? distance(same.point, centre, [1, 1]) : null,
+      errorMm: same ? distance(same.point, centre, pixelSpacing) : null,
+      nearestLevel: nearest?.level ?? null,
+      nearestMm: nearest?.mm ?? null,
+      probability: same?.probability ?? null,
+      levelProbability: same?.levelProbability ?? null,
+      flags: doubts,
+    };
+  });
+}
+
+/** The localization figures of summary.json. */
+export function summariseLocalization(errors: readonly DiscError[]): LocalizationSummary {
+  const patients = [...groupBy(errors, ({ study }) => study).values()];
+  const named = patients
+    .map((discs) => discs.filter(({ nearestLevel }) => nearestLevel !== null))
+    .filter((discs) => discs.length > 0);
+  const right = named.filter((discs) => discs.every(({ level, nearestLevel }) => level === nearestLevel));
+  const slices = [...groupBy(errors, ({ study, image }) => `${study}\n${image}`).values()];
+  const flags = { wrong: 0, wrongDoubtful: 0, right: 0, rightDoubtful: 0 };
+  for (const discs of slices) {
+    const kind = isWrong(discs) ? 'wrong' : 'right';
+    flags[kind]++;
+    if (discs[0]!.flags.length > 0) flags[`${kind}Doubtful`]++;
+  }
+  const nearest = errors.map(({ nearestMm }) => nearestMm);
+  const byLevel = groupBy(errors, ({ level }) => level);
+  const levels = DISC_LEVELS.filter((level) => byLevel.has(level));
+  const series = [...groupBy(errors, (disc) => disc.series)].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    rmsePx: rootMeanSquare(pixels.filter(Number.isFinite)),
-    rmseMm: rootMeanSquare(found),
+    ...summarise(errors),
+    anyLevel: { medianMm: median(nearest), within5Mm: fractionWithin(nearest, 5) },
+    patientsNamed: wilsonInterval(right.length, named.length),
+    slices: flags,
+    perLevel: Object.fromEntries(levels.map((level) => [level, summarise(byLevel.get(level)!)])),
+    perSeries: Object.fromEntries(series.map(([name, discs]) => [name, summarise(discs)])),
+  };
+}
+
+/** Whether a slice's mean error is above WRONG_SLICE_MM. A slice without any found disc is wrong. */
+function isWrong(discs: readonly DiscError[]): boolean {
+  const found = discs.map(({ errorMm }) => errorMm).filter((mm) => mm !== null);
+  return found.length === 0 || found.reduce((sum, mm) => sum + mm, 0) / found.length > WRONG_SLICE_MM;
+}
+
+function summarise(errors: readonly DiscError[]): LocalizationError {
+  const millimetres = errors.map(({ errorMm }) => errorMm);
+  return {
+    n: errors.length,
+    found: millimetres.filter((mm) => mm !== null).length,
     medianMm: median(millimetres),
-    n: millimetres.length,
-    found: found.length,
     within5Mm: fractionWithin(millimetres, 5),
     within10Mm: fractionWithin(millimetres, 10),
+    rmseMm: rootMeanSquare(millimetres),
+    rmsePx: rootMeanSquare(errors.map(({ errorPx }) => errorPx)),
   };
 }
 
-/**
- * Distances between predicted and annotated disc centres in pixels and in mm, over all discs and per level: root mean
- * square, median, and the fractions within 5 and 10 mm. A disc that was not found is outside both and enters the median
- * as infinite; the root mean square is that of the found discs. A level without an annotation has n = 0.
- *
- * @param predicted one entry per slice
- * @param truth one entry per slice
- * @param spacing (row spacing, column spacing) of each slice in mm, (0028,0030)
- * @throws SpinegradError ERR_EVALUATION if the three differ in length
- */
-export function localizationErrors(
-  predicted: readonly Centres[],
-  truth: readonly Centres[],
-  spacing: readonly (readonly [row: number, column: number])[],
-): LocalizationSummary {
-  if (predicted.length !== truth.length || spacing.length !== truth.length) {
-    const found = `${predicted.length} predicted, ${truth.length} truth, ${spacing.length} spacing`;
-    throw new SpinegradError(
-      'ERR_EVALUATION',
-      `localizationErrors: found ${found}, expected one of each per slice`,
-    );
+/** Median distance; a disc that was not found is infinitely far. Null if that is the median, or without discs. */
+function median(distances: readonly (number | null)[]): number | null {
+  if (distances.length === 0) return null;
+  const sorted = distances.map((value) => value ?? Infinity).sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  const value = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+  return Number.isFinite(value) ? value : null;
+}
+
+/** Of all annotated discs; a disc that was not found is not within the limit. */
+const fractionWithin = (distances: readonly (number | null)[], limit: number) =>
+  distances.length > 0
+    ? distances.filter((value) => value !== null && value <= limit).length / distances.length
+    : null;
+
+/** Over the found discs. */
+function rootMeanSquare(distances: readonly (number | null)[]): number | null {
+  const found = distances.filter((value) => value !== null);
+  return found.length > 0
+    ? Math.sqrt(found.reduce((sum, value) => sum + value * value, 0) / found.length)
+    : null;
+}
+
+function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const group = groups.get(key(value));
+    if (group) group.push(value);
+    else groups.set(key(value), [value]);
   }
-  const byLevel = LEVELS.map((level): [Level, Distances] => [level, { pixels: [], millimetres: [] }]);
-  truth.forEach((centres, i) => {
-    const [rowSpacing, columnSpacing] = spacing[i]!;
-    for (const [level, { pixels, millimetres }] of byLevel) {
-      const p = predicted[i]![level];
-      const t = centres[level];
-      if (!t) continue;
-      const [dx, dy] = p ? [p[0] - t[0], p[1] - t[1]] : [Infinity, Infinity];
-      pixels.push(Math.hypot(dx, dy));
-      millimetres.push(Math.hypot(dx * columnSpacing, dy * rowSpacing));
-    }
-  });
-  const all = byLevel.map(([, distances]) => distances);
-  return {
-    ...summarise({
-      pixels: all.flatMap(({ pixels }) => pixels),
-      millimetres: all.flatMap(({ millimetres }) => millimetres),
-    }),
-    perLevel: Object.fromEntries(byLevel.map(([level, distances]) => [level, summarise(distances)])),
-  };
+  return groups;
 }

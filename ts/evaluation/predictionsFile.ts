@@ -4,10 +4,9 @@
  * probabilities; a task with fewer grades leaves the last ones empty.
  */
 import type { Point } from '../anatomy.js';
-import { SpinegradError } from '../error.js';
-import { type CsvRow, readCsv } from '../io/csv.js';
-import { csvText, formatCsv } from '../io/writeCsv.js';
+import { formatCsv } from '../io/writeCsv.js';
 import { argmax } from './metrics.js';
+import { FLAG_SEPARATOR, readTable } from './table.js';
 
 /** `predicted`: the crop is centred on the localizer's disc centre; `annotated`: on the readers'. */
 export const CROPS = ['predicted', 'annotated'] as const;
@@ -37,12 +36,11 @@ export interface Prediction {
   /** Probability that the localizer named the level correctly; null if it did not find the disc. */
   levelProbability: number | null;
   /** Reasons for which the localizer doubts the slice. */
-  flags: string[];
+  flags: readonly string[];
 }
 
 const COLUMNS = ['task', 'arm', 'crops', 'study', 'level', 'side', 'truth', 'predicted'] as const;
 const ORIGIN = ['image', 'x', 'y', 'localization_mm', 'level_probability', 'flags'] as const;
-const FLAG_SEPARATOR = '; ';
 
 /**
  * The text of predictions.csv. The same predictions give the same bytes, and `readPredictions` returns the same numbers.
@@ -70,46 +68,29 @@ export function formatPredictions(
 }
 
 /**
- * Reads predictions.csv. The columns may be in any order, and further columns are ignored.
+ * Reads predictions.csv.
  *
- * @throws SpinegradError ERR_PREDICTIONS for a value that is none; of `readCsv`
+ * @throws SpinegradError ERR_PREDICTIONS for a value of another type; of `readCsv`
  */
 export async function readPredictions(path: string): Promise<Prediction[]> {
-  const rows = await readCsv(path, [...COLUMNS, 'p_0', 'p_1', ...ORIGIN]);
-  return rows.map((row) => parse(row, path));
-}
-
-function parse({ line, fields }: CsvRow, path: string): Prediction {
-  const fail = (column: string, expected: string): never => {
-    throw new SpinegradError(
-      'ERR_PREDICTIONS',
-      `${path}: line ${line}: column ${column}: found '${fields[column]}', expected ${expected}`,
-    );
-  };
-  const text = (column: string) => csvText(fields[column]!);
-  const name = (column: string) => text(column) || fail(column, 'a name');
-  const oneOf = <T extends string>(column: string, values: readonly T[]): T =>
-    values.find((value) => value === fields[column]) ?? fail(column, `one of ${values.join(', ')}`);
-  const number = (column: string) => {
-    const value = Number(fields[column]);
-    return fields[column] !== '' && Number.isFinite(value) ? value : fail(column, 'a number');
-  };
-  const optional = (column: string) => (fields[column] === '' ? null : number(column));
-  const probabilities: number[] = [];
-  for (let grade = 0; fields[`p_${grade}`]; grade++) probabilities.push(number(`p_${grade}`));
-  return {
-    task: name('task'),
-    arm: name('arm'),
-    crops: oneOf('crops', CROPS),
-    study: name('study'),
-    level: name('level'),
-    side: fields.side === '' ? null : oneOf('side', SIDES),
-    truth: number('truth'),
-    probabilities,
-    image: text('image'),
-    centre: [number('x'), number('y')],
-    localizationMm: optional('localization_mm'),
-    levelProbability: optional('level_probability'),
-    flags: text('flags') === '' ? [] : text('flags').split(FLAG_SEPARATOR),
-  };
+  const columns = [...COLUMNS, 'p_0', 'p_1', ...ORIGIN];
+  return await readTable(path, columns, ({ has, name, oneOf, number, optional, flags }) => {
+    const probabilities: number[] = [];
+    for (let grade = 0; has(`p_${grade}`); grade++) probabilities.push(number(`p_${grade}`));
+    return {
+      task: name('task'),
+      arm: name('arm'),
+      crops: oneOf('crops', CROPS),
+      study: name('study'),
+      level: name('level'),
+      side: has('side') ? oneOf('side', SIDES) : null,
+      truth: number('truth'),
+      probabilities,
+      image: name('image'),
+      centre: [number('x'), number('y')],
+      localizationMm: optional('localization_mm'),
+      levelProbability: optional('level_probability'),
+      flags: flags('flags'),
+    };
+  });
 }

@@ -4,6 +4,7 @@
  * defined as schemas, because they are stored in summary.json.
  */
 import { z } from 'zod';
+import { programSchema } from '../io/provenance.js';
 import { taskSchema } from '../tasks/task.js';
 
 /** Predictions of one arm on the test set; all arrays have one entry per disc. */
@@ -62,6 +63,17 @@ const metrics = z.strictObject({
   weightedLogLoss: z.number().min(0),
   /** Rows: truth; columns: prediction. */
   confusion: z.array(z.array(wholeNumber)),
+  /** By disc level, from cranial to caudal. There are too few discs of a level for intervals. */
+  perLevel: z.record(
+    z.string(),
+    z.strictObject({
+      discs: wholeNumber,
+      /** Discs whose grade was predicted correctly. */
+      correct: wholeNumber,
+      balancedAccuracy: fraction,
+      kappa: z.number().min(-1).max(1).nullable(),
+    }),
+  ),
   /** 95 % bootstrap intervals of the numbers above; null if the number is null or the sample has too few patients. */
   intervals: z.strictObject({
     recall: perGrade(bounds.nullable()),
@@ -73,32 +85,8 @@ const metrics = z.strictObject({
   }),
 });
 
-const arm = z.strictObject({
-  name: z.string(),
-  bestEpoch: wholeNumber,
-  /** On crops at the annotated disc centres. */
-  annotated: metrics,
-  /** On crops at the disc centres of the localizer. */
-  predicted: metrics,
-});
-
-/** Distances between predicted and annotated disc centres; null if there is none. */
-const localizationError = z.strictObject({
-  /** Root of the mean squared Euclidean distance of the found discs, in pixels of the original image. */
-  rmsePx: z.number().nullable(),
-  rmseMm: z.number().nullable(),
-  /** Over all annotated discs; null if half of them were not found. */
-  medianMm: z.number().nullable(),
-  /** Number of annotated discs. */
-  n: wholeNumber,
-  /** Number of those for which the localizer gives a disc of the same level. */
-  found: wholeNumber,
-  /** Fraction of annotated discs within 5 and within 10 mm of the annotation. */
-  within5Mm: fraction.nullable(),
-  within10Mm: fraction.nullable(),
-});
-
-const localization = localizationError.extend({ perLevel: z.record(z.string(), localizationError) });
+/** Metrics on crops at the disc centres of the localizer, and on crops at those of the readers. */
+const arm = z.strictObject({ name: z.string(), predicted: metrics, annotated: metrics });
 
 /** Balanced accuracy of arm `a` minus that of arm `b`, on the same discs, with a paired bootstrap. */
 const comparison = z.strictObject({
@@ -109,25 +97,72 @@ const comparison = z.strictObject({
   p: fraction.nullable(),
 });
 
+/** The results of one task. */
+const task = z.strictObject({
+  task: taskSchema,
+  /** Number of graded discs. */
+  classCounts: perSplit(perGrade(wholeNumber)),
+  arms: z.array(arm),
+  /** Each arm minus each earlier arm. */
+  comparisons: z.strictObject({ predicted: z.array(comparison), annotated: z.array(comparison) }),
+});
+
+/** Distances between annotated and found disc centres of the same level. */
+const localizationError = z.strictObject({
+  /** Annotated discs. */
+  n: wholeNumber,
+  /** Annotated discs whose level the localizer found. */
+  found: wholeNumber,
+  /** Median distance; a disc that was not found counts as infinitely far. Null if that is the median. */
+  medianMm: z.number().nullable(),
+  /** Fraction of the annotated discs whose centre was found within 5 and within 10 mm. */
+  within5Mm: fraction.nullable(),
+  within10Mm: fraction.nullable(),
+  /** Root of the mean squared distance over the found discs. */
+  rmseMm: z.number().nullable(),
+  /** In pixels of the original image. */
+  rmsePx: z.number().nullable(),
+});
+
+const localization = localizationError.extend({
+  /** Distances to the nearest found disc of any level: finding discs without naming them. */
+  anyLevel: localizationError.pick({ medianMm: true, within5Mm: true }),
+  /** Patients whose discs all have the right level, of those with a found disc near an annotated one. */
+  patientsNamed: proportion,
+  /** Slices with a mean error above 5 mm (`wrong`) and the others (`right`), and how many of them the localizer doubts. */
+  slices: z.strictObject({
+    wrong: wholeNumber,
+    wrongDoubtful: wholeNumber,
+    right: wholeNumber,
+    rightDoubtful: wholeNumber,
+  }),
+  perLevel: z.record(z.string(), localizationError),
+  perSeries: z.record(z.string(), localizationError),
+});
+
 /** runs/<name>/summary.json. */
 export const summarySchema = z.strictObject({
   preset: z.string(),
-  task: taskSchema,
   seed: wholeNumber,
   device: z.string(),
   /** Threads of the CPU device; null on other devices. */
   threads: wholeNumber.nullable(),
+  /** The program that wrote the results, and when. */
+  program: programSchema,
   data: z.strictObject({
+    /** Layout of the data folder. */
+    layout: z.string(),
     /** Name of the data set. */
-    dataset: z.string(),
+    name: z.string(),
+    /** Kinds of series that were graded. */
+    series: z.array(z.string()),
     synthetic: z.boolean(),
     studies: wholeNumber,
+    /** Number of discs with a grade of at least one task. */
     discs: wholeNumber,
     skipped: z.array(z.strictObject({ path: z.string(), code: z.string(), message: z.string() })),
     /** Number of studies. */
     split: perSplit(wholeNumber),
-    /** Number of graded discs. */
-    classCounts: perSplit(perGrade(wholeNumber)),
   }),
   pretraining: z.strictObject({
     epochs: wholeNumber,
@@ -136,9 +171,8 @@ export const summarySchema = z.strictObject({
     learningRate: z.array(z.number()),
   }),
   localization,
-  arms: z.array(arm),
-  /** Paired bootstrap of balanced accuracy between arms, on annotated crops. */
-  comparisons: z.array(comparison),
+  arms: z.array(z.strictObject({ name: z.string(), bestEpoch: wholeNumber })),
+  tasks: z.array(task),
   /** Seconds per stage. */
   timing: z.record(z.string(), z.number().min(0)),
 });
@@ -149,6 +183,7 @@ export type Interval = z.output<typeof interval>;
 export type Proportion = z.output<typeof proportion>;
 export type Metrics = z.output<typeof metrics>;
 export type ArmSummary = z.output<typeof arm>;
+export type TaskSummary = z.output<typeof task>;
 export type LocalizationError = z.output<typeof localizationError>;
 export type LocalizationSummary = z.output<typeof localization>;
 export type Comparison = z.output<typeof comparison>;

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -10,13 +11,16 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
   .version;
 
-export interface Provenance {
-  version: string;
+/** The program that wrote a file. */
+export const programSchema = z.strictObject({
+  version: z.string(),
   /** Hash of the git commit, with the suffix `-dirty` if tracked files were changed; `unknown` outside of a checkout. */
-  commit: string;
-  /** ISO 8601, UTC. */
-  date: string;
-}
+  commit: z.string(),
+  /** UTC. */
+  date: z.iso.datetime(),
+});
+
+export type Program = z.output<typeof programSchema>;
 
 /**
  * The version and commit of the running program, and the current time.
@@ -24,7 +28,7 @@ export interface Provenance {
  * @example
  * provenance(); // { version: '0.1.0', commit: '2c26b46b…', date: '2026-11-29T10:00:00.000Z' }
  */
-export function provenance(): Provenance {
+export function provenance(): Program {
   return { version: VERSION, commit: commitOf(ROOT), date: new Date().toISOString() };
 }
 

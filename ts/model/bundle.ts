@@ -14,6 +14,7 @@ import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
+import { type Program, programSchema } from '../io/provenance.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import type { Module } from '../nn/module.js';
 import { valuesOf } from '../nn/values.js';
@@ -83,6 +84,8 @@ const modelSchema = z.object({
     /** Threads of the CPU device; null: the default. */
     threads: z.number().int().positive().nullable(),
   }),
+  /** The program that wrote the model, and when. */
+  program: programSchema,
   notice: z.string(),
   /** All settings of the training, for the record. */
   config: z.record(z.string(), z.unknown()),
@@ -102,6 +105,7 @@ export interface TrainedModel {
   preset: string;
   config: Record<string, unknown>;
   evaluation: ModelDescription['evaluation'];
+  program: Program;
   manifest: BankManifest;
   normalisation: { rois: Normalisation; slices: Normalisation };
   localizer: { network: Localizer; rmseMm: number | null; spreadP95: number };
@@ -129,7 +133,7 @@ function noticeOf({ dataset, layout, synthetic }: BankManifest): string {
  * @throws SpinegradError ERR_WRITE, ERR_DISK_FULL, ERR_NOT_FINITE
  */
 export async function writeModel(dir: string, model: TrainedModel): Promise<ModelDescription> {
-  const { preset, config, evaluation, manifest, normalisation, localizer } = model;
+  const { preset, config, evaluation, program, manifest, normalisation, localizer } = model;
   await makeFolder(join(dir, 'weights'));
   const save = async (name: string, module: Module): Promise<WeightFile> => {
     const file = `weights/${name}.safetensors`;
@@ -163,6 +167,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
     trainedOn: { preset, layout, dataset, synthetic, tasks, studies, discs, fingerprint },
     evaluation,
+    program,
     notice: noticeOf(manifest),
     config,
   };

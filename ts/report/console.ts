@@ -1,5 +1,5 @@
-import type { Summary } from '../evaluation/types.js';
-import { count, decimal, duration, kOfN, pValue, range, signed } from './format.js';
+import type { Summary, TaskSummary } from '../evaluation/types.js';
+import { count, decimal, duration, kOfN, percent, pValue, range, signed } from './format.js';
 import { missingGrades } from './grades.js';
 
 /** Aligns cells in columns: the first `left` columns to the left, the others to the right. */
@@ -9,17 +9,26 @@ export function columns(rows: readonly (readonly string[])[], left: number): str
   return rows.map((row) => `  ${row.map(pad).join('  ').trimEnd()}`);
 }
 
-/** The results of a run for the terminal: arms, comparisons and localization in fewer than 20 lines. */
-export function formatSummary(summary: Summary): string {
-  const { data, arms, comparisons, localization, timing } = summary;
-  const { task } = summary;
-  const [first, last] = [task.grades[0]!.name, task.grades.at(-1)!.name];
-  const { patients, patientsPerGrade } = arms[0]!.annotated;
-  const withLast = task.ordered ? `, ${patientsPerGrade[last]} with a disc graded ${last}` : '';
-  const missing = missingGrades(task, arms[0]!.annotated);
+/** The results of a run for the terminal: a table per task, comparisons on predicted crops, and localization. */
+export function formatSummary({ data, tasks, localization, timing, device }: Summary): string {
+  const { medianMm, within5Mm, n, patientsNamed } = localization;
   const seconds = Object.values(timing).reduce((total, stage) => total + stage, 0);
+  return [
+    ...(data.synthetic ? ['SYNTHETIC DATA: these numbers are not evidence about patients.'] : []),
+    ...tasks.flatMap(taskLines),
+    `localization: median ${decimal(medianMm, 2)} mm, ${percent(within5Mm, 0)} of ${n} discs within 5 mm, ` +
+      `levels right in ${kOfN(patientsNamed)} patients`,
+    `time: ${duration(seconds)} on ${device}`,
+  ].join('\n');
+}
+
+function taskLines({ task, arms, comparisons }: TaskSummary): string[] {
+  const [first, last] = [task.grades[0]!.name, task.grades.at(-1)!.name];
+  const { patients, patientsPerGrade } = arms[0]!.predicted;
+  const withLast = task.ordered ? `, ${patientsPerGrade[last]} with a disc graded ${last}` : '';
+  const missing = missingGrades(task, arms[0]!.predicted);
   const rows = arms.flatMap(({ name, ...arm }) =>
-    (['annotated', 'predicted'] as const).map((crops) => {
+    (['predicted', 'annotated'] as const).map((crops) => {
       const m = arm[crops];
       return [
         name,
@@ -35,15 +44,12 @@ export function formatSummary(summary: Summary): string {
   const extreme = task.ordered ? [`${last}→${first}`] : [];
   const head = ['arm', 'crops', 'balanced accuracy', ...extreme, 'kappa', 'AUPRC', 'log loss'];
   return [
-    ...(data.synthetic ? ['SYNTHETIC DATA: these numbers are not evidence about patients.'] : []),
-    `Test set: ${count(patients, 'patient')}${withLast}.`,
+    `${task.title}: ${count(patients, 'test patient')}${withLast}.`,
     ...(missing ? [missing] : []),
     ...columns([head, ...rows], 2),
-    ...comparisons.map(
+    ...comparisons.predicted.map(
       ({ a, b, difference, p }) =>
         `${a} − ${b}: ${signed(difference.value)} (${range(difference, 3, signed)})${p === null ? '' : `, ${pValue(p)}`}`,
     ),
-    `localization: RMSE ${decimal(localization.rmsePx, 2)} px, ${decimal(localization.rmseMm, 2)} mm over ${localization.n} discs`,
-    `time: ${duration(seconds)} on ${summary.device}`,
-  ].join('\n');
+  ];
 }

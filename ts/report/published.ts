@@ -1,4 +1,5 @@
 /** Results from the literature that the report shows next to those of a run. */
+import type { Summary } from '../evaluation/types.js';
 import { SPINAL_CANAL_STENOSIS } from '../tasks/rsna.js';
 import type { Task } from '../tasks/task.js';
 
@@ -26,4 +27,6 @@ const PUBLISHED: Record<string, Published> = {
   },
 };
 
-export const publishedFor = ({ id }: Task): Published | null => PUBLISHED[id] ?? null;
+/** Published results for a task; null if there are none, or if the run's data is neither RSNA's nor an imitation of it. */
+export const publishedFor = ({ id }: Task, { layout, synthetic }: Summary['data']): Published | null =>
+  layout === 'rsna' || synthetic ? (PUBLISHED[id] ?? null) : null;

@@ -1,66 +1,97 @@
 import { join } from 'node:path';
+import type { TaskSummary } from '../evaluation/types.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
-import type { Task } from '../tasks/task.js';
+import { snakeCase } from '../tasks/task.js';
 import { confusionPanel, curvePanels } from './figures/finetuning.js';
+import { ERRORS_PER_PANEL, gradingErrorsPanel } from './figures/gradingErrors.js';
+import { localizationPanel } from './figures/localization.js';
 import { predictionPanel } from './figures/predictions.js';
 import { pretrainingPanels } from './figures/pretraining.js';
 import { roiPanel } from './figures/rois.js';
 import { type Figures, renderPage } from './page.js';
 import { figureFile, type Panel } from './svg.js';
-import type { ReportInput } from './types.js';
+import type { TaskPanels } from './taskSection.js';
+import type { ReportInput, TaskFigures } from './types.js';
 
-const TITLES: Record<keyof Figures, string> = {
+const TITLES: Record<keyof Figures['run'] | keyof TaskPanels, string> = {
   rois: 'Crops of the lumbar discs',
   pretraining: 'Contrastive pretraining',
+  localization: 'Largest errors of the localizer',
   finetuning: 'Fine-tuning and confusion',
   predictions: 'Predictions and annotations',
+  errors: 'Largest grading errors',
 };
 
 const rowsOf = (panels: Panel[]) => (panels.length > 0 ? [panels] : []);
 
-function drawFigures(
-  { summary, finetuning, roiExamples, predictionExamples }: ReportInput,
-  task: Task,
-): Figures {
-  const curves = summary.arms.map((arm) => finetuning.find((curve) => curve.arm === arm.name)?.epochs ?? []);
-  const complete = curves.every((epochs) => epochs.length > 0);
-  const columns = summary.arms.map((arm, i) => [
-    ...(complete ? curvePanels(task, arm, curves[i]!) : []),
+function drawTask(
+  { summary }: ReportInput,
+  { task, arms }: TaskSummary,
+  { curves, predictionExamples, gradingErrors }: TaskFigures,
+): TaskPanels {
+  const epochs = arms.map(({ name }) => curves.find(({ arm }) => arm === name)?.epochs ?? []);
+  const complete = epochs.every((rows) => rows.length > 0);
+  const columns = arms.map((arm, i) => [
+    ...(complete ? curvePanels(task, summary.arms[i]!, epochs[i]!) : []),
     confusionPanel(task, arm),
   ]);
+  const starts = gradingErrors.flatMap((_, i) => (i % ERRORS_PER_PANEL === 0 ? [i] : []));
+  const errors = starts.map((start) => {
+    const shown = gradingErrors.slice(start, start + ERRORS_PER_PANEL);
+    return gradingErrorsPanel(task, `Errors ${start + 1} to ${start + shown.length}`, shown);
+  });
   return {
-    rois: rowsOf(roiExamples.map((example) => roiPanel(task, example))),
-    pretraining: rowsOf(
-      summary.pretraining.trainLoss.length > 0 ? pretrainingPanels(summary.pretraining) : [],
-    ),
     finetuning: (columns[0] ?? []).map((_, i) => columns.map((column) => column[i]!)),
     predictions: rowsOf(predictionExamples.map((example) => predictionPanel(task, example))),
+    errors: rowsOf(errors),
+  };
+}
+
+function drawFigures(input: ReportInput): Figures {
+  const { summary, roiExamples, localizationExamples } = input;
+  const [first] = summary.tasks;
+  return {
+    run: {
+      rois: rowsOf(first ? roiExamples.map((example) => roiPanel(first.task, example)) : []),
+      pretraining: rowsOf(
+        summary.pretraining.trainLoss.length > 0 ? pretrainingPanels(summary.pretraining) : [],
+      ),
+      localization: rowsOf(localizationExamples.map(localizationPanel)),
+    },
+    tasks: summary.tasks.map((result, i) => drawTask(input, result, input.tasks[i]!)),
   };
 }
 
 /** The page as a string. */
-export function renderReport(input: ReportInput): string {
-  const { task } = input.summary;
-  return renderPage(input, task, drawFigures(input, task));
-}
+export const renderReport = (input: ReportInput): string => renderPage(input, drawFigures(input));
 
 /**
- * Writes `report.html`, a page in one file, and its figures as `figures/*.svg` to the folder of the run. Creates the
- * folder if necessary and replaces each existing file atomically.
+ * Writes `report.html`, a page in one file, and its figures as `figures/*.svg` to the folder of the run; the figures of a
+ * task have its id in their name. Creates the folder if necessary and replaces each existing file atomically.
  *
  * @returns path of the page
  * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<string> {
-  const { task } = input.summary;
-  const figures = drawFigures(input, task);
+  const figures = drawFigures(input);
   const page = join(directory, 'report.html');
   await makeFolder(join(directory, 'figures'));
-  for (const [name, rows] of Object.entries(figures)) {
-    if (rows.length === 0) continue;
-    const svg = figureFile(TITLES[name as keyof Figures], rows, task);
-    await writeFileAtomic(join(directory, 'figures', `${name}.svg`), svg);
+  const save = async (
+    name: keyof typeof TITLES,
+    file: string,
+    rows: Panel[][],
+    task?: TaskSummary['task'],
+  ) => {
+    if (rows.length === 0) return;
+    const svg = figureFile(TITLES[name], rows, task);
+    await writeFileAtomic(join(directory, 'figures', `${file}.svg`), svg);
+  };
+  for (const name of ['rois', 'pretraining', 'localization'] as const)
+    await save(name, name, figures.run[name], input.summary.tasks[0]?.task);
+  for (const [i, { task }] of input.summary.tasks.entries()) {
+    for (const name of ['finetuning', 'predictions', 'errors'] as const)
+      await save(name, `${snakeCase(task.id)}-${name}`, figures.tasks[i]![name], task);
   }
-  await writeFileAtomic(page, renderPage(input, task, figures));
+  await writeFileAtomic(page, renderPage(input, figures));
   return page;
 }

@@ -26,23 +26,32 @@ function orderedColour(position: number): string {
   return `color-mix(in oklab, var(--${to.name}) ${percent}%, var(--${from.name}))`;
 }
 
-/** One rule per grade: the colour for every mark and the dashes for lines. */
-function gradeRules({ grades, ordered }: GradeScale): string {
+/** One rule per grade: the colour for every mark and the dashes for lines, inside of `scope`. */
+function gradeRules({ grades, ordered }: GradeScale, scope: string): string {
   return grades
     .map((_, grade) => {
       const colour = ordered
         ? orderedColour(grade / (grades.length - 1))
         : `var(--${NOMINAL_COLOURS[grade % NOMINAL_COLOURS.length]})`;
       const dashes = DASHES[grade % DASHES.length];
-      return `.grade-${grade} { --grade: ${colour}; } svg .line.grade-${grade} { stroke-dasharray: ${dashes}; }\n`;
+      return `${scope}.grade-${grade} { --grade: ${colour}; } ${scope}.line.grade-${grade} { stroke-dasharray: ${dashes}; }\n`;
     })
     .join('');
 }
 
-/** The style of figures, on the page and as files; `scale` adds the colours of its grades. */
+/** The class of an element whose grades are those of task number `index` of the page. */
+export const scaleClass = (index: number) => `scale-${index}`;
+
+const FAINT = 'svg .line.line.line.faint { stroke-width: 1; stroke-dasharray: none; opacity: .4; }\n';
+
+/** The style of a figure as a file; `scale` adds the colours of its grades. */
 export const figureCss = (scale?: GradeScale): Markup =>
+  new Markup(`${FIGURE_CSS}${scale ? gradeRules(scale, '') : ''}${FAINT}`);
+
+/** The style of the figures of a page; the colours of a task's grades hold inside of its `scaleClass`. */
+export const pageFigureCss = (scales: readonly GradeScale[]): Markup =>
   new Markup(
-    `${FIGURE_CSS}${scale ? gradeRules(scale) : ''}svg .line.faint { stroke-width: 1; stroke-dasharray: none; opacity: .4; }\n`,
+    `${FIGURE_CSS}${scales.map((scale, i) => gradeRules(scale, `.${scaleClass(i)} `)).join('')}${FAINT}`,
   );
 
 const FIGURE_CSS = `
@@ -75,6 +84,7 @@ svg .on-image text { fill: #fff; paint-order: stroke; stroke: #000; stroke-width
 svg .outline, svg .ring, svg .cross { fill: none; stroke: var(--grade); }
 svg .outline { stroke-width: 1; opacity: .75; }
 svg .ring { stroke-width: 2; } svg .cross { stroke-width: 2; stroke-linecap: round; }
+svg .ring { stroke: var(--grade, #fff); } svg .found { stroke: var(--orange); } svg .link { stroke: var(--orange); stroke-width: 1.5; fill: none; }
 svg .under { stroke: #000; stroke-width: 4; opacity: .7; fill: none; stroke-linecap: round; }
 `;
 
@@ -93,9 +103,9 @@ p { max-width: 74ch; margin: 0 0 12px; }
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .banner strong { display: block; font-size: 21px; letter-spacing: .01em; }
 .banner p { margin: 2px 0 0; max-width: 90ch; font-size: 15px; }
-.tiles { display: grid; gap: 1px; margin: 28px 0 8px;
+.tiles { display: flex; flex-wrap: wrap; gap: 1px; margin: 28px 0 8px;
   background: var(--rule); border: 1px solid var(--rule); border-radius: 6px; overflow: hidden; }
-.tiles > div { background: var(--paper); padding: 16px 18px; }
+.tiles > div { background: var(--paper); padding: 16px 18px; flex: 1 1 230px; }
 .tiles dt { font-size: 13px; color: var(--muted); } .tiles dd { margin: 0; }
 .tiles .value { font-size: 27px; font-weight: 600; letter-spacing: -.02em; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .tiles .detail { font-size: 13px; color: var(--muted); }
@@ -103,9 +113,8 @@ figure { margin: 22px 0 36px; } figcaption { font-size: 14px; color: var(--muted
 figcaption b { color: var(--ink); }
 .panels { display: grid; gap: 30px 36px; grid-template-columns: minmax(0, 1fr); }
 .panel { display: block; width: 100%; max-width: 400px; height: auto; }
-@media (min-width: 560px) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (min-width: 720px) { .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@media (min-width: 1040px) { .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+@media (min-width: 1040px) { .panels { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .panels.by-arm { grid-auto-flow: column; grid-template-rows: repeat(4, auto); } }
 .scroll { overflow-x: auto; margin: 14px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; line-height: 1.4; }
@@ -113,7 +122,8 @@ th, td { text-align: left; padding: 7px 18px 7px 0; vertical-align: top; border-
 thead th { color: var(--muted); font-weight: 500; font-size: 13px; vertical-align: bottom; border-bottom: 1px solid var(--rule); }
 tbody th { font-weight: 600; white-space: nowrap; } tr.group > * { border-top: 1px solid var(--rule); }
 td.number, th.number { text-align: right; } td.number { white-space: nowrap; } .sub { display: block; font-weight: 400; font-size: 12px; color: var(--muted); white-space: nowrap; }
-tr.published > * { background: var(--soft); font-style: italic; } tr.published > :first-child { padding-left: 10px; }
+tr.secondary > td { color: var(--muted); } tr.published > * { background: var(--soft); font-style: italic; } tr.published > :first-child { padding-left: 10px; }
+a { color: inherit; text-decoration-color: var(--muted); text-underline-offset: 3px; }
 .arms { width: 100%; } .arms th, .arms td { padding-right: 14px; } .arms :is(th, td):last-child { padding-right: 0; }
 .whisker { width: 110px; height: 18px; display: block; } .whisker .bar { stroke: var(--blue); stroke-width: 2; }
 .whisker .point { fill: var(--blue); } .whisker .open { fill: var(--paper); stroke: var(--blue); stroke-width: 2; }
@@ -121,7 +131,7 @@ tr.published > * { background: var(--soft); font-style: italic; } tr.published >
 @media (min-width: 860px) { .columns { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
 code { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .config td, .config th { font-weight: 400; padding-top: 3px; padding-bottom: 3px; }
-details summary { cursor: pointer; color: var(--muted); font-size: 14px; margin: 8px 0; }
+details > summary { cursor: pointer; color: var(--muted); font-size: 14px; margin: 8px 0; }
 footer { margin: 64px 0 40px; padding-top: 14px; border-top: 1px solid var(--rule); color: var(--muted); font-size: 13px; }
 @media (max-width: 560px) { main, .banner > div { padding: 0 18px; } h1 { font-size: 25px; margin-top: 30px; } }
 @page { margin: 14mm 12mm; }

@@ -12,23 +12,27 @@ export interface ReportImage {
   height: number;
 }
 
+/** A position in pixels of an image. */
+type Position = readonly [x: number, y: number];
+
 /** One line of the fine-tuning log. */
 export interface FineTuningEpoch {
-  /** From 1, as `ArmSummary.bestEpoch`. */
+  /** From 1, as `bestEpoch`. */
   epoch: number;
-  /** Mean focal loss over the epoch. */
+  /** Mean loss over the epoch. */
   trainLoss: number;
   validationBalancedAccuracy: number;
   /** Null for a grade without a validation disc. */
   validationRecall: PerGrade<number | null>;
 }
 
+/** The fine-tuning of an arm as measured on one task. */
 export interface FineTuningCurve {
   arm: ArmSummary['name'];
   epochs: FineTuningEpoch[];
 }
 
-/** Figure 1: a slice with its annotated discs and the crop of each disc. */
+/** A slice with its annotated discs and the crop of each disc. */
 export interface RoiExample {
   studyId: string;
   /** The canonical (anterior left, superior up) sagittal slice. */
@@ -38,40 +42,81 @@ export interface RoiExample {
   discs: {
     level: string;
     /** Disc centre in pixels of `slice`. */
-    centre: readonly [x: number, y: number];
+    centre: Position;
     /** Index into the task's grades; null without a label. */
     grade: number | null;
     roi: ReportImage;
   }[];
 }
 
-/** Figure 4: predictions and annotations on one series of the test set. */
+/** Predictions and annotations on one series of the test set. */
 export interface PredictionExample {
   studyId: string;
   slice: ReportImage;
   discs: {
     level: string;
     /** Annotated centre in pixels of `slice`; null if the level is not annotated. */
-    truth: readonly [x: number, y: number] | null;
+    truth: Position | null;
     /** Centre predicted by the localizer, in pixels of `slice`. */
-    predicted: readonly [x: number, y: number];
+    predicted: Position;
     truthGrade: number | null;
     /** Probability of each grade, on the crop at the predicted centre. */
     probabilities: readonly number[];
   }[];
 }
 
+/** A disc that the last arm graded wrong on the crop at the predicted centre. */
+export interface GradingError {
+  studyId: string;
+  level: string;
+  crop: ReportImage;
+  truth: number;
+  probabilities: readonly number[];
+  /** Error of the localizer; null if it did not find the disc. */
+  localizationMm: number | null;
+}
+
+/** A test slice with annotated and found disc centres. */
+export interface LocalizationExample {
+  studyId: string;
+  series: string;
+  slice: ReportImage;
+  /** Reasons for which the localizer doubts the slice. */
+  doubts: readonly string[];
+  discs: {
+    level: string;
+    /** In pixels of `slice`. */
+    annotated: Position;
+    /** The found disc of the same level; null if there is none. */
+    found: Position | null;
+    errorMm: number | null;
+  }[];
+}
+
+/** The figures of one task. */
+export interface TaskFigures {
+  /** In the order of the arms; may be empty. */
+  curves: readonly FineTuningCurve[];
+  /** A few series; may be empty. */
+  predictionExamples: readonly PredictionExample[];
+  /** The worst first; may be empty. */
+  gradingErrors: readonly GradingError[];
+}
+
 export interface ReportInput {
   /** Title of the page: the name of the run's folder. */
   name: string;
   summary: Summary;
+  /** Terms and source of the data. */
+  notice: string;
   /** What distinguishes the arms, in the order of `summary.arms`. */
   arms: readonly { name: ArmSummary['name']; description: string }[];
-  finetuning: FineTuningCurve[];
-  /** At best one per grade; may be empty. */
-  roiExamples: RoiExample[];
-  /** Two to four series; may be empty. */
-  predictionExamples: PredictionExample[];
+  /** In the order of `summary.tasks`. */
+  tasks: readonly TaskFigures[];
+  /** At best one per grade of the first task; may be empty. */
+  roiExamples: readonly RoiExample[];
+  /** The worst first; may be empty. */
+  localizationExamples: readonly LocalizationExample[];
   /** All settings of the run, printed without change. */
   config: Record<string, unknown>;
 }

@@ -1,19 +1,18 @@
 /** The evaluation of trained networks on the test patients, which no training step uses. */
 import type { Bank } from '../data/bank.js';
 import { evaluateTask, groupPredictions, type TaskResults } from '../evaluation/evaluateTask.js';
-import type { Centres } from '../evaluation/localization.js';
+import { type DiscError, discErrors, summariseLocalization } from '../evaluation/localization.js';
 import type { Prediction } from '../evaluation/predictionsFile.js';
 import type { LocalizationSummary } from '../evaluation/types.js';
 import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
-import { locate } from '../model/locate.js';
 import type { Task } from '../tasks/task.js';
 import { assess } from './assess.js';
-import { summarise } from './localize.js';
+import { evaluatedSlice, locateRecords } from './localize.js';
 import type { RoiDataset } from './roiDataset.js';
 import type { SliceDataset } from './sliceDataset.js';
 import type { Run } from './stage.js';
-import { cutTestSet, type SearchedSlice } from './testSet.js';
+import { cutTestSet, type SearchedSlice, type TestSet } from './testSet.js';
 
 export interface EvaluatedArm {
   name: string;
@@ -28,6 +27,9 @@ export interface Evaluated {
   predictions: Prediction[];
   /** The annotated test slices and what the localizer found. */
   searched: SearchedSlice[];
+  /** Errors of the localizer: for each of these slices, one per annotated disc. */
+  errors: DiscError[][];
+  test: TestSet;
 }
 
 /** @param options seed and resamples of the bootstrap */
@@ -41,25 +43,22 @@ export async function evaluateArms(
   options: { seed: number; resamples: number },
 ): Promise<Evaluated> {
   const records = slices.annotated('test');
-  const { size, normalisation } = slices;
-  const located = await locate(run.device, localizer, slices.letterboxed(records), size, normalisation);
-  const searched = records.map(
-    (record, index): SearchedSlice => ({ record, found: located[index]!.discs, doubts: [] }),
-  );
+  const located = await locateRecords(run.device, localizer, slices, records);
+  const searched = records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
+  const errors = searched.map(discErrors);
   const test = await cutTestSet(run, bank, discs, searched);
   const predictions: Prediction[] = [];
   for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm)));
   const grouped = groupPredictions(predictions);
   return {
-    localization: summarise(searched.map(centresOf), records),
+    localization: summariseLocalization(errors.flat()),
     tasks: discs.tasks.map((task) => {
       const { arms: ofTask } = grouped.find((group) => group.task === task.id)!;
       return { task, ...evaluateTask(ofTask, task, options) };
     }),
     predictions,
     searched,
+    errors,
+    test,
   };
 }
-
-const centresOf = ({ found }: SearchedSlice): Centres =>
-  Object.fromEntries(found.map(({ level, point }) => [level, point])) as Centres;

@@ -13,10 +13,8 @@
  * The baseline `localization.network=regression` trains coordinates with smooth L1, as fractions of the slice's side.
  */
 import { z } from 'zod';
-import { DISC_LEVELS, LEVELS, type Level } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
-import { centreOf } from '../data/manifest.js';
 import type { SliceRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import type { AugmentKeys, AugmentOptions } from '../engine/ops/augment.js';
@@ -25,10 +23,9 @@ import { mul } from '../engine/ops/elementwise.js';
 import { smoothL1 } from '../engine/ops/smoothL1.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-import { type Centres, localizationErrors } from '../evaluation/localization.js';
-import type { LocalizationSummary } from '../evaluation/types.js';
+import { discErrors, type EvaluatedSlice, summariseLocalization } from '../evaluation/localization.js';
 import { HeatmapLocalizer, type Localizer, MAPS, RegressionLocalizer } from '../model/localizer.js';
-import { locate } from '../model/locate.js';
+import { type Located, locate } from '../model/locate.js';
 import { ResNet } from '../nn/resnet.js';
 import { UNet } from '../nn/unet.js';
 import { RandomStream } from '../random.js';
@@ -89,15 +86,15 @@ export function localization(
     lossOf: (batch, keys) => lossOf(batch, keys.device(PURPOSE.views)),
 
     async validate() {
-      const centres = await locateRecords(device, localizer, slices, validated, 1);
-      const distances = validated.flatMap((record, index) => distancesMm(record, centres[index]!));
-      const sorted = [...distances].sort((a, b) => a - b);
-      const total = distances.reduce((sum, distance) => sum + Math.min(distance, MAX_ERROR_MM), 0);
+      const located = await locateRecords(device, localizer, slices, validated, 1);
+      const errors = located.flatMap((found, index) => discErrors(evaluatedSlice(validated[index]!, found)));
+      const total = errors.reduce((sum, { errorMm }) => sum + Math.min(errorMm ?? Infinity, MAX_ERROR_MM), 0);
+      const { medianMm, within5Mm, rmseMm } = summariseLocalization(errors);
       return {
-        validationErrorMm: total / distances.length,
-        validationMedianMm: Math.min(sorted[sorted.length >> 1]!, MAX_ERROR_MM),
-        validationWithin5Mm: distances.filter((distance) => distance <= 5).length / distances.length,
-        validationRmseMm: summarise(centres, validated).rmseMm,
+        validationErrorMm: total / errors.length,
+        validationMedianMm: Math.min(medianMm ?? Infinity, MAX_ERROR_MM),
+        validationWithin5Mm: within5Mm!,
+        validationRmseMm: rmseMm,
       };
     },
 
@@ -150,48 +147,28 @@ function lossOn(slices: SliceDataset, localizer: Localizer, settings: Config['lo
   };
 }
 
-/** The centres on slices of a dataset, in pixels of the original images. */
-export async function locateRecords(
+/** The discs on slices of a dataset, in pixels of the original images. */
+export function locateRecords(
   device: Device,
   localizer: Localizer,
   slices: SliceDataset,
   records: readonly SliceRecord[],
   views?: number,
-): Promise<Centres[]> {
+): Promise<Located[]> {
   const { size, normalisation } = slices;
-  const located = await locate(device, localizer, slices.letterboxed(records), size, normalisation, views);
-  return located.map(
-    ({ discs }) => Object.fromEntries(discs.map(({ level, point }) => [level, point])) as Centres,
-  );
+  return locate(device, localizer, slices.letterboxed(records), size, normalisation, views);
 }
 
-/** The annotated centre of a level in pixels of the original image. */
-function truthOf(record: SliceRecord, level: Level) {
-  const centre = centreOf(record, level);
-  return centre && applyAffine(record.toImage, centre);
-}
-
-/** Distance in mm of each annotated disc of a slice from the located disc of its level; infinite without one. */
-function distancesMm(record: SliceRecord, centres: Centres): number[] {
-  const [rowSpacing, columnSpacing] = record.pixelSpacing;
-  return DISC_LEVELS.flatMap((level) => {
-    const truth = truthOf(record, level);
-    const found = centres[level];
-    if (!truth) return [];
-    return found
-      ? Math.hypot((found[0] - truth[0]) * columnSpacing, (found[1] - truth[1]) * rowSpacing)
-      : Number.POSITIVE_INFINITY;
-  });
-}
-
-/** Distances of the centres from the annotation, in pixels of the original images and in mm. */
-export function summarise(centres: readonly Centres[], records: readonly SliceRecord[]): LocalizationSummary {
-  const truth = records.map(
-    (record) => Object.fromEntries(LEVELS.map((level) => [level, truthOf(record, level)])) as Centres,
-  );
-  return localizationErrors(
-    centres,
-    truth,
-    records.map(({ pixelSpacing }) => pixelSpacing),
-  );
-}
+/** The annotated and the found discs of a slice, for its evaluation. */
+export const evaluatedSlice = (record: SliceRecord, { discs }: Located): EvaluatedSlice => ({
+  study: record.studyId,
+  series: record.series,
+  image: record.file,
+  pixelSpacing: record.pixelSpacing,
+  annotated: record.discs.map(({ level, centre }) => ({
+    level,
+    centre: applyAffine(record.toImage, centre),
+  })),
+  found: discs,
+  doubts: [],
+});

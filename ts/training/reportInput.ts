@@ -5,10 +5,12 @@ import type { Bank } from '../data/bank.js';
 import { centreOf } from '../data/manifest.js';
 import type { SliceRecord } from '../data/types.js';
 import type { Summary } from '../evaluation/types.js';
-import type { PredictionExample, ReportImage, ReportInput, RoiExample } from '../report/types.js';
+import type { FineTuningEpoch, PredictionExample, ReportInput, RoiExample } from '../report/types.js';
+import type { Task } from '../tasks/task.js';
 import type { Arm } from './arms.js';
 import type { Evaluated } from './evaluateArms.js';
 import type { FinetuningMetrics } from './finetune.js';
+import { gradingErrors, localizationExamples, rowImage } from './reportErrors.js';
 import type { EpochRow, Run } from './stage.js';
 
 const SERIES_SHOWN = 3;
@@ -17,29 +19,32 @@ export function reportInput(
   run: Run,
   bank: Bank,
   summary: Summary,
+  notice: string,
   evaluated: Evaluated,
   arms: readonly (Pick<Arm, 'name' | 'description'> & { rows: EpochRow<FinetuningMetrics>[] })[],
 ): ReportInput {
+  const last = arms.at(-1)!.name;
   return {
     name: basename(run.dir),
     summary,
+    notice,
     arms: arms.map(({ name, description }) => ({ name, description })),
-    finetuning: arms.map(({ name, rows }) => ({
-      arm: name,
-      epochs: rows.map(({ epoch, trainLoss, validationTasks }) => {
-        const { balancedAccuracy, recall } = validationTasks[summary.task.id]!;
-        return { epoch, trainLoss, validationBalancedAccuracy: balancedAccuracy, validationRecall: recall };
-      }),
+    tasks: bank.manifest.tasks.map((task) => ({
+      curves: arms.map(({ name, rows }) => ({ arm: name, epochs: epochsOf(task, rows) })),
+      predictionExamples: predictionExamples(bank, evaluated, task, last),
+      gradingErrors: gradingErrors(evaluated, task, last),
     })),
     roiExamples: roiExamples(bank),
-    predictionExamples: predictionExamples(bank, evaluated, arms.at(-1)!.name),
+    localizationExamples: localizationExamples(bank, evaluated),
     config: run.config,
   };
 }
 
-function image(pixels: Uint16Array, size: number, row: number): ReportImage {
-  return { pixels: pixels.subarray(row * size * size, (row + 1) * size * size), width: size, height: size };
-}
+const epochsOf = ({ id }: Task, rows: readonly EpochRow<FinetuningMetrics>[]): FineTuningEpoch[] =>
+  rows.map(({ epoch, trainLoss, validationTasks }) => {
+    const { balancedAccuracy, recall } = validationTasks[id]!;
+    return { epoch, trainLoss, validationBalancedAccuracy: balancedAccuracy, validationRecall: recall };
+  });
 
 /** For each grade the first training study with that grade that is not shown yet. */
 function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
@@ -63,26 +68,26 @@ function roiExamples({ manifest, rois, slices }: Bank): RoiExample[] {
     return [
       {
         studyId: example.studyId,
-        slice: image(slices, manifest.sliceSize, example.row),
+        slice: rowImage(slices, manifest.sliceSize, example.row),
         roiSide: (manifest.roi.size * Math.hypot(a, d)) / Math.hypot(sa, sd),
         discs: discs.map((roi) => ({
           level: roi.level,
           centre: applyAffine(toSlice, roi.centrePx),
           grade: roi.grades[0] ?? null,
-          roi: image(rois, manifest.roi.size, roi.row),
+          roi: rowImage(rois, manifest.roi.size, roi.row),
         })),
       },
     ];
   });
 }
 
-/** Predictions of an arm for the test series with the most severe grades. */
+/** Predictions of an arm for the test series with the highest grades. */
 function predictionExamples(
   { manifest, slices }: Bank,
   { predictions, searched }: Evaluated,
+  { id, levels }: Task,
   arm: string,
 ): PredictionExample[] {
-  const { id, levels } = manifest.tasks[0]!;
   const lines = predictions.filter(
     (line) => line.task === id && line.arm === arm && line.crops === 'predicted',
   );
@@ -99,7 +104,7 @@ function predictionExamples(
       const toSlice = invertAffine(record.toImage);
       return {
         studyId: record.studyId,
-        slice: image(slices, manifest.sliceSize, record.row),
+        slice: rowImage(slices, manifest.sliceSize, record.row),
         discs: shown.map((level) => {
           const { centre, truth, probabilities } = lineOf(record, level)!;
           return {

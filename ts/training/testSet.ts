@@ -11,7 +11,8 @@ import { readRecord } from '../data/images.js';
 import { clampToImage, cropRoi } from '../data/roi.js';
 import type { SourceSlice } from '../data/series.js';
 import type { RoiRecord, SliceRecord } from '../data/types.js';
-import { type NamedDisc, predictedCentre } from './predictedCentre.js';
+import type { EvaluatedSlice } from '../evaluation/localization.js';
+import { predictedCentre } from './predictedCentre.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
 import { requireGraded } from './taskHeads.js';
@@ -37,12 +38,7 @@ export interface TestSet {
 }
 
 /** A test slice and the discs that the localizer found on it. */
-export interface SearchedSlice {
-  record: SliceRecord;
-  found: readonly (NamedDisc & { levelProbability: number | null })[];
-  /** Reasons for which the localizer doubts the slice. */
-  doubts: readonly string[];
-}
+export type SearchedSlice = EvaluatedSlice & { record: SliceRecord };
 
 /** Usual distance of neighbouring discs in mm. */
 const PITCH_MM = 35;

@@ -6,14 +6,16 @@ import { join } from 'node:path';
 import type { Bank } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
 import { type Device, type DeviceKind, openDevice } from '../engine/device.js';
+import { formatLocalization } from '../evaluation/localizationFile.js';
+import { formatPredictions } from '../evaluation/predictionsFile.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeFileAtomic } from '../io/atomic.js';
+import { provenance } from '../io/provenance.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
 import { locate, spreadP95 } from '../model/locate.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { writeReport } from '../report/report.js';
-import type { Task } from '../tasks/task.js';
 import { ARMS } from './arms.js';
 import { CheckpointStore } from './checkpoint.js';
 import { evaluateArms } from './evaluateArms.js';
@@ -82,27 +84,36 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   );
   const summary: Summary = {
     preset: config.preset,
-    task: bank.manifest.tasks[0]!,
     seed,
     device: device.name,
     threads: device.properties.threads ?? null,
-    data: summariseData(bank.manifest, bank.manifest.tasks[0]!),
+    program: provenance(),
+    data: summariseData(bank.manifest),
     pretraining: curves(pretraining),
     localization: evaluated.localization,
-    arms: evaluated.tasks[0]!.arms.map((arm, index) => ({ ...arm, bestEpoch: arms[index]!.bestEpoch })),
-    comparisons: evaluated.tasks[0]!.comparisons.annotated,
+    arms: arms.map(({ name, bestEpoch }) => ({ name, bestEpoch })),
+    tasks: evaluated.tasks.map(({ task, ...results }) => ({
+      task,
+      classCounts: bank.manifest.classCounts[task.id]!,
+      ...results,
+    })),
     timing,
   };
-  await writeModel(dir, {
+  const { notice } = await writeModel(dir, {
     preset: config.preset,
     config,
     evaluation: { seed, resamples, threads: config.threads || null },
+    program: summary.program,
     manifest: bank.manifest,
     normalisation: { rois: discs.normalisation, slices: slices.normalisation },
     localizer: { network: localizer, rmseMm, spreadP95: await validationSpread(device, slices, localizer) },
     arms,
   });
-  await writeReport(dir, reportInput(run, bank, summary, evaluated, arms));
+  const gradeNames = (id: string) =>
+    bank.manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
+  await writeFileAtomic(join(dir, 'predictions.csv'), formatPredictions(evaluated.predictions, gradeNames));
+  await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(evaluated.errors.flat()));
+  await writeReport(dir, reportInput(run, bank, summary, notice, evaluated, arms));
   await writeFileAtomic(join(dir, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
 }
@@ -178,18 +189,12 @@ const curves = ({ rows }: StageResult<PretrainingMetrics>): Summary['pretraining
   learningRate: rows.map(({ learningRate }) => learningRate),
 });
 
-function summariseData(manifest: BankManifest, { id }: Task): Summary['data'] {
-  const studies = (split: string) =>
+function summariseData(manifest: BankManifest): Summary['data'] {
+  const { layout, dataset, series, synthetic, studies, discs, skipped } = manifest;
+  const count = (split: string) =>
     new Set(manifest.rois.filter((roi) => roi.split === split).map(({ studyId }) => studyId)).size;
-  return {
-    dataset: manifest.dataset,
-    synthetic: manifest.synthetic,
-    studies: manifest.studies,
-    discs: manifest.discs,
-    skipped: manifest.skipped,
-    split: { train: studies('train'), validation: studies('validation'), test: studies('test') },
-    classCounts: manifest.classCounts[id]!,
-  };
+  const split = { train: count('train'), validation: count('validation'), test: count('test') };
+  return { layout, name: dataset, series, synthetic, studies, discs, skipped, split };
 }
 
 async function timed<T>(timing: Timing, stage: string, work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
-/** Figure 3: the fine-tuning curves and the confusion matrices of the selected epoch on the test set. */
-import type { ArmSummary } from '../../evaluation/types.js';
+/** The fine-tuning curves and the confusion matrices of the selected epoch on the test set. */
+import type { ArmSummary, Summary } from '../../evaluation/types.js';
 import type { GradeScale } from '../../tasks/task.js';
 import { count } from '../format.js';
 import { gradeClass } from '../grades.js';
@@ -27,7 +27,7 @@ const UNIT = [0, 1] as const;
 /** Balanced accuracy, recalls and training loss of one arm, per epoch. */
 export function curvePanels(
   { grades }: GradeScale,
-  { name, bestEpoch }: ArmSummary,
+  { name, bestEpoch }: Summary['arms'][number],
   epochs: readonly FineTuningEpoch[],
 ): Panel[] {
   const x = epochs.map(({ epoch }) => epoch);
@@ -66,7 +66,7 @@ export function curvePanels(
       mark: best && { x: bestEpoch, label: '', position: 'bottom' },
     }),
     lineChart({
-      title: `${name}: focal loss`,
+      title: `${name}: loss`,
       description: 'On training patients, per epoch.',
       x,
       xLabel: 'epoch',
@@ -84,12 +84,12 @@ const BOTTOM = 30;
 const ROW_LENGTH = 9;
 const COLUMN_LENGTH = 6;
 
-/** Confusion matrices of one arm on the test set for annotated and predicted crops: side by side if they fit. */
+/** Confusion matrices of one arm on the test set for predicted and annotated crops: side by side if they fit. */
 export function confusionPanel({ grades }: GradeScale, { name, annotated, predicted }: ArmSummary): Panel {
   const cell = Math.min(CELL, Math.floor((PANEL_WIDTH - GUTTER) / grades.length));
   const side = grades.length * cell;
   const sideBySide = GUTTER + 2 * side <= PANEL_WIDTH;
-  const discs = annotated.confusion.flat().reduce((sum, n) => sum + n, 0);
+  const discs = predicted.confusion.flat().reduce((sum, n) => sum + n, 0);
   const names = grades.map((grade) => grade.name);
   const rowLabels = markup`${names.map((grade, i) => markup`<text class="tick end" x="-8" y="${(i + 0.5) * cell + 3}">${abbreviate(grade, ROW_LENGTH)}</text>`)}
 <text class="note end" x="-8" y="-7">truth</text>`;
@@ -106,10 +106,10 @@ export function confusionPanel({ grades }: GradeScale, { name, annotated, predic
   const bottom = y + side;
   return {
     title: `${name}: confusion, ${count(discs, 'test disc')}`,
-    description: `Rows are truth, columns prediction; annotated crops: ${annotated.confusion.map((row) => row.join(' ')).join('; ')}.`,
+    description: `Rows are truth, columns prediction; predicted crops: ${predicted.confusion.map((row) => row.join(' ')).join('; ')}.`,
     height: bottom + BOTTOM,
-    body: markup`${matrix(GUTTER, TOP, 'annotated crops', annotated.confusion)}
-${matrix(x, y, 'predicted crops', predicted.confusion)}
+    body: markup`${matrix(GUTTER, TOP, 'predicted', predicted.confusion)}
+${matrix(x, y, 'annotated', annotated.confusion)}
 <text class="note middle" x="${(GUTTER + PANEL_WIDTH) / 2}" y="${bottom + 28}">prediction</text>`,
   };
 }

@@ -1,4 +1,4 @@
-/** Figure 4: predictions of the model and annotations of the readers on series of the test set. */
+/** Predictions of the model and annotations of the readers on series of the test set. */
 import { argmax } from '../../evaluation/metrics.js';
 import type { GradeScale } from '../../tasks/task.js';
 import { gradeClass, gradeName, gradeSymbol } from '../grades.js';

@@ -1,4 +1,4 @@
-/** Figure 2: the curves of the contrastive pretraining. */
+/** The curves of the contrastive pretraining. */
 import type { Summary } from '../../evaluation/types.js';
 import { lineChart, type Panel } from '../svg.js';
 

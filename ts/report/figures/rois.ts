@@ -1,4 +1,4 @@
-/** Figure 1: slices with the annotated disc centres, and the crops that the networks receive. */
+/** Slices with the annotated disc centres, and the crops that the networks receive. */
 import type { GradeScale } from '../../tasks/task.js';
 import { gradeClass, gradeName, gradeSymbol } from '../grades.js';
 import { pngDataUri } from '../image.js';
