@@ -7,7 +7,7 @@ import type { BankManifest, RoiRecord } from './types.js';
 
 const PER_CELL = 4;
 const GAP = 4;
-const LEFT = 76;
+const LEFT = 96;
 const TOP = 48;
 
 interface Sheet {

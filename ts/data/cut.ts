@@ -1,11 +1,11 @@
 /** Cuts one study: the ROIs of its discs, and one letterboxed slice per sagittal series for the localizer. */
-import type { AnnotatedDisc, Study } from './layouts/layout.js';
+import type { AnnotatedDisc, AnnotatedSeries, Study } from './layouts/layout.js';
 import { type CutRoi, type CutSlice, type CutSpec, type Reports, SeriesCutter } from './seriesCutter.js';
 
 export interface CutStudy extends Reports {
   studyId: string;
   /**
-   * ROIs per disc, by series; the first one of a series is on the slice on which the disc is marked, or the nearest one.
+   * ROIs per disc, by series in the order of `CutSpec.crops`; the first one of a series is on the slice on which the disc is marked, or the nearest one.
    */
   discs: CutRoi[][];
   /** At most one per sagittal series. */
@@ -24,7 +24,11 @@ export async function cutStudy(
 ): Promise<CutStudy> {
   const { studyId } = study;
   const reports: Reports = { skipped: [], notices: [] };
-  const cutters = study.series.map((item) => new SeriesCutter(studyId, item, spec, beforeRead, reports));
+  const rank = ({ series }: AnnotatedSeries) =>
+    spec.crops.includes(series) ? spec.crops.indexOf(series) : spec.crops.length;
+  const cutters = study.series
+    .toSorted((a, b) => rank(a) - rank(b))
+    .map((item) => new SeriesCutter(studyId, item, spec, beforeRead, reports));
   const rois = new Map<string, CutRoi[]>();
   const slices: CutSlice[] = [];
   const add = (disc: AnnotatedDisc, cut: readonly CutRoi[]) => {
