@@ -39,7 +39,7 @@ function spine({ x = 60, y = 100, count = 6, tilt = 0, size = 1 } = {}): Dot[] &
 }
 
 const decodeDots = (dots: readonly Dot[], sacral: readonly Dot[], mm: number | null = MM): Decoded =>
-  decode({ width: SIZE, height: SIZE, disc: mapOf(dots), sacral: mapOf(sacral) }, mm);
+  decode({ width: SIZE, height: SIZE, disc: mapOf(dots), levels: [mapOf(sacral)] }, mm);
 
 const levels = ({ discs }: Decoded) => discs.map(({ level }) => level);
 
@@ -149,7 +149,7 @@ describe('fitChain', () => {
       x: fc.integer({ min: 0, max: 60 }),
       y: fc.integer({ min: 0, max: 140 }),
       disc: fc.double({ min: -3, max: 4, noNaN: true }),
-      sacral: fc.double({ min: -4, max: 4, noNaN: true }),
+      levels: fc.array(fc.double({ min: -4, max: 4, noNaN: true }), { maxLength: 2 }),
     }),
     { maxLength: 5 },
   );

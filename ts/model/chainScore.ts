@@ -1,6 +1,6 @@
 /**
  * The score of a chain of discs: the logarithm of the likelihood ratio of a spine against false peaks that are scattered
- * evenly over the image. It is a sum over the discs (peak height, sacral map), the segments (length, direction) and the
+ * evenly over the image. It is a sum over the discs (peak height, maps of levels), the segments (length, direction) and the
  * events (first level, missed discs).
  */
 import { logDensity, meanSegment, type Segment, type SpineShape } from './spineShape.js';
@@ -10,8 +10,8 @@ export interface Candidate {
   readonly y: number;
   /** Log likelihood ratio of a disc against a false peak. */
   readonly disc: number;
-  /** Log likelihood ratio of L5/S1 against another disc. */
-  readonly sacral: number;
+  /** Log likelihood ratio of the disc of a level against another disc, from L5/S1 upwards; 0 for further levels. */
+  readonly levels: readonly number[];
 }
 
 export interface Scale {
@@ -54,8 +54,8 @@ export class ChainScore {
     return Math.log(firstLevel(level)) / TEMPERATURE + this.disc(candidate, level);
   }
 
-  disc({ disc, sacral }: Candidate, level: number): number {
-    return (disc + (level === 0 ? sacral : 0)) / TEMPERATURE;
+  disc({ disc, levels }: Candidate, level: number): number {
+    return (disc + (levels[level] ?? 0)) / TEMPERATURE;
   }
 
   /** Deviation of a segment from the mean segment of its levels. */

@@ -5,8 +5,8 @@
  * because the tilt and the size of the patient are common to all segments.
  *
  * The numbers are means and residual deviations of 111 slices of 69 SPIDER patients (van der Graaf et al., Sci Data
- * 11:264, 2024), rounded; deviations are widened by a quarter or more because other scanners and postures differ. The S1/S2
- * values are anatomical estimates, because SPIDER has no boxes there.
+ * 11:264, 2024), rounded. Deviations are widened, that of the tilt twofold, because spondylolisthesis and a steep sacrum
+ * turn L5/S1 by up to 40 degrees. S1/S2 is that of rudimentary discs on slices of the same patients.
  */
 
 export interface SpineShape {
@@ -28,10 +28,10 @@ export interface SpineShape {
 export const LUMBAR_SHAPE: SpineShape = {
   lengthMm: [36, 36.5, 36.5, 35.5, 33.5, 30.5, 27, 26],
   direction: [-11, 0.5, 7.5, 12, 12, 10.5, 8, 8],
-  sacral: { lengthMm: 28, direction: -32 },
-  tilt: 8,
+  sacral: { lengthMm: 31, direction: -16 },
+  tilt: 13,
   persistence: 0.6,
-  bend: 5,
+  bend: 6,
   size: 0.13,
   ratio: 0.08,
 };
