@@ -54,6 +54,7 @@ export {
 export { ProjectionHead } from './model/projection.js';
 export { Temperature } from './model/temperature.js';
 export { overlay } from './predict/overlay.js';
-export { type LevelPrediction, type Prediction, type PredictOptions, predict } from './predict/predict.js';
+export { type PredictOptions, predict } from './predict/predict.js';
+export type { LevelPrediction, Prediction, TaskGrade } from './predict/prediction.js';
 export { DEFAULT_TASK, registerTask, taskIds, taskOf } from './tasks/index.js';
 export type { Grade, GradeScale, Task, TaskSeries } from './tasks/task.js';

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { LEVELS } from '#spinegrad/anatomy.js';
 import type { BankManifest } from '#spinegrad/data/types.js';
 import { SERIES } from '../data/layout.js';
 import {
@@ -140,19 +139,13 @@ describe('evaluate', () => {
 });
 
 describe('predict', () => {
-  it('grades five levels of a DICOM folder and draws an overlay', async () => {
-    const overlay = join(await temporaryFolder(), 'overlay.png');
-    const input = seriesOf(idsOf(data)[0]!);
-    const ended = await spinegrad('predict', input, '--model', model, '--overlay', overlay);
-    const { levels } = JSON.parse(output(ended));
-    expect(levels.map(({ level }: { level: string }) => level)).toEqual(LEVELS);
-    for (const { x, y, grade, probabilities } of levels) {
-      expect(Number.isFinite(x) && Number.isFinite(y)).toBe(true);
-      const values = Object.values(probabilities) as number[];
-      expect(values.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
-      expect(Math.max(...values)).toBe(probabilities[grade]);
-    }
-    expect(readFileSync(overlay).subarray(1, 4).toString()).toBe('PNG');
+  it('refuses a folder that shows no lumbar spine with exit code 3', async () => {
+    const ended = await spinegrad('predict', seriesOf(idsOf(data)[0]!), '--model', model);
+    expect(failure(ended)).toMatch(
+      /ERR_NOT_LUMBAR: .*does not look like a sagittal slice of the lumbar spine/,
+    );
+    expect(ended.status).toBe(3);
+    expect(ended.stdout).toBe('');
   });
 
   it('prints one line for invalid input', async () => {

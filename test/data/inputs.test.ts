@@ -71,7 +71,7 @@ test('readNifti throws ERR_NIFTI for other files and ERR_FILE_NOT_FOUND', async 
 
 test('readInput reads a MetaImage volume', async () => {
   await writeFile(join(folder, 'volume.mha'), encodeMha({ size: [4, 3, 2] }));
-  const { slices, skipped } = await readInput(join(folder, 'volume.mha'), null);
+  const { slices, skipped } = await readInput(join(folder, 'volume.mha'), null, 'T2');
   expect(slices).toMatchObject([{ rows: 3, columns: 4 }, { rows: 3 }]);
   expect(skipped).toEqual([]);
 });
@@ -132,7 +132,7 @@ describe.skipIf(testData === undefined)('SPIDER slices', () => {
 
 describe.skipIf(testData === undefined)('readInput', () => {
   const read = (name: string, spacing: [number, number] | null = null) =>
-    readInput(join(testData!, name), spacing);
+    readInput(join(testData!, name), spacing, 'T2');
 
   test('reads a DICOM file, a folder, a NIfTI volume and a PNG image', async () => {
     const file = await read('spine-dicom/2022-03-08-RicSmi.dcm');
@@ -153,11 +153,13 @@ describe.skipIf(testData === undefined)('readInput', () => {
     await expect(read('dicom-odd/reportsi.dcm')).rejects.toMatchObject({ code: 'ERR_DICOM_NO_PIXELS' });
   });
 
-  test('rejects an axial file, a PNG without spacing and a folder without images', async () => {
+  test('reads a PNG without spacing', async () => {
+    const { slices } = await read('spider-slices/images/10009_11.png');
+    expect(slices).toMatchObject([{ pixelSpacing: null, geometry: null }]);
+  });
+
+  test('rejects an axial file and a folder without images', async () => {
     await expect(read('spine-dicom/GH1339.dcm')).rejects.toMatchObject({ code: 'ERR_SERIES_NOT_FOUND' });
-    await expect(read('spider-slices/images/10009_11.png')).rejects.toMatchObject({
-      code: 'ERR_PIXEL_SPACING',
-    });
     await expect(read('spider-slices')).rejects.toMatchObject({ code: 'ERR_SERIES_NOT_FOUND' });
   });
 });

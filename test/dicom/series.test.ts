@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { findSeries, sagittalT2 } from '#spinegrad/dicom/series.js';
+import { findSeries, sagittalSeries } from '#spinegrad/dicom/series.js';
 import { buildDicom, type Elements, imageElements, us } from './build.js';
 
 const SAGITTAL = '0\\1\\0\\0\\0\\-1';
@@ -68,19 +68,27 @@ describe('findSeries', () => {
   });
 });
 
-describe('sagittalT2', () => {
+describe('sagittalSeries', () => {
   it('puts T2 before fat-suppressed T2 for any order of the series', async () => {
     const { series } = await findSeries(folder);
     for (const order of [series, [...series].reverse()]) {
-      const found = sagittalT2(order, folder).map(({ description }) => description);
+      const found = sagittalSeries(order, 'T2', folder).map(({ description }) => description);
       expect(found).toEqual(['t2_tse_sag', 't2_tirm_sag']);
     }
+  });
+
+  it('finds T1 by a short echo time and a short repetition time', async () => {
+    const { series } = await findSeries(folder);
+    const found = sagittalSeries(series, 'T1', folder).map(({ description }) => description);
+    expect(found).toEqual(['t1_tse_sag']);
+    const protonDensity = series.map((item) => ({ ...item, repetitionTime: 3000 }));
+    expect(() => sagittalSeries(protonDensity, 'T1', folder)).toThrow('no sagittal T1 series');
   });
 
   it('throws an error that lists the series found', async () => {
     const path = join(folder, 'ax2', '1.dcm');
     const { series } = await findSeries(path);
-    expect(() => sagittalT2(series, path)).toThrow(
+    expect(() => sagittalSeries(series, 'T2', path)).toThrow(
       expect.objectContaining({
         code: 'ERR_SERIES_NOT_FOUND',
         message: expect.stringContaining('axial MR "t2_tse_tra" (1 files, TE 97 ms)'),

@@ -96,8 +96,14 @@ export function tinyBank(count: Record<Split, number>): Bank {
   return { manifest, slices, rois: new Uint16Array() };
 }
 
-function draw(centres: readonly (readonly [number, number])[]): Uint16Array {
+/** A slice with a dot at each centre and a faint canal, 20 mm posterior of the discs. */
+export function draw(centres: readonly (readonly [number, number])[]): Uint16Array {
   const image = new Uint16Array(SIZE * SIZE);
+  const left = centres.reduce((sum, [x]) => sum + x, 0) / centres.length;
+  for (let i = 0; i < image.length; i++) {
+    const column = i % SIZE;
+    if (column >= left + 4 && column <= left + 7) image[i] = 8000;
+  }
   centres.forEach(([x, y], index) => {
     for (let i = 0; i < image.length; i++) {
       const distance = Math.hypot((i % SIZE) - x, Math.floor(i / SIZE) - y);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The command line. A failure prints one line to stderr and sets the exit code: 2 for an invalid command line or setting,
- * 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands import the engine when they run, so help,
+ * 3 for an image that is not a lumbar spine, 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands import the engine when they run, so help,
  * the data commands and `doctor` work without a loadable addon.
  */
 import { realpathSync } from 'node:fs';
@@ -27,8 +27,8 @@ const COMMANDS = [
   doctorCommand,
 ];
 
-/** Error codes that exit with 2: the command line or one of its settings is invalid. */
-const USAGE_ERRORS = ['ERR_CONFIG', 'ERR_TASK'];
+/** Exit codes of errors; others exit with 1. With 2, the command line or one of its settings is invalid. */
+const EXIT_CODES: Record<string, number> = { ERR_CONFIG: 2, ERR_TASK: 2, ERR_NOT_LUMBAR: 3 };
 
 /** Runs `spinegrad <args>` and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -59,7 +59,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 }
 
 function fail(error: unknown): void {
-  process.exitCode = error instanceof SpinegradError && USAGE_ERRORS.includes(error.code) ? 2 : 1;
+  process.exitCode = (error instanceof SpinegradError && EXIT_CODES[error.code]) || 1;
   console.error(describe(error));
   if (process.env.SPINEGRAD_DEBUG === '1') console.error(error);
 }

@@ -12,20 +12,29 @@ interface Flags {
   device: DeviceKind;
 }
 
+const EXIT_CODES = `
+Exit codes:
+  0  every level is graded without a doubt
+  1  error
+  2  invalid command line
+  3  refused: the image does not look like a sagittal slice of the lumbar spine
+  4  graded, but at least one level is doubtful: the JSON has "doubtful" and "doubts"`;
+
+/** Exit code if the grades of at least one level are doubtful. */
+const DOUBTFUL = 4;
+
 /** `spinegrad predict`: grades the lumbar levels of one patient. */
 export function predictCommand(): Command {
   return new Command('predict')
     .description('find the lumbar discs on the mid-sagittal slice and grade them; for research only')
-    .argument(
-      '<input>',
-      'DICOM file or folder, NIfTI volume, or PNG of one sagittal slice with superior at the top',
-    )
+    .argument('<input>', 'DICOM file or folder, NIfTI or MetaImage volume, or PNG of one sagittal slice')
     .requiredOption('--model <run>', 'folder of a finished run')
     .option('--json <file>', 'write the result to a file instead of stdout')
     .option('--overlay <file>', 'write a PNG of the slice with disc centres, levels and grades')
     .option('--arm <name>', 'arm that grades; default: the best on validation patients')
-    .option('--spacing <mm>', 'pixel spacing of a PNG', millimetres)
+    .option('--spacing <mm>', 'pixel spacing of a PNG; default: from the distance of the discs', millimetres)
     .addOption(deviceOption())
+    .addHelpText('after', EXIT_CODES)
     .action(run);
 }
 
@@ -39,8 +48,10 @@ async function run(input: string, flags: Flags): Promise<void> {
   const { model, arm, spacing } = flags;
   const { prediction, slice } = await predict(device, { input, model, arm, spacing });
   for (const warning of prediction.warnings) console.error(`warning: ${warning}`);
+  for (const { message } of prediction.doubts) console.error(`doubtful: ${message}`);
   const text = `${JSON.stringify(prediction, null, 2)}\n`;
   if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction));
   if (flags.json !== undefined) await writeFileAtomic(flags.json, text);
   else process.stdout.write(text);
+  if (prediction.doubtful) process.exitCode = DOUBTFUL;
 }

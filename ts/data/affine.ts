@@ -24,3 +24,8 @@ export function invertAffine([a, b, c, d, e, f]: Affine): Affine {
   const [p, q, r, s] = [e / determinant, -b / determinant, -d / determinant, a / determinant];
   return [p, q, -(p * c + q * f), r, s, -(r * c + s * f)];
 }
+
+/** The geometric mean of the factors by which a map enlarges lengths. */
+export function scaleOf([a, b, , d, e]: Affine): number {
+  return Math.sqrt(Math.abs(a * e - b * d));
+}

@@ -1,5 +1,5 @@
 /**
- * Groups the files of a folder into series by their headers, and finds the sagittal T2 series. The plane follows from
+ * Groups the files of a folder into series by their headers, and finds the sagittal series of a weighting. The plane follows from
  * the geometry; the weighting from Echo Time (0018,0081) or, if that is missing, from Series Description (0008,103E).
  */
 import { readdir, stat } from 'node:fs/promises';
@@ -38,6 +38,10 @@ export const DICOM_NAME = /(^[^.]+|\.(dcm|dicom|ima|\d+))$/i;
 /** Minimum TE of T2-weighted spin echo, ms. Typical: 10 ms for T1, 30 ms for PD. */
 const T2_ECHO_TIME = 60;
 
+/** Maximum TE and TR of T1-weighted spin echo, ms. Typical: 10 and 600 ms; PD has the TE of T1 and the TR of T2. */
+const T1_TIMES = { echo: 30, repetition: 1500 };
+
+const T1_NAME = /(?<![a-z0-9])t1(?![a-z0-9])/i;
 const NOT_T2 = /(?<![a-z0-9])(t1|pd|flair)(?![a-z0-9])/i;
 const FAT_SUPPRESSED = /(?<![a-z])(stir|tirm|fs|fat.?sat|spair)(?![a-z])/i;
 
@@ -47,7 +51,7 @@ const FAT_SUPPRESSED = /(?<![a-z])(stir|tirm|fs|fat.?sat|spair)(?![a-z])/i;
  *
  * @example
  * const { series } = await findSeries('study/');
- * const [best] = sagittalT2(series, 'study/');
+ * const [best] = sagittalSeries(series, 'T2', 'study/');
  *
  * @throws SpinegradError ERR_FILE_NOT_FOUND
  */
@@ -69,13 +73,19 @@ export async function findSeries(path: string): Promise<FoundSeries> {
 }
 
 /**
- * The sagittal T2 series of `series`, best first: T2 before fat-suppressed T2 (STIR), then by number of slices.
+ * The sagittal series of a weighting, best first: those without fat suppression (STIR) before the others, then by number of
+ * slices.
  *
  * @param path for the error message
  * @throws SpinegradError ERR_SERIES_NOT_FOUND, with a list of the series that were found
  */
-export function sagittalT2(series: readonly Series[], path: string): [Series, ...Series[]] {
-  const candidates = series.filter((item) => item.plane === 'sagittal' && isMr(item) && isT2(item));
+export function sagittalSeries(
+  series: readonly Series[],
+  weighting: 'T1' | 'T2',
+  path: string,
+): [Series, ...Series[]] {
+  const isWeighted = weighting === 'T1' ? isT1 : isT2;
+  const candidates = series.filter((item) => item.plane === 'sagittal' && isMr(item) && isWeighted(item));
   const slices = ({ files }: Series) => files.reduce((sum, { frames }) => sum + frames, 0);
   const [best, ...others] = candidates.sort(
     (a, b) => Number(isFatSuppressed(a)) - Number(isFatSuppressed(b)) || slices(b) - slices(a),
@@ -84,7 +94,7 @@ export function sagittalT2(series: readonly Series[], path: string): [Series, ..
     const found = series.length === 0 ? 'no image series' : series.map(summary).join('; ');
     throw new SpinegradError(
       'ERR_SERIES_NOT_FOUND',
-      `${path}: no sagittal T2 series; found: ${found}; pass a file or folder that contains one`,
+      `${path}: no sagittal ${weighting} series; found: ${found}; pass a file or folder that contains one`,
     );
   }
   return [best, ...others];
@@ -140,6 +150,15 @@ function isMr({ modality }: Series): boolean {
 function isT2({ echoTime, description }: Series): boolean {
   if (echoTime !== null) return echoTime >= T2_ECHO_TIME || isFatSuppressedName(description);
   return description === null || !NOT_T2.test(description);
+}
+
+function isT1({ echoTime, repetitionTime, description }: Series): boolean {
+  if (echoTime === null) return T1_NAME.test(description ?? '');
+  return (
+    echoTime < T1_TIMES.echo &&
+    (repetitionTime ?? 0) < T1_TIMES.repetition &&
+    !isFatSuppressedName(description)
+  );
 }
 
 function isFatSuppressed({ description, files }: Series): boolean {

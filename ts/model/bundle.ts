@@ -49,8 +49,6 @@ const modelSchema = z.object({
     weights: weightsSchema,
     /** On the validation patients; null if it was not measured. */
     rmseMm: z.number().nullable(),
-    /** 95th percentile over the validation slices of the spread of views, as a fraction of the slice's side. */
-    spreadP95: z.number().positive(),
   }),
   arms: z
     .array(
@@ -108,7 +106,7 @@ export interface TrainedModel {
   program: Program;
   manifest: BankManifest;
   normalisation: { rois: Normalisation; slices: Normalisation };
-  localizer: { network: Localizer; rmseMm: number | null; spreadP95: number };
+  localizer: { network: Localizer; rmseMm: number | null };
   /** At least one. */
   arms: readonly TrainedArm[];
 }
@@ -152,7 +150,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
   const accuracy = (arm: ArmDescription) => arm.validationBalancedAccuracy ?? 0;
   const { layout, dataset, synthetic, tasks, studies, discs, fingerprint } = manifest;
   const { size, mode, extentMm } = manifest.roi;
-  const { network, rmseMm, spreadP95 } = localizer;
+  const { network, rmseMm } = localizer;
   const description: ModelDescription = {
     version: VERSION,
     roi: { size, mode, extentMm },
@@ -161,7 +159,6 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
       network: localizerArchitecture(network),
       weights: await save('localizer', network),
       rmseMm,
-      spreadP95,
     },
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,

@@ -1,47 +1,79 @@
-/** Discs on slices: the maps of the localizer, decoded. */
-import { type Affine, LEVELS, type Level, type Point } from '../anatomy.js';
-import { applyAffine } from '../data/affine.js';
-import { noGrad } from '../engine/autograd.js';
+/** Named discs on slices, with the certainty of their place and of their level. */
+import { type Affine, DISC_LEVELS, LEVELS, type Level, type Point } from '../anatomy.js';
+import { applyAffine, scaleOf } from '../data/affine.js';
 import type { Device } from '../engine/device.js';
-import { expectFinite } from '../engine/finite.js';
-import { augment } from '../engine/ops/augment.js';
-import { tidy } from '../engine/tensor.js';
-import { batches } from './batches.js';
-import { decode } from './decode.js';
-import { type Localizer, MAPS } from './localizer.js';
+import { type DecodedDisc, decode } from './decode.js';
+import type { Doubt } from './doubts.js';
+import type { Localizer } from './localizer.js';
+import { mapOffset, mapsOf, pointsOf, type SliceMaps, VIEWS } from './maps.js';
 import type { Normalisation } from './normalisation.js';
+import { findPeaks, type Peak } from './peaks.js';
+import { MEAN_PITCH_MM } from './spineShape.js';
 
 /** A letterboxed slice, as `letterboxSlice` cuts it. */
 export interface LetterboxedSlice {
   /** uint16 [size, size] */
   pixels: Uint16Array;
   toImage: Affine;
+  /** Of the original image in mm: between rows, between columns; null if it is not known. */
+  pixelSpacing: readonly [number, number] | null;
 }
 
 export interface LocatedDisc {
   level: Level;
-  /** Pixels of the original image. */
+  /** In pixels of the original image. */
   point: Point;
+  /** Probability that a disc is at the point. */
   probability: number;
+  /** Probability that the disc is of this level. */
   levelProbability: number;
+  /** Root mean square distance of the views' peaks from the point, in mm. */
+  spreadMm: number;
+  /** Whether the disc was not seen; its point is midway between its neighbours. */
+  interpolated: boolean;
 }
 
 export interface Located {
+  /** From cranial to caudal. */
   discs: LocatedDisc[];
-  spread: number[];
-  anteriorOffset: number;
+  /** Mean distance of lumbar discs (36 mm) in pixels of the original image; NaN if fewer than two discs were found. */
+  pitchPx: number;
+  /** Log likelihood ratio of a spine in this view against chance. */
+  evidence: number;
+  /** Log odds that anterior is on the left. */
+  anteriorLeft: number;
+  doubts: Doubt[];
+  /** Whether `doubts` has an entry. */
+  doubtful: boolean;
+  /** Whether the slice shows a lumbar spine. */
+  lumbar: boolean;
 }
 
-export const meanSpread = ({ spread }: Located): number =>
-  spread.reduce((sum, value) => sum + value) / spread.length;
+/** Limits, measured on five folds of SPIDER: docs/decisions.md. */
+const LIMITS = {
+  /** Levels below this probability are uncertain. */
+  level: 0.9,
+  /** Places below this probability, or with a larger spread, are uncertain. */
+  place: 0.7,
+  spreadMm: 4,
+  /** Minimum evidence per found disc, and minimum number of lumbar discs, of a lumbar spine. */
+  evidence: 1.5,
+  lumbarDiscs: 4,
+};
 
-const SLICES_PER_BATCH = 8;
+/** A view has seen a disc if it has a peak within this fraction of the pitch. */
+const VIEW_RADIUS = 0.35;
 
 /**
- * Locates the discs on each slice.
+ * Locates the discs of letterboxed slices in the canonical view.
  *
  * @param size side of the slices in pixels
- * @throws SpinegradError ERR_NOT_FINITE if an output is NaN or infinite
+ * @param views number of augmented views whose maps are averaged; 1: the slice itself, without a spread
+ * @throws SpinegradError ERR_NOT_FINITE if an output of the network is NaN or infinite
+ *
+ * @example
+ * const [located] = await locate(device, localizer, [letterboxed], 128, normalisation);
+ * located.discs.filter(({ levelProbability }) => levelProbability > 0.9);
  */
 export async function locate(
   device: Device,
@@ -49,68 +81,122 @@ export async function locate(
   slices: readonly LetterboxedSlice[],
   size: number,
   normalisation: Normalisation,
-  _views = 1,
+  views = VIEWS,
 ): Promise<Located[]> {
-  const located: Located[] = [];
-  for (const batch of batches(slices, SLICES_PER_BATCH)) {
-    const pixels = new Uint16Array(batch.length * size * size);
-    batch.forEach((slice, index) => {
-      pixels.set(slice.pixels, index * size * size);
-    });
-    const rows = Int32Array.from(batch, (_, row) => row);
-    using output = noGrad(() =>
-      tidy(() => {
-        const bank = device.tensor(pixels, [batch.length, size, size]);
-        return localizer.forward(augment(bank, device.tensor(rows), { seed: 0, step: 0 }, normalisation));
-      }),
-    );
-    const values = await output.data();
-    expectFinite(
-      values,
-      'localizer: output',
-      'the weights come from a training that diverged, or the input overflows float32',
-    );
-    batch.forEach(({ toImage }, index) => {
-      const length = values.length / batch.length;
-      const own = values.subarray(index * length, (index + 1) * length);
-      const discs =
-        localizer.kind === 'unet' ? discsOfMaps(own, size, localizer.mapStride) : discsOfPoints(own);
-      located.push({
-        discs: discs.map((disc) => ({ ...disc, point: applyAffine(toImage, disc.point) })),
-        spread: LEVELS.map((name) => (discs.some(({ level }) => level === name) ? 0 : 1)),
-        anteriorOffset: 0,
-      });
-    });
+  const pixels = slices.map((slice) => slice.pixels);
+  if (localizer.kind === 'regression') {
+    const points = await pointsOf(device, localizer, pixels, size, normalisation);
+    return slices.map(({ toImage }, index) => locateOnPoints(points[index]!, toImage));
   }
-  return located;
+  const maps = await mapsOf(device, localizer, pixels, size, normalisation, views);
+  return slices.map((slice, index) => locateOnMaps(maps[index]!, size, slice));
 }
 
-function discsOfMaps(logits: Float32Array, size: number, mapStride: number): LocatedDisc[] {
-  const side = size / mapStride;
-  const map = (name: (typeof MAPS)[number]) => {
-    const at = MAPS.indexOf(name) * side * side;
-    return logits.slice(at, at + side * side).map((z) => 1 / (1 + Math.exp(-z)));
+/** The result of the coordinate regression, which cannot state how certain it is. */
+function locateOnPoints(points: readonly Point[], toImage: Affine): Located {
+  const discs = LEVELS.map(
+    (level, index): LocatedDisc => ({
+      ...{ level, point: applyAffine(toImage, points[index]!) },
+      ...{ probability: 1, levelProbability: 1, spreadMm: 0, interpolated: false },
+    }),
+  );
+  const [first, last] = [discs[0]!.point, discs.at(-1)!.point];
+  return {
+    discs,
+    pitchPx: Math.hypot(first[0] - last[0], first[1] - last[1]) / (discs.length - 1),
+    ...{ evidence: 0, anteriorLeft: 0, doubts: ['no_certainty'], doubtful: true, lumbar: true },
   };
-  const { discs } = decode({ width: side, height: side, disc: map('disc'), sacral: map('sacral') }, null);
-  const shift = (mapStride - 1) / 2;
-  return discs.map(({ level, point: [x, y], probability, levelProbability }) => ({
-    level: level as Level,
-    point: [mapStride * x + shift, mapStride * y + shift],
-    probability,
-    levelProbability,
-  }));
 }
 
-const discsOfPoints = (points: Float32Array): LocatedDisc[] =>
-  LEVELS.map((level, index) => ({
-    level,
-    point: [points[2 * index]!, points[2 * index + 1]!],
-    probability: 1,
-    levelProbability: 1,
-  }));
+/** Locates the discs on the maps of a slice. */
+export function locateOnMaps(
+  maps: SliceMaps,
+  size: number,
+  { toImage, pixelSpacing }: Omit<LetterboxedSlice, 'pixels'>,
+): Located {
+  const stride = size / maps.width;
+  const pixelsPerMapPixel = stride * scaleOf(toImage);
+  const mmPerPixel =
+    pixelSpacing === null ? null : pixelsPerMapPixel * Math.sqrt(pixelSpacing[0] * pixelSpacing[1]);
+  const { discs, pitch, evidence } = decode(maps, mmPerPixel);
+  const mm = mmPerPixel ?? MEAN_PITCH_MM / pitch;
+  const toSlice = (value: number) => value * stride + mapOffset(stride);
+  const peaks = maps.views.map((values) =>
+    findPeaks({ width: maps.width, height: maps.height, values }, 0.1, 48),
+  );
+  const located = discs
+    .map((disc): LocatedDisc => {
+      const { level, point, probability, levelProbability, interpolated } = disc;
+      return {
+        ...{ level, probability, levelProbability, interpolated },
+        point: applyAffine(toImage, [toSlice(point[0]), toSlice(point[1])]),
+        spreadMm: mm * spreadOf(point, peaks, VIEW_RADIUS * pitch),
+      };
+    })
+    .sort((p, q) => DISC_LEVELS.indexOf(p.level) - DISC_LEVELS.indexOf(q.level));
+  const doubts = doubtsOf(located);
+  const lumbarDiscs = located.filter(isLumbar);
+  return {
+    discs: located,
+    pitchPx: pitch * pixelsPerMapPixel,
+    evidence,
+    anteriorLeft: anteriorLeft(maps, discs, pitch),
+    doubts,
+    doubtful: doubts.length > 0,
+    lumbar: lumbarDiscs.length >= LIMITS.lumbarDiscs && evidence >= LIMITS.evidence * located.length,
+  };
+}
 
-/** 95th percentile of the mean spread over slices; at least one pixel. */
-export function spreadP95(located: readonly Located[], size: number): number {
-  const means = located.map(meanSpread).sort((a, b) => a - b);
-  return Math.max(means[Math.floor(0.95 * (means.length - 1))] ?? 0, 1 / size);
+const isLumbar = ({ level }: LocatedDisc) => (LEVELS as readonly Level[]).includes(level);
+
+/** Whether the place or the level of a disc is uncertain. */
+export function isDoubtful(disc: LocatedDisc): boolean {
+  return disc.interpolated || disc.levelProbability < LIMITS.level || isUnsteady(disc);
+}
+
+const isUnsteady = ({ probability, spreadMm }: LocatedDisc) =>
+  probability < LIMITS.place || spreadMm > LIMITS.spreadMm;
+
+function doubtsOf(discs: readonly LocatedDisc[]): Doubt[] {
+  const lumbar = discs.filter(isLumbar);
+  const doubts: Doubt[] = [];
+  if (lumbar.length < LIMITS.lumbarDiscs) doubts.push('few_discs');
+  if (lumbar.some(({ levelProbability }) => levelProbability < LIMITS.level)) doubts.push('level');
+  if (lumbar.some(isUnsteady)) doubts.push('place');
+  if (lumbar.some(({ interpolated }) => interpolated)) doubts.push('missed');
+  return doubts;
+}
+
+/** Root mean square distance of the views' nearest peaks, in pixels of the map; a view without one counts as `radius`. */
+function spreadOf([x, y]: Point, views: readonly (readonly Peak[])[], radius: number): number {
+  const squares = views.map((peaks) =>
+    Math.min(radius ** 2, ...peaks.map((peak) => (peak.x - x) ** 2 + (peak.y - y) ** 2)),
+  );
+  return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
+}
+
+/**
+ * Log odds that the anterior edges are on the left of the chain: the map of anterior edges half a pitch to the left and to
+ * the right of each disc.
+ */
+function anteriorLeft(
+  { width, height, anterior }: SliceMaps,
+  discs: readonly DecodedDisc[],
+  pitch: number,
+): number {
+  const logOdds = (x: number, y: number) => {
+    const [u, v] = [Math.round(x), Math.round(y)];
+    const inside = u >= 0 && v >= 0 && u < width && v < height;
+    const value = 0.01 + 0.98 * (inside ? anterior[v * width + u]! : 0);
+    return Math.log(value / (1 - value));
+  };
+  return discs.reduce((sum, { point: [x, y] }, index) => {
+    const [below, above] = [
+      discs[Math.max(0, index - 1)]!.point,
+      discs[Math.min(discs.length - 1, index + 1)]!.point,
+    ];
+    const [dx, dy] = [above[0] - below[0], above[1] - below[1]];
+    const half = pitch / 2 / (Math.hypot(dx, dy) || 1);
+    return sum + logOdds(x + dy * half, y - dx * half) - logOdds(x - dy * half, y + dx * half);
+  }, 0);
 }

@@ -1,54 +1,90 @@
 /**
- * The anterior side of a slice. Headers are wrong about it often enough, and a PNG does not state it, so the pixels
- * decide: the localizer, which was trained on both orientations, sees the slice and its mirror image, and both anterior
- * points vote. Superior and inferior cannot be decided this way: the header is trusted, and without one superior is up.
+ * The orientation of a slice. Headers are wrong about it often enough, and a PNG does not state it, so the pixels decide.
+ * The localizer sees the slice upright and upside down. On the maps of each, anterior may be left or right. Of the four
+ * orientations, the one in which the chain of discs and the anterior edges are most likely is taken. The coordinate
+ * regression has no maps; with it the given orientation is used.
  */
-import { letterboxSlice } from '../data/roi.js';
+import { type Crop, letterboxSlice } from '../data/roi.js';
 import { CANONICAL_GEOMETRY, reflectSlice, type SourceSlice } from '../data/series.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import type { Device } from '../engine/device.js';
 import type { Model } from '../model/bundle.js';
-import { type Located, locate, meanSpread } from '../model/locate.js';
+import { type Located, locate, locateOnMaps } from '../model/locate.js';
+import { mapsOf, mirrorMaps } from '../model/maps.js';
 
 type Side = 'left' | 'right' | 'top' | 'bottom';
 
-export interface Oriented extends Located {
+export interface Oriented {
   /** The slice with the geometry that the pixels support. */
   slice: SourceSlice;
+  /** The slice as the localizer sees it in the canonical view. */
+  crop: Crop;
+  located: Located;
   /** Sides of the stored image. */
   anterior: Side;
   superior: Side;
   /** Whether the header states the same orientation; null if it states none. */
   agreesWithHeader: boolean | null;
-  /** Mean of the levels' spread. */
-  uncertainty: number;
+  /** Log odds of the orientation against the next best one. */
+  certainty: number;
 }
 
-/** The given orientation is rejected if the anterior offset exceeds this fraction of the side. */
-const MARGIN = 0.015;
+/** Log odds of the given orientation before the pixels are seen: most files have the usual one. */
+const PRIOR = 2;
 
-/** @throws SpinegradError ERR_NOT_FINITE as `locate` */
+/**
+ * Locates the discs of a slice in its most likely orientation.
+ *
+ * @throws SpinegradError ERR_NOT_FINITE as `locate`
+ */
 export async function orient(device: Device, model: Model, slice: SourceSlice): Promise<Oriented> {
+  const { localizer, description } = model;
+  const size = description.localizer.network.sliceSize;
   const given = { ...slice, geometry: slice.geometry ?? CANONICAL_GEOMETRY };
-  const candidates = [given, reflectSlice(given, 'anterior')];
-  const { localizer, normalisation } = model.description;
-  const { sliceSize } = localizer.network;
-  const located = await locate(
+  const agreesWithHeader = slice.geometry === null ? null : true;
+  if (localizer.kind === 'regression') {
+    const crop = letterboxSlice(given, size);
+    const { slices: normalisation } = description.normalisation;
+    const letterboxed = { ...crop, pixelSpacing: slice.pixelSpacing };
+    const [located] = await locate(device, localizer, [letterboxed], size, normalisation);
+    return {
+      ...sidesOf(given),
+      slice: given,
+      crop,
+      located: located!,
+      agreesWithHeader,
+      certainty: Infinity,
+    };
+  }
+  const upright = [given, reflectSlice(given, 'superior')];
+  const maps = await mapsOf(
     device,
-    model.localizer,
-    candidates.map((candidate) => letterboxSlice(candidate, sliceSize)),
-    sliceSize,
-    normalisation.slices,
+    localizer,
+    upright.map((view) => letterboxSlice(view, size).pixels),
+    size,
+    description.normalisation.slices,
   );
-  const [asGiven, swapped] = located as [Located, Located];
-  const chosen = (asGiven.anteriorOffset - swapped.anteriorOffset) / 2 > MARGIN ? 1 : 0;
-  const oriented = candidates[chosen]!;
+  const candidates = upright.flatMap((view, index) =>
+    [
+      { slice: view, maps: maps[index]! },
+      { slice: reflectSlice(view, 'anterior'), maps: mirrorMaps(maps[index]!) },
+    ].map((candidate) => {
+      const crop = letterboxSlice(candidate.slice, size);
+      const { pixelSpacing } = slice;
+      const located = locateOnMaps(candidate.maps, size, { ...crop, pixelSpacing });
+      return { slice: candidate.slice, crop, located };
+    }),
+  );
+  const scores = candidates.map(
+    ({ located }, index) => located.evidence + located.anteriorLeft + (index === 0 ? PRIOR : 0),
+  );
+  const best = scores.indexOf(Math.max(...scores));
+  const chosen = candidates[best]!;
   return {
-    ...located[chosen]!,
-    ...sidesOf(oriented),
-    slice: oriented,
-    agreesWithHeader: slice.geometry === null ? null : chosen === 0,
-    uncertainty: meanSpread(located[chosen]!),
+    ...chosen,
+    ...sidesOf(chosen.slice),
+    agreesWithHeader: agreesWithHeader && best === 0,
+    certainty: scores[best]! - Math.max(...scores.filter((_, index) => index !== best)),
   };
 }
 

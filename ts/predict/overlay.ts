@@ -1,52 +1,96 @@
-/** The stored slice, enlarged until text is legible, with a dot at each disc and its level and grade on the posterior side. */
-
+/**
+ * The stored slice, enlarged until text is legible, with a dot at each disc, and its level and grades on the posterior
+ * side. A doubtful disc has a ring instead of a dot, a dashed line and a question mark.
+ */
+import type { Point } from '../anatomy.js';
 import { Canvas, type Colour, GREY, gradeColours, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
 import type { SourceSlice } from '../data/series.js';
-import type { Prediction } from './predict.js';
+import type { Task } from '../tasks/task.js';
+import type { LevelPrediction, Prediction } from './prediction.js';
 
 /** Minimum length of the shorter side in pixels. */
 const MIN_SIDE = 640;
 const TEXT_SCALE = 2;
 const LINE = TEXT_SCALE * (TEXT_HEIGHT + 3);
 const GAP = 8;
+const DASH = 6;
 const BLACK: Colour = [0, 0, 0];
+const RING = { outer: 7, inner: 4 };
 
 /**
- * Draws the grades of `predict` on the slice that was graded.
+ * Draws the grades of `predict` on the slice that was graded. With several tasks, their grades follow each other; the colour
+ * is that of the first.
  *
  * @returns a PNG whose sides are an integer multiple of the slice's
  */
-export function overlay(slice: SourceSlice, { levels, orientation, model }: Prediction): Uint8Array {
+export function overlay(slice: SourceSlice, { levels, orientation, model, doubts }: Prediction): Uint8Array {
   const { columns, rows } = slice;
   const zoom = Math.max(1, Math.ceil(MIN_SIDE / Math.min(columns, rows)));
   const canvas = new Canvas(columns * zoom, rows * zoom);
   canvas.image(enlarged(slice, zoom), canvas.width, 0, 0);
 
-  const task = model.trainedOn.tasks[0]!;
-  const colours = gradeColours(task);
+  const { tasks, synthetic } = model.trainedOn;
   const toLeft = orientation.anterior === 'right';
-  const discs = levels
-    .map(({ level, grade, probabilities, x, y }) => ({
-      text: `${level} ${grade} ${probabilities[grade]!.toFixed(2)}`,
-      colour: colours[task.grades.findIndex(({ name }) => name === grade)]!,
-      dot: [(x + 0.5) * zoom - 0.5, (y + 0.5) * zoom - 0.5] as const,
+  const labels = levels
+    .map((found) => ({
+      ...found,
+      text: textOf(found),
+      colour: colourOf(found, tasks),
+      dot: [(found.x + 0.5) * zoom - 0.5, (found.y + 0.5) * zoom - 0.5] as Point,
     }))
     .sort((a, b) => a.dot[1] - b.dot[1]);
   let nextTop = 0;
-  for (const { text, colour, dot } of discs) {
+  for (const { text, colour, dot, doubtful } of labels) {
     const top = Math.max(nextTop, Math.round(dot[1] - (TEXT_SCALE * TEXT_HEIGHT) / 2));
     nextTop = top + LINE;
     const width = textWidth(text, TEXT_SCALE);
     const left = toLeft ? GAP : canvas.width - GAP - width;
-    const side = toLeft ? left + width + GAP / 2 : left - GAP;
-    canvas.line(dot, [side, top + (TEXT_SCALE * TEXT_HEIGHT) / 2], colour);
-    canvas.dot(dot, 6, BLACK);
-    canvas.dot(dot, 4, colour);
-    outlined(canvas, text, left, top, colour === colours[0] ? WHITE : colour);
+    const end: Point = [toLeft ? left + width + GAP / 2 : left - GAP, top + (TEXT_SCALE * TEXT_HEIGHT) / 2];
+    if (doubtful) dashed(canvas, dot, end, colour);
+    else canvas.line(dot, end, colour);
+    canvas.dot(dot, RING.outer + 2, BLACK);
+    canvas.dot(dot, RING.outer, colour);
+    if (doubtful) canvas.dot(dot, RING.inner, BLACK);
+    outlined(canvas, text, left, top, colour);
   }
-  const trained = model.trainedOn.synthetic ? 'model trained on synthetic images; ' : '';
-  outlined(canvas, `${trained}research only`, GAP, canvas.height - LINE, GREY);
+  const notes = [
+    ...doubts.map(({ code }) => `? ${code.replaceAll('_', ' ')}`),
+    `${synthetic ? 'model trained on synthetic images; ' : ''}research only`,
+  ];
+  notes.forEach((note, index) => {
+    outlined(
+      canvas,
+      note,
+      GAP,
+      canvas.height - LINE * (notes.length - index),
+      index < doubts.length ? WHITE : GREY,
+    );
+  });
   return canvas.png();
+}
+
+/** Level and grades; with one task also the probability. */
+function textOf({ level, grades, doubtful }: LevelPrediction): string {
+  const [first, ...others] = grades;
+  const text =
+    others.length > 0
+      ? `${level} ${grades.map(({ grade }) => grade).join(', ')}`
+      : `${level} ${first!.grade} ${first!.probabilities[first!.grade]!.toFixed(2)}`;
+  return doubtful ? `${text} ?` : text;
+}
+
+function colourOf({ grades: [first] }: LevelPrediction, tasks: readonly Task[]): Colour {
+  const task = tasks.find(({ id }) => id === first!.task)!;
+  return gradeColours(task)[task.grades.findIndex(({ name }) => name === first!.grade)]!;
+}
+
+function dashed(canvas: Canvas, from: Point, to: Point, colour: Colour): void {
+  const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
+  const at = (distance: number): Point => {
+    const fraction = Math.min(1, distance / length);
+    return [from[0] + (to[0] - from[0]) * fraction, from[1] + (to[1] - from[1]) * fraction];
+  };
+  for (let start = 0; start < length; start += 2 * DASH) canvas.line(at(start), at(start + DASH), colour);
 }
 
 function outlined(canvas: Canvas, text: string, left: number, top: number, colour: Colour): void {

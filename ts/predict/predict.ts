@@ -1,19 +1,21 @@
 /**
- * From a file to a grade per level: reads the input, takes the slice that shows the canal, finds its orientation and its
- * discs, cuts and grades them. All settings come from the model.
+ * From a file to grades per level: reads the input, takes the slice that shows the canal, finds its orientation and its
+ * discs, cuts and grades them. An image that shows no lumbar spine is refused. All settings come from the model.
  */
-
-import { LEVELS, type Level, type Point } from '../anatomy.js';
+import { LEVELS, type Level } from '../anatomy.js';
 import { readInput } from '../data/input.js';
 import { clampToImage, cropRoi } from '../data/roi.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
-import { type Skipped, SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
-import { loadModel, type Model, type ModelDescription } from '../model/bundle.js';
+import { loadModel, type Model } from '../model/bundle.js';
+import { DOUBTS } from '../model/doubts.js';
 import { gradeCrops } from '../model/grade.js';
+import { isDoubtful, type LocatedDisc } from '../model/locate.js';
 import { requireSeries } from '../tasks/task.js';
-import { type Oriented, orient } from './orientation.js';
+import { doubtsOf, refuse, withScale } from './checks.js';
+import { orient } from './orientation.js';
+import type { LevelPrediction, Prediction, TaskGrade } from './prediction.js';
 
 export interface PredictOptions {
   /** A DICOM file or folder, a PNG, or a NIfTI volume. */
@@ -22,59 +24,20 @@ export interface PredictOptions {
   model: string;
   /** Name of an arm; default: the one that the model recommends. */
   arm?: string | undefined;
-  /** Pixel spacing of a PNG in mm. */
+  /** Pixel spacing of a PNG in mm; default: from the distance of neighbouring discs. */
   spacing?: number | undefined;
 }
-
-export interface LevelPrediction {
-  level: Level;
-  /** Centre of the crop, in pixels of the original slice. */
-  x: number;
-  y: number;
-  /** By the grade's name. */
-  probabilities: Record<string, number>;
-  /** Name of the grade of the largest probability. */
-  grade: string;
-  /** 1 if the localizer's views agree as well as on its validation data; lower the more they scatter. */
-  confidence: number;
-}
-
-export interface Prediction {
-  input: string;
-  slice: {
-    file: string;
-    instanceNumber: number | null;
-    /** From 1, among the slices ordered from the patient's right to left. */
-    position: number;
-    of: number;
-    columns: number;
-    rows: number;
-    pixelSpacing: readonly [number, number] | null;
-  };
-  /** Sides of the stored slice. */
-  orientation: Pick<Oriented, 'anterior' | 'superior' | 'agreesWithHeader'>;
-  model: Pick<ModelDescription, 'trainedOn' | 'notice'> & { folder: string; arm: string; preset: string };
-  warnings: string[];
-  skipped: Skipped[];
-  levels: LevelPrediction[];
-}
-
-/** Limits of the uncertainty as a multiple of the model's `spreadP95`: a warning, and an image that is not graded. */
-const UNCERTAINTY = { warn: 2, refuse: 6 };
-
-/** Plausible distances of neighbouring discs in mm: a lumbar level is 25 to 40 mm high. */
-const PITCH = { min: 15, max: 50 };
 
 /**
  * Grades the discs of one study with a trained model.
  *
  * @returns the prediction and the slice that was graded
- * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR; ERR_TASK_SERIES for a task of another series;
- *   ERR_NOT_FINITE if the networks overflow
+ * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR if the image shows no lumbar spine; ERR_TASK_SERIES
+ *   for a task of another plane; ERR_NOT_FINITE if the networks overflow
  *
  * @example
  * const { prediction } = await predict(device, { input: 'study/series', model: 'runs/demo' });
- * prediction.levels.map(({ level, grade }) => `${level} ${grade}`);
+ * prediction.levels.flatMap(({ level, grades }) => grades.map(({ task, grade }) => `${level} ${task} ${grade}`));
  */
 export async function predict(
   device: Device,
@@ -83,27 +46,50 @@ export async function predict(
   const { input, spacing } = options;
   const model = await loadModel(options.model, device, options.arm);
   try {
-    const task = model.description.trainedOn.tasks[0]!;
-    requireSeries(task, { plane: 'sagittal', weighting: 'T2' }, 'predict');
-    const { slices, skipped } = await readInput(input, spacing === undefined ? null : [spacing, spacing]);
+    const { description, arms } = model;
+    const { trainedOn, notice } = description;
+    for (const task of trainedOn.tasks) requireSeries(task, { plane: 'sagittal' }, 'predict');
+    const { weighting } = trainedOn.tasks[0]!.series[0]!;
+    const { slices, skipped } = await readInput(
+      input,
+      spacing === undefined ? null : [spacing, spacing],
+      weighting,
+    );
     const slice = canalSlice(slices);
     const oriented = await orient(device, model, slice);
-    const warnings = checkUncertainty(input, oriented, model);
+    const { located, anterior, superior, agreesWithHeader } = oriented;
+    if (!located.lumbar) refuse(input, located);
+
+    const warnings = trainedOn.synthetic ? [notice] : [];
+    if (agreesWithHeader === false) {
+      warnings.push(
+        `the header is wrong about the orientation: in the pixels, ${anterior} is anterior and ${superior} is superior`,
+      );
+    }
     if (skipped.some(({ code }) => code === 'ERR_STUDY_EXTRA')) {
       warnings.push(`${input} contains several studies; only the study of ${slice.path} is graded`);
     }
-    const middle: Point = [slice.columns / 2, slice.rows / 2];
-    const points = LEVELS.map(
-      (level) => oriented.discs.find((disc) => disc.level === level)?.point ?? middle,
+    const scaled = withScale(oriented);
+    if (scaled.replaced !== null) warnings.push(scaled.replaced);
+
+    const doubts = doubtsOf(oriented, weighting, description.localizer.network.sliceSize);
+    const graded = [...new Set(trainedOn.tasks.flatMap(({ levels }) => levels))];
+    const discs = located.discs.filter(({ level }) => graded.includes(level));
+    const sliceDoubtful = doubts.some((code) => DOUBTS[code].of === 'slice');
+    const grades = await gradeDiscs(device, model, scaled.slice, discs);
+    const levels = discs.map(
+      (disc, index): LevelPrediction => ({
+        level: disc.level,
+        x: Number(disc.point[0].toFixed(2)),
+        y: Number(disc.point[1].toFixed(2)),
+        placeProbability: disc.probability,
+        levelProbability: disc.levelProbability,
+        spreadMm: disc.spreadMm,
+        interpolated: disc.interpolated,
+        doubtful: sliceDoubtful || isDoubtful(disc),
+        grades: grades[index]!,
+      }),
     );
-    const centres = points.map((point, index) => {
-      const inside = clampToImage(point, [slice.columns, slice.rows]);
-      if (inside !== point) warnings.push(`${LEVELS[index]} was found outside the slice`);
-      return inside;
-    });
-    warnings.push(...implausible(centres, slice.pixelSpacing));
-    const { description, arms } = model;
-    const { columns, rows, pixelSpacing } = slice;
     const prediction: Prediction = {
       input,
       slice: {
@@ -111,25 +97,19 @@ export async function predict(
         instanceNumber: slice.instanceNumber,
         position: slices.indexOf(slice) + 1,
         of: slices.length,
-        columns,
-        rows,
-        pixelSpacing,
+        columns: slice.columns,
+        rows: slice.rows,
+        pixelSpacing: scaled.slice.pixelSpacing,
+        spacingFrom: scaled.replaced === null ? 'input' : 'pitch',
       },
-      orientation: {
-        anterior: oriented.anterior,
-        superior: oriented.superior,
-        agreesWithHeader: oriented.agreesWithHeader,
-      },
-      model: {
-        folder: options.model,
-        arm: arms[0]!.name,
-        preset: description.trainedOn.preset,
-        trainedOn: description.trainedOn,
-        notice: description.notice,
-      },
+      orientation: { anterior, superior, agreesWithHeader },
+      model: { folder: options.model, arm: arms[0]!.name, preset: trainedOn.preset, trainedOn, notice },
+      doubtful: levels.some(({ doubtful }) => doubtful),
+      doubts: doubts.map((code) => ({ code, message: DOUBTS[code].message })),
       warnings,
       skipped,
-      levels: await gradeLevels(device, model, oriented, centres),
+      levels,
+      notFound: missing(graded, levels),
     };
     return { prediction, slice };
   } finally {
@@ -137,74 +117,34 @@ export async function predict(
   }
 }
 
-/** Warnings about the localization; refuses an image on which the views scatter too far. */
-function checkUncertainty(
-  input: string,
-  { uncertainty, agreesWithHeader, anterior }: Oriented,
-  { description }: Model,
-): string[] {
-  const { localizer, trainedOn } = description;
-  const ratio = uncertainty / localizer.spreadP95;
-  if (ratio > UNCERTAINTY.refuse) {
-    throw new SpinegradError(
-      'ERR_NOT_LUMBAR',
-      `${input}: the five lumbar discs were not found: the views of the slice differ ${ratio.toFixed(1)} times as much ` +
-        `as on validation data, expected at most ${UNCERTAINTY.refuse} times; give a sagittal T2 slice of the lumbar spine`,
-    );
-  }
-  const warnings: string[] = [];
-  if (trainedOn.synthetic) warnings.push(description.notice);
-  if (ratio > UNCERTAINTY.warn) {
-    warnings.push(
-      `the disc centres are uncertain: the views of the slice differ ${ratio.toFixed(1)} times as much as on ` +
-        'validation data; check the overlay',
-    );
-  }
-  if (agreesWithHeader === false) {
-    warnings.push(
-      `the header is wrong about the orientation: in the pixels the ${anterior} side is anterior`,
-    );
-  }
-  return warnings;
+/** Lumbar levels that are graded and were not found. Thoracic discs are outside of many images. */
+function missing(graded: readonly Level[], levels: readonly LevelPrediction[]): Level[] {
+  return LEVELS.filter((level) => graded.includes(level) && !levels.some((found) => found.level === level));
 }
 
-/** Warnings about neighbouring discs whose distance is not plausible. */
-function implausible(centres: readonly Point[], spacing: SourceSlice['pixelSpacing']): string[] {
-  if (spacing === null) return [];
-  return centres.slice(1).flatMap(([x, y], index) => {
-    const [previousX, previousY] = centres[index]!;
-    const distance = Math.hypot((x - previousX) * spacing[1], (y - previousY) * spacing[0]);
-    if (distance >= PITCH.min && distance <= PITCH.max) return [];
-    const pair = `${LEVELS[index]} and ${LEVELS[index + 1]}`;
-    return `${pair} were found ${distance.toFixed(0)} mm apart, expected ${PITCH.min} to ${PITCH.max}: at least one is wrong`;
-  });
-}
-
-async function gradeLevels(
+/** The grades of discs, one per task that grades the level of the disc. */
+async function gradeDiscs(
   device: Device,
   { description, arms }: Model,
-  { slice, spread }: Oriented,
-  centres: readonly Point[],
-): Promise<LevelPrediction[]> {
-  const { trainedOn, roi, normalisation, localizer } = description;
-  const task = trainedOn.tasks[0]!;
-  const crops = new Uint16Array(centres.length * roi.size ** 2);
-  centres.forEach((centre, index) => {
+  slice: SourceSlice,
+  discs: readonly LocatedDisc[],
+): Promise<TaskGrade[][]> {
+  const { trainedOn, roi, normalisation } = description;
+  const crops = new Uint16Array(discs.length * roi.size ** 2);
+  discs.forEach(({ point }, index) => {
+    const centre = clampToImage(point, [slice.columns, slice.rows]);
     crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);
   });
-  const { grader } = arms[0]!;
-  const [probabilities] = await gradeCrops(device, grader, crops, roi.size, normalisation.rois);
-  const predictions = LEVELS.map((level, index): LevelPrediction => {
-    const [x, y] = centres[index]!;
-    const row = probabilities![index]!;
-    return {
-      level,
-      x: Number(x.toFixed(2)),
-      y: Number(y.toFixed(2)),
-      probabilities: Object.fromEntries(task.grades.map(({ name }, i) => [name, row[i]!])),
-      grade: task.grades[argmax(row)]!.name,
-      confidence: Math.min(1, localizer.spreadP95 / spread[index]!),
-    };
-  });
-  return predictions.filter(({ level }) => task.levels.includes(level));
+  const perTask = await gradeCrops(device, arms[0]!.grader, crops, roi.size, normalisation.rois);
+  return discs.map(({ level }, index) =>
+    trainedOn.tasks.flatMap(({ id, levels, grades }, task) => {
+      if (!levels.includes(level)) return [];
+      const row = perTask[task]![index]!;
+      return {
+        task: id,
+        grade: grades[argmax(row)]!.name,
+        probabilities: Object.fromEntries(grades.map(({ name }, i) => [name, row[i]!])),
+      };
+    }),
+  );
 }

@@ -54,9 +54,10 @@ export class SliceDataset {
   /** Pixels on the host, for `locate`. */
   letterboxed(records: readonly SliceRecord[]): LetterboxedSlice[] {
     const pixels = this.size * this.size;
-    return records.map(({ row, toImage }) => ({
+    return records.map(({ row, toImage, pixelSpacing }) => ({
       pixels: this.#slices.subarray(row * pixels, (row + 1) * pixels),
       toImage,
+      pixelSpacing,
     }));
   }
 

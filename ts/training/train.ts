@@ -13,7 +13,6 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { provenance } from '../io/provenance.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
-import { locate, spreadP95 } from '../model/locate.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { writeReport } from '../report/report.js';
 import { ARMS } from './arms.js';
@@ -106,7 +105,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     program: summary.program,
     manifest: bank.manifest,
     normalisation: { rois: discs.normalisation, slices: slices.normalisation },
-    localizer: { network: localizer, rmseMm, spreadP95: await validationSpread(device, slices, localizer) },
+    localizer: { network: localizer, rmseMm },
     arms,
   });
   const gradeNames = (id: string) =>
@@ -138,13 +137,6 @@ async function openRunDevice({ dir, identity, device: kind, progress }: TrainOpt
     );
   }
   return device;
-}
-
-/** The spread that views of validation slices rarely exceed. */
-async function validationSpread(device: Device, slices: SliceDataset, localizer: Localizer): Promise<number> {
-  const { size, normalisation } = slices;
-  const views = slices.letterboxed(slices.of('validation'));
-  return spreadP95(await locate(device, localizer, views, size, normalisation), size);
 }
 
 /** A trained grader, its description and its curves. */

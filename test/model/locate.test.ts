@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { isDoubtful, locateOnMaps } from '#spinegrad/model/locate.js';
+import { mirrorMaps, type SliceMaps } from '#spinegrad/model/maps.js';
+
+const SIDE = 64;
+/** Distance of the discs in pixels of the map; 36 mm. */
+const PITCH = 9;
+const TO_IMAGE = [2, 0, 0, 0, 2, 0] as const;
+const SPACING = [2, 2] as const;
+
+type Dot = readonly [x: number, y: number];
+
+const mapOf = (dots: readonly Dot[]) =>
+  Float32Array.from({ length: SIDE * SIDE }, (_, i) =>
+    Math.max(
+      0,
+      ...dots.map(([x, y]) => 0.9 * Math.exp(-(((i % SIDE) - x) ** 2 + (Math.floor(i / SIDE) - y) ** 2) / 4)),
+    ),
+  );
+
+/** Six discs in a slight lordosis, from L5/S1 upwards. */
+const DISCS: Dot[] = [...[30, 28.5, 28.5, 29.5, 31.5, 33.5].entries()].map(([i, x]) => [x, 56 - i * PITCH]);
+
+function maps(discs: readonly Dot[], views: readonly (readonly Dot[])[] = [discs]): SliceMaps {
+  return {
+    width: SIDE,
+    height: SIDE,
+    disc: mapOf(discs),
+    levels: [mapOf(discs.slice(0, 1))],
+    anterior: mapOf(discs.map(([x, y]) => [x - PITCH / 2, y])),
+    views: views.map(mapOf),
+  };
+}
+
+const locateMaps = (slice: SliceMaps, pixelSpacing: readonly [number, number] | null = SPACING) =>
+  locateOnMaps(slice, SIDE, { toImage: TO_IMAGE, pixelSpacing });
+
+describe('locateOnMaps', () => {
+  it('gives points in the original image, from cranial to caudal, without a doubt', () => {
+    const { discs, pitchPx, doubts, doubtful, lumbar } = locateMaps(maps(DISCS));
+    expect(discs.map(({ level }) => level)).toEqual(['T12/L1', 'L1/L2', 'L2/L3', 'L3/L4', 'L4/L5', 'L5/S1']);
+    const [x, y] = discs.at(-1)!.point;
+    expect(Math.hypot(x - 2 * DISCS[0]![0], y - 2 * DISCS[0]![1])).toBeLessThan(0.2);
+    expect(pitchPx).toBeGreaterThan(17);
+    expect(pitchPx).toBeLessThan(20);
+    expect({ doubts, doubtful, lumbar }).toEqual({ doubts: [], doubtful: false, lumbar: true });
+  });
+
+  it('needs no pixel spacing', () => {
+    const [known, unknown] = [locateMaps(maps(DISCS)), locateMaps(maps(DISCS), null)];
+    expect(unknown.discs.map(({ point }) => point)).toEqual(known.discs.map(({ point }) => point));
+  });
+
+  it('accounts for maps of half the resolution of the slice', () => {
+    const located = locateOnMaps(maps(DISCS), 2 * SIDE, {
+      toImage: [1, 0, 0, 0, 1, 0],
+      pixelSpacing: SPACING,
+    });
+    const [x, y] = located.discs.at(-1)!.point;
+    expect(x).toBeCloseTo(2 * DISCS[0]![0] + 0.5, 0);
+    expect(y).toBeCloseTo(2 * DISCS[0]![1] + 0.5, 0);
+  });
+
+  it('measures the spread of the views in mm', () => {
+    const shifted = DISCS.map(([x, y]): Dot => [x + 1, y]);
+    const { discs } = locateMaps(maps(DISCS, [DISCS, shifted]));
+    // One pixel of the map is 4 mm; half of the views are off by one.
+    for (const { spreadMm } of discs) expect(spreadMm).toBeCloseTo(4 * Math.SQRT1_2, 1);
+  });
+
+  it('doubts a place that the views do not agree on', () => {
+    const without = DISCS.filter((_, index) => index !== 2);
+    const { doubts, discs } = locateMaps(maps(DISCS, [DISCS, without, without, without]));
+    expect(doubts).toEqual(['place']);
+    expect(discs.filter(isDoubtful).map(({ level }) => level)).toEqual(['L3/L4']);
+  });
+
+  it('doubts a disc that was not seen, and too few discs', () => {
+    const missed = locateMaps(maps(DISCS.filter((_, index) => index !== 2)));
+    expect(missed.doubts).toContain('missed');
+    expect(missed.discs.find(({ interpolated }) => interpolated)!.level).toBe('L3/L4');
+    const few = locateMaps(maps(DISCS.slice(0, 3)));
+    expect(few.doubts).toContain('few_discs');
+    expect(few.lumbar).toBe(false);
+  });
+
+  it('finds nothing on empty maps', () => {
+    const { discs, lumbar, doubts } = locateMaps(maps([]));
+    expect({ discs, lumbar, doubts }).toEqual({ discs: [], lumbar: false, doubts: ['few_discs'] });
+  });
+
+  it('sees on which side the anterior edges are', () => {
+    const left = locateMaps(maps(DISCS));
+    expect(left.anteriorLeft).toBeGreaterThan(10);
+    expect(locateMaps(mirrorMaps(maps(DISCS))).anteriorLeft).toBeLessThan(-10);
+    expect(mirrorMaps(mirrorMaps(maps(DISCS)))).toEqual(maps(DISCS));
+  });
+});

@@ -1,0 +1,20 @@
+/** Reasons to doubt the place or the level of discs. */
+
+/** What a code means, and whether it concerns single discs or all discs of the slice. */
+export const DOUBTS = {
+  few_discs: { of: 'slice', message: 'fewer than four lumbar discs were found' },
+  level: { of: 'disc', message: 'the level is uncertain: all discs may be one level too high or too low' },
+  place: { of: 'disc', message: 'the place of a disc is uncertain' },
+  missed: { of: 'disc', message: 'a disc between two others was not seen; its place is interpolated' },
+  no_certainty: {
+    of: 'slice',
+    message: 'the localizer is the coordinate regression, which cannot state how certain it is',
+  },
+  orientation: {
+    of: 'slice',
+    message: 'the orientation is uncertain: the slice may be upside down or mirrored',
+  },
+  weighting: { of: 'slice', message: 'the pixels look like another weighting than the one the model grades' },
+} as const;
+
+export type Doubt = keyof typeof DOUBTS;

@@ -1,0 +1,68 @@
+/** Whether an image can be graded, at which scale, and which grades are doubtful. */
+import { LEVELS, type Level, type Point } from '../anatomy.js';
+import { applyAffine, invertAffine, scaleOf } from '../data/affine.js';
+import type { SourceSlice } from '../data/series.js';
+import { SpinegradError } from '../error.js';
+import type { Doubt } from '../model/doubts.js';
+import type { Located } from '../model/locate.js';
+import { MEAN_PITCH_MM } from '../model/spineShape.js';
+import type { TaskSeries } from '../tasks/task.js';
+import { fluidIndex } from './contrast.js';
+import type { Oriented } from './orientation.js';
+
+/** Plausible mean distances of lumbar discs in mm. */
+const PITCH_MM = { min: 26, max: 46 };
+
+/** Minimum log odds of the orientation against the next best one. */
+const ORIENTATION_CERTAINTY = 3;
+
+/** @throws SpinegradError ERR_NOT_LUMBAR */
+export function refuse(input: string, { discs, evidence }: Located): never {
+  const found = discs.length === 0 ? 'no disc' : discs.map(({ level }) => level).join(', ');
+  throw new SpinegradError(
+    'ERR_NOT_LUMBAR',
+    `${input}: the image does not look like a sagittal slice of the lumbar spine: found ${found} with the log likelihood ` +
+      `ratio ${evidence.toFixed(1)}; give a sagittal slice through the spinal canal`,
+  );
+}
+
+export interface ScaledSlice {
+  slice: SourceSlice & { pixelSpacing: readonly [number, number] };
+  /** Why the spacing was taken from the distance of the discs; null if that of the input is used. */
+  replaced: string | null;
+}
+
+/** The slice with its pixel spacing, or with one from the distance of neighbouring discs if it is missing or not plausible. */
+export function withScale({ slice, located }: Oriented): ScaledSlice {
+  const { pixelSpacing } = slice;
+  const fromPitch = MEAN_PITCH_MM / located.pitchPx;
+  const replace = (reason: string): ScaledSlice => ({
+    slice: { ...slice, pixelSpacing: [fromPitch, fromPitch] },
+    replaced: `${reason}; ${fromPitch.toFixed(2)} mm is used, so that lumbar discs are ${MEAN_PITCH_MM} mm apart`,
+  });
+  if (pixelSpacing === null) return replace('the input has no pixel spacing');
+  const pitchMm = located.pitchPx * Math.sqrt(pixelSpacing[0] * pixelSpacing[1]);
+  if (pitchMm >= PITCH_MM.min && pitchMm <= PITCH_MM.max)
+    return { slice: { ...slice, pixelSpacing }, replaced: null };
+  return replace(
+    `the pixel spacing of ${pixelSpacing.map((mm) => mm.toFixed(2)).join(' x ')} mm is not plausible: lumbar discs would be ` +
+      `${pitchMm.toFixed(0)} mm apart, expected ${PITCH_MM.min} to ${PITCH_MM.max}`,
+  );
+}
+
+/** Reasons to doubt grades: those of the localizer, the orientation, and the weighting. */
+export function doubtsOf(
+  { crop, located, certainty }: Oriented,
+  weighting: TaskSeries['weighting'],
+  size: number,
+): Doubt[] {
+  const doubts: Doubt[] = [...located.doubts];
+  if (certainty < ORIENTATION_CERTAINTY) doubts.push('orientation');
+  const toCrop = invertAffine(crop.toImage);
+  const lumbar = located.discs.filter(({ level }) => (LEVELS as readonly Level[]).includes(level));
+  const points = lumbar.map(({ point }): Point => applyAffine(toCrop, point));
+  const mmPerPixel = MEAN_PITCH_MM / (located.pitchPx * scaleOf(toCrop));
+  const found = fluidIndex(crop.pixels, size, points, mmPerPixel) > 0 ? 'T2' : 'T1';
+  if (found !== weighting) doubts.push('weighting');
+  return doubts;
+}

@@ -1,0 +1,69 @@
+/** The result of `predict`. It is written as JSON. */
+import type { Level } from '../anatomy.js';
+import type { Skipped } from '../error.js';
+import type { ModelDescription } from '../model/bundle.js';
+import type { Oriented } from './orientation.js';
+
+/** The grade of a disc in one task. */
+export interface TaskGrade {
+  /** Id of the task. */
+  task: string;
+  /** Name of the grade of the largest probability. */
+  grade: string;
+  /** By the grade's name. */
+  probabilities: Record<string, number>;
+}
+
+export interface LevelPrediction {
+  level: Level;
+  /** Centre of the crop, in pixels of the original slice. */
+  x: number;
+  y: number;
+  /** Probability that a disc is at the point. */
+  placeProbability: number;
+  /** Probability that the disc is of this level. */
+  levelProbability: number;
+  /** Root mean square distance of the localizer's views from the point. */
+  spreadMm: number;
+  /** Whether the disc was not seen; its point is midway between its neighbours. */
+  interpolated: boolean;
+  /** Whether the grades should not be trusted: the place, the level or the complete image is doubtful. */
+  doubtful: boolean;
+  /** One per task that grades this level. */
+  grades: TaskGrade[];
+}
+
+/** A reason to distrust the grades of all levels or of some. */
+export interface Reason {
+  code: string;
+  message: string;
+}
+
+export interface Prediction {
+  input: string;
+  slice: {
+    file: string;
+    instanceNumber: number | null;
+    /** From 1, among the slices ordered from the patient's right to left. */
+    position: number;
+    of: number;
+    columns: number;
+    rows: number;
+    /** In mm: between rows, between columns. */
+    pixelSpacing: readonly [number, number];
+    /** Origin of the spacing: the file or `--spacing`, or the distance of neighbouring discs, taken as 36 mm. */
+    spacingFrom: 'input' | 'pitch';
+  };
+  /** Sides of the stored slice. */
+  orientation: Pick<Oriented, 'anterior' | 'superior' | 'agreesWithHeader'>;
+  model: Pick<ModelDescription, 'trainedOn' | 'notice'> & { folder: string; arm: string; preset: string };
+  /** Whether the grades of at least one level should not be trusted. */
+  doubtful: boolean;
+  doubts: Reason[];
+  warnings: string[];
+  skipped: Skipped[];
+  /** From cranial to caudal. */
+  levels: LevelPrediction[];
+  /** Levels that the tasks grade and that were not found. */
+  notFound: Level[];
+}
