@@ -261,7 +261,7 @@ describe('predict', () => {
     expect(prediction.warnings.join()).toContain('no pixel spacing');
     const { prediction: wrong } = await predict(device, { input: png, model, spacing: 2 * SPACING });
     expect(Math.abs(wrong.slice.pixelSpacing[0] / SPACING - 1)).toBeLessThan(0.1);
-    expect(wrong.warnings.join()).toMatch(/spacing of 8.00 x 8.00 mm is not plausible: .* 7\d mm apart/);
+    expect(wrong.warnings.join()).toMatch(/spacing of 8.00 x 8.00 mm is not plausible: .* [67]\d mm apart/);
   });
 
   it('does not invent a level: the lowest disc is missing', async () => {
@@ -275,12 +275,25 @@ describe('predict', () => {
     expect(doubtful).toBe(true);
   });
 
-  it('marks every grade as doubtful if the pixels show T1 and the model grades T2', async () => {
-    const inverted = image.map((value) => (value < 12000 ? 12000 - value : value));
-    const input = await writePng('t1.png', inverted);
-    const { prediction } = await predict(device, { input, model, spacing: SPACING });
+  it('marks every grade as doubtful if the model grades T1 and the pixels look like T2', async () => {
+    const dir = await mkdtemp(join(folder, 't1-'));
+    await cp(model, dir, { recursive: true });
+    const path = join(dir, 'model.json');
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace('"weighting": "T2"', '"weighting": "T1"'));
+    const { prediction } = await predict(device, { input: png, model: dir, spacing: SPACING });
     expect(prediction.doubts.map(({ code }) => code)).toContain('weighting');
     expect(prediction.levels.every(({ doubtful }) => doubtful)).toBe(true);
+  });
+
+  it('refuses a task of one side of the patient', async () => {
+    const dir = await mkdtemp(join(folder, 'side-'));
+    await cp(model, dir, { recursive: true });
+    const path = join(dir, 'model.json');
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"side": null', '"side": "left"'));
+    await expect(predict(device, { input: png, model: dir })).rejects.toMatchObject({
+      code: 'ERR_TASK_SERIES',
+    });
   });
 
   it.each(['localizer', 'grader-frozen'])(

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * The command line. A failure prints one line to stderr and sets the exit code: 2 for an invalid command line or setting,
- * 3 for an image that is not a lumbar spine, 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands import the engine when they run, so help,
- * the data commands and `doctor` work without a loadable addon.
+ * 3 for an image that is not a lumbar spine, 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands
+ * import the engine when they run, so help, the data commands and `doctor` work without a loadable addon.
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -7,12 +7,13 @@ import { readInput } from '../data/input.js';
 import { clampToImage, cropRoi } from '../data/roi.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
+import { SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
 import { gradeCrops } from '../model/grade.js';
 import { isDoubtful, type LocatedDisc } from '../model/locate.js';
-import { requireSeries } from '../tasks/task.js';
+import { requireSeries, type Task } from '../tasks/task.js';
 import { doubtsOf, refuse, withScale } from './checks.js';
 import { orient } from './orientation.js';
 import type { LevelPrediction, Prediction, TaskGrade } from './prediction.js';
@@ -48,7 +49,7 @@ export async function predict(
   try {
     const { description, arms } = model;
     const { trainedOn, notice } = description;
-    for (const task of trainedOn.tasks) requireSeries(task, { plane: 'sagittal' }, 'predict');
+    trainedOn.tasks.forEach(requireMidSagittal);
     const { weighting } = trainedOn.tasks[0]!.series[0]!;
     const { slices, skipped } = await readInput(
       input,
@@ -115,6 +116,17 @@ export async function predict(
   } finally {
     model.dispose();
   }
+}
+
+/** Refuses a task that is not graded on the mid-sagittal slice. */
+function requireMidSagittal(task: Task): void {
+  requireSeries(task, { plane: 'sagittal' }, 'predict');
+  if (task.side === null) return;
+  throw new SpinegradError(
+    'ERR_TASK_SERIES',
+    `predict: task ${task.id} is graded on the ${task.side} side of the patient, but predict grades the mid-sagittal slice; ` +
+      'use a model of a task without a side',
+  );
 }
 
 /** Lumbar levels that are graded and were not found. Thoracic discs are outside of many images. */
