@@ -146,7 +146,7 @@ function distances(record: SliceRecord, maps: Float32Array, size: number, stride
   const [a, , , d] = record.toImage;
   const mm = Math.hypot(a * record.pixelSpacing[1], d * record.pixelSpacing[0]);
   const { discs } = decode(
-    { width: side, height: side, disc: map('disc'), sacral: map('sacral') },
+    { width: side, height: side, disc: map('disc'), levels: [map('sacral')] },
     mm * stride,
   );
   const found = new Map(discs.map(({ level, point }) => [level as Level, point]));

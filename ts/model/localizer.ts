@@ -12,6 +12,7 @@ import { Module } from '../nn/module.js';
 import type { ResNet } from '../nn/resnet.js';
 import type { UNet } from '../nn/unet.js';
 
+/** The kinds of localizers: the U-Net, and the coordinate regression as the baseline. */
 export const LOCALIZER_KINDS = ['unet', 'regression'] as const;
 
 /**
