@@ -120,22 +120,27 @@ function minimumArea(regions: readonly Region[]): number {
 
 /** The regions of the pixels with a label. Two pixels are connected if they are at most `reach` rows and columns apart. */
 function regionsOf({ pixels, columns, rows }: SourceSlice, label: number, reach = 1): Region[] {
-  const open = Uint8Array.from(pixels, (value) => (value === label ? 1 : 0));
+  const open = new Uint8Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) if (pixels[i] === label) open[i] = 1;
   const regions: Region[] = [];
   for (let first = open.indexOf(1); first >= 0; first = open.indexOf(1, first)) {
     open[first] = 0;
     const region = [first];
-    let [left, top, right, bottom] = [columns, rows, -1, -1];
+    let left = columns;
+    let top = rows;
+    let right = 0;
+    let bottom = 0;
     for (let i = 0; i < region.length; i++) {
-      const [x, y] = [region[i]! % columns, Math.floor(region[i]! / columns)];
-      [left, top, right, bottom] = [
-        Math.min(left, x),
-        Math.min(top, y),
-        Math.max(right, x),
-        Math.max(bottom, y),
-      ];
-      for (let v = Math.max(0, y - reach); v <= Math.min(rows - 1, y + reach); v++) {
-        for (let u = Math.max(0, x - reach); u <= Math.min(columns - 1, x + reach); u++) {
+      const x = region[i]! % columns;
+      const y = (region[i]! - x) / columns;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x);
+      bottom = Math.max(bottom, y);
+      const lastRow = Math.min(rows - 1, y + reach);
+      const lastColumn = Math.min(columns - 1, x + reach);
+      for (let v = Math.max(0, y - reach); v <= lastRow; v++) {
+        for (let u = Math.max(0, x - reach); u <= lastColumn; u++) {
           const neighbour = v * columns + u;
           if (open[neighbour] === 0) continue;
           open[neighbour] = 0;
