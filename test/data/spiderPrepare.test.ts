@@ -140,7 +140,7 @@ describe.skipIf(testData === undefined)('a SPIDER folder of real slices', () => 
     const fields = { ElementSpacing: '0.46875 0.46875 1.8' };
     const write = (part: string, values: number[], Values: typeof Int16Array | typeof Uint8Array) =>
       writeFile(
-        join(dir, part, `${NAME}.mha`),
+        join(dir, part, '127_t2.mha'),
         encodeMha({ size, values: Values.from(values), compressed: true, fields }),
       );
     await write('images', images, Int16Array);
