@@ -9,6 +9,7 @@ import {
   cohenKappa,
   wilsonInterval,
 } from '#spinegrad/evaluation/metrics.js';
+import { rsnaScore, rsnaScores } from '#spinegrad/evaluation/rsnaScore.js';
 import type { Predictions } from '#spinegrad/evaluation/types.js';
 import type { GradeScale } from '#spinegrad/tasks/task.js';
 
@@ -30,6 +31,7 @@ interface Golden {
       interval?: [number, number];
     };
   }[];
+  rsna: { tasks: Record<string, Predictions>; expected: Record<string, number> };
   wilson: { k: number; n: number; low: number; high: number }[];
 }
 
@@ -63,6 +65,23 @@ describe('metrics', () => {
       const n = mostSevere.reduce((sum, count) => sum + count, 0);
       expect(found.mostSevereAsMildest).toMatchObject({ k: mostSevere[0], n });
     } else expect(found.mostSevereAsMildest).toBeNull();
+  });
+
+  it('agree with scikit-learn: the score of the RSNA challenge', () => {
+    const tasks = new Map(Object.entries(golden.rsna.tasks));
+    const score = rsnaScore(tasks)!;
+    expect(Object.keys(score)).toEqual(Object.keys(golden.rsna.expected));
+    for (const [name, loss] of Object.entries(golden.rsna.expected)) {
+      expect(score[name as keyof typeof score], name).toBeCloseTo(loss, 12);
+    }
+    const groups = [...tasks].map(([task, all]) => ({
+      task,
+      arms: [{ name: 'arm', predicted: all, annotated: all }],
+    }));
+    expect(rsnaScores(groups)).toEqual([{ name: 'arm', predicted: score, annotated: score }]);
+    expect(rsnaScores(groups.slice(1))).toBeNull();
+    tasks.delete('rsna/left_subarticular_stenosis');
+    expect(rsnaScore(tasks)).toBeNull();
   });
 
   it.each(golden.wilson)(

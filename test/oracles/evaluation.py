@@ -144,6 +144,45 @@ def cases():
     yield case("one nominal grade", [1, 1], [[0.3, 0.7], [0.6, 0.4]], weights=[1, 1], ordered=False)
 
 
+RSNA_CONDITIONS = {
+    "rsna/spinal_canal_stenosis": "spinal",
+    "rsna/left_neural_foraminal_narrowing": "foraminal",
+    "rsna/right_neural_foraminal_narrowing": "foraminal",
+    "rsna/left_subarticular_stenosis": "subarticular",
+    "rsna/right_subarticular_stenosis": "subarticular",
+}
+
+
+def rsna(generator):
+    """The score of the RSNA 2024 challenge: three conditions and any severe canal stenosis per study, equally weighted."""
+    tasks = {}
+    for task in RSNA_CONDITIONS:
+        truth, probabilities = noisy(generator, 40, [0.6, 0.25, 0.15], 1.0, 6)
+        graded = numpy.sort(generator.permutation(40)[:36])
+        study = numpy.array([f"s{i // 5}" for i in range(40)])[graded]
+        level = numpy.array([LEVELS[i % 5] for i in range(40)])[graded]
+        tasks[task] = (study, level, truth[graded], probabilities[graded])
+    losses = {}
+    for condition in ("spinal", "foraminal", "subarticular"):
+        chosen = [tasks[task] for task, of in RSNA_CONDITIONS.items() if of == condition]
+        truth = numpy.concatenate([entry[2] for entry in chosen])
+        probabilities = numpy.concatenate([entry[3] for entry in chosen])
+        losses[condition] = log_loss(truth, probabilities, labels=[0, 1, 2], sample_weight=numpy.array(RSNA_WEIGHTS)[truth])
+    study, _, truth, probabilities = tasks["rsna/spinal_canal_stenosis"]
+    studies = numpy.unique(study)
+    most = lambda values: [values[study == name].max() for name in studies]
+    severe, weight = most(truth == 2), most(numpy.array(RSNA_WEIGHTS)[truth])
+    losses["anySevereSpinal"] = log_loss(severe, most(probabilities[:, 2]), labels=[0, 1], sample_weight=weight)
+    losses["score"] = numpy.mean(list(losses.values()))
+    return {
+        "tasks": {
+            task: {"studyId": study.tolist(), "level": level.tolist(), "truth": truth.tolist(), "probabilities": p.tolist()}
+            for task, (study, level, truth, p) in tasks.items()
+        },
+        "expected": {name: number(loss) for name, loss in losses.items()},
+    }
+
+
 def wilson(k, n):
     interval = binomtest(k, n).proportion_ci(0.95, method="wilson")
     return {"k": k, "n": n, "low": float(interval.low), "high": float(interval.high)}
@@ -158,6 +197,7 @@ json.dump(
             "numpy": numpy.__version__,
         },
         "cases": list(cases()),
+        "rsna": rsna(numpy.random.default_rng(2024)),
         "wilson": [wilson(k, n) for k, n in [(0, 5), (5, 5), (1, 3), (2, 94), (5, 94), (37, 120), (0, 1), (999, 1000)]],
     },
     sys.stdout,

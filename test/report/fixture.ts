@@ -243,6 +243,7 @@ export function simulatedRun({ synthetic = true, name = 'demo', tasks = [canal] 
     localization: summariseLocalization(slices.flatMap(discErrors)),
     arms: ARMS.map((arm, i) => ({ name: arm, bestEpoch: [14, 33, 21][i]! })),
     tasks: tasks.map(taskSummary),
+    rsna: null,
     timing: { phantom: 48.2, prepare: 12.7, pretrain: 221.4, localize: 61.3, finetune: 143.9, evaluate: 2.1 },
   };
   return {

@@ -62,7 +62,8 @@ it('cuts the same crops as the bank at the annotated centres', async () => {
 
 it('states the distance from the annotated centre in mm', async () => {
   const { discs } = await cut(searched(() => LEVELS, [3, 4]));
-  for (const { localizationMm } of discs) expect(localizationMm).toBeCloseTo(2.5, 10);
+  for (const { localizationMm, record } of discs)
+    expect(localizationMm).toBeCloseTo(5 * record.pixelSpacing[0], 10);
 });
 
 it('cuts a disc that was not found between its neighbours, and flags it', async () => {

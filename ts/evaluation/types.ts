@@ -107,6 +107,19 @@ const task = z.strictObject({
   comparisons: z.strictObject({ predicted: z.array(comparison), annotated: z.array(comparison) }),
 });
 
+const logLoss = z.number().min(0);
+
+/** The score of the RSNA 2024 challenge: weighted log losses and their mean. */
+const rsnaScore = z.strictObject({
+  spinal: logLoss,
+  foraminal: logLoss,
+  subarticular: logLoss,
+  anySevereSpinal: logLoss,
+  score: logLoss,
+});
+
+const rsnaArm = z.strictObject({ name: z.string(), predicted: rsnaScore, annotated: rsnaScore });
+
 /** Distances between annotated and found disc centres of the same level. */
 const localizationError = z.strictObject({
   /** Annotated discs. */
@@ -173,6 +186,8 @@ export const summarySchema = z.strictObject({
   localization,
   arms: z.array(z.strictObject({ name: z.string(), bestEpoch: wholeNumber })),
   tasks: z.array(task),
+  /** Null unless the run grades all five conditions of the RSNA layout. */
+  rsna: z.array(rsnaArm).nullable(),
   /** Seconds per stage. */
   timing: z.record(z.string(), z.number().min(0)),
 });
@@ -183,6 +198,8 @@ export type Interval = z.output<typeof interval>;
 export type Proportion = z.output<typeof proportion>;
 export type Metrics = z.output<typeof metrics>;
 export type ArmSummary = z.output<typeof arm>;
+export type RsnaScore = z.output<typeof rsnaScore>;
+export type RsnaArm = z.output<typeof rsnaArm>;
 export type TaskSummary = z.output<typeof task>;
 export type LocalizationError = z.output<typeof localizationError>;
 export type LocalizationSummary = z.output<typeof localization>;

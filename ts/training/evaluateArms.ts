@@ -3,7 +3,8 @@ import type { Bank } from '../data/bank.js';
 import { evaluateTask, groupPredictions, type TaskResults } from '../evaluation/evaluateTask.js';
 import { type DiscError, discErrors, summariseLocalization } from '../evaluation/localization.js';
 import type { Prediction } from '../evaluation/predictionsFile.js';
-import type { LocalizationSummary } from '../evaluation/types.js';
+import { rsnaScores } from '../evaluation/rsnaScore.js';
+import type { LocalizationSummary, RsnaArm } from '../evaluation/types.js';
 import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
 import type { Task } from '../tasks/task.js';
@@ -23,6 +24,7 @@ export interface Evaluated {
   localization: LocalizationSummary;
   /** In the order of the bank's tasks. */
   tasks: ({ task: Task } & TaskResults)[];
+  rsna: RsnaArm[] | null;
   /** By arm, task, kind of crop and disc. */
   predictions: Prediction[];
   /** The annotated test slices and what the localizer found. */
@@ -56,6 +58,7 @@ export async function evaluateArms(
       const { arms: ofTask } = grouped.find((group) => group.task === task.id)!;
       return { task, ...evaluateTask(ofTask, task, options) };
     }),
+    rsna: rsnaScores(grouped),
     predictions,
     searched,
     errors,

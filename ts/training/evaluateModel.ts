@@ -30,7 +30,7 @@ export interface EvaluateOptions {
   signal: AbortSignal;
 }
 
-export type ModelEvaluation = Pick<Evaluated, 'localization' | 'tasks'> & {
+export type ModelEvaluation = Pick<Evaluated, 'localization' | 'tasks' | 'rsna'> & {
   synthetic: boolean;
   studies: number;
   skipped: Summary['data']['skipped'];
@@ -47,7 +47,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   using device = await openDevice(options.device, threads === null ? {} : { threads });
   const model = await loadModel(dir, device, 'all');
   const { rois, slices } = description.normalisation;
-  const { localization, tasks } = await evaluateArms(
+  const { localization, tasks, rsna } = await evaluateArms(
     { device, progress, signal },
     bank,
     new RoiDataset(device, bank, null, rois),
@@ -57,7 +57,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
     bootstrap,
   );
   const { synthetic, studies, skipped } = bank.manifest;
-  return { synthetic, studies, skipped, localization, tasks };
+  return { synthetic, studies, skipped, localization, tasks, rsna };
 }
 
 async function ownBank(model: string, { trainedOn }: ModelDescription): Promise<Bank> {

@@ -8,7 +8,8 @@ import { evaluateTask, groupPredictions } from '../evaluation/evaluateTask.js';
 import { summariseLocalization } from '../evaluation/localization.js';
 import { readLocalization } from '../evaluation/localizationFile.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
-import type { LocalizationSummary, TaskSummary } from '../evaluation/types.js';
+import { rsnaScores } from '../evaluation/rsnaScore.js';
+import type { LocalizationSummary, RsnaArm, TaskSummary } from '../evaluation/types.js';
 import { type ModelDescription, readModel } from '../model/bundle.js';
 import { taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
@@ -17,6 +18,7 @@ export interface PredictionsEvaluation {
   /** Null if a file has no localization.csv next to it. */
   localization: LocalizationSummary | null;
   tasks: Omit<TaskSummary, 'classCounts'>[];
+  rsna: RsnaArm[] | null;
 }
 
 /**
@@ -40,9 +42,11 @@ export async function evaluatePredictions(files: readonly string[]): Promise<Pre
   }
   const [first] = models.values();
   const options: BootstrapOptions = first?.evaluation ?? {};
+  const grouped = groupPredictions(lines);
   return {
     localization: await pooledLocalization(files),
-    tasks: groupPredictions(lines).map(({ task: id, arms }) => {
+    rsna: rsnaScores(grouped),
+    tasks: grouped.map(({ task: id, arms }) => {
       const task = definitionOf(id, models);
       return { task, ...evaluateTask(arms, task, options) };
     }),

@@ -96,6 +96,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
       classCounts: bank.manifest.classCounts[task.id]!,
       ...results,
     })),
+    rsna: evaluated.rsna,
     timing,
   };
   const { notice } = await writeModel(dir, {
