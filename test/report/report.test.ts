@@ -253,7 +253,11 @@ describe('the page', () => {
       expect(page.includes(`.scale-${i} .grade-1 {`), title).toBe(true);
     }
     const lines = formatSummary(input.summary).split('\n');
-    expect(lines.filter((line) => /: 40 test patients/.test(line))).toHaveLength(3);
+    for (const title of ['Pfirrmann grade', 'Disc Herniation', 'Modic Changes'])
+      expect(lines.filter((line) => line.startsWith(`  ${title}`) && line.includes('scratch'))).toHaveLength(
+        1,
+      );
+    expect(lines.filter((line) => /^ +contrastive +[\d.]+ \(/.test(line))).toHaveLength(3);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
   });
 

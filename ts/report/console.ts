@@ -1,5 +1,5 @@
 import type { Summary, TaskSummary } from '../evaluation/types.js';
-import { count, decimal, duration, kOfN, percent, pValue, range, signed } from './format.js';
+import { count, decimal, duration, kOfN, percent, pValue, range, signed, UNDEFINED } from './format.js';
 import { missingGrades } from './grades.js';
 
 /** Aligns cells in columns: the first `left` columns to the left, the others to the right. */
@@ -9,19 +9,20 @@ export function columns(rows: readonly (readonly string[])[], left: number): str
   return rows.map((row) => `  ${row.map(pad).join('  ').trimEnd()}`);
 }
 
-/** The results of a run for the terminal: a table per task, comparisons on predicted crops, and localization. */
+/** The results of a run for the terminal: the arms of one task, or a table of several tasks, and localization. */
 export function formatSummary({ data, tasks, localization, timing, device }: Summary): string {
   const { medianMm, within5Mm, n, patientsNamed } = localization;
   const seconds = Object.values(timing).reduce((total, stage) => total + stage, 0);
   return [
     ...(data.synthetic ? ['SYNTHETIC DATA: these numbers are not evidence about patients.'] : []),
-    ...tasks.flatMap(taskLines),
-    `localization: median ${decimal(medianMm, 2)} mm, ${percent(within5Mm, 0)} of ${n} discs within 5 mm, ` +
-      `levels right in ${kOfN(patientsNamed)} patients`,
+    ...(tasks.length === 1 ? taskLines(tasks[0]!) : tasksLines(tasks)),
+    `localization: ${medianMm === null ? '' : `median ${medianMm.toFixed(2)} mm, `}${percent(within5Mm, 0)} of ${n} discs ` +
+      `within 5 mm, levels right in ${kOfN(patientsNamed)} patients`,
     `time: ${duration(seconds)} on ${device}`,
   ].join('\n');
 }
 
+/** The arms of a task on both kinds of crop, and their differences on predicted crops. */
 function taskLines({ task, arms, comparisons }: TaskSummary): string[] {
   const [first, last] = [task.grades[0]!.name, task.grades.at(-1)!.name];
   const { patients, patientsPerGrade } = arms[0]!.predicted;
@@ -51,5 +52,30 @@ function taskLines({ task, arms, comparisons }: TaskSummary): string[] {
       ({ a, b, difference, p }) =>
         `${a} − ${b}: ${signed(difference.value)} (${range(difference, 3, signed)})${p === null ? '' : `, ${pValue(p)}`}`,
     ),
+  ];
+}
+
+/** One line per task and arm: the metrics of predicted crops, and the balanced accuracy of annotated crops. */
+function tasksLines(tasks: readonly TaskSummary[]): string[] {
+  const rows = tasks.flatMap(({ task, arms }) =>
+    arms.map(({ name, predicted, annotated }, i) => [
+      i === 0 ? task.title : '',
+      name,
+      i === 0 ? String(predicted.patients) : '',
+      `${decimal(predicted.balancedAccuracy.value)} (${range(predicted.balancedAccuracy)})`,
+      decimal(annotated.balancedAccuracy.value),
+      predicted.mostSevereAsMildest ? kOfN(predicted.mostSevereAsMildest) : UNDEFINED,
+      decimal(predicted.kappa),
+    ]),
+  );
+  const head = ['task', 'arm', 'patients', 'balanced accuracy', 'annotated', 'last→first', 'kappa'];
+  const missing = tasks.flatMap(({ task, arms }) => {
+    const text = missingGrades(task, arms[0]!.predicted);
+    return text === null ? [] : [`${task.title}: ${text[0]!.toLowerCase()}${text.slice(1)}`];
+  });
+  return [
+    'Test patients, predicted crops; "annotated" is the balanced accuracy on annotated crops.',
+    ...columns([head, ...rows], 2),
+    ...missing,
   ];
 }

@@ -1,13 +1,13 @@
 /** Cells and frames that the tables share. */
 import type { Bounds, Interval, Metrics, Proportion, TaskSummary } from '../../evaluation/types.js';
-import { decimal, kOfN, percent, percentRange, range } from '../format.js';
+import { decimal, kOfN, percent, percentRange, range, UNDEFINED } from '../format.js';
 import { type Content, type Markup, markup } from '../markup.js';
 
 export const number = (value: Content, sub?: Content) =>
   markup`<td class="number">${value}${sub && markup`<span class="sub">${sub}</span>`}</td>`;
 
 export const estimate = (value: number | null, bounds: Bounds | null) =>
-  number(decimal(value), value !== null && range(bounds));
+  number(decimal(value), value !== null && (bounds === null ? UNDEFINED : range(bounds)));
 
 export const proportion = (value: Proportion) =>
   number(kOfN(value), value.n > 0 && `${percent(value.rate)} (${percentRange(value)})`);
