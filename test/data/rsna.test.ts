@@ -88,6 +88,34 @@ describe('the RSNA layout', () => {
     ]);
   });
 
+  test('returns series of a named kind without coordinates, but not a second one of an annotated kind', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await appendFile(
+      join(folder, 'train_series_descriptions.csv'),
+      '1,88,Sagittal T2/STIR\n1,90,Sagittal T1\n1,99,Axial T2\n',
+    );
+    for (const id of ['88', '90', '99']) await mkdir(join(folder, 'train_images/1', id));
+    const { series, studies, skipped } = await readDataset(folder, {
+      series: ['Sagittal T2/STIR', 'Axial T2'],
+    });
+    expect(series).toMatchObject([
+      { plane: 'sagittal' },
+      { name: 'Axial T2', plane: 'axial', weighting: 'T2' },
+    ]);
+    expect(studies[0]!.series.map(({ seriesId, series: kind }) => [seriesId, kind])).toEqual([
+      [SERIES, 'Sagittal T2/STIR'],
+      ['99', 'Axial T2'],
+    ]);
+    expect(discsOf(studies[0])).toHaveLength(5);
+    expect(codes({ skipped })).toEqual(['ERR_SERIES_EXTRA']);
+    await expect(readDataset(folder, { series: ['Coronal T2'] })).rejects.toMatchObject({
+      code: 'ERR_TASK_SERIES',
+      message: expect.stringMatching(
+        /^data\.series: there is no series 'Coronal T2'; expected some of Sagittal T2/,
+      ),
+    });
+  });
+
   test('refuses an unknown task and one that is named twice', async () => {
     const folder = await make([{ studyId: '1' }]);
     await expect(readRsna(folder, 'rsna/scoliosis')).rejects.toMatchObject({

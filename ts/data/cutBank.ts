@@ -9,7 +9,7 @@ import { type Skipped, SpinegradError } from '../error.js';
 import type { Task } from '../tasks/task.js';
 import type { CutStudy } from './cut.js';
 import { type DatasetOptions, readDataset } from './dataset.js';
-import type { Dataset } from './layouts/layout.js';
+import type { AnnotatedSeries, Dataset } from './layouts/layout.js';
 import { CutPool } from './pool.js';
 import type { CutRoi, CutSpec } from './seriesCutter.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
@@ -98,13 +98,13 @@ class BankBuilder {
   private readonly slices: Uint16Array;
   private discs = 0;
 
-  constructor(data: Dataset, { crops, roi, sliceSize }: CutSpec, split: SplitSpec) {
+  constructor(data: Dataset, spec: CutSpec, split: SplitSpec) {
+    const { crops, roi, sliceSize } = spec;
     const count = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
     const rows = data.studies.map(({ series }) => {
-      const discs = series.map(({ annotation }) =>
-        annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length,
-      );
-      return count(discs) * series.filter((item) => crops.includes(item.series)).length;
+      const cropped = series.filter((item) => crops.includes(item.series));
+      const discs = count((spec.everySeries ? series : cropped).map(maximumDiscs));
+      return spec.everySeries ? discs * cropped.length : discs;
     });
     // Space for the maximum number of rows. Pages that are never written use no memory.
     this.rois = new Uint16Array(count(rows) * (2 * roi.neighbours + 1) * roi.size ** 2);
@@ -180,6 +180,9 @@ class BankBuilder {
     return bank;
   }
 }
+
+const maximumDiscs = ({ annotation }: AnnotatedSeries): number =>
+  annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length;
 
 /** sha256 of pixels, records and settings, without the folder, `skipped` and `notices`. */
 export function fingerprint({ manifest, rois, slices }: Bank): string {

@@ -52,8 +52,14 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
     });
   }
   const bank = await readRunBank(dir, identity);
-  const reasons = countReasons(bank.manifest.skipped).map(([code, count]) => `${count} ${code}`);
-  if (reasons.length > 0) progress.line(`skipped ${reasons.join(', ')}; ${out}/manifest.json lists each`);
+  const { skipped, notices } = bank.manifest;
+  for (const [what, entries] of [
+    ['skipped', skipped],
+    ['corrected or assumed', notices],
+  ] as const) {
+    const reasons = countReasons(entries).map(([code, count]) => `${count} ${code}`);
+    if (reasons.length > 0) progress.line(`${what} ${reasons.join(', ')}; ${out}/manifest.json lists each`);
+  }
   for (const task of bank.manifest.tasks) {
     requireSeries(task, { plane: 'sagittal' }, 'train');
   }
