@@ -162,7 +162,7 @@ describe('a series with a mask', () => {
     ),
   );
 
-  test('has the discs and boxes of the canal slice with their grades; a grade without a disc is reported', async () => {
+  test('has the discs and boxes of the canal slice with their grades; a grade without a disc, and a disc without a grade, are reported', async () => {
     await writeFile(join(dir, 'mask.mha'), volume(label));
     const { discs, slices, skipped, notices } = await cut([
       masked({ 'L5/S1': [1], 'L3/L4': [0], 'L1/L2': [1], 'T12/L1': [null] }),
@@ -183,6 +183,8 @@ describe('a series with a mask', () => {
     ]);
     expect(skipped).toMatchObject([
       { code: 'ERR_DISC_MISSING', path: 'mask.mha', message: expect.stringContaining('L1/L2 has a grade') },
+      { code: 'ERR_LABEL_MISSING', path: 'mask.mha', message: expect.stringContaining('L2/L3') },
+      { code: 'ERR_LABEL_MISSING', path: 'mask.mha', message: expect.stringContaining('L4/L5') },
     ]);
   });
 

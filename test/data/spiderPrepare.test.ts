@@ -68,7 +68,7 @@ describe('a SPIDER folder with invalid files', () => {
   let dir: string;
   let manifest: BankManifest;
   beforeAll(async () => {
-    const grades = [1, 2, 3, 4].flatMap((patient) =>
+    const grades = [1, 2, 3, 4, 5].flatMap((patient) =>
       [1, 2, 3].map((label) => `${patient},${label},0,0,0,0,0,0,0,${label}`),
     );
     dir = await spiderFolder('synthetic', [...grades, '1,8,0,0,0,0,0,0,0,1']);
@@ -82,6 +82,7 @@ describe('a SPIDER folder with invalid files', () => {
     await write('2_t2', { size: [100, 400, 4], values: full.values.subarray(0, 160_000) });
     await write('3_t2', full, {}, 2000);
     const [c, s] = [Math.cos(0.7), Math.sin(0.7)];
+    await write('5_t2', { ...full, fields: { TransformMatrix: '0 1 0 0 0 1 1 0 0' } });
     await write('4_t2', full, { fields: { TransformMatrix: `${-s} ${c} 0 0 0 -1 ${c} ${s} 0` } });
     manifest = await prepare(dir);
   });
@@ -101,15 +102,18 @@ describe('a SPIDER folder with invalid files', () => {
     expect(manifest.slices).toMatchObject([{ complete: true, instanceNumber: 3, spacingFrom: 'file' }]);
   });
 
-  test('reports the other series and the grades without a disc', () => {
+  test('reports the other series, grades without a disc and discs without a grade', () => {
     const found = (code: string) =>
       manifest.skipped
         .filter((entry) => entry.code === code)
         .map(({ path, message }) => `${path} ${message}`);
     expect(found('ERR_MASK').join()).toMatch(/2_t2.*4 slices.*5 slices/);
+    expect(found('ERR_MASK').join()).toMatch(/5_t2.*elsewhere in the patient/);
     expect(found('ERR_MHA').join()).toMatch(/3_t2.*truncated/);
     expect(found('ERR_MHA').join()).toMatch(/4_t2.*40 degrees/);
     expect(found('ERR_DISC_MISSING').join()).toContain('T10/T11');
+    expect(found('ERR_LABEL_MISSING').join()).toMatch(/L1\/L2 has a disc.*L2\/L3 has a disc/);
+    expect(manifest.skipped).toHaveLength(7);
   });
 });
 

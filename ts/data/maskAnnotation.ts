@@ -1,4 +1,5 @@
 /** Turns the mask of a series into marked discs. */
+import type { Geometry, Vector3 } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
 import { type ImageSlice, openImages } from './images.js';
 import type { AnnotatedDisc, DiscAnnotation, MaskAnnotation } from './layouts/layout.js';
@@ -11,7 +12,7 @@ import type { SourceSlice } from './series.js';
  * @param path of the mask
  * @param stack images of the series; the mask has the same grid
  * @param tasks number of tasks
- * @returns the annotation, and the levels that have grades but no disc in the mask
+ * @returns the annotation, the levels that have grades but no disc in the mask, and those that have a disc but no grades
  * @throws SpinegradError of `openImages` and `discsFromMask`; ERR_MASK if the mask does not fit the images
  */
 export async function annotationFromMask(
@@ -19,7 +20,7 @@ export async function annotationFromMask(
   { grades }: MaskAnnotation,
   stack: readonly ImageSlice[],
   tasks: number,
-): Promise<{ annotation: DiscAnnotation; missing: string[] }> {
+): Promise<{ annotation: DiscAnnotation; missing: string[]; ungraded: string[] }> {
   const mask: SourceSlice[] = [];
   for (const entry of (await openImages(path)).slices) mask.push(await entry.read());
   const { slice, discs: found } = discsFromMask(mask);
@@ -32,6 +33,13 @@ export async function annotationFromMask(
     throw new SpinegradError(
       'ERR_MASK',
       `${path}: found a mask of ${maskSize}, expected ${imageSize ?? `${stack.length} slices`} as in ${stack[0]?.path}`,
+    );
+  }
+  if (!agree(slice.geometry, image?.geometry ?? null)) {
+    throw new SpinegradError(
+      'ERR_MASK',
+      `${path}: found a mask that is elsewhere in the patient than ${image?.path}, expected the same directions and ` +
+        'position; resample the mask to the image',
     );
   }
   const none: AnnotatedDisc['grades'] = Array.from({ length: tasks }, () => null);
@@ -49,5 +57,15 @@ export async function annotationFromMask(
     .filter(([, values]) => values.some((grade) => grade !== null))
     .map(([level]) => level)
     .filter((level) => !discs.some((disc) => disc.level === level));
-  return { annotation: { kind: 'discs', discs, complete: true }, missing };
+  const ungraded = discs.map(({ level }) => level).filter((level) => grades[level] === undefined);
+  return { annotation: { kind: 'discs', discs, complete: true }, missing, ungraded };
+}
+
+/** Whether two slices of one size show the same part of the patient, within 10 mm. True without geometry. */
+function agree(a: Geometry | null, b: Geometry | null): boolean {
+  if (a === null || b === null) return true;
+  const dot = (p: Vector3, q: Vector3) => p[0] * q[0] + p[1] * q[1] + p[2] * q[2];
+  const distance = Math.hypot(...a.position.map((x, i) => x - b.position[i]!));
+  const cosines = [dot(a.rowDirection, b.rowDirection), dot(a.columnDirection, b.columnDirection)];
+  return distance < 10 && Math.min(...cosines) > 0.98;
 }

@@ -94,10 +94,15 @@ export class SeriesCutter {
     const { dir, tasks } = this.spec;
     const path = join(dir, mask.file);
     this.beforeRead(path);
-    const { annotation, missing } = await annotationFromMask(path, mask, this.stack, tasks);
+    const { annotation, missing, ungraded } = await annotationFromMask(path, mask, this.stack, tasks);
     for (const level of missing) {
       const message = `${mask.file}: ${level} has a grade but no disc in the mask`;
       this.report(mask.file, new SpinegradError('ERR_DISC_MISSING', message), `${level} skipped`);
+    }
+    // A patient without any grade is reported once, by the reader of the layout.
+    for (const level of Object.keys(mask.grades).length > 0 ? ungraded : []) {
+      const message = `${mask.file}: ${level} has a disc in the mask but no grade`;
+      this.report(mask.file, new SpinegradError('ERR_LABEL_MISSING', message), 'the disc has no grade');
     }
     return annotation;
   }
