@@ -44,6 +44,8 @@ def tensor(spec):
     shape, below = spec["shape"], spec.get("below")
     if spec["dtype"] == "int32":
         return torch.randint(below, shape, device=DEVICE)
+    if spec["dtype"] == "uint8":
+        return torch.randint(256, shape, dtype=torch.uint8, device=DEVICE)
     values = torch.randn(shape, device=DEVICE) if spec.get("kind") == "normal" else torch.rand(shape, device=DEVICE)
     return values.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else values
 
@@ -83,12 +85,20 @@ def positions(i, o):
     return torch.stack([x, y], 2)
 
 
+def attention_pool(i, o):
+    n, k = i["mask"].shape
+    scores = i["scores"].reshape(n, k).masked_fill(i["mask"] == 0, float("-inf"))
+    return (scores.softmax(1)[:, None] @ i["embeddings"].reshape(n, k, -1))[:, 0]
+
+
 FUNCTIONS = {
     "conv2d": lambda i, o: F.conv2d(i["x"], i["weight"], i.get("bias"), o["stride"], int(o["padding"])),
     "linear": lambda i, o: F.linear(i["x"], i["weight"], i["bias"]),
     "batchNorm2d": batch_norm,
     "maxPool2d": lambda i, o: F.max_pool2d(i["x"], o["kernel"], o["stride"], o["padding"]),
     "globalAvgPool2d": lambda i, o: i["x"].mean((2, 3)),
+    "concat": lambda i, o: torch.cat((i["a"], i["b"]), 1),
+    "upsample2d": lambda i, o: F.interpolate(i["x"], scale_factor=o["scale"], mode="nearest"),
     "l2Normalize": lambda i, o: F.normalize(i["x"]),
     "infoNCE": info_nce,
     "focalLoss": focal_loss,
@@ -96,6 +106,8 @@ FUNCTIONS = {
     "logSoftmax": lambda i, o: i["x"].log_softmax(1),
     "mse": lambda i, o: F.mse_loss(i["x"], i["target"]),
     "smoothL1": lambda i, o: F.smooth_l1_loss(i["x"], i["target"], beta=o["beta"]),
+    "bceWithLogits": lambda i, o: F.binary_cross_entropy_with_logits(i["x"], i["target"]),
+    "attentionPool": attention_pool,
     "softArgmax2d": positions,
     "relu": lambda i, o: F.relu(i["x"]),
     "add": lambda i, o: i["x"] + i["y"],

@@ -18,13 +18,12 @@ SPINEGRAD_SIMD LossSums sums(const float* logit, const float* target, const floa
 
 SPINEGRAD_SIMD void gradient(const float* logit, const float* target, const float* weight, double, float factor,
                              float* dx, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    const float w = weight == nullptr ? 1.0f : weight[i], z = logit[i], y = target[i];
+  gradientOf(weight, factor, dx, count, [=](size_t i) SPINEGRAD_LAMBDA {
+    const float z = logit[i], y = target[i];
     const float e = exponential(-std::fabs(z)), large = 1.0f / (1.0f + e), small = e * large;
     const float p = z > 0 ? large : small, q = z > 0 ? small : large;
-    const float d = ((1.0f - y) * p - y * q) * (factor * w);
-    dx[i] = w == 0 ? 0.0f : d;
-  }
+    return (1.0f - y) * p - y * q;
+  });
 }
 
 constexpr ElementwiseLoss loss{sums, gradient};

@@ -33,6 +33,19 @@ SPINEGRAD_INLINE LossSums sumsOf(const float* weight, size_t count, Term term) {
   return {terms, weights, minWeight < 0};
 }
 
+/// gradient = factor * weight * slope(i), and 0 for a pair of weight 0.
+template <class Slope>
+SPINEGRAD_INLINE void gradientOf(const float* weight, float factor, float* gradient, size_t count, Slope slope) {
+  if (weight == nullptr) {
+    for (size_t i = 0; i < count; ++i) gradient[i] = slope(i) * factor;
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weight[i], d = slope(i) * (factor * w);
+    gradient[i] = w == 0 ? 0.0f : d;
+  }
+}
+
 /// The functions of one loss. A null `weight` means weights of 1. A pair of weight 0 adds 0 even if its values are not
 /// finite.
 struct ElementwiseLoss {

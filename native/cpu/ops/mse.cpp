@@ -16,11 +16,7 @@ SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const
 
 SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double, float factor,
                              float* dp, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    const float w = weight == nullptr ? 1.0f : weight[i];
-    const float d = 2 * (prediction[i] - target[i]) * (factor * w);
-    dp[i] = w == 0 ? 0.0f : d;
-  }
+  gradientOf(weight, factor, dp, count, [=](size_t i) SPINEGRAD_LAMBDA { return 2 * (prediction[i] - target[i]); });
 }
 
 constexpr ElementwiseLoss loss{sums, gradient};

@@ -22,13 +22,11 @@ SPINEGRAD_SIMD LossSums sums(const float* prediction, const float* target, const
 SPINEGRAD_SIMD void gradient(const float* prediction, const float* target, const float* weight, double beta,
                              float factor, float* dp, size_t count) {
   const auto inverse = static_cast<float>(1 / beta);
-  for (size_t i = 0; i < count; ++i) {
-    const float w = weight == nullptr ? 1.0f : weight[i];
+  gradientOf(weight, factor, dp, count, [=](size_t i) SPINEGRAD_LAMBDA {
     const float scaled = (prediction[i] - target[i]) * inverse;
     const float high = scaled > 1 ? 1.0f : scaled;
-    const float slope = high < -1 ? -1.0f : high;
-    dp[i] = w == 0 ? 0.0f : slope * (factor * w);
-  }
+    return high < -1 ? -1.0f : high;
+  });
 }
 
 constexpr ElementwiseLoss loss{sums, gradient};
