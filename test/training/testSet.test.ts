@@ -74,7 +74,7 @@ it('cuts a disc that was not found between its neighbours, and flags it', async 
   expect(missing).toMatchObject({
     localizationMm: null,
     levelProbability: null,
-    flags: ['a doubt', 'L3/L4 was not found'],
+    flags: ['a doubt', 'not_found'],
   });
 });
 
@@ -90,7 +90,7 @@ it('cuts all discs also without any found disc, and without a slice of the serie
   expect(discs).toHaveLength(9);
   for (const { disc, centre, flags } of discs) {
     expect(centre).toEqual([20, 24]);
-    expect(flags).toContain(`${disc.level} was not found`);
-    expect(flags.includes('no slice of the series was searched')).toBe(disc.studyId === '2');
+    expect(flags).toContain('not_found');
+    expect(flags.includes('not_searched')).toBe(disc.studyId === '2');
   }
 });

@@ -160,7 +160,7 @@ export function locateRecords(
 }
 
 /** The annotated and the found discs of a slice, for its evaluation. */
-export const evaluatedSlice = (record: SliceRecord, { discs }: Located): EvaluatedSlice => ({
+export const evaluatedSlice = (record: SliceRecord, { discs, doubts }: Located): EvaluatedSlice => ({
   study: record.studyId,
   series: record.series,
   image: record.file,
@@ -170,5 +170,5 @@ export const evaluatedSlice = (record: SliceRecord, { discs }: Located): Evaluat
     centre: applyAffine(record.toImage, centre),
   })),
   found: discs,
-  doubts: [],
+  doubts,
 });

@@ -12,6 +12,7 @@ import { clampToImage, cropRoi } from '../data/roi.js';
 import type { SourceSlice } from '../data/series.js';
 import type { RoiRecord, SliceRecord } from '../data/types.js';
 import type { EvaluatedSlice } from '../evaluation/localization.js';
+import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { predictedCentre } from './predictedCentre.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
@@ -27,6 +28,7 @@ export interface TestDisc {
   localizationMm: number | null;
   /** Probability that the localizer named the level correctly; null if it did not name the disc. */
   levelProbability: number | null;
+  /** Doubts of the localizer; `not_found` without a disc of the level, `not_searched` without a slice of the series. */
   flags: string[];
 }
 
@@ -39,9 +41,6 @@ export interface TestSet {
 
 /** A test slice and the discs that the localizer found on it. */
 export type SearchedSlice = EvaluatedSlice & { record: SliceRecord };
-
-/** Usual distance of neighbouring discs in mm. */
-const PITCH_MM = 35;
 
 /**
  * Cuts the graded test discs at their predicted centres. Discs and slices belong together by series. A centre outside the
@@ -86,8 +85,8 @@ function predict(
   const found = slice?.found ?? [];
   const named = found.find((disc) => disc.level === level);
   const flags = [...(slice?.doubts ?? [])];
-  if (slice === undefined) flags.push('no slice of the series was searched');
-  if (named === undefined) flags.push(`${level} was not found`);
+  if (slice === undefined) flags.push('not_searched');
+  if (named === undefined) flags.push('not_found');
   const [row, column] = pixelSpacing;
   const centre = slice && predictedCentre(found, level, stepOf(slice.record));
   return {
@@ -104,6 +103,6 @@ function predict(
 function stepOf({ toImage, pixelSpacing: [row, column] }: SliceRecord): Point {
   const [origin, below] = [applyAffine(toImage, [0, 0]), applyAffine(toImage, [0, 1])];
   const [dx, dy] = [below[0] - origin[0], below[1] - origin[1]];
-  const scale = PITCH_MM / Math.hypot(dx * column, dy * row);
+  const scale = MEAN_PITCH_MM / Math.hypot(dx * column, dy * row);
   return [dx * scale, dy * scale];
 }
