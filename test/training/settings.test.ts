@@ -54,6 +54,7 @@ describe('settings', () => {
     [{ pretraining: { epochs: { a: 1 } } }, /pretraining\.epochs: found \{"a":1\}; expected number/],
     [{ data: { folds: 5 } }, /data\.fold: found nothing; expected a number below data\.folds/],
     [{ data: { folds: 5, fold: 5 } }, /data\.fold: found 5/],
+    [{ data: { sliceSize: 100 } }, /data\.sliceSize: found 100; expected a multiple of 2\^/],
     [{ pretraining: { temperature: 0 } }, /pretraining\.temperature: found 0/],
     [{ precision: 'float32' }, /precision: found "float32"; .*"tf32"/],
     [{ tasks: [MODIC.id], finetuning: { head: 'corn' } }, /finetuning\.head: .*'corn' is for ordered grades/],

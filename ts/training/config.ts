@@ -63,8 +63,8 @@ const data = z
     ),
     sliceSize: setting(
       imageSide,
-      128,
-      'Side of the letterboxed slices of the localizer in pixels. At 128 the receptive field of a heatmap cell covers the slice.',
+      192,
+      'Side of the letterboxed slices of the localizer in pixels, a multiple of 16. A pixel is about 1.5 mm then.',
     ),
     folds: setting(
       z.number().int().min(3).nullable(),
@@ -184,8 +184,8 @@ const localization = z.strictObject({
     .prefault({}),
   sigma: setting(
     positiveFraction,
-    0.023,
-    'Standard deviation of the Gaussian around a disc centre, as a fraction of the side; about 5 mm.',
+    0.0156,
+    'Standard deviation of the Gaussian around a disc centre, as a fraction of the side; about 4 mm.',
   ),
   centreWeight: setting(
     z.number().min(1),
@@ -330,44 +330,50 @@ const finetuning = z.strictObject({
   ...optimizer(1e-3, 1e-2),
 });
 
-export const configSchema = z.strictObject({
-  preset: z.string(),
-  tasks: setting(
-    z.array(z.string()),
-    [],
-    'What is graded; empty: the default of the data set. `spinegrad prepare --help` lists the tasks.',
-  ),
-  seed: setting(
-    z
-      .number()
-      .int()
-      .min(0)
-      .max(2 ** 31 - 1),
-    1,
-    'Seed of all random numbers.',
-  ),
-  threads: setting(
-    z.number().int().min(0),
-    0,
-    'Threads of the CPU device; 0: all cores. The bits of the results depend on it.',
-  ),
-  precision: setting(
-    z.enum(['tf32', 'bf16']),
-    'tf32',
-    'Rounding of the factors of products on CUDA in training: 11 significant bits (TF32), or 8 (bf16). All else is float32.',
-  ),
-  data: data.prefault({}),
-  encoder: encoder.prefault({}),
-  augmentation: augmentation.prefault({}),
-  pretraining: pretraining.prefault({}),
-  localization: localization.prefault({}),
-  finetuning: finetuning.prefault({}),
-  evaluation: z
-    .strictObject({
-      resamples: setting(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.'),
-    })
-    .prefault({}),
-});
+export const configSchema = z
+  .strictObject({
+    preset: z.string(),
+    tasks: setting(
+      z.array(z.string()),
+      [],
+      'What is graded; empty: the default of the data set. `spinegrad prepare --help` lists the tasks.',
+    ),
+    seed: setting(
+      z
+        .number()
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1),
+      1,
+      'Seed of all random numbers.',
+    ),
+    threads: setting(
+      z.number().int().min(0),
+      0,
+      'Threads of the CPU device; 0: all cores. The bits of the results depend on it.',
+    ),
+    precision: setting(
+      z.enum(['tf32', 'bf16']),
+      'tf32',
+      'Rounding of the factors of products on CUDA in training: 11 significant bits (TF32), or 8 (bf16). All else is float32.',
+    ),
+    data: data.prefault({}),
+    encoder: encoder.prefault({}),
+    augmentation: augmentation.prefault({}),
+    pretraining: pretraining.prefault({}),
+    localization: localization.prefault({}),
+    finetuning: finetuning.prefault({}),
+    evaluation: z
+      .strictObject({
+        resamples: setting(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.'),
+      })
+      .prefault({}),
+  })
+  .refine(
+    ({ data, localization: { network, unet } }) =>
+      network !== 'unet' || data.sliceSize % 2 ** (unet.levels - 1) === 0,
+    { path: ['data', 'sliceSize'], error: 'expected a multiple of 2^(localization.unet.levels - 1)' },
+  );
 
 export type Config = z.output<typeof configSchema>;
 
