@@ -64,7 +64,7 @@ describe('the SPIDER layout', () => {
 
 describe('invalid SPIDER data is reported, and the rest is used', () => {
   test.each([
-    ['1,0,0,0,0,0,0,0,0,1', 'ERR_LEVEL_UNKNOWN', "IVD label '0'"],
+    ['1,-1,0,0,0,0,0,0,0,1', 'ERR_LEVEL_UNKNOWN', "IVD label '-1'"],
     ['1,10,0,0,0,0,0,0,0,1', 'ERR_LEVEL_UNKNOWN', "IVD label '10', expected 1 for L5/S1 to 9 for T9/T10"],
     ['1,1,0,0,0,0,0,0,0,1', 'ERR_DUPLICATE_ROW', 'duplicate IVD label 1 (L5/S1); first row used'],
     ['1,2,0,0,0,0,0,0,0,', 'ERR_LABEL_MISSING', 'L4/L5 pfirrman_grade: no label'],
@@ -76,6 +76,14 @@ describe('invalid SPIDER data is reported, and the rest is used', () => {
     expect(skipped[0]!.message).toContain(`patient 1: `);
     expect(skipped[0]!.message).toContain(part);
     expect(grades['1']).toMatchObject({ 'L5/S1': [2] });
+  });
+
+  test('a patient with the IVD label 0, whose numbering is unknown, has no grades', async () => {
+    await grade('1,1,2,0,0,0,0,1,1,3', '1,0,0,0,0,0,0,0,0,1', '2,1,0,0,0,0,0,0,0,1', '10,1,0,0,0,0,0,0,0,2');
+    const { grades, skipped } = await gradesOf();
+    expect(skipped).toMatchObject([{ path: 'radiological_gradings.csv:3', code: 'ERR_LEVEL_UNKNOWN' }]);
+    expect(skipped[0]!.message).toContain('the grades of this patient are not used');
+    expect(grades).toEqual({ 1: {}, 2: { 'L5/S1': [0] }, 10: { 'L5/S1': [1] } });
   });
 
   test('an image without a mask, a mask without an image, and another file', async () => {

@@ -67,15 +67,27 @@ function annotate(file: string, grades: Grades): AnnotatedSeries {
   };
 }
 
-/** By patient and level, the grades in the order of the tasks. */
+/**
+ * By patient and level, the grades in the order of the tasks. A patient with the IVD label 0 has a disc below L5/S1. Whether the
+ * labels of its mask start there too is not published, so none of its grades is used.
+ */
 async function readGradings(path: string, tasks: readonly Task[], skipped: Skipped[]) {
   const patients = new Map<string, Grades>();
+  const unnumbered = new Set<string>();
   const columns = ['patient', 'ivd_label', ...new Set(tasks.map(({ column }) => column))];
   for (const { line, fields } of await readCsv(path, columns, { nameOf: snakeCase })) {
     const report = (code: SpinegradError['code'], message: string) =>
       skipped.push({ path: `${GRADINGS}:${line}`, code, message: `patient ${patient}: ${message}` });
     const { patient = '', ivd_label: label = '' } = fields;
     const level = /^[1-9]$/.test(label) ? DISC_LEVELS.at(-Number(label))! : undefined;
+    if (label === '0') {
+      report(
+        'ERR_LEVEL_UNKNOWN',
+        `found IVD label 0, a disc below L5/S1; the grades of this patient are not used`,
+      );
+      unnumbered.add(patient);
+      continue;
+    }
     if (level === undefined) {
       const expected = `1 for L5/S1 to ${DISC_LEVELS.length} for ${DISC_LEVELS[0]}`;
       report('ERR_LEVEL_UNKNOWN', `found IVD label '${label}', expected ${expected}; row skipped`);
@@ -101,6 +113,7 @@ async function readGradings(path: string, tasks: readonly Task[], skipped: Skipp
       return null;
     });
   }
+  for (const patient of unnumbered) patients.set(patient, {});
   return patients;
 }
 
