@@ -6,7 +6,7 @@ import { describeOperation, type Input, normals, type Reference } from './descri
 
 function reference({ embeddings, scores, mask }: Record<string, Reference>): number[] {
   const [groups, instances] = mask!.shape as [number, number];
-  const features = embeddings!.shape[1]!;
+  const features = embeddings!.values.length / (groups * instances);
   const y: number[] = [];
   for (let n = 0; n < groups; n++) {
     const present = [...Array(instances).keys()].map((k) => n * instances + k).filter((k) => mask!.values[k]);
@@ -50,6 +50,14 @@ describeOperation({
     {
       name: 'scores as a column, several warps of features',
       inputs: { embeddings: normals([8, 100], 3), scores: normals([8, 1], 4), mask: complete(2, 4) },
+    },
+    {
+      name: 'instances side by side',
+      inputs: {
+        embeddings: normals([2, 12], 11),
+        scores: normals([2, 3], 12),
+        mask: masked([2, 3], [1, 1, 0, 1, 1, 1]),
+      },
     },
     {
       name: 'one instance',

@@ -25,8 +25,8 @@ const BACKWARD = contract('attentionPool.backward', {
  * Gradients flow into embeddings and scores. A masked instance has weight 0 and gradient 0, even if its values are NaN.
  * If a group has no instance, the next read rejects with `ERR_EMPTY_GROUP`.
  *
- * @param embeddings h, float32 [N K, F]: K rows per group, group by group
- * @param scores float32 [N K] or [N K, 1]
+ * @param embeddings h, float32 [N K, F]: K rows per group, group by group; or [N, K F], as `concat` joins K instances
+ * @param scores float32 [N K] or [N K, 1]; or [N, K]
  * @param mask uint8 [N, K]: 0 if instance k of group n is missing, else 1
  *
  * @example
@@ -34,23 +34,27 @@ const BACKWARD = contract('attentionPool.backward', {
  * attentionPool(device.full([4, 512], 1), device.zeros([4, 1]), mask).shape; // [2, 512]
  */
 export function attentionPool(embeddings: Tensor, scores: Tensor, mask: Tensor): Tensor {
-  const [rows, features] = expectTensor('attentionPool', 'embeddings', embeddings, {
+  const [rows, columns] = expectTensor('attentionPool', 'embeddings', embeddings, {
     shape: [null, null],
   }) as [number, number];
   const { device } = embeddings;
-  const column = scores?.shape?.length === 2;
-  expectTensor('attentionPool', 'scores', scores, { shape: column ? [rows, 1] : [rows], device });
   const [n, k] = expectTensor('attentionPool', 'mask', mask, {
     dtype: 'uint8',
     shape: [null, null],
     device,
   }) as [number, number];
-  if (n * k !== rows) {
+  const joined = rows === n && k > 1;
+  if (joined ? columns % k !== 0 : n * k !== rows) {
     throw new SpinegradError(
       'ERR_SHAPE',
-      `attentionPool(): mask: expected shape [N, K] with N K = ${rows}, the rows of embeddings, found [${n}, ${k}]`,
+      `attentionPool(): embeddings: expected shape [${n * k}, F] or [${n}, ${k} F] for a mask [${n}, ${k}], found ` +
+        `[${rows}, ${columns}]`,
     );
   }
+  const features = joined ? columns / k : columns;
+  const column = scores?.shape?.length === 2;
+  const shape = joined ? [n, k] : column ? [rows, 1] : [rows];
+  expectTensor('attentionPool', 'scores', scores, { shape, device });
   const y = device.empty([n, features]);
   const weights = device.empty([n, k]);
   device.run(FORWARD, { embeddings, scores, mask, y, weights });
