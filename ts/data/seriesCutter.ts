@@ -1,7 +1,7 @@
 /** Cuts the crops of one series of a study. A file that cannot be used is reported and affects only its discs. */
 import { join, relative } from 'node:path';
 import type { Affine, Box, Level, Point } from '../anatomy.js';
-import { normalOf, planeOf, toPixel } from '../dicom/geometry.js';
+import { planeOf } from '../dicom/geometry.js';
 import type { Vector3 } from '../dicom/types.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import type { TaskSeries } from '../tasks/task.js';
@@ -9,6 +9,7 @@ import { applyAffine, invertAffine } from './affine.js';
 import { type ImageSlice, openImages } from './images.js';
 import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation, MaskAnnotation } from './layouts/layout.js';
 import { annotationFromMask } from './maskAnnotation.js';
+import { MAX_DISTANCE_MM, placeOn } from './place.js';
 import { checkInside, cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { neighbours, reflectSlice, type SourceSlice } from './series.js';
 import { checkSpacing, isUpsideDown } from './spacing.js';
@@ -43,9 +44,6 @@ export interface Reports {
   /** What was corrected; nothing is left out. */
   notices: Skipped[];
 }
-
-/** Maximum distance in mm of a disc centre from the slice of another series on which it is cut: about a slice thickness. */
-const MAX_DISTANCE_MM = 6;
 
 export class SeriesCutter {
   private readonly plane: TaskSeries['plane'];
@@ -168,20 +166,9 @@ export class SeriesCutter {
     }
   }
 
-  /** The slice nearest to a patient point whose image contains the projection of the point. */
   private async place(point: Vector3): Promise<{ entry: ImageSlice; centre: Point }> {
-    const distance = ({ geometry }: ImageSlice) => {
-      const normal = normalOf(geometry!);
-      return Math.abs(normal.reduce((sum, n, i) => sum + n * (point[i]! - geometry!.position[i]!), 0));
-    };
-    const near = this.stack
-      .filter((entry) => entry.geometry !== null && distance(entry) <= MAX_DISTANCE_MM)
-      .sort((a, b) => distance(a) - distance(b));
-    for (const entry of near) {
-      const { pixelSpacing, columns, rows } = await this.read(entry);
-      const [x, y] = toPixel(entry.geometry!, pixelSpacing, point);
-      if (x >= 0 && y >= 0 && x <= columns - 1 && y <= rows - 1) return { entry, centre: [x, y] };
-    }
+    const placed = await placeOn(this.stack, point, (entry) => this.read(entry));
+    if (placed !== null) return placed;
     throw new SpinegradError(
       'ERR_DISC_NOT_SHOWN',
       `no slice of the ${this.series.series} series shows the disc within ${MAX_DISTANCE_MM} mm`,
