@@ -31,7 +31,7 @@ const discs = new RoiDataset(
   device,
   {
     manifest: {
-      roi: { size: SIZE },
+      roi: { size: SIZE, neighbours: 0 },
       tasks: [SPINAL_CANAL_STENOSIS],
       series: ['T2'],
       rois: Array.from({ length: ROWS }, (_, row) => ({ ...disc, disc: row, row, studyId: `${row}` })),

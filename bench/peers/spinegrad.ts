@@ -15,6 +15,7 @@ import { focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
 import { infoNCE } from '#spinegrad/engine/ops/infoNCE.js';
 import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
 import { writeSafetensors } from '#spinegrad/io/safetensors.js';
+import { fusionSpec } from '#spinegrad/model/fusion/spec.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import { classWeights } from '#spinegrad/model/heads/classWeights.js';
 import { ProjectionHead } from '#spinegrad/model/projection.js';
@@ -38,6 +39,7 @@ const BANK_ROWS = 512;
 const config = resolveConfig('paper');
 const { translation, ...strengths } = config.augmentation;
 const NORMALISATION = { mean: 0.4, std: 0.2 };
+const INPUT = { spec: fusionSpec('none', ['T2'], 0), normalisation: [NORMALISATION] };
 const AUGMENTATION: AugmentOptions = { ...NORMALISATION, ...strengths, translation: translation * SIDE };
 const CLASS_WEIGHTS = [0.6, 1.3, 1.9];
 
@@ -91,7 +93,7 @@ const GRADE_CYCLE = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2] as const;
 /** A bank of discs with one row each. */
 const roiBank = (): RoiBank => ({
   manifest: {
-    roi: { size: SIDE },
+    roi: { size: SIDE, neighbours: 0 },
     tasks: [SPINAL_CANAL_STENOSIS],
     series: ['T2'],
     rois: Array.from({ length: BANK_ROWS }, (_, row) => ({
@@ -161,7 +163,7 @@ const training: Workload = async (device, { task, batch }, folder) => {
       pretraining: { discs: n / 2 },
       finetuning: { batch: n, ...(random ? {} : { dropout: 0 }) },
     };
-    const discs = new RoiDataset(device, bank, random ? config.augmentation : null, NORMALISATION);
+    const discs = new RoiDataset(device, bank, random ? config.augmentation : null, INPUT);
     datasets.push(discs);
     return [{ config: changeConfig(config, change), device }, discs] as const;
   };

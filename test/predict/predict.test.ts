@@ -13,6 +13,7 @@ import { openDevice } from '#spinegrad/engine/device.js';
 import { provenance } from '#spinegrad/io/provenance.js';
 import { readSafetensors, writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { loadModel, writeModel } from '#spinegrad/model/bundle.js';
+import { fusionSpec } from '#spinegrad/model/fusion/spec.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import type { Localizer } from '#spinegrad/model/localizer.js';
 import type { Normalisation } from '#spinegrad/model/normalisation.js';
@@ -92,7 +93,8 @@ async function randomModel({
     evaluation: { seed: 1, resamples: 20, threads: null },
     program: provenance(),
     manifest,
-    normalisation: { rois: half, slices: localizer?.normalisation ?? half },
+    input: { spec: fusionSpec('none', manifest.series, 0), normalisation: [half] },
+    normalisation: localizer?.normalisation ?? half,
     localizer: { network, rmseMm: 3 },
     arms,
   });

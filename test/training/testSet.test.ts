@@ -5,7 +5,7 @@ import { type Bank, prepareBank, readBank } from '#spinegrad/data/bank.js';
 import { type Device, openDevice } from '#spinegrad/engine/device.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { RoiDataset } from '#spinegrad/training/roiDataset.js';
-import { cutTestSet, type SearchedSlice } from '#spinegrad/training/testSet.js';
+import { cutTestSet, type SearchedSlice, type TestSet } from '#spinegrad/training/testSet.js';
 import { centreOf, ROWS, tinyLayout } from '../data/layout.js';
 import { temporaryFolder } from './runs.js';
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
     split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },
   });
   bank = await readBank(out);
-  dataset = new RoiDataset(device, bank, null, { mean: 0, std: 1 });
+  dataset = new RoiDataset(device, bank, null);
 });
 afterAll(() => {
   dataset.dispose();
@@ -46,8 +46,8 @@ function searched(found: (studyId: string) => readonly Level[], move: Point = [0
 const cut = (slices: readonly SearchedSlice[]) =>
   cutTestSet({ progress: silent, signal: new AbortController().signal }, bank, dataset, slices);
 
-const row = (test: { crops: Uint16Array; size: number }, index: number) =>
-  test.crops.subarray(index * test.size ** 2, (index + 1) * test.size ** 2);
+const row = ({ crops: { pixels, size } }: TestSet, index: number) =>
+  pixels.subarray(index * size ** 2, (index + 1) * size ** 2);
 
 it('cuts the same crops as the bank at the annotated centres', async () => {
   const test = await cut(searched(() => LEVELS));

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Build } from '../nn/layers.js';
 import { ResNet } from '../nn/resnet.js';
 import { UNet } from '../nn/unet.js';
+import { AttentionEncoder } from './fusion/attentionEncoder.js';
 import { Grader } from './grader.js';
 import { HEAD_NAMES } from './heads/names.js';
 import { HeatmapLocalizer, type Localizer, RegressionLocalizer } from './localizer.js';
@@ -15,7 +16,8 @@ const encoderSchema = z.object({
 });
 
 export const graderSchema = z.object({
-  encoder: encoderSchema,
+  /** `series`: that many encoders, whose embeddings attention pools. */
+  encoder: encoderSchema.extend({ series: z.number().int().positive().optional() }),
   /** In the order of the tasks. */
   heads: z
     .array(z.object({ task: z.string(), head: z.enum(HEAD_NAMES), grades: z.number().int().min(2) }))
@@ -38,7 +40,7 @@ export const localizerSchema = z.discriminatedUnion('kind', [
 ]);
 export type LocalizerArchitecture = z.output<typeof localizerSchema>;
 
-const encoderOf = ({ strides, ...encoder }: ResNet['architecture']) => ({
+const encoderOf = <T extends ResNet['architecture']>({ strides, ...encoder }: T) => ({
   ...encoder,
   strides: [...strides],
 });
@@ -55,8 +57,12 @@ export function localizerArchitecture(localizer: Localizer): LocalizerArchitectu
     : { kind: 'regression', network: encoderOf(localizer.encoder.architecture), sliceSize };
 }
 
-export const buildGrader = ({ encoder, ...options }: GraderArchitecture, build: Build): Grader =>
-  new Grader(build, new ResNet(build, encoder), options);
+export function buildGrader({ encoder, ...options }: GraderArchitecture, build: Build): Grader {
+  const { series, ...network } = encoder;
+  const built =
+    series === undefined ? new ResNet(build, network) : new AttentionEncoder(build, network, series);
+  return new Grader(build, built, options);
+}
 
 export const buildLocalizer = (architecture: LocalizerArchitecture, build: Build): Localizer =>
   architecture.kind === 'unet'

@@ -28,6 +28,7 @@ import {
   localizerArchitecture,
   localizerSchema,
 } from './build.js';
+import { type GraderInput, graderInputSchema } from './fusion/spec.js';
 import type { Grader } from './grader.js';
 import type { Localizer } from './localizer.js';
 import { type Normalisation, normalisationSchema } from './normalisation.js';
@@ -42,8 +43,10 @@ type WeightFile = z.output<typeof weightsSchema>;
 const modelSchema = z.object({
   version: z.literal(VERSION),
   roi: z.object({ size: z.number().int(), mode: z.enum(['pixels', 'mm']), extentMm: z.number() }),
-  /** Of intensities scaled to 0..1. */
-  normalisation: z.object({ rois: normalisationSchema, slices: normalisationSchema }),
+  /** Of the graders. */
+  input: graderInputSchema,
+  /** Of the slices of the localizer; intensities scaled to 0..1. */
+  normalisation: normalisationSchema,
   localizer: z.object({
     network: localizerSchema,
     weights: weightsSchema,
@@ -105,7 +108,8 @@ export interface TrainedModel {
   evaluation: ModelDescription['evaluation'];
   program: Program;
   manifest: BankManifest;
-  normalisation: { rois: Normalisation; slices: Normalisation };
+  input: GraderInput;
+  normalisation: Normalisation;
   localizer: { network: Localizer; rmseMm: number | null };
   /** At least one. */
   arms: readonly TrainedArm[];
@@ -131,7 +135,7 @@ function noticeOf({ dataset, layout, synthetic }: BankManifest): string {
  * @throws SpinegradError ERR_WRITE, ERR_DISK_FULL, ERR_NOT_FINITE
  */
 export async function writeModel(dir: string, model: TrainedModel): Promise<ModelDescription> {
-  const { preset, config, evaluation, program, manifest, normalisation, localizer } = model;
+  const { preset, config, evaluation, program, manifest, input, normalisation, localizer } = model;
   await makeFolder(join(dir, 'weights'));
   const save = async (name: string, module: Module): Promise<WeightFile> => {
     const file = `weights/${name}.safetensors`;
@@ -154,6 +158,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
   const description: ModelDescription = {
     version: VERSION,
     roi: { size, mode, extentMm },
+    input,
     normalisation,
     localizer: {
       network: localizerArchitecture(network),

@@ -2,11 +2,11 @@
 import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
-import { augment } from '../engine/ops/augment.js';
-import { type Tensor, tidy } from '../engine/tensor.js';
+import { tidy } from '../engine/tensor.js';
 import { batches } from './batches.js';
+import { type EncoderInput, encoderInput, type Slots } from './fusion/input.js';
+import type { GraderInput } from './fusion/spec.js';
 import type { Grader } from './grader.js';
-import type { Normalisation } from './normalisation.js';
 
 /** Discs per batch. */
 export const GRADING_BATCH = 64;
@@ -16,13 +16,13 @@ const ADVICE = 'the weights come from a training that diverged, or the input ove
 /**
  * Grades batches of normalised views.
  *
- * @param makeViews each makes one batch [N, 1, S, S]
+ * @param makeViews each makes the input of one batch
  * @returns the probabilities of the grades, per task and view
  * @throws SpinegradError ERR_NOT_FINITE if a logit or a probability is NaN or infinite
  */
 export async function gradeViews(
   grader: Grader,
-  makeViews: readonly (() => Tensor)[],
+  makeViews: readonly (() => EncoderInput)[],
 ): Promise<number[][][]> {
   const probabilities: number[][][] = grader.heads.of.map(() => []);
   for (const makeBatch of makeViews) {
@@ -42,32 +42,38 @@ export async function gradeViews(
   return probabilities;
 }
 
+/** Crops that are not in a bank. */
+export interface CropSet {
+  /** uint16 [crops, size, size] */
+  pixels: Uint16Array;
+  size: number;
+  /** The crops of each disc. */
+  discs: readonly Slots[];
+}
+
 /**
  * Grades crops that are not in a bank.
  *
- * @param crops uint16 [N, size, size]
- * @returns the probabilities of the grades, per task and crop
+ * @returns the probabilities of the grades, per task and disc
  * @throws SpinegradError ERR_NOT_FINITE as `gradeViews`
  */
 export function gradeCrops(
   device: Device,
   grader: Grader,
-  crops: Uint16Array,
-  size: number,
-  normalisation: Normalisation,
+  { pixels, size, discs }: CropSet,
+  { spec, normalisation }: GraderInput,
 ): Promise<number[][][]> {
-  const count = crops.length / (size * size);
-  const indices = Array.from({ length: count }, (_, index) => index);
-  const makeViews = batches(indices, GRADING_BATCH).map((batch) => () => {
-    const pixels = crops.subarray(batch[0]! * size * size, (batch.at(-1)! + 1) * size * size);
-    return tidy(() =>
-      augment(
-        device.tensor(pixels, [batch.length, size, size]),
-        device.tensor(Int32Array.from(batch, (_, index) => index)),
-        { seed: 0, step: 0 },
-        normalisation,
-      ),
-    );
+  const area = size * size;
+  const makeViews = batches(discs, GRADING_BATCH).map((batch) => () => {
+    const rows = batch.flat().filter((row) => row !== null);
+    const crops = new Uint16Array(rows.length * area);
+    for (const [index, row] of rows.entries()) {
+      crops.set(pixels.subarray(row * area, (row + 1) * area), index * area);
+    }
+    let next = 0;
+    const slots = batch.map((disc) => disc.map((row) => (row === null ? null : next++)));
+    const bank = device.tensor(crops, [rows.length, size, size]);
+    return encoderInput(bank, slots, spec, { seed: 0, step: 0 }, normalisation);
   });
   return gradeViews(grader, makeViews);
 }

@@ -6,7 +6,8 @@ import { type Tensor, tidy } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { Build } from '../nn/layers.js';
 import { Module } from '../nn/module.js';
-import type { ResNet } from '../nn/resnet.js';
+import { type DiscEncoder, encode } from './fusion/encoder.js';
+import type { EncoderInput } from './fusion/input.js';
 import type { LossOptions } from './heads/head.js';
 import { Heads, type TaskHead } from './heads/heads.js';
 import { HEADS } from './heads/index.js';
@@ -19,7 +20,7 @@ export interface GraderOptions {
 }
 
 /**
- * Crops [N, 1, S, S] to logits, one tensor [N, outputs] per task; state names `encoder.*` and `heads.<task>.*`.
+ * Crops of N discs to logits, one tensor [N, outputs] per task; state names `encoder.*` and `heads.<task>.*`.
  *
  * @example
  * const heads = [{ task: 'spider/pfirrmann', head: 'corn', grades: 5 }, { task: 'spider/modic', head: 'softmax', grades: 4 }];
@@ -28,11 +29,11 @@ export interface GraderOptions {
  * using loss = grader.loss(logits, [[4, 0], [2, null]], lossOptions);
  */
 export class Grader extends Module {
-  readonly encoder: ResNet;
+  readonly encoder: DiscEncoder;
   readonly heads: Heads;
   readonly #frozen: boolean;
 
-  constructor(build: Build, encoder: ResNet, { heads, frozen = false }: GraderOptions) {
+  constructor(build: Build, encoder: DiscEncoder, { heads, frozen = false }: GraderOptions) {
     super();
     this.encoder = this.child('encoder', encoder);
     this.heads = this.child('heads', new Heads(build, encoder.features, heads));
@@ -47,13 +48,13 @@ export class Grader extends Module {
   }
 
   /**
-   * [N, 1, S, S] -> logits [N, outputs] per task.
+   * Input of `encoderInput` -> logits [N, outputs] per task.
    *
    * @param features dropout of the embedding in training mode; without it nothing is dropped
    */
-  forward(x: Tensor, features?: DropoutOptions): Tensor[] {
-    const encode = () => this.encoder.forward(x);
-    const embedding = this.#frozen ? noGrad(() => tidy(encode)) : encode();
+  forward(x: EncoderInput, features?: DropoutOptions): Tensor[] {
+    const embed = () => encode(this.encoder, x);
+    const embedding = this.#frozen ? noGrad(() => tidy(embed)) : embed();
     const drops = this.training && features !== undefined && features.p > 0;
     return this.heads.forward(drops ? dropout(embedding, features) : embedding);
   }

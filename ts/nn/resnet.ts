@@ -185,7 +185,7 @@ export const resnet34 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {
 export const resnet50 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
   new ResNet(build, { ...options, depth: 50 });
 
-/** Returns the stage of a parameter: 0 for the stem, 1 to 4 for `layer1` to `layer4`. */
+/** Returns the stage of a parameter of a ResNet: 0 for the stem, 1 to 4 for `layer1` to `layer4`. */
 export function stageOf(name: string): number {
   const stage = /^layer(\d)\./.exec(name)?.[1];
   return stage ? Number(stage) : 0;

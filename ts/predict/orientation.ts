@@ -44,7 +44,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
   const agreesWithHeader = slice.geometry === null ? null : true;
   if (localizer.kind === 'regression') {
     const crop = letterboxSlice(given, size);
-    const { slices: normalisation } = description.normalisation;
+    const { normalisation } = description;
     const letterboxed = { ...crop, pixelSpacing: slice.pixelSpacing };
     const [located] = await locate(device, localizer, [letterboxed], size, normalisation);
     return {
@@ -62,7 +62,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
     localizer,
     upright.map((view) => letterboxSlice(view, size).pixels),
     size,
-    description.normalisation.slices,
+    description.normalisation,
   );
   const candidates = upright.flatMap((view, index) =>
     [

@@ -141,13 +141,14 @@ async function gradeDiscs(
   slice: SourceSlice,
   discs: readonly LocatedDisc[],
 ): Promise<TaskGrade[][]> {
-  const { trainedOn, roi, normalisation } = description;
+  const { trainedOn, roi, input } = description;
   const crops = new Uint16Array(discs.length * roi.size ** 2);
   discs.forEach(({ point }, index) => {
     const centre = clampToImage(point, [slice.columns, slice.rows]);
     crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);
   });
-  const perTask = await gradeCrops(device, arms[0]!.grader, crops, roi.size, normalisation.rois);
+  const set = { pixels: crops, size: roi.size, discs: discs.map((_, index) => [index]) };
+  const perTask = await gradeCrops(device, arms[0]!.grader, set, input);
   return discs.map(({ level }, index) =>
     trainedOn.tasks.flatMap(({ id, levels, grades }, task) => {
       if (!levels.includes(level)) return [];

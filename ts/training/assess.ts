@@ -11,15 +11,16 @@ import type { TestDisc, TestSet } from './testSet.js';
 export async function assess(
   { device }: Pick<Run, 'device'>,
   dataset: RoiDataset,
-  { discs, crops, size }: TestSet,
+  { discs, crops }: TestSet,
   { name, grader }: { name: string; grader: Grader },
 ): Promise<Prediction[]> {
-  const rows = batches(discs, GRADING_BATCH).map((batch) => batch.map(({ disc }) => disc.row));
   const probabilities: Record<Crops, number[][][]> = {
-    predicted: await gradeCrops(device, grader, crops, size, dataset.normalisation),
+    predicted: await gradeCrops(device, grader, crops, dataset.input),
     annotated: await gradeViews(
       grader,
-      rows.map((batch) => () => dataset.plain(batch)),
+      batches(discs, GRADING_BATCH).map(
+        (batch) => () => dataset.plain(batch.map(({ disc }) => dataset.slots(disc))),
+      ),
     ),
   };
   return dataset.tasks.flatMap(({ id }, task) =>

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
+import { FUSION_NAMES } from '../model/fusion/spec.js';
 import { HEAD_NAMES } from '../model/heads/names.js';
 import { LOCALIZER_KINDS } from '../model/localizer.js';
 import { registeredTasks } from '../tasks/index.js';
@@ -337,6 +338,11 @@ export const configSchema = z
       z.array(z.string()),
       [],
       'What is graded; empty: the default of the data set. `spinegrad prepare --help` lists the tasks.',
+    ),
+    fusion: setting(
+      z.enum(FUSION_NAMES),
+      'none',
+      'How the series of data.series become one embedding: channels of one image (registered series), or one encoder per series and attention over series and neighbouring slices. With none, a disc is graded on the first of its series.',
     ),
     seed: setting(
       z

@@ -46,12 +46,12 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   const { threads, ...bootstrap } = description.evaluation;
   using device = await openDevice(options.device, threads === null ? {} : { threads });
   const model = await loadModel(dir, device, 'all');
-  const { rois, slices } = description.normalisation;
+  const { input, normalisation } = description;
   const { localization, tasks, rsna } = await evaluateArms(
     { device, progress, signal },
     bank,
-    new RoiDataset(device, bank, null, rois),
-    new SliceDataset(device, bank, slices),
+    new RoiDataset(device, bank, null, input),
+    new SliceDataset(device, bank, normalisation),
     model.localizer,
     model.arms,
     bootstrap,
@@ -83,7 +83,7 @@ const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id).join(', ');
 /** Cuts the bank of another folder as the model's own was cut; all studies are test patients. */
 async function otherBank(
   data: string,
-  { roi, localizer, trainedOn }: ModelDescription,
+  { roi, input, localizer, trainedOn }: ModelDescription,
   { layout, progress, signal }: EvaluateOptions,
 ): Promise<Bank> {
   const out = await mkdtemp(join(tmpdir(), 'spinegrad-')).catch((cause) => {
@@ -95,7 +95,8 @@ async function otherBank(
       out,
       layout: layout ?? null,
       tasks: trainedOn.tasks,
-      roi: { ...roi, neighbours: 0 },
+      series: input.spec.fusion === 'none' ? null : input.spec.series,
+      roi: { ...roi, neighbours: (input.spec.slices - 1) / 2 },
       sliceSize: localizer.network.sliceSize,
       split: { seed: 0, fractions: { train: 0, validation: 0, test: 1 } },
       onProgress: ({ done, total }) => progress.update('preparing ROIs', done, total),

@@ -2,7 +2,7 @@
  * Fine-tuning, the algorithm box:
  *
  *   for each batch of discs with a grade of at least one task:
- *     one augmented view of each disc (the annotated slice or a neighbour)
+ *     one view of each disc: augmented crops of the annotated slice or a neighbour, of one series or of several
  *     logits of each task = its head(dropout(encoder(view)))
  *     loss = sum over the tasks of the head's loss(logits, grades), over the discs that have a grade of the task
  *
@@ -13,9 +13,10 @@
 import { z } from 'zod';
 import { argmax, balancedAccuracy, confusionMatrix, recallPerClass } from '../evaluation/metrics.js';
 import { batches } from '../model/batches.js';
+import { type DiscEncoder, newDiscEncoder } from '../model/fusion/encoder.js';
+import type { FusionSpec } from '../model/fusion/spec.js';
 import { GRADING_BATCH, gradeViews } from '../model/grade.js';
 import { Grader } from '../model/grader.js';
-import { ResNet } from '../nn/resnet.js';
 import type { Values } from '../nn/values.js';
 import { RandomStream } from '../random.js';
 import type { Task } from '../tasks/task.js';
@@ -47,8 +48,12 @@ const metrics = z.object({
 export type FinetuningMetrics = z.output<typeof metrics>;
 
 /** The encoder before training: the first weights of pretraining and of the arms with a random encoder. */
-export function newEncoder({ config, device }: Pick<Run, 'config' | 'device'>): ResNet {
-  return new ResNet({ device, random: new RandomStream(config.seed, PURPOSE.encoder) }, config.encoder);
+export function newEncoder(
+  { config, device }: Pick<Run, 'config' | 'device'>,
+  spec: FusionSpec,
+): DiscEncoder {
+  const build = { device, random: new RandomStream(config.seed, PURPOSE.encoder) };
+  return newDiscEncoder(build, config.encoder, spec);
 }
 
 /** Trains the grader of an arm. */
@@ -58,7 +63,7 @@ export async function finetune(
   arm: Arm,
   pretrained: Values,
 ): Promise<StageResult<FinetuningMetrics> & { grader: Grader }> {
-  const encoder = newEncoder(run);
+  const encoder = newEncoder(run, discs.input.spec);
   if (arm.encoder === 'pretrained') encoder.load(pretrained, 'the pretrained encoder');
   const build = { device: run.device, random: new RandomStream(run.config.seed, PURPOSE.head) };
   const heads = taskHeads(run.config.finetuning, discs.tasks, 'settings');
@@ -102,8 +107,9 @@ export function finetuning(
 
     lossOf(batch, keys) {
       const random = keys.stream(PURPOSE.slice);
-      const rows = batch.map((disc) => (settings.neighbours ? random.pick(disc.rows) : disc.row));
-      const views = discs.views(rows, keys.device(PURPOSE.views));
+      const choose = settings.neighbours ? (rows: readonly number[]) => random.pick(rows) : undefined;
+      const slots = batch.map((disc) => discs.slots(disc, choose));
+      const views = discs.views(slots, keys.device(PURPOSE.views));
       const logits = grader.forward(views, { p: settings.dropout, ...keys.device(PURPOSE.dropout) });
       return grader.loss(
         logits,
@@ -113,10 +119,11 @@ export function finetuning(
     },
 
     async validate() {
-      const rows = batches(validated, GRADING_BATCH).map((batch) => batch.map(({ row }) => row));
       const probabilities = await gradeViews(
         grader,
-        rows.map((batch) => () => discs.plain(batch)),
+        batches(validated, GRADING_BATCH).map(
+          (batch) => () => discs.plain(batch.map((disc) => discs.slots(disc))),
+        ),
       );
       const results = tasks.map((task, index) => validation(task, index, validated, probabilities[index]!));
       return {

@@ -46,7 +46,8 @@ export const decayGroups = (modules: Record<string, Module>, rates: Rates): Grou
   grouped(modules, rates, () => 1);
 
 /**
- * Differential rates: the head learns at the full rate, the encoder's last stage at `encoder` times that, and each
+ * Differential rates: the head learns at the full rate, the encoder's last stage (and the gate of attention) at `encoder`
+ * times that, and each
  * earlier stage at `layerDecay` times the rate of the next one.
  */
 export function differentialGroups(
@@ -55,8 +56,9 @@ export function differentialGroups(
   differential: { encoder: number; layerDecay: number },
 ): Group[] {
   return grouped(modules, rates, (name) => {
-    if (!name.startsWith('encoder.')) return 1;
-    const stage = stageOf(name.slice('encoder.'.length));
+    const [, parameter] = /^encoder\.(?:series\d+\.)?(.*)$/.exec(name) ?? [];
+    if (parameter === undefined) return 1;
+    const stage = parameter.startsWith('gate.') ? STAGES : stageOf(parameter);
     return differential.encoder * differential.layerDecay ** (STAGES - stage);
   });
 }

@@ -2,7 +2,7 @@
  * Contrastive pretraining, the algorithm box:
  *
  *   for each batch of discs:
- *     two rows of each disc (the annotated slice or a neighbour), one augmented view of each row
+ *     two views of each disc: augmented crops of the annotated slice or a neighbour, of one series or of several
  *     z = normalise(projection(encoder(view)))
  *     loss = multi-positive InfoNCE(z, label of the disc)
  *
@@ -15,10 +15,11 @@ import { expectFinite } from '../engine/finite.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
 import { batches } from '../model/batches.js';
+import { type DiscEncoder, encode } from '../model/fusion/encoder.js';
+import type { EncoderInput, Slots } from '../model/fusion/input.js';
 import { ProjectionHead } from '../model/projection.js';
 import { Temperature } from '../model/temperature.js';
 import type { Module } from '../nn/module.js';
-import type { ResNet } from '../nn/resnet.js';
 import { RandomStream } from '../random.js';
 import { decayGroups } from './groups.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
@@ -26,7 +27,7 @@ import { type Run, runStage, type Stage, type StageResult } from './stage.js';
 
 /** The networks that pretraining trains. */
 export interface PretrainingModules {
-  encoder: ResNet;
+  encoder: DiscEncoder;
   projection: ProjectionHead;
   /** If the temperature is learned. */
   temperature?: Temperature | undefined;
@@ -52,7 +53,7 @@ export type PretrainingMetrics = z.output<typeof metrics>;
 export async function pretrain(
   run: Run,
   discs: RoiDataset,
-  encoder: ResNet,
+  encoder: DiscEncoder,
 ): Promise<StageResult<PretrainingMetrics>> {
   const { config, device } = run;
   const { seed, pretraining: settings } = config;
@@ -74,7 +75,7 @@ export function pretraining(
   if (temperature) modules.temperature = temperature;
   const labelOf = labels(settings.positives);
 
-  const embed = (views: Tensor): Tensor => projection.forward(encoder.forward(views));
+  const embed = (views: EncoderInput): Tensor => projection.forward(encode(encoder, views));
 
   const contrast = (embeddings: Tensor, batch: readonly Disc[]): Tensor => {
     const ids = batch.map(labelOf);
@@ -95,8 +96,10 @@ export function pretraining(
 
     lossOf(batch, keys) {
       const random = keys.stream(PURPOSE.slice);
-      const rows = Array.from({ length: VIEWS }, () => batch.map((disc) => random.pick(disc.rows))).flat();
-      return contrast(embed(discs.views(rows, keys.device(PURPOSE.views))), batch);
+      const drawn = Array.from({ length: VIEWS }, () =>
+        batch.map((disc) => discs.slots(disc, (rows) => random.pick(rows))),
+      );
+      return contrast(embed(discs.views(drawn.flat(), keys.device(PURPOSE.views))), batch);
     },
 
     async validate() {
@@ -106,7 +109,7 @@ export function pretraining(
       let views = 0;
       for (const batch of batches(discs.of('validation'), settings.discs, 2)) {
         const keys = { seed: PURPOSE.validation, step: views };
-        using embeddings = noGrad(() => tidy(() => embed(discs.views(validationRows(batch), keys))));
+        using embeddings = noGrad(() => tidy(() => embed(discs.views(validationViews(discs, batch), keys))));
         using loss = noGrad(() => tidy(() => contrast(embeddings, batch)));
         const [value, rows] = await Promise.all([loss.item(), embeddings.data()]);
         expectFinite(rows, 'embeddings', ADVICE);
@@ -126,8 +129,10 @@ export function pretraining(
 }
 
 /** The first rows of each disc: all first views, then all second views. */
-const validationRows = (batch: readonly Disc[]): number[] =>
-  Array.from({ length: VIEWS }, (_, view) => batch.map(({ rows }) => rows[view % rows.length]!)).flat();
+const validationViews = (discs: RoiDataset, batch: readonly Disc[]): Slots[] =>
+  Array.from({ length: VIEWS }, (_, view) =>
+    batch.map((disc) => discs.slots(disc, (rows) => rows[view % rows.length]!)),
+  ).flat();
 
 /** The label of a disc; discs of equal labels are positives of each other. A grade is that of the first task. */
 function labels(positives: 'disc' | 'level' | 'grade'): (disc: Disc) => number {

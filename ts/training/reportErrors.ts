@@ -26,7 +26,7 @@ export function gradingErrors(
   arm: string,
 ): GradingError[] {
   const rows = new Map(
-    test.discs.map(({ disc }, row) => [discKey(disc.studyId, disc.level, disc.side), row]),
+    test.discs.map(({ disc, row }) => [discKey(disc.studyId, disc.level, disc.side), row]),
   );
   const distance = ({ truth, probabilities }: Prediction) =>
     ordered ? Math.abs(argmax(probabilities) - truth) : 1;
@@ -38,7 +38,7 @@ export function gradingErrors(
     .map(({ study, level, side, truth, probabilities, localizationMm }) => ({
       studyId: study,
       level: side === null ? level : `${level} ${side}`,
-      crop: rowImage(test.crops, test.size, rows.get(discKey(study, level, side))!),
+      crop: rowImage(test.crops.pixels, test.crops.size, rows.get(discKey(study, level, side))!),
       truth,
       probabilities,
       localizationMm,

@@ -5,9 +5,11 @@
 import type { Level } from '../anatomy.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import type { Device } from '../engine/device.js';
-import { type AugmentKeys, type AugmentOptions, augment } from '../engine/ops/augment.js';
-import { type Tensor, tidy } from '../engine/tensor.js';
-import { measureNormalisation, type Normalisation } from '../model/normalisation.js';
+import type { AugmentKeys, AugmentOptions } from '../engine/ops/augment.js';
+import type { Tensor } from '../engine/tensor.js';
+import { type EncoderInput, encoderInput, type Slots } from '../model/fusion/input.js';
+import { type FusionName, fusionSpec, type GraderInput, inputsOf } from '../model/fusion/spec.js';
+import { measureNormalisation } from '../model/normalisation.js';
 import type { Task } from '../tasks/task.js';
 import type { Config } from './config.js';
 
@@ -36,12 +38,14 @@ export interface SeriesRows {
   row: number;
   /** That row and those of the neighbouring slices. */
   rows: number[];
+  /** Their slice offsets. */
+  offsets: number[];
 }
 
 /** The part of a bank that the dataset reads. */
 export interface RoiBank {
   manifest: {
-    roi: Pick<BankManifest['roi'], 'size'>;
+    roi: Pick<BankManifest['roi'], 'size' | 'neighbours'>;
     tasks: readonly Task[];
     series: readonly string[];
     rois: readonly Pick<
@@ -64,17 +68,17 @@ export interface RoiBank {
 
 export class RoiDataset {
   readonly tasks: readonly Task[];
-  readonly normalisation: Normalisation;
+  readonly input: GraderInput;
   readonly #bySplit: Record<Split, Disc[]> = { train: [], validation: [], test: [] };
   readonly #pixels: Tensor;
   readonly #augmentation: AugmentOptions;
 
-  /** @param normalisation of a trained model; by default it is measured on the training discs */
+  /** @param input of a trained model, or the fusion; then the normalisation is measured on the training discs */
   constructor(
-    private readonly device: Device,
+    device: Device,
     { manifest, rois }: RoiBank,
     augmentation: Config['augmentation'] | null,
-    normalisation?: Normalisation,
+    input: GraderInput | FusionName = 'none',
   ) {
     this.tasks = manifest.tasks;
     const { size } = manifest.roi;
@@ -90,10 +94,11 @@ export class RoiDataset {
       }
       let ofSeries = disc.series.find((other) => other.seriesId === seriesId);
       if (!ofSeries) {
-        ofSeries = { seriesId, series, row, rows: [] };
+        ofSeries = { seriesId, series, row, rows: [], offsets: [] };
         disc.series.push(ofSeries);
       }
       ofSeries.rows.push(row);
+      ofSeries.offsets.push(sliceOffset);
       if (sliceOffset === 0) ofSeries.row = row;
     }
     const rank = ({ series }: SeriesRows) => manifest.series.indexOf(series);
@@ -101,8 +106,16 @@ export class RoiDataset {
       disc.series.sort((a, b) => rank(a) - rank(b));
       ({ row: disc.row, rows: disc.rows } = disc.series[0]!);
     }
-    const trainRows = this.of('train').map(({ row }) => row);
-    this.normalisation = normalisation ?? measureNormalisation(rois, size * size, trainRows);
+    if (typeof input === 'string') {
+      const spec = fusionSpec(input, manifest.series, manifest.roi.neighbours);
+      const normalisation = Array.from({ length: inputsOf(spec) }, (_, index) => {
+        const shown = this.of('train').flatMap((disc) =>
+          input === 'none' ? disc.row : (seriesOf(disc, spec.series[index]!)?.row ?? []),
+        );
+        return measureNormalisation(rois, size * size, shown);
+      });
+      this.input = { spec, normalisation };
+    } else this.input = input;
     const { translation = 0, ...strengths } = augmentation ?? {};
     this.#augmentation = { ...strengths, translation: translation * size };
   }
@@ -116,21 +129,49 @@ export class RoiDataset {
     return this.of(split).filter(({ grades }) => grades.some((grade) => grade !== null));
   }
 
-  /** Augmented, normalised views [N, 1, size, size] of bank rows. */
-  views(rows: readonly number[], keys: AugmentKeys): Tensor {
-    return this.#make(rows, keys, { ...this.normalisation, ...this.#augmentation });
+  /**
+   * The crops of a disc that an encoder sees at once. Without fusion: a row of the first series. With `channels`: a row of
+   * each series, at the slice offset of that row, or else the annotated slice. With `attention`: all rows of all series.
+   *
+   * @param choose chooses a row of the first series; default: the annotated slice
+   */
+  slots(disc: Disc, choose?: (rows: readonly number[]) => number): Slots {
+    const { fusion, series, slices } = this.input.spec;
+    const shown = series.map((name) => seriesOf(disc, name));
+    if (fusion === 'attention') {
+      const first = -(slices - 1) / 2;
+      return shown.flatMap((item) =>
+        Array.from({ length: slices }, (_, slice) => item?.rows[item.offsets.indexOf(first + slice)] ?? null),
+      );
+    }
+    const row = choose ? choose(disc.rows) : disc.row;
+    if (fusion === 'none') return [row];
+    const { rows, offsets } = disc.series[0]!;
+    const offset = offsets[rows.indexOf(row)]!;
+    return shown.map((item) => item && (item.rows[item.offsets.indexOf(offset)] ?? item.row));
   }
 
-  /** Normalised rows [N, 1, size, size] without augmentation, for evaluation. */
-  plain(rows: readonly number[]): Tensor {
-    return this.#make(rows, { seed: 0, step: 0 }, this.normalisation);
+  /** Augmented, normalised views of discs. */
+  views(discs: readonly Slots[], keys: AugmentKeys): EncoderInput {
+    return this.#make(discs, keys, this.#augmentation);
   }
 
-  #make(rows: readonly number[], keys: AugmentKeys, options: AugmentOptions): Tensor {
-    return tidy(() => augment(this.#pixels, this.device.tensor(Int32Array.from(rows)), keys, options));
+  /** Normalised crops without augmentation, for evaluation. */
+  plain(discs: readonly Slots[]): EncoderInput {
+    return this.#make(discs, { seed: 0, step: 0 }, {});
+  }
+
+  #make(discs: readonly Slots[], keys: AugmentKeys, augmentation: AugmentOptions): EncoderInput {
+    const { spec, normalisation } = this.input;
+    const options = normalisation.map((own) => ({ ...own, ...augmentation }));
+    return encoderInput(this.#pixels, discs, spec, keys, options);
   }
 
   dispose(): void {
     this.#pixels.dispose();
   }
 }
+
+/** The rows of a disc in a kind of series; null if the disc is not shown by one. */
+const seriesOf = (disc: Disc, name: string): SeriesRows | null =>
+  disc.series.find(({ series }) => series === name) ?? null;

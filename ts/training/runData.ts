@@ -14,6 +14,7 @@ import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
 import { requireSeries, type Task } from '../tasks/task.js';
+import type { Config } from './config.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
 import { requireGraded, taskHeads } from './taskHeads.js';
@@ -63,11 +64,21 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   for (const task of bank.manifest.tasks) {
     requireSeries(task, { plane: 'sagittal' }, 'train');
   }
+  checkFusion(identity.config, bank.manifest);
   taskHeads(identity.config.finetuning, bank.manifest.tasks, 'settings');
   checkSides(bank.manifest);
   requireGraded(bank.manifest, ['train', 'validation', 'test']);
   await writeSplit(join(dir, 'split.csv'), bank.manifest);
   return bank;
+}
+
+/** @throws SpinegradError ERR_CONFIG if there is nothing to fuse */
+function checkFusion({ fusion }: Config, { series }: BankManifest): void {
+  if (fusion !== 'channels' || series.length > 1) return;
+  throw new SpinegradError(
+    'ERR_CONFIG',
+    `settings: fusion: channels needs two or more kinds of series, found ${series.join(', ')}; name them in data.series`,
+  );
 }
 
 /** @throws SpinegradError ERR_TASK_PHANTOM for a task that phantoms have no grades for */
@@ -87,7 +98,8 @@ function phantomTask(id: string): Task {
  */
 async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'resume'>): Promise<string> {
   const { studies, prevalence, slices } = identity.config.data;
-  const shown = identity.config.tasks.map((id) => phantomTask(id).series[0]!.name);
+  const { tasks, data } = identity.config;
+  const shown = [...tasks.map((id) => phantomTask(id).series[0]!.name), ...(data.series ?? [])];
   const requested = {
     studies,
     prevalence,

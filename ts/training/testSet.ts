@@ -8,12 +8,14 @@ import type { Point } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
 import { readRecord } from '../data/images.js';
-import { clampToImage, cropRoi } from '../data/roi.js';
+import { clampToImage } from '../data/roi.js';
 import type { SourceSlice } from '../data/series.js';
 import type { RoiRecord, SliceRecord } from '../data/types.js';
 import type { EvaluatedSlice } from '../evaluation/localization.js';
+import type { CropSet } from '../model/grade.js';
 import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { predictedCentre } from './predictedCentre.js';
+import { PredictedCrops } from './predictedCrops.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
 import { requireGraded } from './taskHeads.js';
@@ -22,6 +24,8 @@ export interface TestDisc {
   disc: Disc;
   /** The bank's record of the annotated slice. */
   record: RoiRecord;
+  /** Row of the predicted crop of this slice in the crops of the set. */
+  row: number;
   /** Centre of the predicted crop, in pixels of the image. */
   centre: Point;
   /** Distance of the localizer's centre from the annotated one in mm; null if the localizer did not name the disc. */
@@ -34,9 +38,8 @@ export interface TestDisc {
 
 export interface TestSet {
   discs: TestDisc[];
-  /** Crops at the predicted centres, uint16 [discs, size, size]. */
-  crops: Uint16Array;
-  size: number;
+  /** Crops at the predicted centres. */
+  crops: CropSet;
 }
 
 /** A test slice and the discs that the localizer found on it. */
@@ -54,11 +57,10 @@ export async function cutTestSet(
   dataset: RoiDataset,
   searched: readonly SearchedSlice[],
 ): Promise<TestSet> {
-  const { size } = manifest.roi;
   const bySeries = new Map(searched.map((slice) => [seriesKey(slice.record), slice]));
   const graded = dataset.graded('test').map((disc) => ({ disc, record: manifest.rois[disc.row]! }));
   requireGraded(manifest, ['test']);
-  const crops = new Uint16Array(graded.length * size * size);
+  const crops = new PredictedCrops(manifest, dataset.input.spec);
   const discs: TestDisc[] = [];
   let image: { key: string; source: SourceSlice } | undefined;
   for (const [index, { disc, record }] of graded.entries()) {
@@ -66,12 +68,15 @@ export async function cutTestSet(
     if (image?.key !== key) image = { key, source: await readRecord(manifest, record) };
     const { source } = image;
     const predicted = predict(record, source, bySeries.get(seriesKey(record)));
-    crops.set(cropRoi(source, predicted.centre, manifest.roi).pixels, index * size * size);
-    discs.push({ disc, record, ...predicted });
+    const centreOn = (other: RoiRecord) =>
+      bySeries.get(seriesKey(other))?.found.find(({ level }) => level === disc.level)?.point ?? null;
+    const { row, missing } = await crops.add({ disc, record, source, centre: predicted.centre, centreOn });
+    predicted.flags.push(...missing.map((name) => `not shown on ${name}`));
+    discs.push({ disc, record, row, ...predicted });
     progress.update('evaluation', index + 1, graded.length);
     signal.throwIfAborted();
   }
-  return { discs, crops, size };
+  return { discs, crops: crops.finish() };
 }
 
 const seriesKey = ({ studyId, seriesId }: SliceRecord | RoiRecord): string =>
@@ -81,7 +86,7 @@ function predict(
   { level, centrePx, pixelSpacing }: RoiRecord,
   { columns, rows }: SourceSlice,
   slice: SearchedSlice | undefined,
-): Omit<TestDisc, 'disc' | 'record'> {
+): Omit<TestDisc, 'disc' | 'record' | 'row'> {
   const found = slice?.found ?? [];
   const named = found.find((disc) => disc.level === level);
   const flags = [...(slice?.doubts ?? [])];

@@ -72,7 +72,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     progress,
     signal,
   };
-  const discs = new RoiDataset(device, bank, config.augmentation);
+  const discs = new RoiDataset(device, bank, config.augmentation, config.fusion);
   const { pretraining, localizer, rmseMm, arms } = await trainNetworks(run, bank, discs, timing);
   const slices = new SliceDataset(device, bank);
   const { seed } = config;
@@ -105,7 +105,8 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     evaluation: { seed, resamples, threads: config.threads || null },
     program: summary.program,
     manifest: bank.manifest,
-    normalisation: { rois: discs.normalisation, slices: slices.normalisation },
+    input: discs.input,
+    normalisation: slices.normalisation,
     localizer: { network: localizer, rmseMm },
     arms,
   });
@@ -155,7 +156,7 @@ interface Networks {
 }
 
 async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Timing): Promise<Networks> {
-  const encoder = newEncoder(run);
+  const encoder = newEncoder(run, discs.input.spec);
   const pretraining = await pretrain(run, discs, encoder);
   timing.pretraining = pretraining.seconds;
   const pretrained: Values = await valuesOf(encoder.state());
