@@ -46,11 +46,11 @@ export { Grader, type GraderOptions } from './model/grader.js';
 export { HEAD_NAMES, type HeadName } from './model/heads/names.js';
 export {
   HeatmapLocalizer,
-  LOCALIZER_KINDS,
   type Localizer,
   MAPS,
   RegressionLocalizer,
 } from './model/localizer.js';
+export { LOCALIZER_KINDS } from './model/localizerKinds.js';
 export { ProjectionHead } from './model/projection.js';
 export { Temperature } from './model/temperature.js';
 export { overlay } from './predict/overlay.js';

@@ -12,9 +12,6 @@ import { Module } from '../nn/module.js';
 import type { ResNet } from '../nn/resnet.js';
 import type { UNet } from '../nn/unet.js';
 
-/** The kinds of localizers: the U-Net, and the coordinate regression as the baseline. */
-export const LOCALIZER_KINDS = ['unet', 'regression'] as const;
-
 /**
  * The maps of the U-Net. `disc`: the centre of each disc. `sacral`: the centre of L5/S1. `anterior`: for each disc, the
  * point half a pitch in front of its centre.

@@ -9,7 +9,7 @@ import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
 import { FUSION_NAMES } from '../model/fusion/spec.js';
 import { HEAD_NAMES } from '../model/heads/names.js';
-import { LOCALIZER_KINDS } from '../model/localizer.js';
+import { LOCALIZER_KINDS } from '../model/localizerKinds.js';
 import { registeredTasks } from '../tasks/index.js';
 import { ARMS, type TunedArmName } from './arms.js';
 import { taskHeads } from './taskHeads.js';
