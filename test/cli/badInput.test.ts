@@ -66,6 +66,32 @@ describe('bad data', () => {
     expectFailure(await spinegrad('evaluate', '--model', finished, '--data', empty), 1, line);
   });
 
+  it('fails for predictions that are missing, damaged or given together with a model', async () => {
+    const usage = /ERR_CONFIG: evaluate: expected either --model, with or without --data, or --predictions/;
+    const file = join(finished, 'predictions.csv');
+    expectFailure(await spinegrad('evaluate'), 2, usage);
+    expectFailure(await spinegrad('evaluate', '--model', finished, '--predictions', file), 2, usage);
+    expectFailure(await spinegrad('evaluate', '--predictions', file, '--data', data), 2, usage);
+    expectFailure(
+      await spinegrad('evaluate', '--predictions', join(data, 'no.csv')),
+      1,
+      /ERR_FILE_NOT_FOUND/,
+    );
+    const other = join(data, 'train.csv');
+    expectFailure(
+      await spinegrad('evaluate', '--predictions', other),
+      1,
+      /ERR_CSV_HEADER: .*train\.csv: has no column task, arm, crops/,
+    );
+    const damaged = join(await temporaryFolder(), 'predictions.csv');
+    writeFileSync(damaged, readFileSync(file, 'utf8').replace('scratch,predicted,', 'scratch,somewhere,'));
+    expectFailure(
+      await spinegrad('evaluate', '--predictions', damaged),
+      1,
+      /ERR_PREDICTIONS: .*predictions\.csv: line 2: column crops: found 'somewhere', expected one of predicted, annotated/,
+    );
+  });
+
   it('fails for a CSV file without a required column', async () => {
     const copy = await copyOf(data);
     const csv = join(copy, 'train_label_coordinates.csv');

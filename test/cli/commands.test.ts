@@ -121,6 +121,11 @@ describe('evaluate', () => {
     expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject(numbers(other));
   });
 
+  it('gives the numbers of the run from its predictions', async () => {
+    const result = await spinegrad('evaluate', '--predictions', join(model, 'predictions.csv'));
+    expect(JSON.parse(output(result))).toEqual(numbers(model));
+  });
+
   it('evaluates all studies of another folder', async () => {
     const result = JSON.parse(output(await spinegrad('evaluate', '--model', model, '--data', data)));
     expect(result.tasks[0].arms[0].annotated.patients).toBe(10);

@@ -261,6 +261,19 @@ describe('the page', () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
   });
 
+  it('shows the score of the RSNA challenge if the summary has one', () => {
+    const input = simulatedRun();
+    expect(renderReport(input).includes('RSNA 2024 challenge')).toBe(false);
+    const parts = { spinal: 0.31, foraminal: 0.52, subarticular: 0.63, anySevereSpinal: 0.24, score: 0.4251 };
+    input.summary.rsna = [{ name: 'scratch', predicted: parts, annotated: { ...parts, score: 0.4049 } }];
+    const page = renderReport(input);
+    expectBalanced(page);
+    for (const text of ['RSNA 2024 challenge', '>0.425<', '>0.405<', '>0.520<']) {
+      expect(page.includes(text), text).toBe(true);
+    }
+    expect(formatSummary(input.summary)).toContain('RSNA score, scratch: 0.425 (annotated crops: 0.405)');
+  });
+
   it('is the same for the same input', () => {
     const input = simulatedRun();
     expect(renderReport(input)).toBe(renderReport(input));

@@ -119,8 +119,8 @@ export const readSummary = (dir: string): Summary =>
   JSON.parse(readFileSync(join(dir, 'summary.json'), 'utf8')) as Summary;
 
 /** The part of a run's summary that `evaluate` computes again. */
-export function evaluated({ localization, tasks }: Summary) {
-  return { localization, tasks: tasks.map(({ classCounts: _, ...results }) => results) };
+export function evaluated({ localization, rsna, tasks }: Summary) {
+  return { localization, rsna, tasks: tasks.map(({ classCounts: _, ...results }) => results) };
 }
 
 export const readLog = (dir: string): Record<string, unknown>[] =>

@@ -10,12 +10,16 @@ export function columns(rows: readonly (readonly string[])[], left: number): str
 }
 
 /** The results of a run for the terminal: the arms of one task, or a table of several tasks, and localization. */
-export function formatSummary({ data, tasks, localization, timing, device }: Summary): string {
+export function formatSummary({ data, tasks, rsna, localization, timing, device }: Summary): string {
   const { medianMm, within5Mm, n, patientsNamed } = localization;
   const seconds = Object.values(timing).reduce((total, stage) => total + stage, 0);
   return [
     ...(data.synthetic ? ['SYNTHETIC DATA: these numbers are not evidence about patients.'] : []),
     ...(tasks.length === 1 ? taskLines(tasks[0]!) : tasksLines(tasks)),
+    ...(rsna ?? []).map(
+      ({ name, predicted, annotated }) =>
+        `RSNA score, ${name}: ${decimal(predicted.score)} (annotated crops: ${decimal(annotated.score)})`,
+    ),
     `localization: ${medianMm === null ? '' : `median ${medianMm.toFixed(2)} mm, `}${percent(within5Mm, 0)} of ${n} discs ` +
       `within 5 mm, levels right in ${kOfN(patientsNamed)} patients`,
     `time: ${duration(seconds)} on ${device}`,

@@ -8,7 +8,7 @@ import { type Content, markup } from './markup.js';
 import { publishedFor } from './published.js';
 import { PAGE_CSS, pageFigureCss, scaleClass } from './style.js';
 import { type Panel, panelElement } from './svg.js';
-import { configTable, dataTable, skippedList, timingTable } from './tables/run.js';
+import { configTable, dataTable, rsnaTable, skippedList, timingTable } from './tables/run.js';
 import { overviewTable } from './tables/task.js';
 import { type Figure, type TaskPanels, taskAnchor, taskSection, taskTiles } from './taskSection.js';
 import type { ReportInput } from './types.js';
@@ -84,6 +84,12 @@ ${data.synthetic && BANNER}<main>
 ${data.studies} ${studies}; no training step used the test studies. ${provenance(summary)}</p>
 <dl class="tiles">${only && taskTiles(first)}${localizationTile(summary)}</dl>
 ${!only && overviewTable(tasks, (result) => taskAnchor(tasks.indexOf(result)))}
+${
+  summary.rsna &&
+  markup`<h3>Score of the RSNA 2024 challenge</h3>${rsnaTable(summary.rsna)}
+<p class="caption">Mean of four log losses with the weights 1, 2 and 4: three conditions, and any severe canal stenosis of a
+study. Lower is better.</p>`
+}
 <p>Arms: ${about.map((arm, i) => `${arm.name} (${arm.description}; epoch ${summary.arms[i]!.bestEpoch})`).join('; ')}. The arms share
 everything else.</p>
 ${reading(extreme)}

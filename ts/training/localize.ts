@@ -160,7 +160,7 @@ export function locateRecords(
 }
 
 /** The annotated and the found discs of a slice, for its evaluation. */
-export const evaluatedSlice = (record: SliceRecord, { discs, doubts }: Located): EvaluatedSlice => ({
+export const evaluatedSlice = (record: SliceRecord, { discs, doubts, lumbar }: Located): EvaluatedSlice => ({
   study: record.studyId,
   series: record.series,
   image: record.file,
@@ -170,5 +170,5 @@ export const evaluatedSlice = (record: SliceRecord, { discs, doubts }: Located):
     centre: applyAffine(record.toImage, centre),
   })),
   found: discs,
-  doubts,
+  doubts: lumbar ? doubts : [...doubts, 'not lumbar'],
 });

@@ -1,5 +1,5 @@
 /** The tables of a run: localization, data, time and settings. */
-import type { LocalizationError, Summary } from '../../evaluation/types.js';
+import type { LocalizationError, RsnaArm, Summary } from '../../evaluation/types.js';
 import { decimal, duration, percent, UNDEFINED } from '../format.js';
 import { type Markup, markup } from '../markup.js';
 import type { Published } from '../published.js';
@@ -23,6 +23,23 @@ ${number(decimal(error.rmseMm, 2))}${number(decimal(error.rmsePx, 2))}</tr>`;
         markup`<tr class="published"><th scope="row">published</th>${[0, 1, 2, 3, 4, 5].map(() => number(UNDEFINED))}
 ${number(decimal(published.localization.rmsePx, 2))}</tr>`,
     ],
+  );
+}
+
+/** The score of the RSNA challenge and its parts, for each arm and kind of crop. */
+export function rsnaTable(arms: readonly RsnaArm[]): Markup {
+  const parts = ['score', 'spinal', 'foraminal', 'subarticular', 'anySevereSpinal'] as const;
+  const names = ['score', 'canal', 'foramina', 'subarticular', 'any severe canal'];
+  return table(
+    'RSNA score',
+    markup`<tr><th scope="col">arm</th><th scope="col">crops</th>${heads(names)}</tr>`,
+    arms.flatMap((arm) =>
+      (['predicted', 'annotated'] as const).map(
+        (crops) => markup`<tr class="${crops === 'predicted' ? 'group' : 'secondary'}">
+${crops === 'predicted' && markup`<th rowspan="2" scope="rowgroup">${arm.name}</th>`}<td>${crops}</td>
+${parts.map((part) => number(decimal(arm[crops][part])))}</tr>`,
+      ),
+    ),
   );
 }
 
