@@ -48,6 +48,9 @@ const UPSIDE_DOWN = new Set(['52_t2_SPACE', '57_t2']);
 /** Label of all discs in space/masks. */
 const SPACE_DISC = 29;
 
+/** Above a margin of this many disc distances over the topmost disc of a mask, another disc is visible. */
+const MAX_MARGIN = 1.2;
+
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { space: { type: 'boolean', default: false } },
@@ -67,13 +70,13 @@ const seriesOf = new Map(overview.map((row) => [row.new_file_name, row]));
 
 const rows = [];
 /** Adds the row of a disc on an image of a series such as 10_t2. */
-function add(name, image, level, point, box) {
+function add(name, image, level, point, box, complete = true) {
   const [, study, series] = /^(\d+)_(.+)$/.exec(name);
   const grades = gradesOf.get(`${study} ${DISC_LEVELS.length - DISC_LEVELS.indexOf(level)}`);
   // Published as '[between rows, between columns]' in mm.
   const spacing = seriesOf.get(name).PixelSpacing.replace(/[[\]]/g, '').split(',').map(Number);
   rows.push([
-    ...[study, series.replace('t', 'T'), image, level, ...point, ...box, spacing.join(' x '), 'true'],
+    ...[study, series.replace('t', 'T'), image, level, ...point, ...box, spacing.join(' x '), `${complete}`],
     ...GRADES.map((column) => grades?.[column] ?? ''),
   ]);
 }
@@ -95,13 +98,17 @@ for (const disc of await read('discs.csv', ['image', 'ivd_label', ...BOX])) {
 let unknown = 0;
 for (const file of values.space ? (await readdir(join(slices, 'space/masks'))).sort() : []) {
   const [name] = file.split('_slice');
-  const discs = discsFromRegions(await readPng(join(slices, 'space/masks', file), null), SPACE_DISC);
+  const mask = await readPng(join(slices, 'space/masks', file), null);
+  const discs = discsFromRegions(mask, SPACE_DISC, Number(seriesOf.get(name)?.num_discs));
   const isNumbered = !gradesOf.has(`${name.split('_')[0]} 0`);
-  if (!isNumbered || discs.length !== Number(seriesOf.get(name)?.num_discs)) {
+  if (discs === null || !isNumbered) {
     unknown++;
     continue;
   }
-  for (const { level, centre, box } of discs) add(name, `slices/space/images/${file}`, level, centre, box);
+  const [upper, top] = discs.slice(-2).map(({ centre }) => centre);
+  const complete = top[1] < MAX_MARGIN * Math.hypot(upper[0] - top[0], upper[1] - top[1]);
+  const image = `slices/space/images/${file}`;
+  for (const { level, centre, box } of discs) add(name, image, level, centre, box, complete);
 }
 
 await mkdir(out, { recursive: true });

@@ -96,15 +96,15 @@ describe('discsFromMask', () => {
 describe('discsFromRegions', () => {
   const discs: Block[] = [L3_L4, L5_S1, L4_L5].map(([, ...box]) => [29, ...box]);
   const levelsOf = (found: ReturnType<typeof discsFromRegions>) =>
-    found.map(({ level, box: [, top] }) => [level, top]);
+    found?.map(({ level, box: [, top] }) => [level, top]);
 
   test('orders the regions from the sacrum upwards, by geometry', () => {
-    expect(levelsOf(discsFromRegions(slice(discs), 29))).toEqual([
+    expect(levelsOf(discsFromRegions(slice(discs), 29, 3))).toEqual([
       ['L5/S1', 50],
       ['L4/L5', 40],
       ['L3/L4', 30],
     ]);
-    expect(levelsOf(discsFromRegions(slice(discs, 0, true), 29))).toEqual([
+    expect(levelsOf(discsFromRegions(slice(discs, 0, true), 29, 3))).toEqual([
       ['L5/S1', 30],
       ['L4/L5', 40],
       ['L3/L4', 50],
@@ -113,19 +113,31 @@ describe('discsFromRegions', () => {
 
   test('assumes superior up without geometry', () => {
     const image = { ...slice(discs), geometry: null, pixelSpacing: null };
-    expect(levelsOf(discsFromRegions(image, 29))[0]).toEqual(['L5/S1', 50]);
+    expect(levelsOf(discsFromRegions(image, 29, 3))?.[0]).toEqual(['L5/S1', 50]);
   });
 
   test('joins the pieces of a disc, and not two discs', () => {
     // The widest piece is 17 pixels wide, so that a distance of 2 columns is joined and one of 6 rows is not.
     const pieces = slice([...discs, [29, 24, 41, 39, 42], [29, 6, 20, 23, 23]]);
-    const found = discsFromRegions(pieces, 29);
-    expect(found.map(({ level }) => level)).toEqual(['L5/S1', 'L4/L5', 'L3/L4', 'L2/L3']);
-    expect(found[1]!.box).toEqual([11, 40, 39, 43]);
+    const found = discsFromRegions(pieces, 29, 4);
+    expect(found?.map(({ level }) => level)).toEqual(['L5/S1', 'L4/L5', 'L3/L4', 'L2/L3']);
+    expect(found?.[1]?.box).toEqual([11, 40, 39, 43]);
   });
 
   test('leaves out small regions and ignores other labels', () => {
-    expect(discsFromRegions(slice([...discs, [29, 35, 5, 36, 6], [76, 5, 5, 20, 9]]), 29)).toHaveLength(3);
-    expect(discsFromRegions(slice([]), 29)).toEqual([]);
+    const stray: Block[] = [
+      [29, 35, 5, 36, 6],
+      [76, 5, 5, 20, 9],
+    ];
+    expect(discsFromRegions(slice([...discs, ...stray]), 29, 3)).toHaveLength(3);
+    expect(discsFromRegions(slice([]), 29, 0)).toEqual([]);
+  });
+
+  test('is null if the number of regions is not the number of discs', () => {
+    expect(discsFromRegions(slice(discs), 29, 2)).toBeNull();
+    expect(discsFromRegions(slice(discs), 29, 4)).toBeNull();
+    const ten = Array.from({ length: 10 }, (_, i): Block => [29, 5, 6 * i, 20, 6 * i + 2]);
+    expect(discsFromRegions(slice(ten), 29, 9)).toBeNull();
+    expect(discsFromRegions(slice(ten), 29, 10)).toBeNull();
   });
 });

@@ -138,7 +138,8 @@ describe.skipIf(testData === undefined)('a SPIDER folder of real slices', () => 
     for (const file of files) {
       const image = decode(await readFile(join(source, 'space/images', file)));
       for (const value of image.data) images.push(value);
-      for (const value of await spiderLabels(join(source, 'space/masks', file))) masks.push(value);
+      for (const value of await spiderLabels(join(source, 'space/masks', file), rows.length))
+        masks.push(value);
     }
     const size = [512, 640, files.length] as const;
     const fields = { ElementSpacing: '0.46875 0.46875 1.8' };
@@ -172,9 +173,9 @@ describe.skipIf(testData === undefined)('a SPIDER folder of real slices', () => 
   });
 
   /** A mask with the labels of SPIDER, from one with 29 for discs, 76 for vertebrae and 150 for the canal. */
-  async function spiderLabels(path: string): Promise<Uint8Array> {
+  async function spiderLabels(path: string, count: number): Promise<Uint8Array> {
     const mask = await readPng(path, null);
-    const discs = discsFromRegions(mask, 29);
+    const discs = discsFromRegions(mask, 29, count)!;
     return Uint8Array.from(mask.pixels, (value, i) => {
       if (value === 150) return 100;
       if (value !== 29) return 0;

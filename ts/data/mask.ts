@@ -62,22 +62,20 @@ export function discsFromMask(mask: readonly SourceSlice[]): { slice: SourceSlic
 
 /**
  * The discs of a mask that has one label for all discs: its regions, from the sacrum upwards. The lowest is taken for L5/S1.
- * Pieces of a disc that are about 4 mm apart are joined; a disc in more distant pieces, or without pixels, shifts the levels
- * above it. A caller that knows the number of discs compares it.
+ * Pieces that are about 4 mm apart are joined, and regions below a fifth of the median area are left out.
  *
- * @returns at most one disc per level; regions below a fifth of the median area are left out
+ * @param count number of discs of the patient that the image shows, at most that of DISC_LEVELS
+ * @returns null if the number of regions differs, because a disc in two pieces or without pixels shifts the levels above it
  */
-export function discsFromRegions(slice: SourceSlice, label: number): MaskDisc[] {
+export function discsFromRegions(slice: SourceSlice, label: number, count: number): MaskDisc[] | null {
   const width = Math.max(0, ...regionsOf(slice, label).map(({ box }) => box[2] - box[0]));
   const regions = regionsOf(slice, label, Math.max(1, Math.round(GAP_FRACTION * width)));
   const area = minimumArea(regions);
-  const upwards = regions
-    .filter((region) => region.area >= area)
-    .sort((a, b) => heightOf(slice, a.centre) - heightOf(slice, b.centre));
-  return DISC_LEVELS.toReversed().flatMap((level, i) => {
-    const region = upwards[i];
-    return region === undefined ? [] : [{ level, centre: region.centre, box: region.box }];
-  });
+  const discs = regions.filter((region) => region.area >= area);
+  if (discs.length !== count || count > DISC_LEVELS.length) return null;
+  return discs
+    .sort((a, b) => heightOf(slice, a.centre) - heightOf(slice, b.centre))
+    .map(({ centre, box }, i) => ({ level: DISC_LEVELS.at(-1 - i)!, centre, box }));
 }
 
 function canalSliceOf(mask: readonly SourceSlice[]): SourceSlice {
