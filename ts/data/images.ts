@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Affine } from '../anatomy.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
-import { DICOM_NAME } from '../dicom/series.js';
+import { DICOM_NAME, type Series } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { readMha } from './mha.js';
 import { readNifti } from './nifti.js';
@@ -122,6 +122,19 @@ async function openFolder(folder: string, beforeRead: (path: string) => void): P
   }
   return { slices: sortSeries(slices), skipped };
 }
+
+/** The slices of a DICOM series, one per file. */
+export const openSeries = ({ files }: Series): ImageSlice[] =>
+  files.map(({ path, instanceNumber, geometry, pixelSpacing }, index) => {
+    let slice: Promise<SourceSlice> | undefined;
+    return {
+      path,
+      instanceNumber: instanceNumber ?? index + 1,
+      geometry,
+      pixelSpacing,
+      read: () => (slice ??= readSlice(path, () => {})),
+    };
+  });
 
 /** The number of a file such as 12.dcm. */
 function numberOf(name: string): number | null {

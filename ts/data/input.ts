@@ -1,6 +1,6 @@
 /** Reads the input of `predict` (DICOM, NIfTI, MetaImage or PNG) as one sagittal stack. */
 import { DicomPool } from '../dicom/pool.js';
-import { findSeries, sagittalSeries } from '../dicom/series.js';
+import { findSeries, type Series, sagittalSeries } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { isImageFile, openImages } from './images.js';
 import { dicomSlices, type SourceSlice, sortSeries } from './series.js';
@@ -12,6 +12,8 @@ export interface InputSeries {
    * Files that could not be read, and unused sagittal series: ERR_SERIES_EXTRA, or ERR_STUDY_EXTRA of other studies.
    */
   skipped: Skipped[];
+  /** All series of the same study, from the headers; none for an image file. */
+  study: readonly Series[];
 }
 
 /**
@@ -33,7 +35,7 @@ export async function readInput(
       const slice = await entry.read();
       slices.push({ ...slice, pixelSpacing: slice.pixelSpacing ?? spacing });
     }
-    return { slices, skipped: [] };
+    return { slices, skipped: [], study: [] };
   }
   const { series, skipped } = await findSeries(path);
   const unread = skipped.find((entry) => entry.path === path);
@@ -61,5 +63,6 @@ export async function readInput(
       `${path}: no file of the series can be decoded; ${skipped[0]?.message}`,
     );
   }
-  return { slices: sortSeries(slices), skipped };
+  const study = series.filter((item) => studyOf(item) === studyOf(chosen));
+  return { slices: sortSeries(slices), skipped, study };
 }

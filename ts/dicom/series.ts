@@ -73,8 +73,22 @@ export async function findSeries(path: string): Promise<FoundSeries> {
 }
 
 /**
- * The sagittal series of a weighting, best first: those without fat suppression (STIR) before the others, then by number of
- * slices.
+ * The MR series of a plane and a weighting, best first: those without fat suppression (STIR) before the others, then by
+ * number of slices.
+ */
+export function seriesOfKind(
+  series: readonly Series[],
+  { plane, weighting }: { plane: Plane; weighting: 'T1' | 'T2' },
+): Series[] {
+  const isWeighted = weighting === 'T1' ? isT1 : isT2;
+  const slices = ({ files }: Series) => files.reduce((sum, { frames }) => sum + frames, 0);
+  return series
+    .filter((item) => item.plane === plane && isMr(item) && isWeighted(item))
+    .sort((a, b) => Number(isFatSuppressed(a)) - Number(isFatSuppressed(b)) || slices(b) - slices(a));
+}
+
+/**
+ * The sagittal series of a weighting, in the order of `seriesOfKind`.
  *
  * @param path for the error message
  * @throws SpinegradError ERR_SERIES_NOT_FOUND, with a list of the series that were found
@@ -84,12 +98,7 @@ export function sagittalSeries(
   weighting: 'T1' | 'T2',
   path: string,
 ): [Series, ...Series[]] {
-  const isWeighted = weighting === 'T1' ? isT1 : isT2;
-  const candidates = series.filter((item) => item.plane === 'sagittal' && isMr(item) && isWeighted(item));
-  const slices = ({ files }: Series) => files.reduce((sum, { frames }) => sum + frames, 0);
-  const [best, ...others] = candidates.sort(
-    (a, b) => Number(isFatSuppressed(a)) - Number(isFatSuppressed(b)) || slices(b) - slices(a),
-  );
+  const [best, ...others] = seriesOfKind(series, { plane: 'sagittal', weighting });
   if (best === undefined) {
     const found = series.length === 0 ? 'no image series' : series.map(summary).join('; ');
     throw new SpinegradError(

@@ -4,17 +4,17 @@
  */
 import { LEVELS, type Level } from '../anatomy.js';
 import { readInput } from '../data/input.js';
-import { clampToImage, cropRoi } from '../data/roi.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
-import { gradeCrops } from '../model/grade.js';
+import { type CropSet, gradeCrops } from '../model/grade.js';
 import { isDoubtful, type LocatedDisc } from '../model/locate.js';
 import { requireSeries, type Task } from '../tasks/task.js';
 import { doubtsOf, refuse, withScale } from './checks.js';
+import { cutDiscs } from './cutDiscs.js';
 import { orient } from './orientation.js';
 import type { LevelPrediction, Prediction, TaskGrade } from './prediction.js';
 
@@ -51,7 +51,7 @@ export async function predict(
     const { trainedOn, notice } = description;
     trainedOn.tasks.forEach(requireMidSagittal);
     const { weighting } = trainedOn.tasks[0]!.series[0]!;
-    const { slices, skipped } = await readInput(
+    const { slices, skipped, study } = await readInput(
       input,
       spacing === undefined ? null : [spacing, spacing],
       weighting,
@@ -77,7 +77,19 @@ export async function predict(
     const graded = [...new Set(trainedOn.tasks.flatMap(({ levels }) => levels))];
     const discs = located.discs.filter(({ level }) => graded.includes(level));
     const sliceDoubtful = doubts.some((code) => DOUBTS[code].of === 'slice');
-    const grades = await gradeDiscs(device, model, scaled.slice, discs);
+    const { crops, missing: missingSeries } = await cutDiscs(
+      description,
+      { slice, slices, study },
+      oriented,
+      scaled.slice,
+      discs,
+    );
+    for (const name of missingSeries) {
+      warnings.push(
+        `the series ${name} is missing or does not show every disc; grades are of the other series`,
+      );
+    }
+    const grades = await gradeDiscs(device, model, crops, discs);
     const levels = discs.map(
       (disc, index): LevelPrediction => ({
         level: disc.level,
@@ -138,17 +150,11 @@ function missing(graded: readonly Level[], levels: readonly LevelPrediction[]): 
 async function gradeDiscs(
   device: Device,
   { description, arms }: Model,
-  slice: SourceSlice,
+  crops: CropSet,
   discs: readonly LocatedDisc[],
 ): Promise<TaskGrade[][]> {
-  const { trainedOn, roi, input } = description;
-  const crops = new Uint16Array(discs.length * roi.size ** 2);
-  discs.forEach(({ point }, index) => {
-    const centre = clampToImage(point, [slice.columns, slice.rows]);
-    crops.set(cropRoi(slice, centre, roi).pixels, index * roi.size ** 2);
-  });
-  const set = { pixels: crops, size: roi.size, discs: discs.map((_, index) => [index]) };
-  const perTask = await gradeCrops(device, arms[0]!.grader, set, input);
+  const { trainedOn, input } = description;
+  const perTask = await gradeCrops(device, arms[0]!.grader, crops, input);
   return discs.map(({ level }, index) =>
     trainedOn.tasks.flatMap(({ id, levels, grades }, task) => {
       if (!levels.includes(level)) return [];

@@ -2,7 +2,7 @@
 import { SpinegradError } from '../error.js';
 import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from './rsna.js';
 import { SPIDER_TASKS } from './spider.js';
-import { parseTask, type Task } from './task.js';
+import { parseTask, type Task, type TaskSeries } from './task.js';
 
 const registry = new Map<string, Task>();
 
@@ -49,5 +49,9 @@ export function findTask(id: string, tasks: readonly Task[], source: string): Ta
     `${source}: there is no task '${id}'; expected one of ${tasks.map((known) => known.id).join(', ')}`,
   );
 }
+
+/** The kind of series of a name, of the given tasks or else of any registered task; undefined if none has it. */
+export const seriesNamed = (name: string, tasks: readonly Task[]): TaskSeries | undefined =>
+  [...tasks, ...registeredTasks()].flatMap(({ series }) => series).find((kind) => kind.name === name);
 
 for (const task of [...RSNA_TASKS, ...SPIDER_TASKS]) registerTask(task);
