@@ -19,7 +19,8 @@ import {
   trainRun,
 } from './runs.js';
 
-const SETTINGS = { 'finetuning.head': 'coral' };
+// The coordinate regression finds discs on any image, also after two epochs.
+const SETTINGS = { 'finetuning.head': 'coral', 'localization.network': 'regression' };
 
 let data: string;
 let dir: string;
@@ -72,10 +73,11 @@ it('is evaluated with the numbers of the run', async () => {
 it('predicts the grade with the largest probability', async () => {
   const input = join(data, 'train_images', idsOf(data)[0]!, SERIES);
   const { status, stdout } = await spinegrad('predict', input, '--model', dir, '--device', 'cpu');
-  expect(status).toBe(0);
+  expect(status).toBe(4); // the regression cannot state how certain it is, so the grades are doubtful
   const { levels } = JSON.parse(stdout);
   expect(levels).toHaveLength(5);
-  for (const { grade, probabilities } of levels) {
+  for (const { grades } of levels) {
+    const [{ grade, probabilities }] = grades;
     const values = Object.values(probabilities) as number[];
     expect(values.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
     expect(Math.min(...values)).toBeGreaterThanOrEqual(0);

@@ -39,7 +39,8 @@ describe.each([PFIRRMANN, HERNIATION, MODIC])('a run on $id', (task) => {
   beforeAll(async () => {
     data = await tinyStudies(undefined, task);
     dir = await temporaryFolder();
-    await trainHere(dir, data, { tasks: [task.id] });
+    // The coordinate regression finds discs on any image, also after two epochs.
+    await trainHere(dir, data, { tasks: [task.id], 'localization.network': 'regression' });
   });
 
   it('counts and evaluates the grades of the task', async () => {
@@ -74,11 +75,6 @@ describe.each([PFIRRMANN, HERNIATION, MODIC])('a run on $id', (task) => {
     const [png, json, overlay] = ['slice.png', 'out.json', 'out.png'].map((name) => join(dir, name));
     const pixels = Uint8Array.from({ length: 1600 }, (_, i) => (i * 7) % 251);
     writeFileSync(png!, encode({ width: 40, height: 40, data: pixels, channels: 1, depth: 8 }));
-    // The localizer is hardly trained, so its views may disagree more than predict accepts.
-    const path = join(dir, 'model.json');
-    const model = JSON.parse(readFileSync(path, 'utf8'));
-    model.localizer.usualSpread = 1;
-    writeFileSync(path, JSON.stringify(model));
     const flags = [
       '--model',
       dir,
@@ -92,9 +88,14 @@ describe.each([PFIRRMANN, HERNIATION, MODIC])('a run on $id', (task) => {
       overlay!,
     ];
     await predictCommand().parseAsync([png!, ...flags], { from: 'user' });
+    expect(process.exitCode).toBe(4); // the regression cannot state how certain it is
+    process.exitCode = 0;
     const { levels } = JSON.parse(readFileSync(json!, 'utf8'));
     expect(levels.map(({ level }: { level: string }) => level)).toEqual(task.levels);
-    for (const { grade, probabilities } of levels) {
+    for (const { grades } of levels) {
+      expect(grades).toHaveLength(1);
+      const [{ task: id, grade, probabilities }] = grades;
+      expect(id).toBe(task.id);
       expect(Object.keys(probabilities)).toEqual(names);
       expect(probabilities[grade]).toBe(Math.max(...(Object.values(probabilities) as number[])));
     }
@@ -136,7 +137,7 @@ describe('an RSNA condition on sagittal T1', () => {
     expect(JSON.parse(stdout)).toMatchObject(evaluated(summary));
     const predicted = await spinegrad('predict', data, '--model', dir);
     expect(failure(predicted)).toMatch(
-      /ERR_TASK_SERIES: predict: task rsna\/left_neural_foraminal_narrowing is graded on Sagittal T1, .*; expected a task on a sagittal T2 series/,
+      /ERR_TASK_SERIES: predict: task rsna\/left_neural_foraminal_narrowing is graded on the left side of the patient, .*; use a model of a task without a side/,
     );
     const resumed = await spinegrad(...trainArgs(dir, data, { tasks: [PFIRRMANN.id] }), '--resume');
     expect(failure(resumed)).toMatch(/ERR_RESUME: .*tasks\.0 is "test\/pfirrmann"/);
