@@ -229,6 +229,7 @@ export function simulatedRun({ synthetic = true, name = 'demo', tasks = [canal] 
         { path: 'train_images/1015/1', code: 'ERR_SERIES_EMPTY', message: 'no slices' },
         { path: 'train_images/1016/1', code: 'ERR_SERIES_EMPTY', message: 'no slices' },
       ],
+      notices: [{ path: '7/T2', code: 'ERR_SPACING_REPLACED', message: 'taken from the pitch' }],
       split: { train: 140, validation: 20, test: 40 },
     },
     pretraining: {

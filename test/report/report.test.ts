@@ -117,6 +117,12 @@ describe('the page', () => {
     expect(renderReport(input).includes('commit'), 'commit').toBe(false);
   });
 
+  it('lists what was skipped, corrected or assumed', () => {
+    const page = renderReport(simulatedRun());
+    expect(page.includes('2 × <code>ERR_SERIES_EMPTY</code>')).toBe(true);
+    expect(page.includes('Corrected or assumed: 1 × <code>ERR_SPACING_REPLACED</code>')).toBe(true);
+  });
+
   it('shows the worst errors with study, level and both grades', () => {
     const page = renderReport(simulatedRun());
     const errors = page.slice(page.indexOf('Errors 1 to 6'), page.indexOf('Predictions on test series'));
@@ -141,6 +147,7 @@ describe('the page', () => {
     input.summary.preset = hostile;
     input.summary.device = hostile;
     input.summary.data.skipped = [{ path: hostile, code: hostile, message: hostile }];
+    input.summary.data.notices = input.summary.data.skipped;
     input.summary.timing[hostile] = 1;
     input.summary.localization.perLevel[hostile] = input.summary.localization.perLevel['L1/L2']!;
     input.summary.localization.perSeries[hostile] = input.summary.localization.perLevel['L1/L2']!;

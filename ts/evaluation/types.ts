@@ -153,6 +153,9 @@ const localization = localizationError.extend({
   perSeries: z.record(z.string(), localizationError),
 });
 
+/** A file or a line of the data, and what is wrong with it. */
+const finding = z.strictObject({ path: z.string(), code: z.string(), message: z.string() });
+
 /** runs/<name>/summary.json. */
 export const summarySchema = z.strictObject({
   preset: z.string(),
@@ -173,7 +176,9 @@ export const summarySchema = z.strictObject({
     studies: wholeNumber,
     /** Number of discs with a grade of at least one task. */
     discs: wholeNumber,
-    skipped: z.array(z.strictObject({ path: z.string(), code: z.string(), message: z.string() })),
+    skipped: z.array(finding),
+    /** What was corrected or assumed. */
+    notices: z.array(finding),
     /** Number of studies. */
     split: perSplit(wholeNumber),
   }),

@@ -8,7 +8,7 @@ import { type Content, markup } from './markup.js';
 import { publishedFor } from './published.js';
 import { PAGE_CSS, pageFigureCss, scaleClass } from './style.js';
 import { type Panel, panelElement } from './svg.js';
-import { configTable, dataTable, rsnaTable, skippedList, timingTable } from './tables/run.js';
+import { configTable, dataTable, findingsList, rsnaTable, timingTable } from './tables/run.js';
 import { overviewTable } from './tables/task.js';
 import { type Figure, type TaskPanels, taskAnchor, taskSection, taskTiles } from './taskSection.js';
 import type { ReportInput } from './types.js';
@@ -115,7 +115,7 @@ ${figure(figures.run.pretraining.flat(), 'Contrastive pretraining: loss on train
 
 <h2>Data, time and settings</h2>
 <div class="columns"><section><h3>Discs by split and grade</h3>${dataTable(summary)}
-<p class="small">${data.discs} graded discs of ${data.studies} ${studies}, split by patient. ${notice}</p>${skippedList(summary)}</section>
+<p class="small">${data.discs} graded discs of ${data.studies} ${studies}, split by patient. ${notice}</p>${findingsList(summary)}</section>
 <section><h3>Time</h3>${timingTable(summary)}</section></div>
 <details><summary>All settings of the run</summary>${configTable(config)}</details>
 <footer>For research only. Not a medical device; not for diagnosis.</footer>

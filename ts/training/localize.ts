@@ -170,5 +170,5 @@ export const evaluatedSlice = (record: SliceRecord, { discs, doubts, lumbar }: L
     centre: applyAffine(record.toImage, centre),
   })),
   found: discs,
-  doubts: lumbar ? doubts : [...doubts, 'not lumbar'],
+  doubts: lumbar ? doubts : [...doubts, 'not_lumbar'],
 });

@@ -184,11 +184,11 @@ const curves = ({ rows }: StageResult<PretrainingMetrics>): Summary['pretraining
 });
 
 function summariseData(manifest: BankManifest): Summary['data'] {
-  const { layout, dataset, series, synthetic, studies, discs, skipped } = manifest;
+  const { layout, dataset, series, synthetic, studies, discs, skipped, notices } = manifest;
   const count = (split: string) =>
     new Set(manifest.rois.filter((roi) => roi.split === split).map(({ studyId }) => studyId)).size;
   const split = { train: count('train'), validation: count('validation'), test: count('test') };
-  return { layout, name: dataset, series, synthetic, studies, discs, skipped, split };
+  return { layout, name: dataset, series, synthetic, studies, discs, skipped, notices, split };
 }
 
 async function timed<T>(timing: Timing, stage: string, work: () => Promise<T>): Promise<T> {

@@ -60,18 +60,23 @@ ${number(String(counts.reduce((sum, count) => sum + count, 0)))}</tr>`;
 
 const LISTED = 40;
 
-/** The number of skipped entries by code, and the first LISTED of them with their messages. */
-export function skippedList({ data: { skipped } }: Summary): Markup {
-  if (skipped.length === 0) return markup`<p class="small">Nothing was skipped.</p>`;
+/** The number of entries by code, and the first LISTED of them with their messages. */
+function findings(label: string, entries: Summary['data']['skipped']): Markup {
   const codes = new Map<string, number>();
-  for (const { code } of skipped) codes.set(code, (codes.get(code) ?? 0) + 1);
-  const rest = skipped.length - LISTED;
-  return markup`<p class="small">Skipped: ${[...codes].map(([code, count], i) => markup`${i > 0 && ', '}${count} × <code>${code}</code>`)}.</p>
-<details><summary>Files and reasons</summary><ul class="small">${skipped
+  for (const { code } of entries) codes.set(code, (codes.get(code) ?? 0) + 1);
+  const rest = entries.length - LISTED;
+  return markup`<p class="small">${label}: ${[...codes].map(([code, count], i) => markup`${i > 0 && ', '}${count} × <code>${code}</code>`)}.</p>
+<details><summary>Files and reasons</summary><ul class="small">${entries
     .slice(0, LISTED)
     .map(
       ({ path, code, message }) => markup`<li><code>${path}</code>: <code>${code}</code> ${message}</li>`,
     )}</ul>${rest > 0 && markup`<p class="small">${rest} more are listed in <code>summary.json</code>.</p>`}</details>`;
+}
+
+/** What was left out of the data, and what was corrected or assumed. */
+export function findingsList({ data: { skipped, notices } }: Summary): Markup {
+  return markup`${skipped.length > 0 ? findings('Skipped', skipped) : markup`<p class="small">Nothing was skipped.</p>`}
+${notices.length > 0 && findings('Corrected or assumed', notices)}`;
 }
 
 export function timingTable({ timing }: Summary): Markup {
