@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Operations whose memory layout follows the processor: channel blocks of 16 on AVX-512, of 8 on AVX2. */
 const full = process.env.SPINEGRAD_TEST_FULL !== undefined;
-const blocked = full ? '*' : '{conv2d,batchNorm2d,maxPool2d,globalAvgPool2d}';
+const blocked = full ? '*' : '{conv2d,batchNorm2d,maxPool2d,globalAvgPool2d,concat,upsample2d}';
 
 /** Left out by `npm run test:fast`: whole runs, command lines, the simulator, the browser, the package. */
 const SLOW = [
