@@ -268,7 +268,11 @@ const localization = z.strictObject({
       ),
     })
     .prefault({}),
-  epochs: setting(z.number().int().min(0), 60, 'Passes over the training slices.'),
+  epochs: setting(
+    z.number().int().min(0),
+    100,
+    'Passes over the training slices; with 70 slices and batches of 8 about 850 steps.',
+  ),
   batch: setting(count, 8, 'Slices per batch; small, so that few slices give many steps.'),
   ...optimizer(3e-3, 1e-3),
 });
