@@ -155,11 +155,12 @@ describe('fitChain', () => {
   );
   const distinct = candidates.filter((peaks) => new Set(peaks.map(({ y }) => y)).size === peaks.length);
   const LEVELS = 3;
+  const BOUNDS = { top: 0, bottom: 150 };
 
   it('agrees with the enumeration of all chains', () => {
     fc.assert(
       fc.property(candidates, (peaks) => {
-        const fit = fitChain(peaks, scale, LUMBAR_SHAPE, LEVELS);
+        const fit = fitChain(peaks, scale, LUMBAR_SHAPE, BOUNDS, LEVELS);
         const { total, best, marginal } = enumerate(peaks);
         expect(fit.evidence).toBeCloseTo(Math.log(total), 8);
         const found = fit.discs.filter(({ candidate }) => candidate !== null);
@@ -179,9 +180,10 @@ describe('fitChain', () => {
     fc.assert(
       fc.property(distinct, fc.integer({ min: -50, max: 50 }), (peaks, shift) => {
         const place = ({ x, y, probability }: ChainDisc) => [x, y, probability];
-        const fit = fitChain(peaks, scale, LUMBAR_SHAPE, LEVELS);
+        const fit = fitChain(peaks, scale, LUMBAR_SHAPE, BOUNDS, LEVELS);
         const moved = peaks.map((peak) => ({ ...peak, x: peak.x + shift, y: peak.y + shift })).reverse();
-        const other = fitChain(moved, scale, LUMBAR_SHAPE, LEVELS);
+        const bounds = { top: BOUNDS.top + shift, bottom: BOUNDS.bottom + shift };
+        const other = fitChain(moved, scale, LUMBAR_SHAPE, bounds, LEVELS);
         expect(other.evidence).toBeCloseTo(fit.evidence, 6);
         const back = other.discs.map((disc) => place({ ...disc, x: disc.x - shift, y: disc.y - shift }));
         expect(back.flat().map((value) => value.toFixed(5))).toEqual(
@@ -198,35 +200,37 @@ describe('fitChain', () => {
 
   /** Scores every chain by its definition. */
   function enumerate(peaks: readonly Candidate[]) {
-    const score = new ChainScore(scale, LUMBAR_SHAPE);
+    const score = new ChainScore(scale, LUMBAR_SHAPE, BOUNDS, LEVELS - 1);
+    const connect = (from: Node, to: Node) => ({
+      ...{ from: peaks[from.candidate]!, fromLevel: from.level },
+      ...{ to: peaks[to.candidate]!, toLevel: to.level },
+    });
+    const residual = (from: Node, to: Node) =>
+      score.residual(peaks[from.candidate]!, peaks[to.candidate]!, from.level, to.level);
     const marginal = new Map<string, number>();
     let total = 1;
     let best: Node[] = [];
     let bestScore = 0;
-    const visit = (chain: Node[], value: number) => {
+    const visit = (chain: Node[], begun: number) => {
+      const last = chain.at(-1)!;
+      const before = chain.at(-2);
+      const value = begun + (before === undefined ? 0 : score.end(connect(before, last)));
       total += Math.exp(value);
       for (const node of chain)
         marginal.set(nameOf(node), (marginal.get(nameOf(node)) ?? 0) + Math.exp(value));
       // A single disc is no spine.
-      if (chain.length > 1 && value > bestScore) [best, bestScore] = [chain, value];
-      const last = chain.at(-1)!;
-      const from = peaks[last.candidate]!;
+      if (before !== undefined && value > bestScore) [best, bestScore] = [chain, value];
       for (const [candidate, to] of peaks.entries()) {
-        if (!(to.y < from.y)) continue;
+        if (!(to.y < peaks[last.candidate]!.y)) continue;
         for (const level of last.level === REMNANT ? [0] : [last.level + 1, last.level + 2]) {
-          if (level >= LEVELS) continue;
-          const residual = score.residual(from, to, last.level, level);
-          if (Math.abs(residual.direction) > 60) continue;
-          const before = chain.at(-2);
+          const node = { candidate, level };
+          if (level >= LEVELS || Math.abs(residual(last, node).direction) > 60) continue;
           const segment =
             before === undefined
-              ? score.first(residual)
-              : score.next(
-                  score.residual(peaks[before.candidate]!, from, before.level, last.level),
-                  residual,
-                );
+              ? score.first(connect(last, node), residual(last, node))
+              : score.next(residual(before, last), residual(last, node));
           const missed = level - last.level === 2 ? score.missed : 0;
-          visit([...chain, { candidate, level }], value + segment + missed + score.disc(to, level));
+          visit([...chain, node], begun + segment + missed + score.disc(to, level));
         }
       }
     };

@@ -7,6 +7,7 @@ const SIDE = 64;
 const PITCH = 9;
 const TO_IMAGE = [2, 0, 0, 0, 2, 0] as const;
 const SPACING = [2, 2] as const;
+const IMAGE_SIZE = [2 * SIDE, 2 * SIDE] as const;
 
 type Dot = readonly [x: number, y: number];
 
@@ -33,7 +34,7 @@ function maps(discs: readonly Dot[], views: readonly (readonly Dot[])[] = [discs
 }
 
 const locateMaps = (slice: SliceMaps, pixelSpacing: readonly [number, number] | null = SPACING) =>
-  locateOnMaps(slice, SIDE, { toImage: TO_IMAGE, pixelSpacing });
+  locateOnMaps(slice, SIDE, { toImage: TO_IMAGE, pixelSpacing, imageSize: IMAGE_SIZE });
 
 describe('locateOnMaps', () => {
   it('gives points in the original image, from cranial to caudal, without a doubt', () => {
@@ -53,8 +54,7 @@ describe('locateOnMaps', () => {
 
   it('accounts for maps of half the resolution of the slice', () => {
     const located = locateOnMaps(maps(DISCS), 2 * SIDE, {
-      toImage: [1, 0, 0, 0, 1, 0],
-      pixelSpacing: SPACING,
+      ...{ toImage: [1, 0, 0, 0, 1, 0], pixelSpacing: SPACING, imageSize: IMAGE_SIZE },
     });
     const [x, y] = located.discs.at(-1)!.point;
     expect(x).toBeCloseTo(2 * DISCS[0]![0] + 0.5, 0);

@@ -7,7 +7,7 @@
  * so the states of the dynamic programme are links, pairs of a peak and a level. The Viterbi recursion gives the best chain,
  * the forward-backward recursion the probability that a peak is the disc of a level (Rabiner, Proc. IEEE 77:257, 1989).
  */
-import { type Candidate, ChainScore, REMNANT, type Scale } from './chainScore.js';
+import { type Bounds, type Candidate, ChainScore, REMNANT, type Scale } from './chainScore.js';
 import type { Segment, SpineShape } from './spineShape.js';
 
 export interface ChainDisc {
@@ -42,6 +42,9 @@ interface Link {
   residual: Segment;
   /** Score of the upper disc and of a missed disc. */
   gain: number;
+  /** Score of the segment if it is the lowest one, and of the end of the chain if it is the highest one. */
+  first: number;
+  end: number;
   /** Log likelihood ratio of the chains that end with this link, of the best one, and of the continuations. */
   forward: number;
   best: number;
@@ -55,16 +58,18 @@ interface Link {
  * @param levels number of levels that have a name
  *
  * @example
- * fitChain(candidates, { mmPerPixel: 2.3, deviation: 0.13 }, LUMBAR_SHAPE, 9).discs[0]; // L5/S1
+ * const bounds = { top: 0, bottom: 127 };
+ * fitChain(candidates, { mmPerPixel: 2.3, deviation: 0.13 }, LUMBAR_SHAPE, bounds, 9).discs[0]; // L5/S1
  */
 export function fitChain(
   candidates: readonly Candidate[],
   scale: Scale,
   shape: SpineShape,
+  bounds: Bounds,
   levels: number,
 ): Chain {
   const order = candidates.map((_, index) => index).sort((a, b) => candidates[b]!.y - candidates[a]!.y);
-  const score = new ChainScore(scale, shape);
+  const score = new ChainScore(scale, shape, bounds, levels - 1);
 
   const links: Link[] = [];
   /** Links that end at a peak with a level. */
@@ -79,10 +84,12 @@ export function fitChain(
           const residual = score.residual(candidates[from]!, candidates[to]!, fromLevel, toLevel);
           if (!(Math.abs(residual.direction) <= MAX_TURN)) continue;
           const gain = (step - 1) * score.missed + score.disc(candidates[to]!, toLevel);
-          const first = score.begin(candidates[from]!, fromLevel) + score.first(residual);
+          const segment = { from: candidates[from]!, fromLevel, to: candidates[to]!, toLevel };
+          const [first, end] = [score.first(segment, residual), score.end(segment)];
+          const begun = score.begin(candidates[from]!, fromLevel) + first;
           const link: Link = {
-            ...{ from, fromLevel, to, toLevel, residual, gain },
-            ...{ forward: first, best: first, previous: null, backward: 0 },
+            ...{ from, fromLevel, to, toLevel, residual, gain, first, end },
+            ...{ forward: begun, best: begun, previous: null, backward: end },
           };
           for (const previous of ending.get(key(from, fromLevel)) ?? []) {
             const next = score.next(previous.residual, residual);
@@ -107,8 +114,7 @@ export function fitChain(
   for (const link of links.toReversed()) {
     const tail = link.gain + link.backward;
     const start = key(link.from, link.fromLevel);
-    const first = score.first(link.residual) + tail;
-    continuation.set(start, logAdd(continuation.get(start) ?? 0, first));
+    continuation.set(start, logAdd(continuation.get(start) ?? 0, link.first + tail));
     for (const previous of ending.get(start) ?? []) {
       const next = score.next(previous.residual, link.residual);
       previous.backward = logAdd(previous.backward, next + tail);
@@ -132,7 +138,10 @@ export function fitChain(
   }
   for (const link of links) include(key(link.to, link.toLevel), link.forward + link.backward);
 
-  const last = links.reduce<Link | null>((best, link) => (link.best > (best?.best ?? 0) ? link : best), null);
+  const last = links.reduce<Link | null>(
+    (best, link) => (link.best + link.end > (best ? best.best + best.end : 0) ? link : best),
+    null,
+  );
   const probability = (index: number, level: number) =>
     Math.exp((marginal.get(key(index, level)) ?? Number.NEGATIVE_INFINITY) - total);
   return { discs: last === null ? [] : collect(last, candidates, probability, levels), evidence: total };

@@ -20,6 +20,12 @@ export interface Scale {
   readonly deviation: number;
 }
 
+/** Rows of the map that the image covers. */
+export interface Bounds {
+  readonly top: number;
+  readonly bottom: number;
+}
+
 /** Level of a rudimentary S1/S2 disc. L5/S1 is 0. */
 export const REMNANT = -1;
 
@@ -29,13 +35,33 @@ const FIRST_LEVEL = { lowest: 0.87, remnant: 0.1, second: 0.02, higher: 0.01 / 7
 /** Probability that a disc between two found discs has no peak. */
 const MISSED = 0.03;
 
+/**
+ * Distances from the ends of a chain to the border of the image, in lengths of the segment at the end. On 111 SPIDER slices,
+ * the highest disc is less than `above` below the upper border, because discs continue upwards, and L5/S1 is more than `below`
+ * above the lower one, because the sacrum follows. `violated`: the probability that an image is different.
+ */
+const ROOM = { above: 1.25, below: 0.8, violated: 0.01 };
+
 /** Expected number of false peaks in a square whose side is the distance of neighbouring discs. */
 const FALSE_DENSITY = 0.05;
 
 /** The score is divided by this: its terms are not independent, and their sum is too certain. */
 const TEMPERATURE = 1.5;
 
+const VIOLATED = Math.log(ROOM.violated) / TEMPERATURE;
+
 const RADIANS = Math.PI / 180;
+
+/** Two discs of a chain, one or two levels apart. */
+export interface Connection {
+  readonly from: Candidate;
+  readonly fromLevel: number;
+  readonly to: Candidate;
+  readonly toLevel: number;
+}
+
+const pitchOf = ({ from, fromLevel, to, toLevel }: Connection) =>
+  Math.hypot(to.x - from.x, to.y - from.y) / (toLevel - fromLevel);
 
 /** Terms of the score. */
 export class ChainScore {
@@ -45,6 +71,9 @@ export class ChainScore {
   constructor(
     private readonly scale: Scale,
     private readonly shape: SpineShape,
+    private readonly bounds: Bounds,
+    /** Level of the highest disc that has a name. */
+    private readonly highest: number,
   ) {
     this.#logScale = Math.log(scale.mmPerPixel);
   }
@@ -68,9 +97,19 @@ export class ChainScore {
     };
   }
 
-  /** The lowest segment, by its residual. */
-  first({ logLength, direction }: Segment): number {
-    return segmentScore(logLength, this.scale.deviation, direction, this.shape.tilt);
+  /** The lowest segment of a chain, by its residual and the room below it. */
+  first(segment: Connection, { logLength, direction }: Segment): number {
+    const room = (this.bounds.bottom - segment.from.y) / pitchOf(segment);
+    const violated = segment.fromLevel === 0 && room < ROOM.below;
+    return (
+      segmentScore(logLength, this.scale.deviation, direction, this.shape.tilt) + (violated ? VIOLATED : 0)
+    );
+  }
+
+  /** The end of a chain above its highest segment. */
+  end(segment: Connection): number {
+    const room = (segment.to.y - this.bounds.top) / pitchOf(segment);
+    return segment.toLevel < this.highest && room > ROOM.above ? VIOLATED : 0;
   }
 
   /** A segment above another one. */

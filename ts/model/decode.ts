@@ -1,6 +1,7 @@
 /** From the maps of the localizer to named discs. No device is involved. */
 import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
 import { type Chain, fitChain } from './chain.js';
+import type { Bounds } from './chainScore.js';
 import { findPeaks, maximumNear, type Peak } from './peaks.js';
 import { LUMBAR_SHAPE, MEAN_PITCH_MM, type SpineShape } from './spineShape.js';
 
@@ -60,12 +61,18 @@ const UNKNOWN_SCALE = { heightMm: MEAN_PITCH_MM / 0.122, deviation: 0.25 };
  * Decodes the maps of one slice.
  *
  * @param mmPerPixel of the maps; null without pixel spacing
+ * @param bounds rows of the maps that the image covers; default: all
  *
  * @example
  * const { discs } = decode({ width: 128, height: 128, disc, levels: [sacral] }, 2.3);
  * discs.map(({ level, levelProbability }) => `${level} ${levelProbability.toFixed(2)}`);
  */
-export function decode(maps: DiscMaps, mmPerPixel: number | null, shape: SpineShape = LUMBAR_SHAPE): Decoded {
+export function decode(
+  maps: DiscMaps,
+  mmPerPixel: number | null,
+  bounds: Bounds = { top: 0, bottom: maps.height - 1 },
+  shape: SpineShape = LUMBAR_SHAPE,
+): Decoded {
   const { width, height } = maps;
   const peaks = findPeaks({ width, height, values: maps.disc }, PEAKS.threshold, PEAKS.limit);
   const scale =
@@ -81,7 +88,7 @@ export function decode(maps: DiscMaps, mmPerPixel: number | null, shape: SpineSh
       logRatio(maximumNear({ width, height, values }, peak, radius), LEVEL_RATIO),
     ),
   }));
-  const chain = fitChain(candidates, scale, shape, LEVELS_UPWARDS.length);
+  const chain = fitChain(candidates, scale, shape, bounds, LEVELS_UPWARDS.length);
   const discs = chain.discs.map(({ level, x, y, probability, levelProbability, candidate }) => ({
     level: LEVELS_UPWARDS[level]!,
     point: [x, y] as Point,

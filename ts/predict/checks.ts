@@ -14,7 +14,7 @@ import type { Oriented } from './orientation.js';
 const PITCH_MM = { min: 26, max: 46 };
 
 /** Minimum log odds of the orientation against the next best one. */
-const ORIENTATION_CERTAINTY = 3;
+const ORIENTATION_CERTAINTY = 2;
 
 /** @throws SpinegradError ERR_NOT_LUMBAR */
 export function refuse(input: string, { discs, evidence }: Located): never {

@@ -41,11 +41,12 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
   const { localizer, description } = model;
   const size = description.localizer.network.sliceSize;
   const given = { ...slice, geometry: slice.geometry ?? CANONICAL_GEOMETRY };
+  const scale = { pixelSpacing: slice.pixelSpacing, imageSize: [slice.columns, slice.rows] } as const;
   const agreesWithHeader = slice.geometry === null ? null : true;
   if (localizer.kind === 'regression') {
     const crop = letterboxSlice(given, size);
     const { normalisation } = description;
-    const letterboxed = { ...crop, pixelSpacing: slice.pixelSpacing };
+    const letterboxed = { ...crop, ...scale };
     const [located] = await locate(device, localizer, [letterboxed], size, normalisation);
     return {
       ...sidesOf(given),
@@ -70,8 +71,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
       { slice: reflectSlice(view, 'anterior'), maps: mirrorMaps(maps[index]!) },
     ].map((candidate) => {
       const crop = letterboxSlice(candidate.slice, size);
-      const { pixelSpacing } = slice;
-      const located = locateOnMaps(candidate.maps, size, { ...crop, pixelSpacing });
+      const located = locateOnMaps(candidate.maps, size, { ...crop, ...scale });
       return { slice: candidate.slice, crop, located };
     }),
   );

@@ -54,10 +54,11 @@ export class SliceDataset {
   /** Pixels on the host, for `locate`. */
   letterboxed(records: readonly SliceRecord[]): LetterboxedSlice[] {
     const pixels = this.size * this.size;
-    return records.map(({ row, toImage, pixelSpacing }) => ({
+    return records.map(({ row, toImage, pixelSpacing, imageSize }) => ({
       pixels: this.#slices.subarray(row * pixels, (row + 1) * pixels),
       toImage,
       pixelSpacing,
+      imageSize,
     }));
   }
 
