@@ -41,6 +41,9 @@ export function tinyConfig(...changes: Record<string, unknown>[]): Config {
   return resolveConfig('smoke', { data, localization }, ...changes);
 }
 
+/** Offsets of the discs in pixels, from L1/L2 to L5/S1: anterior is left. */
+const LORDOSIS = [1.5, -0.4, -1.6, -1.7, 0];
+
 /** Slices with a bright dot at each disc; the dots grow from level to level. */
 export function tinyBank(count: Record<Split, number>): Bank {
   const random = new RandomStream(3);
@@ -48,10 +51,10 @@ export function tinyBank(count: Record<Split, number>): Bank {
   const images: Uint16Array[] = [];
   for (const split of ['train', 'validation', 'test'] as const) {
     for (let i = 0; i < count[split]; i++) {
-      const [left, top, pitch] = [random.uniform(20, 44), random.uniform(8, 14), random.uniform(8, 10)];
+      const [left, top, pitch] = [random.uniform(20, 44), random.uniform(5, 9), random.uniform(8, 10)];
       const discs = LEVELS.map((level, index) => ({
         level,
-        centre: [left + random.uniform(-2, 2), top + index * pitch] as const,
+        centre: [left + LORDOSIS[index]! + random.uniform(-0.7, 0.7), top + index * pitch] as const,
         box: null,
       }));
       images.push(draw(discs.map(({ centre }) => centre)));
