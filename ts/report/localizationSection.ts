@@ -21,7 +21,6 @@ export function localizationSection(
   figure: Figure,
 ): Markup {
   const { anyLevel, patientsNamed, slices } = summary.localization;
-  const doubtful = (k: number, n: number) => `${k} of ${n}${n > 0 ? ` (${percent(k / n, 0)})` : ''}`;
   return markup`<section id="localization"><h2>Localization</h2>
 <dl class="tiles">${localizationTile(summary)}${tile(
     'any disc, median error',
@@ -29,8 +28,8 @@ export function localizationSection(
     [`${percent(anyLevel.within5Mm, 0)} within 5 mm; the nearest found disc, whatever its level`],
   )}${tile('patients with right levels', kOfN(patientsNamed), [
     `${percent(patientsNamed.rate)}; 95 %: ${percentRange(patientsNamed)}`,
-  ])}${tile('wrong slices that were doubted', doubtful(slices.wrongDoubtful, slices.wrong), [
-    `mean error above 5 mm; false alarms: ${doubtful(slices.rightDoubtful, slices.right)}`,
+  ])}${tile('wrong slices that were doubted', `${slices.wrongDoubtful} of ${slices.wrong}`, [
+    `mean error above 5 mm; false alarms: ${slices.rightDoubtful} of ${slices.right}`,
   ])}</dl>
 ${localizationTable(summary, published)}
 <p class="caption">Euclidean distance between annotated disc centres and the found discs of the same level, on test patients. A disc

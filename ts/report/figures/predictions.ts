@@ -10,7 +10,7 @@ import { levelLabel, placeSlice, toPanel } from './rois.js';
 const ROW = 22;
 const BAR = 64;
 const NUMBER = 28;
-const COLUMNS = { level: 0, truth: 54, predicted: 142, bar: PANEL_WIDTH - BAR - NUMBER };
+const COLUMNS = { level: 0, truth: 60, predicted: 146, bar: PANEL_WIDTH - BAR - NUMBER };
 /** Characters of a grade's name that fit between the columns. */
 const NAME_LENGTH = 10;
 
