@@ -12,13 +12,12 @@ import { foldBatchNorms } from '#spinegrad/nn/fold.js';
 import { type UNet, type UNetOptions, unet } from '#spinegrad/nn/unet.js';
 import { AdamW } from '#spinegrad/optim/adamW.js';
 import { RandomStream } from '#spinegrad/random.js';
-import { DEVICE } from '../device.js';
 import golden from './golden/unet.json' with { type: 'json' };
 import { expectWithin, patternOn, type Result } from './golden.js';
 
 let device: Device;
 beforeEach(async () => {
-  device = await openDevice(DEVICE, DEVICE === 'cpu' ? { threads: 2 } : {});
+  device = await openDevice('cpu', { threads: 2 });
 });
 afterEach(() => device.close());
 
