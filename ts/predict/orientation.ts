@@ -29,8 +29,11 @@ export interface Oriented {
   certainty: number;
 }
 
-/** Log odds of the given orientation before the pixels are seen: most files have the usual one. */
-const PRIOR = 2;
+/**
+ * Log odds of the given orientation before the pixels are seen. Headers exchange anterior and posterior often enough, but
+ * hardly ever superior and inferior.
+ */
+const PRIOR = { anterior: 2, superior: 2, superiorInHeader: 10 };
 
 /**
  * Locates the discs of a slice in its most likely orientation.
@@ -67,21 +70,26 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
   );
   const candidates = upright.flatMap((view, index) =>
     [
-      { slice: view, maps: maps[index]! },
-      { slice: reflectSlice(view, 'anterior'), maps: mirrorMaps(maps[index]!) },
+      { slice: view, maps: maps[index]!, isMirrored: false },
+      { slice: reflectSlice(view, 'anterior'), maps: mirrorMaps(maps[index]!), isMirrored: true },
     ].map((candidate) => {
       const crop = letterboxSlice(candidate.slice, size);
       const located = locateOnMaps(candidate.maps, size, { ...crop, ...scale });
-      return { slice: candidate.slice, crop, located };
+      const { isMirrored } = candidate;
+      return { slice: candidate.slice, crop, located, isMirrored, isUpright: index === 0 };
     }),
   );
-  const scores = candidates.map(
-    ({ located }, index) => located.evidence + located.anteriorLeft + (index === 0 ? PRIOR : 0),
-  );
+  const superior = slice.geometry === null ? PRIOR.superior : PRIOR.superiorInHeader;
+  const scores = candidates.map(({ located, isUpright, isMirrored }) => {
+    const prior = (isUpright ? superior : 0) + (isMirrored ? 0 : PRIOR.anterior);
+    return located.evidence + located.anteriorLeft + prior;
+  });
   const best = scores.indexOf(Math.max(...scores));
   const chosen = candidates[best]!;
   return {
-    ...chosen,
+    slice: chosen.slice,
+    crop: chosen.crop,
+    located: chosen.located,
     ...sidesOf(chosen.slice),
     agreesWithHeader: agreesWithHeader && best === 0,
     certainty: scores[best]! - Math.max(...scores.filter((_, index) => index !== best)),
