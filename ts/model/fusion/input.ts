@@ -14,7 +14,7 @@ export type Slots = readonly (number | null)[];
 
 /** The crops of a batch of N discs for attention pooling. */
 export interface Instances {
-  /** Per series, the crops of all discs [P, 1, S, S]; null if no disc has the series. */
+  /** Per series, the crops of all discs [P, 1, S, S]; a single crop occurs twice; null if no disc has the series. */
   crops: readonly (Tensor | null)[];
   /** Per series and slice, int32 [N]: the row of each disc in the crops; any row if it is masked. */
   rows: readonly (readonly Tensor[])[];
@@ -62,6 +62,8 @@ export function encoderInput(
     const rows = discs.flatMap((slots) => slots.slice(series * slices, (series + 1) * slices));
     const present = rows.flatMap((row, index) => (row === null ? [] : [index]));
     const position = new Map(present.map((index, row) => [index, row]));
+    // Batch norm in training needs more than one value per channel, and the last map of a small crop is one pixel.
+    if (present.length === 1 && rows.length > 1) present.push(present[0]!);
     const crops =
       present.length === 0
         ? null
