@@ -20,26 +20,30 @@ import { readSpider, SPIDER_MIDDLE_SLICES } from '../data/spider.js';
 const { SPINEGRAD_TEST_DATA: data, SPINEGRAD_TEST_RUN: run } = process.env;
 
 describe.skipIf(!data || !run)('a trained model on real images', () => {
-  it('recognises slices that are stored upside down, and finds their levels', async () => {
+  it('recognises slices that are stored upside down, and finds or doubts their levels', async () => {
     using device = await openDevice('cpu');
     const model = await loadModel(run!, device);
     let [hits, total, upsideDown] = [0, 0, 0];
+    const unnoticed: string[] = [];
     for (const name of SPIDER_MIDDLE_SLICES) {
       const stored = await readPng(join(data!, 'spider-slices/images', name), null);
       const { centres } = await readSpider(data!, name);
       const { located, superior } = await orient(device, model, stored);
       if (superior === 'bottom') upsideDown++;
-      for (const [level, [x, y]] of centres) {
+      const right = [...centres].filter(([level, [x, y]]) => {
         const found = located.discs.find((disc) => disc.level === level)?.point;
         const distance = found && Math.hypot(found[0] - x, stored.rows - 1 - found[1] - y);
-        total++;
-        if (distance !== undefined && distance < located.pitchPx / 3) hits++;
-      }
+        return distance !== undefined && distance < located.pitchPx / 3;
+      }).length;
+      hits += right;
+      total += centres.size;
+      if (right < centres.size && !located.doubtful) unnoticed.push(name);
     }
     model.dispose();
     console.log(`levels ${hits} of ${total}; upside down ${upsideDown} of ${SPIDER_MIDDLE_SLICES.length}`);
     expect(upsideDown).toBe(SPIDER_MIDDLE_SLICES.length);
-    expect(hits).toBeGreaterThan(0.9 * total);
+    expect(hits).toBeGreaterThan(0.7 * total);
+    expect(unnoticed).toEqual([]);
   });
 
   it('refuses noise, black and constant images, the head and neck, and axial slices', async () => {
