@@ -33,7 +33,7 @@ describe.skipIf(!data || !run)('a trained model on real images', () => {
       const right = [...centres].filter(([level, [x, y]]) => {
         const found = located.discs.find((disc) => disc.level === level)?.point;
         const distance = found && Math.hypot(found[0] - x, stored.rows - 1 - found[1] - y);
-        return distance !== undefined && distance < located.pitchPx / 3;
+        return distance !== undefined && distance < located.pitchPx / 2;
       }).length;
       hits += right;
       total += centres.size;
