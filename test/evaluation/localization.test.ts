@@ -62,7 +62,7 @@ describe('localization errors', () => {
     expect(Object.keys(found.perLevel)).toEqual(['L1/L2', 'L2/L3']);
     expect(found.perLevel['L1/L2']).toMatchObject({ n: 2, within5Mm: 0, rmsePx: Math.sqrt(169 / 2) });
     expect(Object.keys(found.perSeries)).toEqual(['T1', 'T2']);
-    expect(found.perSeries.T1).toMatchObject({ n: 1, medianMm: 6 });
+    expect(found.perSeries.T1).toMatchObject({ n: 1, medianMm: 6, patientsNamed: { k: 1, n: 1 } });
   });
 
   it('count a disc that was not found as far away, but not in the root mean square', () => {

@@ -5,7 +5,7 @@
  */
 import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
 import { wilsonInterval } from './metrics.js';
-import type { LocalizationError, LocalizationSummary } from './types.js';
+import type { LocalizationError, LocalizationSample, LocalizationSummary } from './types.js';
 
 /** A disc that the localizer found. */
 export interface FoundDisc {
@@ -87,6 +87,17 @@ export function discErrors(slice: EvaluatedSlice): DiscError[] {
 
 /** The localization figures of summary.json. */
 export function summariseLocalization(errors: readonly DiscError[]): LocalizationSummary {
+  const byLevel = groupBy(errors, ({ level }) => level);
+  const levels = DISC_LEVELS.filter((level) => byLevel.has(level));
+  const series = [...groupBy(errors, (disc) => disc.series)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    ...summariseSample(errors),
+    perLevel: Object.fromEntries(levels.map((level) => [level, summarise(byLevel.get(level)!)])),
+    perSeries: Object.fromEntries(series.map(([name, discs]) => [name, summariseSample(discs)])),
+  };
+}
+
+function summariseSample(errors: readonly DiscError[]): LocalizationSample {
   const patients = [...groupBy(errors, ({ study }) => study).values()];
   const named = patients
     .map((discs) => discs.filter(({ nearestLevel }) => nearestLevel !== null))
@@ -100,16 +111,11 @@ export function summariseLocalization(errors: readonly DiscError[]): Localizatio
     if (discs[0]!.flags.length > 0) flags[`${kind}Doubtful`]++;
   }
   const nearest = errors.map(({ nearestMm }) => nearestMm);
-  const byLevel = groupBy(errors, ({ level }) => level);
-  const levels = DISC_LEVELS.filter((level) => byLevel.has(level));
-  const series = [...groupBy(errors, (disc) => disc.series)].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     ...summarise(errors),
     anyLevel: { medianMm: median(nearest), within5Mm: fractionWithin(nearest, 5) },
     patientsNamed: wilsonInterval(right.length, named.length),
     slices: flags,
-    perLevel: Object.fromEntries(levels.map((level) => [level, summarise(byLevel.get(level)!)])),
-    perSeries: Object.fromEntries(series.map(([name, discs]) => [name, summarise(discs)])),
   };
 }
 

@@ -137,7 +137,8 @@ const localizationError = z.strictObject({
   rmsePx: z.number().nullable(),
 });
 
-const localization = localizationError.extend({
+/** Errors of finding and of naming. */
+const localizationSample = localizationError.extend({
   /** Distances to the nearest found disc of any level: finding discs without naming them. */
   anyLevel: localizationError.pick({ medianMm: true, within5Mm: true }),
   /** Patients whose discs all have the right level, of those with a found disc near an annotated one. */
@@ -149,8 +150,11 @@ const localization = localizationError.extend({
     right: wholeNumber,
     rightDoubtful: wholeNumber,
   }),
+});
+
+const localization = localizationSample.extend({
   perLevel: z.record(z.string(), localizationError),
-  perSeries: z.record(z.string(), localizationError),
+  perSeries: z.record(z.string(), localizationSample),
 });
 
 /** A file or a line of the data, and what is wrong with it. */
@@ -207,6 +211,7 @@ export type RsnaScore = z.output<typeof rsnaScore>;
 export type RsnaArm = z.output<typeof rsnaArm>;
 export type TaskSummary = z.output<typeof task>;
 export type LocalizationError = z.output<typeof localizationError>;
+export type LocalizationSample = z.output<typeof localizationSample>;
 export type LocalizationSummary = z.output<typeof localization>;
 export type Comparison = z.output<typeof comparison>;
 export type Summary = z.output<typeof summarySchema>;
