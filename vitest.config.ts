@@ -26,6 +26,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
+    globalSetup: 'test/temporary.ts',
     projects: [
       {
         extends: true,
