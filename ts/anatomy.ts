@@ -17,6 +17,10 @@ export type Level = (typeof DISC_LEVELS)[number];
 /** The five lumbar discs. */
 export const LEVELS = ['L1/L2', 'L2/L3', 'L3/L4', 'L4/L5', 'L5/S1'] as const satisfies readonly Level[];
 
+/** Sides of the patient. */
+export const SIDES = ['left', 'right'] as const;
+export type Side = (typeof SIDES)[number];
+
 /** Column (x) and row (y) in pixels; the centre of the first pixel is (0, 0). */
 export type Point = readonly [x: number, y: number];
 

@@ -1,6 +1,6 @@
 /** The schema that checks a manifest when it is read; types.ts documents the fields. */
 import { z } from 'zod';
-import { DISC_LEVELS, LEVELS, type Level, type Point } from '../anatomy.js';
+import { DISC_LEVELS, LEVELS, type Level, type Point, SIDES } from '../anatomy.js';
 import { taskSchema } from '../tasks/task.js';
 import { LAYOUT_NAMES } from './layouts/layout.js';
 import type { BankManifest, SliceRecord } from './types.js';
@@ -30,7 +30,7 @@ const roi = z.object({
   ...origin,
   disc: count,
   level,
-  side: z.enum(['left', 'right']).nullable(),
+  side: z.enum(SIDES).nullable(),
   grades: z.array(count.nullable()),
   sliceOffset: z.int(),
   centrePx: point,

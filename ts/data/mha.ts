@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
+import { ORTHONORMAL_TOLERANCE } from '../dicom/geometry.js';
 import type { Vector3 } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
@@ -24,9 +25,6 @@ const UNPACKED_CHUNK = 2 ** 20;
 
 /** Maximum angle of a voxel axis to the nearest patient axis, in degrees. */
 const MAX_OBLIQUITY = 30;
-
-/** Maximum deviation of the direction matrix from an orthonormal one. The decimal numbers of a header are rounded. */
-const ORTHONORMAL_TOLERANCE = 0.01;
 
 /** The arrays of the element types. MET_LONG has 4 bytes on every platform. */
 const ELEMENTS = {

@@ -3,7 +3,7 @@
  * and the coordinates from which it was cut.
  */
 
-import type { Affine, Box, Level, Point } from '../anatomy.js';
+import type { Affine, Box, Level, Point, Side } from '../anatomy.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import type { Skipped } from '../error.js';
 import type { Task } from '../tasks/task.js';
@@ -38,7 +38,7 @@ export interface RoiRecord extends Origin {
   disc: number;
   level: Level;
   /** Side of the patient; null for the disc itself. */
-  side: 'left' | 'right' | null;
+  side: Side | null;
   /** Per task, an index into its grades; null without a label. Equal in all rows of a disc. */
   grades: (number | null)[];
   /** 0 for the annotated slice; increases to the patient's left. */

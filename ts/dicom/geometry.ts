@@ -11,7 +11,7 @@ import type { Geometry, Plane, Vector3 } from './types.js';
 const OBLIQUITY_COSINE = 0.8;
 
 /** Maximum deviation from orthonormal vectors. The decimal strings of a header are rounded. */
-const ORTHONORMAL_TOLERANCE = 0.01;
+export const ORTHONORMAL_TOLERANCE = 0.01;
 
 /**
  * The image plane from the values of Image Orientation (Patient) (0020,0037) and Image Position (Patient) (0020,0032);

@@ -3,7 +3,7 @@
  * in pandas and in spreadsheets. Grades are numbers from 0 as in the task's scale. The columns `p_0`, `p_1`, … are their
  * probabilities; a task with fewer grades leaves the last ones empty.
  */
-import type { Point } from '../anatomy.js';
+import { type Point, SIDES, type Side } from '../anatomy.js';
 import { formatCsv } from '../io/writeCsv.js';
 import { argmax } from './metrics.js';
 import { FLAG_SEPARATOR, readTable } from './table.js';
@@ -11,8 +11,6 @@ import { FLAG_SEPARATOR, readTable } from './table.js';
 /** `predicted`: the crop is centred on the localizer's disc centre; `annotated`: on the readers'. */
 export const CROPS = ['predicted', 'annotated'] as const;
 export type Crops = (typeof CROPS)[number];
-
-const SIDES = ['left', 'right'] as const;
 
 export interface Prediction {
   /** Id of the task. */
@@ -23,7 +21,7 @@ export interface Prediction {
   /** Study (patient): the cluster of the bootstrap. */
   study: string;
   level: string;
-  side: (typeof SIDES)[number] | null;
+  side: Side | null;
   /** Index of the readers' grade. */
   truth: number;
   /** Of each grade; they sum to 1. */

@@ -15,9 +15,6 @@ export interface Narrowing {
   readonly right: readonly number[];
 }
 
-export const SIDES = ['left', 'right'] as const;
-export type Side = (typeof SIDES)[number];
-
 /** Lateral distance of the middle of a foramen, mm at mean patient size. */
 export const FORAMEN_SIDE = 15.5;
 

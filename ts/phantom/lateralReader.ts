@@ -3,19 +3,11 @@
  * the axial T2 series. As in `reader.ts`, a grade follows from what the annotated slice shows: the bright area that is
  * left, fat in a foramen, fat or CSF in a recess.
  */
-import { LEVELS } from '../anatomy.js';
+import { LEVELS, SIDES, type Side } from '../anatomy.js';
 import { RandomStream } from '../random.js';
 import { type AxialStudy, pointAt } from './axial.js';
 import type { CanalPoint } from './canal.js';
-import {
-  FORAMEN_ABOVE,
-  FORAMEN_DEPTH,
-  FORAMEN_SIDE,
-  RECESS_DEPTH,
-  RECESS_SIDE,
-  SIDES,
-  type Side,
-} from './lateral.js';
+import { FORAMEN_ABOVE, FORAMEN_DEPTH, FORAMEN_SIDE, RECESS_DEPTH, RECESS_SIDE } from './lateral.js';
 import { gradeOf, READER_ERROR } from './reader.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE, xInSlice } from './study.js';
 import { canalSample, foramenSample } from './zones.js';

@@ -1,9 +1,8 @@
 /** The three CSV files of the RSNA 2024 layout. */
-import type { Point } from '../anatomy.js';
+import type { Point, Side } from '../anatomy.js';
 import { conditionOf, RSNA_TASKS } from '../tasks/rsna.js';
 import { snakeCase } from '../tasks/task.js';
 import { identityOf } from './dicom.js';
-import type { Side } from './lateral.js';
 import type { LateralReading } from './lateralReader.js';
 import type { PhantomSeries, PhantomStudy } from './study.js';
 

@@ -1,6 +1,6 @@
 /** A task is data: it states what is graded, on which images and on which scale. Everything else follows from it. */
 import { z } from 'zod';
-import { DISC_LEVELS, type Level } from '../anatomy.js';
+import { DISC_LEVELS, type Level, SIDES, type Side } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 
 /** One step of a grading scale. */
@@ -49,7 +49,7 @@ export interface Task extends GradeScale {
   /** The series that the readers graded. The first is the primary one: its crops are used unless settings name others. */
   readonly series: readonly TaskSeries[];
   /** Side of the patient that is graded; null if the task has none. */
-  readonly side: 'left' | 'right' | null;
+  readonly side: Side | null;
   /** Graded levels, from cranial to caudal. */
   readonly levels: readonly Level[];
 }
@@ -68,7 +68,7 @@ export const taskSchema: z.ZodType<Task> = z
     series: z.array(
       z.strictObject({ name, plane: z.enum(['sagittal', 'axial']), weighting: z.enum(['T1', 'T2']) }),
     ),
-    side: z.enum(['left', 'right']).nullable(),
+    side: z.enum(SIDES).nullable(),
     levels: z.array(z.enum(DISC_LEVELS)),
     ordered: z.boolean(),
     grades: z.array(z.strictObject({ name, labels: z.array(name), weight: z.number() })),

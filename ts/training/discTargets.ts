@@ -7,12 +7,10 @@ import { type Affine, DISC_LEVELS, type Level, type Point } from '../anatomy.js'
 import { applyAffine } from '../data/affine.js';
 import type { SliceRecord } from '../data/types.js';
 import { MAPS } from '../model/localizer.js';
+import { MEAN_PITCH_MM } from '../model/spineShape.js';
 
 /** The annotation of a slice in pixels of its bank row. */
 export type AnnotatedSlice = Pick<SliceRecord, 'discs' | 'complete' | 'toImage' | 'pixelSpacing'>;
-
-/** Distance of neighbouring lumbar discs in mm, for slices with a single disc. */
-const PITCH_MM = 36;
 
 /** Gaussians are drawn up to this many deviations, where they fall below 2e-4. */
 const REACH = 4.2;
@@ -46,7 +44,7 @@ export function landmarksOf(slice: AnnotatedSlice): Landmarks {
   });
   const [a, , , d] = slice.toImage;
   const mmPerPixel = Math.hypot(a * slice.pixelSpacing[1], d * slice.pixelSpacing[0]);
-  if (steps.length === 0) steps.push([0, PITCH_MM / mmPerPixel]);
+  if (steps.length === 0) steps.push([0, MEAN_PITCH_MM / mmPerPixel]);
   const lengths = steps.map(([x, y]) => Math.hypot(x, y)).sort((p, q) => p - q);
   const pitch = lengths[lengths.length >> 1]!;
   /** The caudal direction at a disc, of length 1. */

@@ -1,5 +1,5 @@
 /** Readers of the fields of a table of discs. Each returns undefined for a text that it does not understand. */
-import { DISC_LEVELS, type Level } from '../../anatomy.js';
+import { DISC_LEVELS, type Level, type Side } from '../../anatomy.js';
 
 /**
  * The level of a text. Case, blanks and separators are ignored, `Th` is T, and the letter of the second vertebra can be
@@ -43,11 +43,11 @@ export function spacingOf(text: string): readonly [number, number] | null | unde
   return isValid ? [row!, column!] : undefined;
 }
 
-const SIDES = { '': null, l: 'left', left: 'left', r: 'right', right: 'right' } as const;
+const SIDE_OF = { '': null, l: 'left', left: 'left', r: 'right', right: 'right' } as const;
 
 /** A side of the patient; null for an empty text. */
-export const sideOf = (text: string): 'left' | 'right' | null | undefined =>
-  SIDES[text.toLowerCase() as keyof typeof SIDES];
+export const sideOf = (text: string): Side | null | undefined =>
+  SIDE_OF[text.toLowerCase() as keyof typeof SIDE_OF];
 
 const FLAGS = { '': false, true: true, yes: true, 1: true, false: false, no: false, 0: false };
 

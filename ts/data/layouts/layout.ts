@@ -1,5 +1,5 @@
 /** What every layout of a data folder is read into. */
-import type { Box, Level, Point } from '../../anatomy.js';
+import type { Box, Level, Point, Side } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
 import type { Task, TaskSeries } from '../../tasks/task.js';
 
@@ -62,7 +62,7 @@ export interface MaskAnnotation {
 /** A disc, or one side of it, that the readers marked on a series. */
 export interface AnnotatedDisc {
   level: Level;
-  side: 'left' | 'right' | null;
+  side: Side | null;
   /**
    * Per task of the data set, an index into its grades; null without a valid label. Pretraining and localization use discs
    * without any grade too.

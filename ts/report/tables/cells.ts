@@ -1,4 +1,5 @@
 /** Cells and frames that the tables share. */
+import { CROPS } from '../../evaluation/predictionsFile.js';
 import type { Bounds, Interval, Metrics, Proportion, TaskSummary } from '../../evaluation/types.js';
 import { decimal, kOfN, percent, percentRange, range, UNDEFINED } from '../format.js';
 import { type Content, type Markup, markup } from '../markup.js';
@@ -30,8 +31,6 @@ export function whisker({ value, low, high }: Interval, chance: number, open: bo
 <path class="axis" d="M${x(0)} ${middle}H${x(1)}" opacity="0.35" /><path class="axis" d="M${x(chance)} 4V14" />
 ${low !== null && high !== null && markup`<path class="bar" d="M${x(low)} ${middle}H${x(high)}" />`}<circle class="${open ? 'open' : 'point'}" cx="${x(value)}" cy="${middle}" r="4" /></svg>`;
 }
-
-const CROPS = ['predicted', 'annotated'] as const;
 
 /** Two rows per arm, for predicted and annotated crops; `cells` follow the names. */
 export function armRows(
