@@ -15,9 +15,9 @@ export const listOf = (text: string): string[] => text.split(',').map((item) => 
 
 /** `--task a,b`: a list of ids. */
 export const tasksOption = (): Option =>
-  new Option('--task <ids>', 'what is graded, separated by commas (default: the default of the data set)')
+  new Option('--task <ids>', 'what is graded, separated by commas')
     .argParser(listOf)
-    .default([] as string[], '');
+    .default([] as string[], 'the default of the data set');
 
 export const datasetOption = (): Option =>
   new Option('--dataset <layout>', 'layout of the data folder (default: recognised by its files)').choices(

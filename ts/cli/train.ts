@@ -44,11 +44,10 @@ export function trainCommand(): Command {
     .option('--resume', 'resume a stopped run with its settings, or start a new run if there is none', false)
     .addOption(tasksOption())
     .option('--seed <n>', 'random seed of the run (default: 1)', wholeNumber)
-    .option(
-      '--set <key=value>',
-      'change one setting, for example pretraining.epochs=5; repeatable',
-      collect,
-      [],
+    .addOption(
+      new Option('--set <key=value>', 'change one setting, for example pretraining.epochs=5; repeatable')
+        .argParser(collect)
+        .default([] as string[], 'none'),
     )
     .option(
       '--profile',
