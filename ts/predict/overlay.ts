@@ -1,6 +1,7 @@
 /**
- * The stored slice, enlarged until text is legible, with a dot at each disc, and its level and grades on the posterior
- * side. A doubtful disc has a ring instead of a dot, a dashed line and a question mark.
+ * The stored slice, enlarged until text is legible, with a dot at each disc, and its level and grade on the posterior
+ * side. A doubtful disc has a ring instead of a dot, a dashed line and a question mark. Of several tasks the first is
+ * shown: their grades in one line would hide the slice.
  */
 import type { Point } from '../anatomy.js';
 import { Canvas, type Colour, GREY, gradeColours, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
@@ -18,8 +19,7 @@ const BLACK: Colour = [0, 0, 0];
 const RING = { outer: 7, inner: 4 };
 
 /**
- * Draws the grades of `predict` on the slice that was graded. With several tasks, their grades follow each other; the colour
- * is that of the first.
+ * Draws the grades of the model's first task on the slice that was graded.
  *
  * @returns a PNG whose sides are an integer multiple of the slice's
  */
@@ -54,6 +54,7 @@ export function overlay(slice: SourceSlice, { levels, orientation, model, doubts
     outlined(canvas, text, left, top, colour);
   }
   const notes = [
+    ...(tasks.length > 1 ? [tasks[0]!.title] : []),
     ...doubts.map(({ code }) => `? ${code.replaceAll('_', ' ')}`),
     `${synthetic ? 'model trained on synthetic images; ' : ''}research only`,
   ];
@@ -63,20 +64,16 @@ export function overlay(slice: SourceSlice, { levels, orientation, model, doubts
       note,
       GAP,
       canvas.height - LINE * (notes.length - index),
-      index < doubts.length ? WHITE : GREY,
+      index < notes.length - 1 ? WHITE : GREY,
     );
   });
   return canvas.png();
 }
 
-/** Level and grades; with one task also the probability. */
+/** Level, grade and its probability. */
 function textOf({ level, grades, doubtful }: LevelPrediction): string {
-  const [first, ...others] = grades;
-  const text =
-    others.length > 0
-      ? `${level} ${grades.map(({ grade }) => grade).join(', ')}`
-      : `${level} ${first!.grade} ${first!.probabilities[first!.grade]!.toFixed(2)}`;
-  return doubtful ? `${text} ?` : text;
+  const { grade, probabilities } = grades[0]!;
+  return `${level} ${grade} ${probabilities[grade]!.toFixed(2)}${doubtful ? ' ?' : ''}`;
 }
 
 function colourOf({ grades: [first] }: LevelPrediction, tasks: readonly Task[]): Colour {
