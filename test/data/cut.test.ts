@@ -10,7 +10,7 @@ import { readRecord } from '#spinegrad/data/images.js';
 import type { AnnotatedDisc, AnnotatedSeries } from '#spinegrad/data/layouts/layout.js';
 import { letterboxSlice } from '#spinegrad/data/roi.js';
 import type { CutSpec } from '#spinegrad/data/seriesCutter.js';
-import { checkSpacing, isUpsideDown } from '#spinegrad/data/spacing.js';
+import { checkSpacing } from '#spinegrad/data/spacing.js';
 import type { SliceRecord } from '#spinegrad/data/types.js';
 import { COLUMNS, centreOf, ROWS, tinyDicom } from './layout.js';
 import { encodeMha } from './metaImage.js';
@@ -278,16 +278,40 @@ describe('an image without orientation', () => {
     expect(letterboxSlice(again, 32).pixels).toEqual(pixels);
   });
 
-  test('isUpsideDown compares levels in the direction of the geometry', () => {
-    const [upright, flipped] = [marked(false), marked(true)];
-    const geometry = (z: 1 | -1) => ({
-      rowDirection: [0, 1, 0] as const,
-      columnDirection: [0, 0, z] as const,
-      position: [0, 0, 0] as const,
-    });
-    expect([upright, flipped].map((discs) => isUpsideDown(discs, null))).toEqual([false, true]);
-    expect([upright, flipped].map((discs) => isUpsideDown(discs, geometry(-1)))).toEqual([false, true]);
-    expect([upright, flipped].map((discs) => isUpsideDown(discs, geometry(1)))).toEqual([true, false]);
-    expect(isUpsideDown(upright.slice(0, 1), null)).toBe(false);
+  test('that is mirrored by its lordosis is reflected, and anterior is not assumed', async () => {
+    const found: CutStudy[] = [];
+    for (const mirrored of [false, true]) {
+      const data = Uint8Array.from({ length: ROWS * COLUMNS }, (_, i) => {
+        const x = i % COLUMNS;
+        return 5 * (mirrored ? COLUMNS - 1 - x : x);
+      });
+      const file = `mirrored-${mirrored}.png`;
+      await writeFile(join(dir, file), encode({ width: COLUMNS, height: ROWS, data, channels: 1, depth: 8 }));
+      const discs = fiveDiscs({ slice: 1 }).map((item, index): AnnotatedDisc => {
+        const x = index === 4 ? 24 : 20;
+        return { ...item, centre: [mirrored ? COLUMNS - 1 - x : x, item.centre[1]] };
+      });
+      found.push(await cut([annotated('T2', discs, { images: file })]));
+    }
+    const [plain, reflected] = found as [CutStudy, CutStudy];
+    expect(reflected.discs.map(([roi]) => roi!.pixels)).toEqual(plain.discs.map(([roi]) => roi!.pixels));
+    expect(reflected.slices[0]!.pixels).toEqual(plain.slices[0]!.pixels);
+    expect(plain.notices.map(({ code }) => code)).toEqual(['ERR_SPACING_REPLACED']);
+    expect(reflected.notices.map(({ code }) => code)).toEqual(['ERR_SPACING_REPLACED', 'ERR_MIRRORED']);
+    const { pixels, ...record } = reflected.slices[0]!;
+    const again = await readRecord({ dataDir: dir }, record as unknown as SliceRecord);
+    expect(letterboxSlice(again, 32).pixels).toEqual(pixels);
+  });
+
+  test('whose header contradicts its lordosis is reported and not reflected', async () => {
+    await writeSeries('doubtful', [{ instanceNumber: 2, x: 0 }]);
+    const turned = (x: number) =>
+      fiveDiscs().map((item, i) => (i === 4 ? { ...item, centre: [x, item.centre[1]] as const } : item));
+    const [agrees, contradicts] = await Promise.all(
+      [26, 16].map((x) => cut([annotated('T2', turned(x), { images: 'doubtful' })])),
+    );
+    expect(agrees!.notices).toEqual([]);
+    expect(contradicts!.notices).toMatchObject([{ code: 'ERR_ANTERIOR_DOUBTFUL', path: 'doubtful' }]);
+    expect(contradicts!.slices[0]!.pixels).toEqual(agrees!.slices[0]!.pixels);
   });
 });

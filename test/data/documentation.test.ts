@@ -37,7 +37,17 @@ test('the example of tasks.json is valid', () => {
 test('every code that reading a data folder can give is in the tables', async () => {
   const source = new URL('../../ts/data/', import.meta.url);
   const names = (await readdir(new URL('layouts/', source))).map((name) => `layouts/${name}`);
-  const files = [...names, 'dataset.ts', 'images.ts', 'mask.ts', 'mha.ts', 'nifti.ts', 'png.ts', 'roi.ts'];
+  const files = [
+    ...names,
+    'dataset.ts',
+    'images.ts',
+    'mask.ts',
+    'mha.ts',
+    'nifti.ts',
+    'orientation.ts',
+    'png.ts',
+    'roi.ts',
+  ];
   const thrown = new Set<string>();
   const node = 'ERR_BUFFER_TOO_LARGE';
   for (const file of [...files, 'maskAnnotation.ts', 'seriesCutter.ts', '../io/csv.ts']) {

@@ -174,9 +174,10 @@ export async function readRecord(
   );
 }
 
-/** The slice, with superior reflected if a crop with the map `toImage` was cut from the reflected slice. */
+/** The slice, with those patient axes reflected that were reflected when a crop with the map `toImage` was cut. */
 function orientAs(slice: SourceSlice, toImage: Affine): SourceSlice {
   const given = canonicalOrientation(slice.geometry ?? CANONICAL_GEOMETRY, 1, 1).toImage;
-  const isReflected = given[1] * toImage[1] + given[4] * toImage[4] < 0;
-  return isReflected ? reflectSlice(slice, 'superior') : slice;
+  const isReflected = (x: 0 | 1, y: 3 | 4) => given[x] * toImage[x] + given[y] * toImage[y] < 0;
+  const upright = isReflected(1, 4) ? reflectSlice(slice, 'superior') : slice;
+  return isReflected(0, 3) ? reflectSlice(upright, 'anterior') : upright;
 }

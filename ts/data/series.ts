@@ -87,13 +87,16 @@ export function neighbours<T extends SlicePosition>(
   return stack.slice(first, index + count + 1).map((slice, i) => ({ slice, offset: first + i - index }));
 }
 
+/** An axis of the patient in a sagittal slice, by the side at its end. */
+export type PatientAxis = 'anterior' | 'superior';
+
 /**
  * The slice with one patient axis reversed in its geometry, so that its crops are reflected. For files whose header is wrong
  * about the orientation.
  *
  * @param side the side that is exchanged with its opposite
  */
-export function reflectSlice(slice: SourceSlice, side: 'anterior' | 'superior'): SourceSlice {
+export function reflectSlice(slice: SourceSlice, side: PatientAxis): SourceSlice {
   const { rowDirection, columnDirection, position } = slice.geometry ?? CANONICAL_GEOMETRY;
   const reflect = ([x, y, z]: Vector3): Vector3 => (side === 'anterior' ? [x, -y, z] : [x, y, -z]);
   const geometry = {

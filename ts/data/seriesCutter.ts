@@ -9,10 +9,11 @@ import { applyAffine, invertAffine } from './affine.js';
 import { type ImageSlice, openImages } from './images.js';
 import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation, MaskAnnotation } from './layouts/layout.js';
 import { annotationFromMask } from './maskAnnotation.js';
+import { checkOrientation } from './orientation.js';
 import { MAX_DISTANCE_MM, placeOn } from './place.js';
 import { checkInside, cropRoi, letterboxSlice, pointInPatient } from './roi.js';
-import { neighbours, reflectSlice, type SourceSlice } from './series.js';
-import { checkSpacing, isUpsideDown } from './spacing.js';
+import { neighbours, type PatientAxis, reflectSlice, type SourceSlice } from './series.js';
+import { checkSpacing } from './spacing.js';
 import type { DiscOnSlice, RoiRecord, RoiSpec, SliceRecord } from './types.js';
 
 export interface CutSpec {
@@ -51,7 +52,8 @@ export class SeriesCutter {
   private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false };
   /** Of the whole series, if it is not that of its files. */
   private spacing: Pick<Spaced, 'pixelSpacing' | 'spacingFrom'> | null = null;
-  private upsideDown = false;
+  /** Axes about which the files are wrong. */
+  private reflected: readonly PatientAxis[] = [];
 
   constructor(
     private readonly studyId: string,
@@ -241,16 +243,9 @@ export class SeriesCutter {
       notice('ERR_SPACING_REPLACED', checked.reason);
     }
     const geometry = slices.find((entry) => entry.geometry !== null)?.geometry ?? null;
-    this.upsideDown = isUpsideDown(discs, geometry);
-    if (this.upsideDown) {
-      notice(
-        'ERR_UPSIDE_DOWN',
-        'by the annotated levels superior is at the bottom of the image; it is reflected',
-      );
-    }
-    if (geometry === null) {
-      notice('ERR_ANTERIOR_ASSUMED', 'the images state no orientation; anterior is assumed on the left');
-    }
+    const { reflected, notices } = checkOrientation(discs, geometry, checked?.pixelSpacing ?? [1, 1]);
+    this.reflected = reflected;
+    for (const { code, message } of notices) notice(code, message);
   }
 
   private origin(entry: ImageSlice, { pixelSpacing, spacingFrom }: Spaced) {
@@ -291,8 +286,7 @@ export class SeriesCutter {
     if (pixelSpacing === null) {
       throw new SpinegradError('ERR_PIXEL_SPACING', `${slice.path}: Pixel Spacing (0028,0030) is missing`);
     }
-    const oriented = this.upsideDown ? reflectSlice(slice, 'superior') : slice;
-    return { ...oriented, pixelSpacing, spacingFrom };
+    return { ...this.reflected.reduce(reflectSlice, slice), pixelSpacing, spacingFrom };
   }
 
   private relative(path: string): string {

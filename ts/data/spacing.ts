@@ -1,10 +1,8 @@
 /**
- * Checks the pixel spacing of a series against its annotated discs, and its superior side against their order. Files, tables
- * and resampled images are wrong about both often enough.
+ * Checks the pixel spacing of a series against its annotated discs. Files, tables and resampled images are wrong about it
+ * often enough.
  */
-import { DISC_LEVELS, type Point } from '../anatomy.js';
-import { canonicalOrientation } from '../dicom/geometry.js';
-import type { Geometry } from '../dicom/types.js';
+import { DISC_LEVELS } from '../anatomy.js';
 import type { AnnotatedDisc } from './layouts/layout.js';
 
 /**
@@ -17,10 +15,11 @@ export const PITCH_MM = { min: 26, max: 46, assumed: 35 };
 const MIN_DISTANCES = 2;
 
 type Spacing = readonly [row: number, column: number];
-type Marked = Pick<AnnotatedDisc, 'level' | 'side' | 'centre'>;
+/** The fields of a disc that decide about spacing and orientation. */
+export type Marked = Pick<AnnotatedDisc, 'level' | 'side' | 'centre'>;
 
 /** Pairs of discs at neighbouring levels, cranial disc first. */
-function neighbouringPairs(discs: readonly Marked[]): [Marked, Marked][] {
+export function neighbouringPairs(discs: readonly Marked[]): [Marked, Marked][] {
   return discs.flatMap((disc): [Marked, Marked][] => {
     const next = DISC_LEVELS[DISC_LEVELS.indexOf(disc.level) + 1];
     const below = discs.find(({ level, side }) => level === next && side === disc.side);
@@ -60,20 +59,6 @@ export function checkSpacing(discs: readonly Marked[], given: Spacing | null): C
     `with the pixel spacing ${given.join(', ')} mm the median distance of neighbouring discs is ${pitch.toFixed(1)} mm, ` +
       `expected ${PITCH_MM.min} to ${PITCH_MM.max}`,
   );
-}
-
-/**
- * Whether the levels of a sagittal slice run from bottom to top in an image that should have superior at the top.
- *
- * @param geometry of the slice; null: superior is assumed to be at the top
- */
-export function isUpsideDown(discs: readonly Marked[], geometry: Geometry | null): boolean {
-  const [, b, , , e] = geometry === null ? [1, 0, 0, 0, 1, 0] : canonicalOrientation(geometry, 1, 1).toImage;
-  const down = ([x, y]: Point) => x * b + y * e;
-  const signs = neighbouringPairs(discs).map(([above, below]) =>
-    Math.sign(down(below.centre) - down(above.centre)),
-  );
-  return signs.reduce((sum, sign) => sum + sign, 0) < 0;
 }
 
 /** The lower one of the two middle values if their number is even. */
