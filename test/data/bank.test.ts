@@ -221,6 +221,7 @@ describe('bad files', () => {
       const { studies: found, dir } = await readDataset(data);
       const cut = await pool.cut(found[0]!, {
         dir,
+        layout: 'rsna',
         tasks: 1,
         planes: {},
         crops: ['Sagittal T2/STIR'],

@@ -10,7 +10,7 @@ import { readRecord } from '#spinegrad/data/images.js';
 import type { AnnotatedDisc, AnnotatedSeries } from '#spinegrad/data/layouts/layout.js';
 import { letterboxSlice } from '#spinegrad/data/roi.js';
 import type { CutSpec } from '#spinegrad/data/seriesCutter.js';
-import { checkSpacing } from '#spinegrad/data/spacing.js';
+import { checkSpacing, PITCH_MM } from '#spinegrad/data/spacing.js';
 import type { SliceRecord } from '#spinegrad/data/types.js';
 import { COLUMNS, centreOf, ROWS, tinyDicom } from './layout.js';
 import { encodeMha } from './metaImage.js';
@@ -23,6 +23,7 @@ afterAll(() => rm(dir, { recursive: true }));
 
 const spec = (change: Partial<CutSpec> = {}): CutSpec => ({
   dir,
+  layout: 'table',
   tasks: 1,
   planes: { T1: 'sagittal', T2: 'sagittal', 'Axial T2': 'axial' },
   crops: ['T2'],
@@ -205,9 +206,12 @@ describe('the pixel spacing', () => {
   const discs = fiveDiscs();
 
   test('is kept if neighbouring discs are 26 to 46 mm apart', () => {
-    expect(checkSpacing(discs, [3, 3])).toEqual({ pixelSpacing: [3, 3], reason: null });
-    expect(checkSpacing(discs.slice(0, 2), [9, 9])).toEqual({ pixelSpacing: [9, 9], reason: null });
-    expect(checkSpacing(discs.slice(0, 1), null)).toBeNull();
+    expect(checkSpacing(discs, [3, 3], PITCH_MM.table)).toEqual({ pixelSpacing: [3, 3], reason: null });
+    expect(checkSpacing(discs.slice(0, 2), [9, 9], PITCH_MM.table)).toEqual({
+      pixelSpacing: [9, 9],
+      reason: null,
+    });
+    expect(checkSpacing(discs.slice(0, 1), null, PITCH_MM.table)).toBeNull();
   });
 
   test.each<[[number, number] | null, RegExp]>([
@@ -215,10 +219,20 @@ describe('the pixel spacing', () => {
     [[2, 2], /is 18\.0 mm, expected 26 to 46/],
     [null, /^the pixel spacing is missing; scaled so that/],
   ])('%j is replaced by that of a median distance of 35 mm', (given, reason) => {
-    const checked = checkSpacing(discs, given)!;
+    const checked = checkSpacing(discs, given, PITCH_MM.table)!;
     expect(checked.reason).toMatch(reason);
     const pitch = Math.hypot(9, 0.25);
     expect(checked.pixelSpacing).toEqual([expect.closeTo(35 / pitch, 6), expect.closeTo(35 / pitch, 6)]);
+  });
+
+  test.each<[number, boolean]>([
+    [2.5, true],
+    [2, false],
+  ])('%d of points of the canal or a foramen: is kept: %s', (mm, isKept) => {
+    // 9 pixels are 22.5 mm in the first case: implausible for disc centres, not for the canal of a lordotic spine.
+    const given: [number, number] = [mm, mm];
+    expect(checkSpacing(discs, given, PITCH_MM.rsna)!.reason === null).toBe(isKept);
+    expect(checkSpacing(discs, given, PITCH_MM.spider)!.reason).not.toBeNull();
   });
 
   test('of a file or table that is replaced is reported, and nothing is left out', async () => {

@@ -73,7 +73,7 @@ export async function cutBank(options: CutOptions): Promise<Bank> {
 }
 
 function cutSpec(
-  { dir, tasks, series }: Dataset,
+  { dir, layout, tasks, series }: Dataset,
   everySeries: boolean,
   roi: RoiSpec,
   sliceSize: number,
@@ -82,6 +82,7 @@ function cutSpec(
   const planes = Object.fromEntries(kinds.map(({ name, plane }) => [name, plane]));
   return {
     dir,
+    layout,
     tasks: tasks.length,
     planes,
     crops: series.map(({ name }) => name),

@@ -7,18 +7,25 @@ import { type Skipped, SpinegradError } from '../error.js';
 import type { TaskSeries } from '../tasks/task.js';
 import { applyAffine, invertAffine } from './affine.js';
 import { type ImageSlice, openImages } from './images.js';
-import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation, MaskAnnotation } from './layouts/layout.js';
+import type {
+  AnnotatedDisc,
+  AnnotatedSeries,
+  DiscAnnotation,
+  Layout,
+  MaskAnnotation,
+} from './layouts/layout.js';
 import { annotationFromMask } from './maskAnnotation.js';
 import { checkOrientation } from './orientation.js';
 import { MAX_DISTANCE_MM, placeOn } from './place.js';
 import { checkInside, cropRoi, letterboxSlice, pointInPatient } from './roi.js';
 import { neighbours, type PatientAxis, reflectSlice, type SourceSlice } from './series.js';
-import { checkSpacing } from './spacing.js';
+import { checkSpacing, PITCH_MM } from './spacing.js';
 import type { DiscOnSlice, RoiRecord, RoiSpec, SliceRecord } from './types.js';
 
 export interface CutSpec {
   /** The data folder. */
   dir: string;
+  layout: Layout;
   /** Number of tasks. */
   tasks: number;
   /** Planes of the kinds of series. Other series are assumed to be sagittal. */
@@ -237,7 +244,7 @@ export class SeriesCutter {
     // Marked slices first: the others are used if the headers of these cannot be read.
     const slices = this.stack.toSorted((a, b) => Number(isMarked(b)) - Number(isMarked(a)));
     const given = table ?? slices.find(({ pixelSpacing }) => pixelSpacing !== null)?.pixelSpacing ?? null;
-    const checked = checkSpacing(discs, given);
+    const checked = checkSpacing(discs, given, PITCH_MM[this.spec.layout]);
     if (checked !== null && checked.reason !== null) {
       this.spacing = { pixelSpacing: checked.pixelSpacing, spacingFrom: 'pitch' };
       notice('ERR_SPACING_REPLACED', checked.reason);

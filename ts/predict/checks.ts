@@ -1,7 +1,9 @@
 /** Whether an image can be graded, at which scale, and which grades are doubtful. */
 import { LEVELS, type Level, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine, scaleOf } from '../data/affine.js';
+import type { Layout } from '../data/layouts/layout.js';
 import type { SourceSlice } from '../data/series.js';
+import { PITCH_MM } from '../data/spacing.js';
 import { SpinegradError } from '../error.js';
 import type { Doubt } from '../model/doubts.js';
 import type { Located } from '../model/locate.js';
@@ -9,9 +11,6 @@ import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import type { TaskSeries } from '../tasks/task.js';
 import { fluidIndex } from './contrast.js';
 import type { Oriented } from './orientation.js';
-
-/** Plausible mean distances of lumbar discs in mm. */
-const PITCH_MM = { min: 26, max: 46 };
 
 /** Minimum log odds of the orientation against the next best one. */
 const ORIENTATION_CERTAINTY = 2;
@@ -32,21 +31,25 @@ export interface ScaledSlice {
   replaced: string | null;
 }
 
-/** The slice with its pixel spacing, or with one from the distance of neighbouring discs if it is missing or not plausible. */
-export function withScale({ slice, located }: Oriented): ScaledSlice {
+/**
+ * The slice with its pixel spacing, or with one from the distance of neighbouring discs if it is missing or not plausible.
+ *
+ * @param layout of the training data: what the localizer finds
+ */
+export function withScale({ slice, located }: Oriented, layout: Layout): ScaledSlice {
   const { pixelSpacing } = slice;
-  const fromPitch = MEAN_PITCH_MM / located.pitchPx;
+  const { min, max, assumed } = PITCH_MM[layout];
+  const fromPitch = assumed / located.pitchPx;
   const replace = (reason: string): ScaledSlice => ({
     slice: { ...slice, pixelSpacing: [fromPitch, fromPitch] },
-    replaced: `${reason}; ${fromPitch.toFixed(2)} mm is used, so that lumbar discs are ${MEAN_PITCH_MM} mm apart`,
+    replaced: `${reason}; ${fromPitch.toFixed(2)} mm is used, so that lumbar discs are ${assumed} mm apart`,
   });
   if (pixelSpacing === null) return replace('the input has no pixel spacing');
   const pitchMm = located.pitchPx * Math.sqrt(pixelSpacing[0] * pixelSpacing[1]);
-  if (pitchMm >= PITCH_MM.min && pitchMm <= PITCH_MM.max)
-    return { slice: { ...slice, pixelSpacing }, replaced: null };
+  if (pitchMm >= min && pitchMm <= max) return { slice: { ...slice, pixelSpacing }, replaced: null };
   return replace(
     `the pixel spacing of ${pixelSpacing.map((mm) => mm.toFixed(2)).join(' x ')} mm is not plausible: lumbar discs would be ` +
-      `${pitchMm.toFixed(0)} mm apart, expected ${PITCH_MM.min} to ${PITCH_MM.max}`,
+      `${pitchMm.toFixed(0)} mm apart, expected ${min} to ${max}`,
   );
 }
 

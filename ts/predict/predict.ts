@@ -70,7 +70,7 @@ export async function predict(
     if (skipped.some(({ code }) => code === 'ERR_STUDY_EXTRA')) {
       warnings.push(`${input} contains several studies; only the study of ${slice.path} is graded`);
     }
-    const scaled = withScale(oriented);
+    const scaled = withScale(oriented, trainedOn.layout);
     if (scaled.replaced !== null) warnings.push(scaled.replaced);
 
     const doubts = doubtsOf(oriented, weighting, description.localizer.network.sliceSize);
