@@ -41,7 +41,14 @@ describe('a bank', () => {
     expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
     const { manifest, rois, slices } = await readBank(out);
     expect(manifest).toEqual(JSON.parse(JSON.stringify(written)));
-    expect(manifest).toMatchObject({ studies: 6, discs: 30, layout: 'rsna', synthetic: false, skipped: [] });
+    expect(manifest).toMatchObject({
+      studies: 6,
+      discs: 30,
+      layout: 'rsna',
+      sides: [null],
+      synthetic: false,
+      skipped: [],
+    });
     expect(rois).toHaveLength(6 * 5 * 3 * 16 * 16);
     expect(slices).toHaveLength(6 * 32 * 32);
     const first = manifest.rois.slice(0, 3);
@@ -222,6 +229,7 @@ describe('bad files', () => {
       const cut = await pool.cut(found[0]!, {
         dir,
         layout: 'rsna',
+        sides: [null],
         tasks: 1,
         planes: {},
         crops: ['Sagittal T2/STIR'],

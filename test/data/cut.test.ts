@@ -24,6 +24,7 @@ afterAll(() => rm(dir, { recursive: true }));
 const spec = (change: Partial<CutSpec> = {}): CutSpec => ({
   dir,
   layout: 'table',
+  sides: [null],
   tasks: 1,
   planes: { T1: 'sagittal', T2: 'sagittal', 'Axial T2': 'axial' },
   crops: ['T2'],
@@ -198,6 +199,55 @@ describe('a series with a mask', () => {
         code: 'ERR_MASK',
         message: expect.stringMatching(/found a mask of 39 x 60 .*, expected 40 x 60 pixels in 3/),
       },
+    ]);
+  });
+});
+
+describe('a study with marks on both sides', () => {
+  const sided = (side: 'left' | 'right') => fiveDiscs({ side, slice: side === 'left' ? 1 : 3 });
+  const images = 'sides';
+  const midline = annotated('T2', fiveDiscs({ grades: [null] }), { images });
+  const foramina = annotated('T1', [...sided('left'), ...sided('right')], { images });
+  const recesses = annotated('Axial T2', sided('left'), { images: 'axial' });
+
+  beforeAll(async () => {
+    const slices = [1, 2, 3];
+    await writeSeries(
+      images,
+      slices.map((n) => ({ instanceNumber: n, x: 4 * n })),
+    );
+    await writeSeries(
+      'axial',
+      slices.map((n) => ({ instanceNumber: n, x: -70, axial: true, z: -36 * n })),
+    );
+  });
+
+  test('has a slice of the midline only for the localizer, and no crop of a side that is not graded', async () => {
+    const change = { sides: ['left', 'right'] as const, crops: ['T1'] };
+    const { discs, slices } = await cut([foramina, midline], change);
+    expect(discs.map(([roi]) => [roi!.series, roi!.side])).toEqual([
+      ...LEVELS.map(() => ['T1', 'left']),
+      ...LEVELS.map(() => ['T1', 'right']),
+    ]);
+    expect(slices.map(({ series, discs: shown }) => [series, shown.length])).toEqual([['T2', 5]]);
+    const every = await cut([foramina, midline], { ...change, crops: ['T1', 'T2'], everySeries: true });
+    expect(every.discs).toHaveLength(10);
+  });
+
+  test('has a slice of a side for the localizer without marks on the midline', async () => {
+    const { slices } = await cut([foramina], { sides: ['left', 'right'], crops: ['T1'] });
+    expect(slices.map(({ series, discs: shown }) => [series, shown.length])).toEqual([['T1', 5]]);
+  });
+
+  test('has a disc per kind of series and side', async () => {
+    const { discs } = await cut([foramina, recesses], {
+      sides: ['left', 'right'],
+      crops: ['T1', 'Axial T2'],
+    });
+    expect(discs.filter(([roi]) => roi!.level === 'L3/L4').map(([roi]) => [roi!.series, roi!.side])).toEqual([
+      ['T1', 'left'],
+      ['T1', 'right'],
+      ['Axial T2', 'left'],
     ]);
   });
 });

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { readDataset } from '#spinegrad/data/dataset.js';
 import type { AnnotatedDisc, Dataset, Study } from '#spinegrad/data/layouts/layout.js';
 import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
@@ -60,10 +61,30 @@ describe('the RSNA layout', () => {
     const folder = await make([{ studyId: '1' }]);
     await appendFile(join(folder, COORDINATES), `1,${SERIES},1,Left Neural Foraminal Narrowing,L3/L4,5,6\n`);
     const data = await readRsna(folder, 'rsna/left_neural_foraminal_narrowing');
-    expect(discsOf(data.studies[0])).toMatchObject([
+    expect(discsOf(data.studies[0]).filter(({ side }) => side !== null)).toMatchObject([
       { level: 'L3/L4', side: 'left', grades: [1], centre: [5, 6] },
     ]);
     expect(codes(data).every((code) => code === 'ERR_COORDINATE_MISSING')).toBe(true);
+  });
+
+  test('adds the points of the canal for the localizer if no task is graded there', async () => {
+    const folder = await make([{ studyId: '1' }]);
+    await appendFile(join(folder, COORDINATES), `1,88,1,Left Neural Foraminal Narrowing,L3/L4,5,6\n`);
+    await mkdir(join(folder, 'train_images/1/88'));
+    const { studies, series } = await readRsna(folder, 'rsna/left_neural_foraminal_narrowing');
+    expect(series.map(({ name }) => name)).toEqual(['Sagittal T1']);
+    const [t1, t2] = studies[0]!.series;
+    expect([t1!.series, t2!.series]).toEqual(['Sagittal T1', 'Sagittal T2/STIR']);
+    expect(discsOf(studies[0]).slice(1)).toEqual(
+      LEVELS.map((level, index) => ({
+        level,
+        side: null,
+        grades: [null],
+        slice: 2,
+        centre: centreOf(index),
+        box: null,
+      })),
+    );
   });
 
   test('reads several conditions together: one series per kind, one disc per side', async () => {

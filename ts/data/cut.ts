@@ -31,43 +31,65 @@ export async function cutStudy(
     .map((item) => new SeriesCutter(studyId, item, spec, beforeRead, reports));
   const rois = new Map<string, CutRoi[]>();
   const slices: CutSlice[] = [];
-  const add = (disc: AnnotatedDisc, cut: readonly CutRoi[]) => {
-    if (cut.length > 0) rois.set(keyOf(disc), [...(rois.get(keyOf(disc)) ?? []), ...cut]);
+  const keyOf = keyFor(spec);
+  const add = (disc: AnnotatedDisc, source: SeriesCutter, cut: readonly CutRoi[]) => {
+    const key = keyOf(disc, source);
+    if (cut.length > 0) rois.set(key, [...(rois.get(key) ?? []), ...cut]);
     return cut.length > 0;
   };
+  const hasMidline = study.series.some((item) => marksMidline(item, spec));
   for (const cutter of cutters) {
     await cutter.open();
     const used: AnnotatedDisc[] = [];
     for (const disc of cutter.discs) {
-      if (!cutter.isCropped || add(disc, await cutter.cutDisc(disc))) used.push(disc);
+      const isCropped = cutter.isCropped && spec.sides.includes(disc.side);
+      if (!isCropped || add(disc, cutter, await cutter.cutDisc(disc))) used.push(disc);
     }
-    const slice = await cutter.cutSlice(used);
+    // The sides are marked on other slices than the midline, so the localizer learns one of them.
+    const slice = await cutter.cutSlice(hasMidline ? used.filter(({ side }) => side === null) : used);
     if (slice !== null) slices.push(slice);
   }
   if (spec.everySeries) {
     for (const target of cutters.filter(({ isCropped }) => isCropped)) {
-      for (const [disc, source] of discsOfOthers(cutters, target)) {
+      for (const [disc, source] of discsOfOthers(cutters, target, spec)) {
         const point = await source.patientCentre(disc);
-        if (point !== null) add(disc, await target.cutPlaced(disc, point));
+        if (point !== null) add(disc, source, await target.cutPlaced(disc, point));
       }
     }
   }
-  const grades = gradesOf(cutters);
+  const grades = gradesOf(cutters, keyOf);
   const discs = [...rois].map(([key, cut]) => cut.map((roi) => ({ ...roi, grades: grades.get(key)! })));
   return { studyId, discs, slices, ...reports };
 }
 
-const keyOf = ({ level, side }: AnnotatedDisc): string => `${level} ${side}`;
+type KeyOf = (disc: AnnotatedDisc, cutter: SeriesCutter) => string;
+
+/**
+ * Rows of one key are one disc. If every disc is cut from every series, or if it has no side, the level and the side identify
+ * it. Else the sides of different kinds of series are different parts of the body, such as foramen and lateral recess.
+ */
+const keyFor =
+  ({ everySeries }: CutSpec): KeyOf =>
+  ({ level, side }, { kind }) =>
+    everySeries || side === null ? `${level} ${side}` : `${level} ${side} ${kind}`;
+
+/** Whether a sagittal series marks discs without a side. */
+const marksMidline = ({ series, annotation }: AnnotatedSeries, { planes }: CutSpec): boolean =>
+  planes[series] !== 'axial' &&
+  (annotation.kind === 'mask' || annotation.discs.some(({ side }) => side === null));
 
 /** The grades of each disc: per task the first one of any series. */
-function gradesOf(cutters: readonly SeriesCutter[]): Map<string, AnnotatedDisc['grades']> {
+function gradesOf(cutters: readonly SeriesCutter[], keyOf: KeyOf): Map<string, AnnotatedDisc['grades']> {
   const grades = new Map<string, AnnotatedDisc['grades']>();
-  for (const disc of cutters.flatMap(({ discs }) => discs)) {
-    const known = grades.get(keyOf(disc)) ?? [];
-    grades.set(
-      keyOf(disc),
-      disc.grades.map((grade, task) => known[task] ?? grade),
-    );
+  for (const cutter of cutters) {
+    for (const disc of cutter.discs) {
+      const key = keyOf(disc, cutter);
+      const known = grades.get(key) ?? [];
+      grades.set(
+        key,
+        disc.grades.map((grade, task) => known[task] ?? grade),
+      );
+    }
   }
   return grades;
 }
@@ -76,12 +98,15 @@ function gradesOf(cutters: readonly SeriesCutter[]): Map<string, AnnotatedDisc['
 function discsOfOthers(
   cutters: readonly SeriesCutter[],
   target: SeriesCutter,
+  spec: CutSpec,
 ): [AnnotatedDisc, SeriesCutter][] {
-  const seen = new Set(target.discs.map(keyOf));
+  const keyOf = keyFor(spec);
+  const seen = new Set(target.discs.map((disc) => keyOf(disc, target)));
   return cutters.flatMap((source) =>
     source.discs.flatMap((disc): [AnnotatedDisc, SeriesCutter][] => {
-      if (seen.has(keyOf(disc))) return [];
-      seen.add(keyOf(disc));
+      const key = keyOf(disc, source);
+      if (seen.has(key) || !spec.sides.includes(disc.side)) return [];
+      seen.add(key);
       return [[disc, source]];
     }),
   );

@@ -83,6 +83,7 @@ function cutSpec(
   return {
     dir,
     layout,
+    sides: tasks.map(({ side }) => side),
     tasks: tasks.length,
     planes,
     crops: series.map(({ name }) => name),

@@ -26,6 +26,8 @@ export interface CutSpec {
   /** The data folder. */
   dir: string;
   layout: Layout;
+  /** Sides that the tasks grade. Discs of other sides are for the localizer only. */
+  sides: readonly AnnotatedDisc['side'][];
   /** Number of tasks. */
   tasks: number;
   /** Planes of the kinds of series. Other series are assumed to be sagittal. */
@@ -70,6 +72,11 @@ export class SeriesCutter {
     private readonly reports: Reports,
   ) {
     this.plane = spec.planes[series.series] ?? 'sagittal';
+  }
+
+  /** Kind of series. */
+  get kind(): string {
+    return this.series.series;
   }
 
   /** Whether ROIs are cut from the series. */

@@ -38,17 +38,19 @@ export const rsna: LayoutReader = {
   async read(dir, tasks, kinds) {
     const skipped: Skipped[] = [];
     const labels = await readLabels(join(dir, FILES.labels), tasks, skipped);
-    const coordinates = await readCoordinates(join(dir, FILES.coordinates), tasks, skipped);
+    const landmarks = tasks.some(({ side }) => side === null) ? [] : [SPINAL_CANAL_STENOSIS];
+    const marked = [...tasks, ...landmarks];
+    const coordinates = await readCoordinates(join(dir, FILES.coordinates), marked, skipped);
     const descriptions = await readDescriptions(join(dir, FILES.series), skipped);
     const studies: Study[] = [];
     for (const studyId of [...new Set([...labels.keys(), ...coordinates.keys()])].sort(byNumber)) {
-      const found = coordinates.get(studyId) ?? tasks.map(() => new Map());
-      const annotated = annotate(studyId, tasks, labels.get(studyId), found, skipped);
+      const found = coordinates.get(studyId) ?? marked.map(() => new Map());
+      const annotated = annotate(studyId, tasks, landmarks, labels.get(studyId), found, skipped);
       const others = unannotated(
         studyId,
         annotated,
         descriptions.get(studyId) ?? new Map(),
-        tasks,
+        marked,
         kinds,
         skipped,
       );
@@ -185,10 +187,13 @@ async function readDescriptions(path: string, skipped: Skipped[]) {
 /**
  * The series of a study with their discs, both in the order of tasks and levels. A series is of the kind of the first task
  * that is annotated on it. A disc that several tasks annotate on one series lies at the coordinates of the first.
+ *
+ * @param landmarks conditions whose coordinates are for the localizer only; those of the canal if no task is graded there
  */
 function annotate(
   studyId: string,
   tasks: readonly Task[],
+  landmarks: readonly Task[],
   labels: readonly ReadonlyMap<Level, number>[] | undefined,
   coordinates: readonly ReadonlyMap<Level, Coordinate>[],
   skipped: Skipped[],
@@ -198,7 +203,7 @@ function annotate(
     skipped.push({ path: FILES.labels, code: 'ERR_LABEL_MISSING', message });
   }
   const series = new Map<string, RsnaSeries>();
-  for (const [index, task] of tasks.entries()) {
+  for (const [index, task] of [...tasks, ...landmarks].entries()) {
     for (const level of task.levels) {
       const coordinate = coordinates[index]!.get(level);
       const grade = labels?.[index]?.get(level) ?? null;
@@ -217,7 +222,7 @@ function annotate(
         disc = { level, side: task.side, grades: tasks.map(() => null), slice, centre, box: null };
         discs.push(disc);
       }
-      disc.grades[index] = grade;
+      if (index < tasks.length) disc.grades[index] = grade;
     }
   }
   return [...series.values()];
