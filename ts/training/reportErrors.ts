@@ -9,7 +9,7 @@ import type { Task } from '../tasks/task.js';
 import type { Evaluated } from './evaluateArms.js';
 
 const GRADING_ERRORS = 12;
-const SLICES = 3;
+const STUDIES = 3;
 
 /** Row `row` of a tensor [rows, size, size]. */
 export function rowImage(pixels: Uint16Array, size: number, row: number): ReportImage {
@@ -47,7 +47,7 @@ export function gradingErrors(
 
 const discKey = (...disc: (string | null)[]): string => JSON.stringify(disc);
 
-/** The test slices with the largest mean distances; a slice without any found disc comes first. */
+/** The worst slice of each of the studies with the largest mean distances; one without any found disc comes first. */
 export function localizationExamples(
   { manifest, slices }: Bank,
   { searched, errors }: Pick<Evaluated, 'searched' | 'errors'>,
@@ -60,7 +60,10 @@ export function localizationExamples(
     .map(({ record }, index) => ({ record, discs: errors[index]! }))
     .filter(({ discs }) => discs.length > 0)
     .sort((p, q) => mean(q.discs) - mean(p.discs) || p.record.row - q.record.row)
-    .slice(0, SLICES)
+    .filter(
+      ({ record }, index, all) => all.findIndex((other) => other.record.studyId === record.studyId) === index,
+    )
+    .slice(0, STUDIES)
     .map(({ record, discs }) => {
       const toSlice = invertAffine(record.toImage);
       return {
