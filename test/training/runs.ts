@@ -1,7 +1,7 @@
 /** Complete runs that take a few seconds: networks of four channels on small crops of tiny studies. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -113,6 +113,20 @@ export async function tinyStudies(
   const folder = await tinyLayout(studies, task);
   folders.push(folder);
   return folder;
+}
+
+/** A table of the slices of a few SPIDER patients: names such as `4_t2`. */
+export async function spiderTable(data: string, names: readonly string[]): Promise<string> {
+  const spider = join(data, 'spider');
+  const [slices, table] = [await temporaryFolder(), await temporaryFolder()];
+  for (const name of ['images', 'overview.csv', 'radiological_gradings.csv'])
+    await symlink(join(spider, name), join(slices, name));
+  const [header, ...lines] = (await readFile(join(spider, 'discs.csv'), 'utf8')).trimEnd().split('\n');
+  const chosen = lines.filter((line) => names.includes(line.split(',')[0]!));
+  await writeFile(join(slices, 'discs.csv'), `${[header, ...chosen].join('\n')}\n`);
+  const written = await run(process.execPath, [join(root, 'scripts/spider-table.js'), slices, table]);
+  if (written.status !== 0 || written.stderr !== '') throw new Error(written.stderr);
+  return table;
 }
 
 export const readSummary = (dir: string): Summary =>

@@ -1,6 +1,5 @@
 /** A small run on real patients through the commands that a user types: table, training, pooled folds and prediction. */
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DISC_LEVELS } from '#spinegrad/anatomy.js';
@@ -9,7 +8,7 @@ import type { Summary } from '#spinegrad/evaluation/types.js';
 import { readCsv } from '#spinegrad/io/csv.js';
 import type { Prediction } from '#spinegrad/predict/prediction.js';
 import { type Ended, failure, root, run, spinegrad } from '../cli/command.js';
-import { readSummary, temporaryFolder, trainArgs } from './runs.js';
+import { readSummary, spiderTable, temporaryFolder, trainArgs } from './runs.js';
 
 const TASKS = ['spider/pfirrmann', 'spider/narrowing', 'spider/modic'];
 /** The sixteen patients of the lowest numbers with a T2 slice. */
@@ -19,26 +18,18 @@ const FOLDS = [0, 1];
 const { SPINEGRAD_TEST_DATA: real } = process.env;
 
 describe.skipIf(!real)('a run on T2 slices of 16 SPIDER patients (SPINEGRAD_TEST_DATA)', () => {
-  const table: string[] = [];
+  let table: string;
   const runs: string[] = [];
   const ended: Ended[] = [];
   const predictionsOf = (fold: number) => join(runs[fold]!, 'predictions.csv');
 
   beforeAll(async () => {
-    const spider = join(real!, 'spider');
-    const slices = await temporaryFolder();
-    for (const name of ['images', 'overview.csv', 'radiological_gradings.csv'])
-      await symlink(join(spider, name), join(slices, name));
-    const [header, ...lines] = (await readFile(join(spider, 'discs.csv'), 'utf8')).trimEnd().split('\n');
-    const chosen = lines.filter((line) => PATIENTS.some((patient) => line.startsWith(`${patient}_t2,`)));
-    await writeFile(join(slices, 'discs.csv'), `${[header, ...chosen].join('\n')}\n`);
-    table.push(await temporaryFolder());
-    const written = await run(process.execPath, [join(root, 'scripts/spider-table.js'), slices, table[0]!]);
-    expect(written.stderr).toBe('');
+    const names = PATIENTS.map((patient) => `${patient}_t2`);
+    table = await spiderTable(real!, names);
     for (const fold of FOLDS) {
       runs.push(join(await temporaryFolder(), 'run'));
       const settings = { tasks: TASKS, 'data.folds': 3, 'data.fold': fold };
-      const [, ...args] = trainArgs(runs[fold]!, table[0]!, settings);
+      const [, ...args] = trainArgs(runs[fold]!, table, settings);
       ended.push(await run(process.execPath, [join(root, 'train.js'), ...args]));
     }
   }, 600_000);
@@ -116,7 +107,7 @@ describe.skipIf(!real)('a run on T2 slices of 16 SPIDER patients (SPINEGRAD_TEST
     const [line] = await readPredictions(predictionsOf(0));
     const json = join(await temporaryFolder(), 'prediction.json');
     const result = await spinegrad(
-      ...['predict', join(table[0]!, line!.image), '--model', runs[0]!, '--json', json],
+      ...['predict', join(table, line!.image), '--model', runs[0]!, '--json', json],
     );
     expect([0, 3, 4]).toContain(result.status);
     if (result.status === 3) {
