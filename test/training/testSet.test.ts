@@ -78,6 +78,20 @@ it('cuts a disc that was not found between its neighbours, and flags it', async 
   });
 });
 
+it('projects the centres of another series if the localizer did not search that of the disc', async () => {
+  const onOther = searched(() => LEVELS).map((slice) => ({
+    ...slice,
+    record: { ...slice.record, seriesId: 'other', series: 'Other' },
+  }));
+  const test = await cut(onOther);
+  for (const { disc, centre, localizationMm, flags } of test.discs) {
+    const [x, y] = centreOf(LEVELS.indexOf(disc.level as (typeof LEVELS)[number]));
+    expect(centre).toEqual([expect.closeTo(x, 6), expect.closeTo(y, 6)]);
+    expect(localizationMm).toBeCloseTo(0, 6);
+    expect(flags).toEqual(['a doubt', 'searched on Other']);
+  }
+});
+
 it('moves a centre outside the image to its edge', async () => {
   const { discs } = await cut(searched(() => ['L3/L4', 'L4/L5'], [0, 40]));
   const last = discs.find(({ disc }) => disc.level === 'L5/S1')!;

@@ -8,7 +8,7 @@
  */
 
 import type { Affine, Point } from '../anatomy.js';
-import { canonicalOrientation, toPatient } from '../dicom/geometry.js';
+import { canonicalOrientation, toPatient, toPixel } from '../dicom/geometry.js';
 import type { Vector3 } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
@@ -90,6 +90,11 @@ export function letterboxSlice(slice: SourceSlice, size: number): Crop {
 /** Patient coordinates (LPS, mm) of a point of the slice; null without geometry or spacing. */
 export function pointInPatient({ geometry, pixelSpacing }: SourceSlice, [x, y]: Point): Vector3 | null {
   return geometry === null || pixelSpacing === null ? null : toPatient(geometry, pixelSpacing, x, y);
+}
+
+/** The projection of a patient point on the slice, in pixels; null without geometry or spacing. */
+export function pixelOfPatient({ geometry, pixelSpacing }: SourceSlice, point: Vector3): Point | null {
+  return geometry === null || pixelSpacing === null ? null : toPixel(geometry, pixelSpacing, point);
 }
 
 /**

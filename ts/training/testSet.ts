@@ -8,7 +8,7 @@ import type { Point } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';
 import type { Bank } from '../data/bank.js';
 import { readRecord } from '../data/images.js';
-import { clampToImage } from '../data/roi.js';
+import { clampToImage, pixelOfPatient, pointInPatient } from '../data/roi.js';
 import type { SourceSlice } from '../data/series.js';
 import type { RoiRecord, SliceRecord } from '../data/types.js';
 import type { EvaluatedSlice } from '../evaluation/localization.js';
@@ -32,7 +32,7 @@ export interface TestDisc {
   localizationMm: number | null;
   /** Probability that the localizer named the level correctly; null if it did not name the disc. */
   levelProbability: number | null;
-  /** Doubts of the localizer; `not_found` without a disc of the level, `not_searched` without a slice of the series. */
+  /** Doubts of the localizer; `not_found` without a disc of the level, `searched on` another series, `not_searched`. */
   flags: string[];
 }
 
@@ -45,9 +45,13 @@ export interface TestSet {
 /** A test slice and the discs that the localizer found on it. */
 export type SearchedSlice = EvaluatedSlice & { record: SliceRecord };
 
+/** The discs that the localizer found, and the usual step from one to the next caudal one, in pixels of a slice. */
+type FoundDiscs = Pick<SearchedSlice, 'found' | 'doubts'> & { step: Point };
+
 /**
- * Cuts the graded test discs at their predicted centres. Discs and slices belong together by series. A centre outside the
- * image is moved to the nearest point of the image.
+ * Cuts the graded test discs at their predicted centres. Discs and slices belong together by series; if the localizer did not
+ * search the series, its centres on another series of the study are projected. A centre outside the image is moved to the
+ * nearest point of the image.
  *
  * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readRecord`
  */
@@ -58,6 +62,7 @@ export async function cutTestSet(
   searched: readonly SearchedSlice[],
 ): Promise<TestSet> {
   const bySeries = new Map(searched.map((slice) => [seriesKey(slice.record), slice]));
+  const byStudy = new Map(searched.map((slice) => [slice.record.studyId, slice]));
   const graded = dataset.graded('test').map((disc) => ({ disc, record: manifest.rois[disc.row]! }));
   requireGraded(manifest, ['test']);
   const crops = new PredictedCrops(manifest, dataset.input.spec);
@@ -67,7 +72,10 @@ export async function cutTestSet(
     const key = `${record.file} ${record.instanceNumber}`;
     if (image?.key !== key) image = { key, source: await readRecord(manifest, record) };
     const { source } = image;
-    const predicted = predict(record, source, bySeries.get(seriesKey(record)));
+    const own = bySeries.get(seriesKey(record));
+    const other = byStudy.get(record.studyId);
+    const slice = own ?? (other && projected(await readRecord(manifest, other.record), other, source));
+    const predicted = predict(record, source, slice);
     const centreOn = (other: RoiRecord) =>
       bySeries.get(seriesKey(other))?.found.find(({ level }) => level === disc.level)?.point ?? null;
     const { row, missing } = await crops.add({ disc, record, source, centre: predicted.centre, centreOn });
@@ -79,13 +87,37 @@ export async function cutTestSet(
   return { discs, crops: crops.finish() };
 }
 
+/**
+ * What was found on another series, in pixels of `source`. The points are projected as they are: a foramen is not where the canal
+ * is, and its distance from the canal is a part of `localizationMm`.
+ *
+ * @returns undefined without geometry or pixel spacing
+ */
+function projected(
+  searchedSource: SourceSlice,
+  { found, doubts, record }: SearchedSlice,
+  source: SourceSlice,
+): FoundDiscs | undefined {
+  const isKnown = [source, searchedSource].every(
+    (slice) => slice.geometry !== null && slice.pixelSpacing !== null,
+  );
+  if (!isKnown) return undefined;
+  const project = (point: Point) => pixelOfPatient(source, pointInPatient(searchedSource, point)!)!;
+  const [origin, below] = [project([0, 0]), project(stepOf(record))];
+  return {
+    found: found.map((disc) => ({ ...disc, point: project(disc.point) })),
+    doubts: [...doubts, `searched on ${record.series}`],
+    step: [below[0] - origin[0], below[1] - origin[1]],
+  };
+}
+
 const seriesKey = ({ studyId, seriesId }: SliceRecord | RoiRecord): string =>
   JSON.stringify([studyId, seriesId]);
 
 function predict(
   { level, centrePx, pixelSpacing }: RoiRecord,
   { columns, rows }: SourceSlice,
-  slice: SearchedSlice | undefined,
+  slice: SearchedSlice | FoundDiscs | undefined,
 ): Omit<TestDisc, 'disc' | 'record' | 'row'> {
   const found = slice?.found ?? [];
   const named = found.find((disc) => disc.level === level);
@@ -93,7 +125,7 @@ function predict(
   if (slice === undefined) flags.push('not_searched');
   if (named === undefined) flags.push('not_found');
   const [row, column] = pixelSpacing;
-  const centre = slice && predictedCentre(found, level, stepOf(slice.record));
+  const centre = slice && predictedCentre(found, level, 'step' in slice ? slice.step : stepOf(slice.record));
   return {
     centre: clampToImage(centre ?? [columns / 2, rows / 2], [columns, rows]),
     localizationMm: named
