@@ -45,7 +45,6 @@ describe('a bank', () => {
       studies: 6,
       discs: 30,
       layout: 'rsna',
-      sides: [null],
       synthetic: false,
       skipped: [],
     });

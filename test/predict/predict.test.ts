@@ -171,7 +171,7 @@ describe('a model', () => {
       '"head": "probit"',
       /arms\.0\.network\.heads\.0\.head: found "probit"; expected one of "softmax"\|/,
     ],
-    ['"layout": "rsna"', '"layout": "pacs"', /trainedOn\.layout: found "pacs"; expected one of "rsna"\|/],
+    ['"layout": "table"', '"layout": "pacs"', /trainedOn\.layout: found "pacs"; expected one of "rsna"\|/],
     ['"L5/S1"', '"S1/S2"', /trainedOn\.tasks\.0\.levels\.4: found "S1\/S2"; expected one of .*"L5\/S1"/],
     ['"synthetic": true', '"synthetic": "yes"', /trainedOn\.synthetic: found "yes"; expected boolean/],
   ])('is refused with %s instead of what this version knows', async (known, unknown, message) => {

@@ -83,7 +83,8 @@ export function tinyBank(count: Record<Split, number>): Bank {
   });
   const manifest = {
     version: 3,
-    layout: 'rsna',
+    // The dots are disc centres, so their distances are those of a table.
+    layout: 'table',
     dataset: 'phantom',
     synthetic: true,
     tasks: [SPINAL_CANAL_STENOSIS],
