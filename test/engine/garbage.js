@@ -96,6 +96,9 @@ const augmentOptions = options({
       'scale',
       'shear',
       'flip',
+      'upend',
+      'invert',
+      'tone',
       'gamma',
       'contrast',
       'brightness',
@@ -113,6 +116,11 @@ const ARGUMENTS = {
   adamW: fc.tuple(
     lists('parameter', 'gradient', 'firstMoment', 'secondMoment'),
     options({ learningRate: unit, beta1: unit, beta2: unit, eps: unit, weightDecay: unit, step: one(1, 2) }),
+  ),
+  attentionPool: dims(3).chain(([n, k, f]) =>
+    fc
+      .tuple(one([n * k, f], [n, k * f]), one([n * k], [n * k, 1], [n, k]))
+      .chain(([embeddings, scores]) => fc.tuple(tensor(embeddings), tensor(scores), tensor([n, k], 'uint8'))),
   ),
   augment: dims(4).chain(([m, h, w, n]) =>
     fc.tuple(
@@ -141,12 +149,19 @@ const ARGUMENTS = {
       }),
     ),
   ),
+  bceWithLogits: elementwiseLoss({}),
   clipGradNorm: fc.tuple(
     fc.array(
       anyShape.chain((shape) => tensor(shape)),
       { maxLength: 3 },
     ),
     mostlyValid(one(1, 0.1)),
+  ),
+  concat: dims(6).chain(([n, h, w, ...channels]) =>
+    fc.tuple(
+      fc.subarray(channels).chain((counts) => fc.tuple(...counts.map((c) => tensor([n, c, h, w])))),
+      mostlyValid(one(1)),
+    ),
   ),
   conv2d: dims(6).chain(([n, c, h, w, k, r]) =>
     fc.tuple(
@@ -207,6 +222,7 @@ const ARGUMENTS = {
   softArgmax2d: dims(4).chain((shape) => fc.tuple(tensor(shape), options({ temperature: one(1, 0.1) }))),
   softmax: dims(2).chain((shape) => fc.tuple(tensor(shape))),
   sum: unary,
+  upsample2d: dims(4).chain((shape) => fc.tuple(tensor(shape), options({ scale: one(1, 2, 3) }))),
 };
 // The other elementwise operations take one tensor, or two of one shape.
 for (const [name, operation] of Object.entries(elementwise)) {

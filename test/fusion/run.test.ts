@@ -68,7 +68,13 @@ describe.skipIf(!real)('T1 and T2 of 12 SPIDER patients (SPINEGRAD_TEST_DATA)', 
 
   it.each(FUSIONS)('train with fusion %s', { timeout: 600_000 }, async (fusion) => {
     const dir = await temporaryFolder();
-    const settings = { fusion, 'data.series': ['T2', 'T1'], tasks: ['spider/pfirrmann'], 'data.folds': 3 };
+    const settings = {
+      fusion,
+      'data.series': ['T2', 'T1'],
+      tasks: ['spider/pfirrmann'],
+      'data.folds': 3,
+      'data.fold': 0,
+    };
     await trainHere(dir, table, settings);
     const { manifest } = await readBank(join(dir, 'bank'));
     const shown = (name: string) =>

@@ -33,9 +33,13 @@ describe('a phantom with all series', () => {
       const data = await readDataset(out, { tasks: [task] });
       expect(data.skipped).toEqual([]);
       for (const study of data.studies) {
-        const annotations = study.series.map(({ series, annotation }) => ({ series, annotation }));
+        const annotationOf = (name: string) => study.series.find(({ series }) => series === name)?.annotation;
         const discs = task.levels.map((level) => ({ level, side: task.side, grades: [expect.any(Number)] }));
-        expect(annotations).toMatchObject([{ series: task.series[0]!.name, annotation: { discs } }]);
+        expect(annotationOf(task.series[0]!.name)).toMatchObject({ discs });
+        if (task.side === null) continue;
+        const canal = task.levels.map((level) => ({ level, side: null, grades: [null] }));
+        expect(annotationOf('Sagittal T2/STIR')).toMatchObject({ discs: canal });
+        expect(study.series).toHaveLength(2);
       }
     }
   });
