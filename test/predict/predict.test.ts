@@ -288,6 +288,16 @@ describe('predict', () => {
     expect(prediction.levels.every(({ doubtful }) => doubtful)).toBe(true);
   });
 
+  it('does not check the weighting of a model that finds the canal instead of disc centres', async () => {
+    const dir = await mkdtemp(join(folder, 'canal-'));
+    await cp(model, dir, { recursive: true });
+    const path = join(dir, 'model.json');
+    const text = (await readFile(path, 'utf8')).replace('"weighting": "T2"', '"weighting": "T1"');
+    await writeFile(path, text.replace('"layout": "table"', '"layout": "rsna"'));
+    const { prediction } = await predict(device, { input: png, model: dir, spacing: SPACING });
+    expect(prediction.doubts.map(({ code }) => code)).not.toContain('weighting');
+  });
+
   it('refuses a task of one side of the patient', async () => {
     const dir = await mkdtemp(join(folder, 'side-'));
     await cp(model, dir, { recursive: true });

@@ -56,15 +56,22 @@ export function withScale({ slice, located }: Oriented, layout: Layout): ScaledS
   );
 }
 
-/** Reasons to doubt grades: those of the localizer, the orientation, and the weighting. */
+/**
+ * Reasons to doubt grades: those of the localizer, the orientation, and the weighting. The weighting is measured relative to
+ * disc centres. A model of the layout `rsna` finds the canal instead, so its weighting is not checked.
+ *
+ * @param layout of the training data: what the localizer finds
+ */
 export function doubtsOf(
   { crop, located, certainty }: Oriented,
   weighting: TaskSeries['weighting'],
   size: number,
+  layout: Layout,
 ): Doubt[] {
   const doubts: Doubt[] = [...located.doubts];
   const anterior = located.anteriorLeft / located.discs.length;
   if (certainty < ORIENTATION_CERTAINTY || anterior < ANTERIOR_EVIDENCE) doubts.push('orientation');
+  if (layout === 'rsna') return doubts;
   const toCrop = invertAffine(crop.toImage);
   const lumbar = located.discs.filter(({ level }) => (LEVELS as readonly Level[]).includes(level));
   const points = lumbar.map(({ point }): Point => applyAffine(toCrop, point));

@@ -73,7 +73,7 @@ export async function predict(
     const scaled = withScale(oriented, trainedOn.layout);
     if (scaled.replaced !== null) warnings.push(scaled.replaced);
 
-    const doubts = doubtsOf(oriented, weighting, description.localizer.network.sliceSize);
+    const doubts = doubtsOf(oriented, weighting, description.localizer.network.sliceSize, trainedOn.layout);
     const graded = [...new Set(trainedOn.tasks.flatMap(({ levels }) => levels))];
     const discs = located.discs.filter(({ level }) => graded.includes(level));
     const sliceDoubtful = doubts.some((code) => DOUBTS[code].of === 'slice');
