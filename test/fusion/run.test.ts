@@ -13,7 +13,7 @@ const signal = new AbortController().signal;
 
 describe.each(FUSIONS)('a run on sagittal and axial T2 of phantoms with fusion %s', (fusion) => {
   const series = ['Sagittal T2/STIR', 'Axial T2'];
-  // Of these seven studies, four are for training, two for validation and one for testing.
+  // The split of these seven studies: four for training, two for validation, one for testing.
   const phantom = { studies: 7, seed: 8, prevalence: 'enriched', slices: 1, series: ['Axial T2'] } as const;
   let dir: string;
   let data: string;
