@@ -4,9 +4,9 @@
  * probabilities; a task with fewer grades leaves the last ones empty.
  */
 import { type Point, SIDES, type Side } from '../anatomy.js';
-import { formatCsv } from '../io/writeCsv.js';
+import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import { argmax } from './metrics.js';
-import { FLAG_SEPARATOR, readTable } from './table.js';
+import { type Fields, FLAG_SEPARATOR, readTable } from './table.js';
 
 /** `predicted`: the crop is centred on the localizer's disc centre; `annotated`: on the readers'. */
 export const CROPS = ['predicted', 'annotated'] as const;
@@ -40,6 +40,9 @@ export interface Prediction {
 const COLUMNS = ['task', 'arm', 'crops', 'study', 'level', 'side', 'truth', 'predicted'] as const;
 const ORIGIN = ['image', 'x', 'y', 'localization_mm', 'level_probability', 'flags'] as const;
 
+/** Columns that every predictions file has. */
+export const REQUIRED_COLUMNS: readonly string[] = [...COLUMNS, 'p_0', 'p_1', ...ORIGIN];
+
 /**
  * The text of predictions.csv. The same predictions give the same bytes, and `readPredictions` returns the same numbers.
  *
@@ -49,9 +52,18 @@ export function formatPredictions(
   predictions: readonly Prediction[],
   gradeNames: (task: string) => readonly string[],
 ): string {
-  const grades = Math.max(0, ...predictions.map(({ probabilities }) => probabilities.length));
+  const { columns, valuesOf } = predictionColumns(predictions, gradeNames);
+  return formatCsv(columns, predictions.map(valuesOf));
+}
+
+/** The columns of a table of predictions, and the values of a prediction in them. */
+export function predictionColumns(
+  predictions: readonly Prediction[],
+  gradeNames: (task: string) => readonly string[],
+): { columns: string[]; valuesOf: (prediction: Prediction) => CsvValue[] } {
+  const grades = predictions.reduce((most, { probabilities }) => Math.max(most, probabilities.length), 0);
   const columns = Array.from({ length: grades }, (_, grade) => `p_${grade}`);
-  const rows = predictions.map((row) => {
+  const valuesOf = (row: Prediction): CsvValue[] => {
     const { task, truth, probabilities, centre, flags } = row;
     const predicted = argmax(probabilities);
     const names = gradeNames(task);
@@ -61,8 +73,8 @@ export function formatPredictions(
       ...[names[truth]!, names[predicted]!],
       ...[row.image, ...centre, row.localizationMm, row.levelProbability, flags.join(FLAG_SEPARATOR)],
     ];
-  });
-  return formatCsv([...COLUMNS, ...columns, 'truth_name', 'predicted_name', ...ORIGIN], rows);
+  };
+  return { columns: [...COLUMNS, ...columns, 'truth_name', 'predicted_name', ...ORIGIN], valuesOf };
 }
 
 /**
@@ -71,24 +83,26 @@ export function formatPredictions(
  * @throws SpinegradError ERR_PREDICTIONS for a value of another type; of `readCsv`
  */
 export async function readPredictions(path: string): Promise<Prediction[]> {
-  const columns = [...COLUMNS, 'p_0', 'p_1', ...ORIGIN];
-  return await readTable(path, columns, ({ has, name, oneOf, number, optional, flags }) => {
-    const probabilities: number[] = [];
-    for (let grade = 0; has(`p_${grade}`); grade++) probabilities.push(number(`p_${grade}`));
-    return {
-      task: name('task'),
-      arm: name('arm'),
-      crops: oneOf('crops', CROPS),
-      study: name('study'),
-      level: name('level'),
-      side: has('side') ? oneOf('side', SIDES) : null,
-      truth: number('truth'),
-      probabilities,
-      image: name('image'),
-      centre: [number('x'), number('y')],
-      localizationMm: optional('localization_mm'),
-      levelProbability: optional('level_probability'),
-      flags: flags('flags'),
-    };
-  });
+  return await readTable(path, REQUIRED_COLUMNS, parsePrediction);
+}
+
+/** The prediction in one line of a table. */
+export function parsePrediction({ has, name, oneOf, number, optional, flags }: Fields): Prediction {
+  const probabilities: number[] = [];
+  for (let grade = 0; has(`p_${grade}`); grade++) probabilities.push(number(`p_${grade}`));
+  return {
+    task: name('task'),
+    arm: name('arm'),
+    crops: oneOf('crops', CROPS),
+    study: name('study'),
+    level: name('level'),
+    side: has('side') ? oneOf('side', SIDES) : null,
+    truth: number('truth'),
+    probabilities,
+    image: name('image'),
+    centre: [number('x'), number('y')],
+    localizationMm: optional('localization_mm'),
+    levelProbability: optional('level_probability'),
+    flags: flags('flags'),
+  };
 }

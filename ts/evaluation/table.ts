@@ -12,6 +12,10 @@ export interface Fields {
   name(column: string): string;
   oneOf<T extends string>(column: string, values: readonly T[]): T;
   number(column: string): number;
+  /** A whole number from 0. */
+  wholeNumber(column: string): number;
+  /** A number above 0 and at most 1. */
+  fraction(column: string): number;
   /** A number, or null for an empty field. */
   optional(column: string): number | null;
   flags(column: string): string[];
@@ -48,6 +52,14 @@ function fieldsOf({ line, fields }: CsvRow, path: string): Fields {
     has,
     text,
     number,
+    wholeNumber: (column) => {
+      const value = number(column);
+      return Number.isInteger(value) && value >= 0 ? value : fail(column, 'a whole number from 0');
+    },
+    fraction: (column) => {
+      const value = number(column);
+      return value > 0 && value <= 1 ? value : fail(column, 'a number above 0 and at most 1');
+    },
     name: (column) => text(column) || fail(column, 'a name'),
     oneOf: (column, values) =>
       values.find((value) => value === fields[column]) ?? fail(column, `one of ${values.join(', ')}`),
