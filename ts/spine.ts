@@ -29,6 +29,7 @@ export { DicomPool, type DicomResult } from './dicom/pool.js';
 export { parseDicom, parseHeader, readDicom, readHeader } from './dicom/read.js';
 export { type FoundSeries, findSeries, type Series } from './dicom/series.js';
 export type { DicomFrame, DicomHeader, DicomImage, Geometry, ReadOptions } from './dicom/types.js';
+export { conformalMinimums, conformalSet } from './evaluation/conformal.js';
 export { compareArms, evaluate } from './evaluation/evaluate.js';
 export {
   auroc,
@@ -40,6 +41,7 @@ export {
   recallPerClass,
   weightedLogLoss,
 } from './evaluation/metrics.js';
+export { fitTemperature, scaleTemperature, TEMPERATURES } from './evaluation/temperatureScaling.js';
 export type { ArmSummary, Comparison, Metrics, Predictions, Summary } from './evaluation/types.js';
 export { loadModel, type Model, type ModelDescription, readModel } from './model/bundle.js';
 export { Grader, type GraderOptions } from './model/grader.js';
@@ -52,6 +54,7 @@ export {
 } from './model/localizer.js';
 export { LOCALIZER_KINDS } from './model/localizerKinds.js';
 export { ProjectionHead } from './model/projection.js';
+export { type SaliencyMaps, type SaliencyOptions, saliency } from './model/saliency.js';
 export { Temperature } from './model/temperature.js';
 export { overlay } from './predict/overlay.js';
 export { type PredictOptions, predict } from './predict/predict.js';

@@ -162,16 +162,25 @@ export class ResNet extends Module {
     this.stride = strides.reduce((product, stride) => product * stride, 4);
   }
 
-  /** [N, C, H, W] -> feature map [N, features, H / stride, W / stride] */
-  featureMap(x: Tensor): Tensor {
+  /**
+   * [N, C, H, W] -> feature map of the last stage [N, features, H / stride, W / stride], or of an earlier one
+   *
+   * @param stages number of stages to apply; default all
+   */
+  featureMap(x: Tensor, stages = this.#stages.length): Tensor {
     const stem = convNorm(x, this.#conv1, this.#bn1, { relu: true });
     const pooled = maxPool2d(stem, 3, { stride: 2, padding: 1 });
-    return this.#stages.reduce((y, stage) => stage.forward(y), pooled);
+    return this.#stages.slice(0, stages).reduce((y, stage) => stage.forward(y), pooled);
+  }
+
+  /** The embeddings [N, features] that follow from `featureMap(x, stages)`. */
+  embeddingOf(map: Tensor, stages = this.#stages.length): Tensor {
+    return globalAvgPool2d(this.#stages.slice(stages).reduce((y, stage) => stage.forward(y), map));
   }
 
   /** [N, C, H, W] -> embeddings [N, features] */
   forward(x: Tensor): Tensor {
-    return globalAvgPool2d(this.featureMap(x));
+    return this.embeddingOf(this.featureMap(x));
   }
 }
 

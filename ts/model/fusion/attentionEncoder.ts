@@ -13,7 +13,7 @@ import { SpinegradError } from '../../error.js';
 import { type Build, Linear } from '../../nn/layers.js';
 import { Module } from '../../nn/module.js';
 import { ResNet, type ResNetOptions } from '../../nn/resnet.js';
-import type { EncoderInput } from './input.js';
+import type { EncoderInput, Instances } from './input.js';
 
 /** Units of the hidden layer of the gate; 128 in the paper. */
 const GATE = 128;
@@ -64,21 +64,31 @@ export class AttentionEncoder extends Module {
    * @throws SpinegradError ERR_ARGUMENT for a tensor, or for another number of series
    */
   forward(input: EncoderInput): Tensor {
-    if (input instanceof Tensor || input.crops.length !== this.#encoders.length) {
-      const found = input instanceof Tensor ? 'a tensor' : `${input.crops.length} series`;
-      throw new SpinegradError(
-        'ERR_ARGUMENT',
-        `AttentionEncoder.forward(): expected crops of ${this.#encoders.length} series, found ${found}`,
-      );
-    }
-    const { crops, rows, mask } = input;
+    const instances = this.expectInstances(input);
+    return this.embeddingOf(this.featureMaps(instances), instances);
+  }
+
+  /**
+   * Per series the feature map of its crops; null without crops.
+   *
+   * @param stages number of stages of the ResNets to apply; default all
+   */
+  featureMaps({ crops }: Instances, stages?: number): (Tensor | null)[] {
+    return this.#encoders.map((encoder, series) => {
+      const images = crops[series]!;
+      return images && encoder.featureMap(images, stages);
+    });
+  }
+
+  /** The embeddings [N, features] that follow from `featureMaps(input, stages)`. */
+  embeddingOf(maps: readonly (Tensor | null)[], { rows, mask }: Instances, stages?: number): Tensor {
     const { device } = mask;
     const [discs] = mask.shape as [number];
     const embeddings: Tensor[] = [];
     const scores: Tensor[] = [];
     for (const [series, encoder] of this.#encoders.entries()) {
-      const images = crops[series]!;
-      const h = images && encoder.forward(images);
+      const map = maps[series]!;
+      const h = map && encoder.embeddingOf(map, stages);
       const score = h && this.#gate.forward(h);
       for (const slot of rows[series]!) {
         embeddings.push(h === null ? device.zeros([discs, this.features]) : gather(h, slot));
@@ -86,5 +96,15 @@ export class AttentionEncoder extends Module {
       }
     }
     return attentionPool(concat(embeddings, 1), concat(scores, 1), mask);
+  }
+
+  /** @throws SpinegradError ERR_ARGUMENT for a tensor, or for another number of series */
+  expectInstances(input: EncoderInput): Instances {
+    if (!(input instanceof Tensor) && input.crops.length === this.#encoders.length) return input;
+    const found = input instanceof Tensor ? 'a tensor' : `${input.crops.length} series`;
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `AttentionEncoder.forward(): expected crops of ${this.#encoders.length} series, found ${found}`,
+    );
   }
 }

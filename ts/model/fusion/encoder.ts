@@ -22,8 +22,31 @@ export function newDiscEncoder(build: Build, options: ResNetOptions, spec: Fusio
  *
  * @throws SpinegradError ERR_ARGUMENT if the input is not of the encoder's kind
  */
-export function encode(encoder: DiscEncoder, input: EncoderInput): Tensor {
-  if (encoder instanceof AttentionEncoder) return encoder.forward(input);
-  if (input instanceof Tensor) return encoder.forward(input);
+export const encode = (encoder: DiscEncoder, input: EncoderInput): Tensor =>
+  embeddingOf(encoder, featureMaps(encoder, input), input);
+
+/**
+ * The feature maps of a stage: one of the images [N, C, S, S], or with attention per series that of its crops, null without
+ * crops.
+ *
+ * @param stages number of stages to apply; default all
+ * @throws SpinegradError ERR_ARGUMENT if the input is not of the encoder's kind
+ */
+export function featureMaps(encoder: DiscEncoder, input: EncoderInput, stages?: number): (Tensor | null)[] {
+  if (encoder instanceof AttentionEncoder) {
+    return encoder.featureMaps(encoder.expectInstances(input), stages);
+  }
+  if (input instanceof Tensor) return [encoder.featureMap(input, stages)];
   throw new SpinegradError('ERR_ARGUMENT', 'encode(): expected images [N, C, S, S], found sets of crops');
 }
+
+/** The embeddings [N, features] that follow from `featureMaps(encoder, input, stages)`. */
+export const embeddingOf = (
+  encoder: DiscEncoder,
+  maps: readonly (Tensor | null)[],
+  input: EncoderInput,
+  stages?: number,
+): Tensor =>
+  encoder instanceof AttentionEncoder
+    ? encoder.embeddingOf(maps, encoder.expectInstances(input), stages)
+    : encoder.embeddingOf(maps[0]!, stages);
