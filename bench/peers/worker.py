@@ -148,7 +148,7 @@ def factors(n, maximum):
 
 
 def augmented(images):
-    """augment() with the settings of ts/training/config.ts."""
+    """augment() with the settings of ts/training/settings/augmentation.ts."""
     n = len(images)
     angle, pitch = torch.deg2rad(drawn(n, -10, 10)), 1 / factors(n, 0.15).flatten()
     a, b = pitch * torch.cos(angle), -pitch * torch.sin(angle)

@@ -8,7 +8,7 @@ import { configSchema, PRESETS, resolveConfig } from '#spinegrad/training/config
 
 const INTRODUCTION = `# Settings
 
-<!-- Written by \`node docs/tools/settings.js > docs/settings.md\`; change ts/training/config.ts instead. -->
+<!-- Written by \`node docs/tools/settings.js > docs/settings.md\`; change ts/training/settings/ instead. -->
 
 A run takes its settings from a preset. \`--set\` changes one setting and may be repeated:
 

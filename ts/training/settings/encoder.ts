@@ -1,0 +1,17 @@
+/** Settings of the encoder that pretraining and fine-tuning share. */
+import { z } from 'zod';
+import { count, setting } from './fields.js';
+
+export const encoder = z.strictObject({
+  depth: setting(z.literal([18, 34, 50]), 18, 'Depth of the ResNet; not stated in the paper.'),
+  width: setting(
+    count,
+    32,
+    'Channels of the first stage. ResNet has 64; half the width needs a quarter of the operations.',
+  ),
+  zeroInitResidual: setting(
+    z.boolean(),
+    true,
+    'Start each residual block as the identity, for stable first epochs.',
+  ),
+});
