@@ -4,6 +4,7 @@
  * its level.
  */
 import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
+import { median } from '../median.js';
 import { wilsonInterval } from './metrics.js';
 import type { LocalizationError, LocalizationSample, LocalizationSummary } from './types.js';
 
@@ -113,7 +114,7 @@ function summariseSample(errors: readonly DiscError[]): LocalizationSample {
   const nearest = errors.map(({ nearestMm }) => nearestMm);
   return {
     ...summarise(errors),
-    anyLevel: { medianMm: median(nearest), within5Mm: fractionWithin(nearest, 5) },
+    anyLevel: { medianMm: medianDistance(nearest), within5Mm: fractionWithin(nearest, 5) },
     patientsNamed: wilsonInterval(right.length, named.length),
     slices: flags,
   };
@@ -130,7 +131,7 @@ function summarise(errors: readonly DiscError[]): LocalizationError {
   return {
     n: errors.length,
     found: millimetres.filter((mm) => mm !== null).length,
-    medianMm: median(millimetres),
+    medianMm: medianDistance(millimetres),
     within5Mm: fractionWithin(millimetres, 5),
     within10Mm: fractionWithin(millimetres, 10),
     rmseMm: rootMeanSquare(millimetres),
@@ -139,12 +140,9 @@ function summarise(errors: readonly DiscError[]): LocalizationError {
 }
 
 /** Median distance; a disc that was not found is infinitely far. Null if that is the median, or without discs. */
-function median(distances: readonly (number | null)[]): number | null {
-  if (distances.length === 0) return null;
-  const sorted = distances.map((value) => value ?? Infinity).sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  const value = (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
-  return Number.isFinite(value) ? value : null;
+function medianDistance(distances: readonly (number | null)[]): number | null {
+  const value = median(distances.map((distance) => distance ?? Infinity));
+  return value !== null && Number.isFinite(value) ? value : null;
 }
 
 /** Of all annotated discs; a disc that was not found is not within the limit. */

@@ -3,6 +3,7 @@
  * on T2, STIR and SPACE images, and darker on T1 images.
  */
 import type { Point } from '../anatomy.js';
+import { median } from '../median.js';
 
 /** Distances in mm from the middle of a vertebra, positive posteriorly: the body, and the range in which the canal lies. */
 const BODY_MM = [-8, -4, 0, 4];
@@ -39,10 +40,10 @@ export function fluidIndex(
     };
   });
   const along = (distances: readonly number[]) =>
-    distances.map((mm) => median(profiles.map((profile) => profile(mm))));
-  const body = median(along(BODY_MM));
+    distances.map((mm) => median(profiles.map((profile) => profile(mm)))!);
+  const body = median(along(BODY_MM))!;
   const canal = along(CANAL_MM);
-  return Math.log(Math.max(...canal) / body) + Math.log(median(canal) / body);
+  return Math.log(Math.max(...canal) / body) + Math.log(median(canal)! / body);
 }
 
 function bilinear(pixels: Uint16Array, size: number, x: number, y: number): number {
@@ -55,10 +56,4 @@ function bilinear(pixels: Uint16Array, size: number, x: number, y: number): numb
     (1 - q) * ((1 - p) * at(left, top) + p * at(right, top)) +
     q * ((1 - p) * at(left, bottom) + p * at(right, bottom))
   );
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
 }
