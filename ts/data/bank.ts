@@ -10,11 +10,12 @@ import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { formatCsv } from '../io/writeCsv.js';
 import { contactSheet } from './contactSheet.js';
-import { type Bank, type CutOptions, cutBank, fingerprint } from './cutBank.js';
+import { type CutOptions, cutBank } from './cutBank.js';
+import { fingerprint } from './fingerprint.js';
 import { manifestSchema } from './manifest.js';
-import type { BankManifest } from './types.js';
+import type { Bank, BankManifest } from './types.js';
 
-export type { Bank } from './cutBank.js';
+export type { Bank } from './types.js';
 
 export interface PrepareOptions extends CutOptions {
   /** Folder of the bank; created if missing. */

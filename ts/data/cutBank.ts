@@ -2,26 +2,18 @@
  * Cuts the bank of a data folder in memory. Studies are cut in parallel, but enter the bank in the order of the data set, so
  * that the same data give the same bank for any number of threads.
  */
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { DISC_LEVELS } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
-import type { Task } from '../tasks/task.js';
 import type { CutStudy } from './cut.js';
 import { type DatasetOptions, readDataset } from './dataset.js';
+import { fingerprint } from './fingerprint.js';
+import { countGrades } from './gradeCounts.js';
 import type { AnnotatedSeries, Dataset } from './layouts/layout.js';
 import { CutPool } from './pool.js';
 import type { CutRoi, CutSpec } from './seriesCutter.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
-import type { BankManifest, RoiSpec, Split } from './types.js';
-
-export interface Bank {
-  manifest: BankManifest;
-  /** [rows of manifest.rois, roi.size, roi.size] */
-  rois: Uint16Array;
-  /** [rows of manifest.slices, sliceSize, sliceSize] */
-  slices: Uint16Array;
-}
+import type { Bank, BankManifest, RoiSpec, Split } from './types.js';
 
 export interface CutOptions extends DatasetOptions {
   /** The data folder. */
@@ -112,7 +104,6 @@ class BankBuilder {
     this.rois = new Uint16Array(count(rows) * (2 * roi.neighbours + 1) * roi.size ** 2);
     this.slices = new Uint16Array(count(data.studies.map(({ series }) => series.length)) * sliceSize ** 2);
     this.skipped = [...data.skipped];
-    const zeroCounts = ({ grades }: Task) => Object.fromEntries(grades.map(({ name }) => [name, 0]));
     this.manifest = {
       version: 3,
       layout: data.layout,
@@ -125,13 +116,7 @@ class BankBuilder {
       sliceSize,
       split,
       studies: 0,
-      discs: 0,
-      classCounts: Object.fromEntries(
-        data.tasks.map((task) => [
-          task.id,
-          { train: zeroCounts(task), validation: zeroCounts(task), test: zeroCounts(task) },
-        ]),
-      ),
+      ...countGrades(data.tasks, []),
       rois: [],
       slices: [],
       skipped: this.skipped,
@@ -157,12 +142,6 @@ class BankBuilder {
 
   private addDisc(rois: readonly CutRoi[], split: Split): void {
     const { manifest } = this;
-    const { grades } = rois[0]!;
-    if (grades.some((grade) => grade !== null)) manifest.discs++;
-    manifest.tasks.forEach((task, index) => {
-      const grade = grades[index] ?? null;
-      if (grade !== null) manifest.classCounts[task.id]![split][task.grades[grade]!.name]!++;
-    });
     for (const { pixels, ...record } of rois) {
       const row = manifest.rois.length;
       this.rois.set(pixels, row * pixels.length);
@@ -173,6 +152,7 @@ class BankBuilder {
 
   finish(): Bank {
     const { manifest } = this;
+    Object.assign(manifest, countGrades(manifest.tasks, manifest.rois));
     const bank = {
       manifest,
       rois: this.rois.subarray(0, manifest.rois.length * manifest.roi.size ** 2),
@@ -185,15 +165,6 @@ class BankBuilder {
 
 const maximumDiscs = ({ annotation }: AnnotatedSeries): number =>
   annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length;
-
-/** sha256 of pixels, records and settings, without the folder, `skipped` and `notices`. */
-export function fingerprint({ manifest, rois, slices }: Bank): string {
-  const { tasks, series, roi, sliceSize, split } = manifest;
-  const records = JSON.stringify([tasks, series, roi, sliceSize, split, manifest.rois, manifest.slices]);
-  return createHash('sha256').update(bytes(rois)).update(bytes(slices)).update(records).digest('hex');
-}
-
-const bytes = (data: Uint16Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 function checkSpec(roi: RoiSpec, sliceSize: number): void {
   const fail = (name: string, found: unknown, expected: string) => {

@@ -104,3 +104,12 @@ export interface BankManifest {
   /** sha256 of pixels, records and settings; checkpoints store it. */
   fingerprint: string;
 }
+
+/** The pixels of a bank and their origin. */
+export interface Bank {
+  manifest: BankManifest;
+  /** [rows of manifest.rois, roi.size, roi.size] */
+  rois: Uint16Array;
+  /** [rows of manifest.slices, sliceSize, sliceSize] */
+  slices: Uint16Array;
+}
