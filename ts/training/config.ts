@@ -12,7 +12,7 @@ import { augmentation } from './settings/augmentation.js';
 import { data } from './settings/data.js';
 import { encoder } from './settings/encoder.js';
 import { evaluation } from './settings/evaluation.js';
-import { setting } from './settings/fields.js';
+import { seed, setting } from './settings/fields.js';
 import { finetuning } from './settings/finetuning.js';
 import { localization } from './settings/localization.js';
 import { pretraining } from './settings/pretraining.js';
@@ -32,13 +32,9 @@ export const configSchema = z
       'How the series of data.series become one embedding: channels of one image (registered series), or one encoder per series and attention over series and neighbouring slices. With none, a disc is graded on the first of its series.',
     ),
     seed: setting(
-      z
-        .number()
-        .int()
-        .min(0)
-        .max(2 ** 31 - 1),
+      seed,
       1,
-      'Seed of all random numbers.',
+      'Seed of all random numbers except those of the split, which has `data.splitSeed`.',
     ),
     threads: setting(
       z.number().int().min(0),

@@ -7,6 +7,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Bank, countReasons, prepareBank, writeSplit } from '../data/bank.js';
+import type { CutOptions } from '../data/cutBank.js';
 import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
@@ -28,7 +29,7 @@ interface RunData {
 }
 
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
-  const { seed, data, tasks } = identity.config;
+  const { tasks } = identity.config;
   if (identity.data === null)
     for (const id of tasks) requireSeries(phantomTask(id), { plane: 'sagittal' }, 'train');
   const out = join(dir, 'bank');
@@ -36,17 +37,7 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
     await prepareBank({
       data: identity.data ?? (await makePhantom({ dir, identity, progress, signal })),
       out,
-      layout: data.layout,
-      tasks,
-      series: data.series,
-      roi: {
-        size: data.roiSize,
-        mode: data.roiMode,
-        extentMm: data.roiExtentMm,
-        neighbours: data.neighbours,
-      },
-      sliceSize: data.sliceSize,
-      split: { seed, folds: data.folds, fold: data.fold },
+      ...cutOptions(identity.config),
       onProgress: ({ done, total, skipped }) =>
         progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
       signal,
@@ -70,6 +61,19 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
   requireGraded(bank.manifest, ['train', 'validation', 'test']);
   await writeSplit(join(dir, 'split.csv'), bank.manifest);
   return bank;
+}
+
+/** How the bank of a run is cut. */
+export function cutOptions({ data, tasks }: Pick<Config, 'data' | 'tasks'>): Omit<CutOptions, 'data'> {
+  const { layout, series, roiSize, roiMode, roiExtentMm, neighbours, sliceSize } = data;
+  return {
+    layout,
+    tasks,
+    series,
+    roi: { size: roiSize, mode: roiMode, extentMm: roiExtentMm, neighbours },
+    sliceSize,
+    split: { seed: data.splitSeed, folds: data.folds, fold: data.fold },
+  };
 }
 
 /** @throws SpinegradError ERR_CONFIG if there is nothing to fuse */
@@ -147,7 +151,7 @@ function checkSides({ dataDir, rois, slices }: BankManifest): void {
     throw new SpinegradError(
       'ERR_DATA_EMPTY',
       `${dataDir}: found ${found} ${side} studies with graded discs, expected at least ${minimum}; add studies, or try ` +
-        'another --seed for another split',
+        'another data.splitSeed, or raise data.labels',
     );
   }
 }

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Bank, readBank } from '../data/bank.js';
+import { type LabelSpec, withLabels } from '../data/views.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
 import {
@@ -156,7 +157,7 @@ function checkSame(dir: string, stored: RunIdentity, { preset, changes, data }: 
 }
 
 /**
- * Reads the bank of a run. Phantom studies are in the run's folder, even if it has been moved.
+ * Reads the bank of a run, with the grades that the run uses. Phantom studies are in the run's folder, even if it has been moved.
  *
  * @throws SpinegradError of `readBank`; ERR_TASK_MISMATCH if the bank was cut for other tasks
  */
@@ -177,8 +178,15 @@ export async function readRunBank(
     );
   }
   const dataDir = data ?? join(resolve(dir), 'phantom');
-  return { ...bank, manifest: { ...bank.manifest, dataDir } };
+  return withLabels({ ...bank, manifest: { ...bank.manifest, dataDir } }, labelsOf(config));
 }
+
+/** The patients that keep their grades. */
+export const labelsOf = ({ data }: Pick<Config, 'data'>): LabelSpec => ({
+  fraction: data.labels,
+  splitSeed: data.splitSeed,
+  labelSeed: data.labelSeed,
+});
 
 /** Describes the first key in which two settings differ. */
 function firstDifference(stored: unknown, requested: unknown, path = ''): string | undefined {

@@ -59,8 +59,8 @@ export function requireGraded(
       if (Object.values(classCounts[id]![split]).some((count) => count > 0)) continue;
       throw new SpinegradError(
         'ERR_DATA_EMPTY',
-        `${dataDir}: task ${id}: found no graded ${split} disc, expected at least one; add studies, try another --seed or ` +
-          'data.fold for another split, or leave the task out',
+        `${dataDir}: task ${id}: found no graded ${split} disc, expected at least one; add studies, try another ` +
+          'data.splitSeed or data.fold, raise data.labels, or leave the task out',
       );
     }
   }

@@ -1,7 +1,7 @@
 /** Settings of the data set and its crops. */
 import { z } from 'zod';
 import { LAYOUT_NAMES } from '../../data/layouts/layout.js';
-import { count, imageSide, positive, setting } from './fields.js';
+import { count, imageSide, positive, positiveFraction, seed, setting } from './fields.js';
 
 export const data = z
   .strictObject({
@@ -53,6 +53,21 @@ export const data = z
       'Number of cross-validation folds; null: a 70/15/15 split by the hash of the study id.',
     ),
     fold: setting(z.number().int().min(0).nullable(), null, 'Index of the test fold.'),
+    splitSeed: setting(
+      seed,
+      1,
+      'Seed of the split by patient. It is apart from `seed`, so that repeated trainings have the same test patients.',
+    ),
+    labels: setting(
+      positiveFraction,
+      1,
+      'Fraction of the training and validation patients that keep their grades, stratified by their worst grade of the first task. The others still have disc centres and serve pretraining and the localizer.',
+    ),
+    labelSeed: setting(
+      seed,
+      1,
+      'With `data.labels` below 1: selects which patients of the split keep their grades.',
+    ),
   })
   .refine(({ folds, fold }) => (folds ?? 0) > (fold ?? -1) && (folds === null) === (fold === null), {
     path: ['fold'],

@@ -5,6 +5,11 @@ export const positive = z.number().positive();
 export const fraction = z.number().min(0).max(1);
 export const positiveFraction = z.number().positive().max(1);
 export const count = z.number().int().positive();
+export const seed = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
 export const imageSide = z.number().int().min(8).max(1024);
 
 /** A setting with its default and its description, which states the reason. */
