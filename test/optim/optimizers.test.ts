@@ -253,6 +253,10 @@ describe('Ema', () => {
     average.update();
     // target + (1 - 0.75^2) (source - target), exact in binary.
     expect(await average.tensors.get('w')!.data()).toEqual(Float32Array.of(2.75, 2, 2.25));
+    weight.write(Float32Array.of(2.75, 2, 12.25));
+    average.update(0);
+    // The decay of the first update is at most 1 / 10.
+    expect((await average.tensors.get('w')!.data())[2]).toBeCloseTo(2.25 + 0.9 * 10, 5);
     expect(() => new Ema(new Map(), 2)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
   });
 });

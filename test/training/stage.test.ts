@@ -93,6 +93,47 @@ describe('runStage', () => {
     expect(await other.weight.data()).toEqual(await module.weight.data());
   });
 
+  it('validates and keeps the moving average of the weights if it has a decay', async () => {
+    const before: number[] = [];
+    using plain = new Weight();
+    const lossOf = () => {
+      plain.weight.data().then(([value]) => before.push(value!));
+      return sum(mul(plain.weight, plain.weight));
+    };
+    const without = await runStage(await makeRun(), squareStage(plain, [], { lossOf }));
+    const weights = [...before.slice(1), (await plain.weight.data())[0]!];
+    let average = 4;
+    for (const [step, weight] of weights.entries()) {
+      average += (1 - Math.min(0.5, (1 + step) / (10 + step))) * (weight - average);
+    }
+    using module = new Weight();
+    const { rows } = await runStage(await makeRun(), squareStage(module, [], { ema: 0.5 }));
+    const [kept] = await module.weight.data();
+    expect(kept).toBeCloseTo(average, 5);
+    expect(Math.abs(kept!)).toBe(rows[2]!.validationLoss);
+    expect(rows.map(({ trainLoss }) => trainLoss)).toEqual(without.rows.map(({ trainLoss }) => trainLoss));
+    expect(kept).not.toBeCloseTo(weights.at(-1)!, 2);
+  });
+
+  it('resumes the moving average with the same bits', async () => {
+    using module = new Weight();
+    await runStage(await makeRun(), squareStage(module, [], { ema: 0.5 }));
+    const controller = new AbortController();
+    const run = { ...(await makeRun()), signal: controller.signal };
+    using stopped = new Weight();
+    let steps = 0;
+    const lossOf = () => {
+      if (++steps === 5) controller.abort(new Error('stop'));
+      return sum(mul(stopped.weight, stopped.weight));
+    };
+    const stopping = squareStage(stopped, [], { ema: 0.5, lossOf });
+    await expect(runStage(run, stopping)).rejects.toThrow('stop');
+    using resumed = new Weight();
+    const again = { ...run, signal: new AbortController().signal };
+    await runStage(again, squareStage(resumed, [], { ema: 0.5 }));
+    expect(await resumed.weight.data()).toEqual(await module.weight.data());
+  });
+
   it('gives each purpose, epoch and step its own random numbers', async () => {
     using module = new Weight();
     const numbers: number[] = [];

@@ -30,8 +30,15 @@ export class Ema implements Disposable {
     this.#pairs = [...sources].map(([name, source]) => ({ source, target: this.tensors.get(name)! }));
   }
 
-  update(): void {
-    ema(this.#pairs, this.decay);
+  /**
+   * Moves the averages towards the weights.
+   *
+   * @param step number of earlier updates. If it is given, the decay is at most (1 + step) / (10 + step), so that the first
+   *   weights are forgotten soon.
+   */
+  update(step?: number): void {
+    const bound = step === undefined ? 1 : (1 + step) / (10 + step);
+    ema(this.#pairs, Math.min(this.decay, bound));
   }
 
   dispose(): void {

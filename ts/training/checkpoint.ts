@@ -1,6 +1,6 @@
 /**
- * A checkpoint is one safetensors file per stage: the weights of its modules, the weights of the best epoch, the state of
- * the optimizer, and in the metadata the position of the stage and the hashes of settings and data. It is written
+ * A checkpoint is one safetensors file per stage: the weights of its modules, the weights of the best epoch, their
+ * average, the state of the optimizer, and in the metadata the position of the stage and the hashes of settings and data. It is written
  * atomically, so a run that is killed at any moment finds a complete one, and it holds a checksum of its tensors. All
  * random streams follow from (seed, purpose, epoch, step), so the position is the state of every generator.
  */
@@ -35,7 +35,8 @@ const RETRAIN = 'delete that file and resume: this stage is trained again, the o
 
 export type Position = z.output<typeof positionSchema>;
 
-type GroupName = 'weights' | 'best' | 'optimizer';
+const GROUPS = ['weights', 'best', 'average', 'optimizer'] as const;
+type GroupName = (typeof GROUPS)[number];
 
 export interface Checkpoint<Row> {
   position: Position;
@@ -62,7 +63,7 @@ export class CheckpointStore {
   async write(
     stage: string,
     position: Omit<Position, 'version' | 'config' | 'data'> & { rows: readonly object[] },
-    groups: Record<GroupName, Values>,
+    groups: Record<Exclude<GroupName, 'average'>, Values> & { average?: Values },
   ): Promise<void> {
     await makeFolder(this.#dir);
     const named = Object.entries(groups).flatMap(([group, values]) =>
@@ -103,7 +104,7 @@ export class CheckpointStore {
         `${path}: found tensors that do not match their checksum; the file is damaged; ${RETRAIN}`,
       );
     }
-    const groups: Checkpoint<Row>['groups'] = { weights: new Map(), best: new Map(), optimizer: new Map() };
+    const groups = Object.fromEntries(GROUPS.map((group) => [group, new Map()])) as Checkpoint<Row>['groups'];
     for (const [name, tensor] of tensors) {
       const [group, ...rest] = name.split('/');
       groups[group as GroupName]?.set(rest.join('/'), tensor);

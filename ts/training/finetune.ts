@@ -100,6 +100,7 @@ export function finetuning(
     items,
     batchSize: settings.batch,
     orderPurpose: PURPOSE.order,
+    ema: settings.ema,
     ...(settings.sampling === 'balanced'
       ? { draw: (random: RandomStream) => balancedDraw(items, tasks[0]!, random) }
       : {}),

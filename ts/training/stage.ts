@@ -13,6 +13,7 @@ import type { CheckpointStore } from './checkpoint.js';
 import type { Config } from './config.js';
 import type { Progress } from './progress.js';
 import type { RunLog } from './runLog.js';
+import { StageWeights } from './stageWeights.js';
 import { Steps, type Training } from './steps.js';
 
 /** The objects that every stage works with. */
@@ -32,6 +33,11 @@ export interface Stage<Item, Metrics extends object> extends Training<Item> {
   modules: Record<string, Module>;
   /** Checks the metrics of rows that a checkpoint holds. */
   metrics: z.ZodType<Metrics>;
+  /**
+   * Decay per step of a moving average of the weights; 0 or absent: none. With one, validation sees the average, and the
+   * average of the best epoch is kept.
+   */
+  ema?: number;
   /** Runs after each epoch with the modules in eval mode. */
   validate(): Promise<Metrics>;
   /** Whether an epoch is better than the best one so far; without it the last epoch is kept. */
@@ -77,6 +83,7 @@ export async function runStage<Item, Metrics extends object>(
 
 class StageLoop<Item, Metrics extends object> implements Disposable {
   readonly #steps: Steps<Item>;
+  readonly #weights: StageWeights;
   #rows: EpochRow<Metrics>[] = [];
   #epoch = 1;
   #step = 0;
@@ -85,7 +92,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
   #done = false;
   #seconds = 0;
   #since = performance.now();
-  /** Weights of the best epoch. Empty if it is the last one, whose weights are in the modules. */
+  /** Weights of the best epoch, or their average. Empty if they are in the modules. */
   #best: Values = new Map();
 
   constructor(
@@ -93,18 +100,19 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     private readonly stage: Stage<Item, Metrics>,
   ) {
     this.#steps = new Steps(stage, context.config.seed);
+    this.#weights = new StageWeights(stage.modules, stage.ema ?? 0);
   }
 
   async resume(): Promise<void> {
     const { checkpoints, log } = this.context;
-    const { name, modules, metrics } = this.stage;
+    const { name, metrics } = this.stage;
     const checkpoint = await checkpoints.read(name, epochSchema.and(metrics));
     this.#rows = checkpoint?.rows ?? [];
     await log.restore(name, this.#rows);
     if (!checkpoint) return;
     const { position, groups } = checkpoint;
     const source = checkpoints.path(name);
-    for (const [key, module] of Object.entries(modules)) module.load(entriesOf(groups.weights, key), source);
+    this.#weights.restore(groups.weights, groups.average, source);
     const moments = [...groups.optimizer].map(([key, { data }]) => [key, data] as const);
     this.#steps.optimizer.loadState(Object.fromEntries(moments) as Record<string, Float32Array | Int32Array>);
     this.#best = groups.best as Values;
@@ -140,7 +148,9 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     };
     while (this.#step < steps) {
       device.beginSpan(`${name}, epoch ${this.#epoch}, step ${this.#step + 1}`);
-      const loss = this.#steps.run(this.#epoch, this.#step++);
+      const loss = this.#steps.run(this.#epoch, this.#step);
+      this.#weights.update((this.#epoch - 1) * steps + this.#step);
+      this.#step++;
       const value = loss.item().finally(() => loss.dispose());
       value.catch(() => {});
       await settle();
@@ -153,7 +163,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
       );
       if (signal.aborted) {
         await settle();
-        await this.#save(await this.#weights());
+        await this.#save(await this.#finiteWeights());
         signal.throwIfAborted();
       }
     }
@@ -165,11 +175,13 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     const { stage, context } = this;
     this.#mode(false);
     context.device.beginSpan(`${stage.name}, epoch ${this.#epoch}, validation`);
-    const weights = await this.#weights();
-    const metrics = await stage.validate().catch((error: SpinegradError) => {
-      if (error.code !== 'ERR_NOT_FINITE') throw error;
-      throw this.#diverged(`validation after epoch ${this.#epoch}: ${error.message}`, error);
-    });
+    const weights = await this.#finiteWeights();
+    const validate = () =>
+      stage.validate().catch((error: SpinegradError) => {
+        if (error.code !== 'ERR_NOT_FINITE') throw error;
+        throw this.#diverged(`validation after epoch ${this.#epoch}: ${error.message}`, error);
+      });
+    const { kept, result: metrics } = await this.#weights.validated(weights, validate);
     const row = {
       stage: stage.name,
       epoch: this.#epoch,
@@ -180,7 +192,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     const best = this.#bestRow();
     if (!best || !stage.better || stage.better(row, best)) {
       this.#bestEpoch = this.#epoch;
-      this.#best = stage.better ? weights : new Map();
+      this.#best = stage.better || kept !== weights ? kept : new Map();
     }
     this.#rows.push(row);
     context.log.append(row);
@@ -211,19 +223,15 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
       {
         weights,
         best: this.#best,
+        average: await this.#weights.average(),
         optimizer: await valuesOf(Object.entries(this.#steps.optimizer.stateTensors())),
       },
     );
   }
 
   /** The values of all modules. Refuses weights that are not finite, so that no checkpoint holds them. */
-  async #weights(): Promise<Values> {
-    const modules = Object.entries(this.stage.modules);
-    const values = await valuesOf(
-      modules.flatMap(([key, module]) =>
-        [...module.state()].map(([name, tensor]) => [`${key}/${name}`, tensor] as const),
-      ),
-    );
+  async #finiteWeights(): Promise<Values> {
+    const values = await this.#weights.values();
     for (const [name, { data }] of values) {
       if (indexOfNonFinite(data) < 0) continue;
       throw this.#diverged(`'${name}' in epoch ${this.#epoch} is not finite`);
@@ -240,12 +248,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
   }
 
   finish(): StageResult<Metrics> {
-    const { modules, name } = this.stage;
-    if (this.#best.size > 0) {
-      for (const [key, module] of Object.entries(modules)) {
-        module.load(entriesOf(this.#best, key), `best epoch of ${name}`);
-      }
-    }
+    if (this.#best.size > 0) this.#weights.load(this.#best, `best epoch of ${this.stage.name}`);
     this.#mode(false);
     return { rows: this.#rows, best: this.#bestRow(), seconds: this.#elapsed() };
   }
@@ -264,15 +267,6 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
 
   [Symbol.dispose](): void {
     this.#steps[Symbol.dispose]();
+    this.#weights[Symbol.dispose]();
   }
-}
-
-/** The entries of one module in a group of tensors, without the prefix `<key>/`. */
-function entriesOf<T>(tensors: ReadonlyMap<string, T>, key: string): Map<string, T> {
-  const prefix = `${key}/`;
-  return new Map(
-    [...tensors]
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, value]) => [name.slice(prefix.length), value]),
-  );
 }

@@ -55,6 +55,11 @@ export const finetuning = z.strictObject({
     'Train on neighbouring slices too, because the grade belongs to the whole disc.',
   ),
   dropout: setting(z.number().min(0).max(0.9), 0.2, 'Dropout of the embedding before the head.'),
+  ema: setting(
+    fraction.lt(1),
+    0,
+    'Decay per step of a moving average of the weights, such as 0.99. Validation sees the average, and the average is kept. 0: none.',
+  ),
   rates: z
     .strictObject(armRates)
     .prefault({})
