@@ -59,6 +59,7 @@ export {
   writeSafetensors,
 } from './io/safetensors.js';
 export { foldBatchNorms } from './nn/fold.js';
+export { type Imported, importResNet } from './nn/importResNet.js';
 export { BatchNorm2d, type Build, Conv2d, Linear } from './nn/layers.js';
 export { Module } from './nn/module.js';
 export { type Depth, ResNet, type ResNetOptions, resnet18, resnet34, resnet50 } from './nn/resnet.js';

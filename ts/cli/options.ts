@@ -19,6 +19,13 @@ export const tasksOption = (): Option =>
     .argParser(listOf)
     .default([] as string[], 'the default of the data set');
 
+/** `--arms a,b`: names of arms, in the order of the report. */
+export const armsOption = (): Option =>
+  new Option(
+    '--arms <names>',
+    'graders to compare, separated by commas (default: scratch,frozen,contrastive)',
+  ).argParser(listOf);
+
 export const datasetOption = (): Option =>
   new Option('--dataset <layout>', 'layout of the data folder (default: recognised by its files)').choices(
     LAYOUT_NAMES,

@@ -8,7 +8,7 @@ import { taskIds } from '../tasks/index.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
 import { defaultFolder, openRunFolder } from '../training/runFolder.js';
 import { interruptible } from './interruptible.js';
-import { collect, datasetOption, deviceOption, tasksOption, wholeNumber } from './options.js';
+import { armsOption, collect, datasetOption, deviceOption, tasksOption, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
 
 interface Flags {
@@ -18,6 +18,7 @@ interface Flags {
   out?: string;
   resume: boolean;
   task: string[];
+  arms?: string[];
   dataset?: Layout;
   seed?: number;
   set: string[];
@@ -43,6 +44,7 @@ export function trainCommand(): Command {
     .option('--out <folder>', 'folder of the run (default: runs/<preset>)')
     .option('--resume', 'resume a stopped run with its settings, or start a new run if there is none', false)
     .addOption(tasksOption())
+    .addOption(armsOption())
     .option('--seed <n>', 'random seed of the run (default: 1)', wholeNumber)
     .addOption(
       new Option('--set <key=value>', 'change one setting, for example pretraining.epochs=5; repeatable')
@@ -61,9 +63,10 @@ export function trainCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const { train } = await import('../training/train.js');
   const progress = terminalProgress();
-  const { resume, device, profile, task, dataset, seed, preset, data } = flags;
+  const { resume, device, profile, task, arms, dataset, seed, preset, data } = flags;
   const changes = flags.set.map(parseSetting);
   if (task.length > 0) changes.push({ tasks: task });
+  if (arms !== undefined) changes.push({ arms });
   if (dataset !== undefined) changes.push({ data: { layout: dataset } });
   if (seed !== undefined) changes.push({ seed });
   const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);

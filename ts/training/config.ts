@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { FUSION_NAMES } from '../model/fusion/spec.js';
 import { registeredTasks } from '../tasks/index.js';
+import { ARM_NAMES, DEFAULT_ARMS } from './arms.js';
 import { augmentation } from './settings/augmentation.js';
 import { data } from './settings/data.js';
 import { encoder } from './settings/encoder.js';
@@ -25,6 +26,14 @@ export const configSchema = z
       z.array(z.string()),
       [],
       'What is graded; empty: the default of the data set. `spinegrad prepare --help` lists the tasks.',
+    ),
+    arms: setting(
+      z
+        .array(z.enum(ARM_NAMES))
+        .min(1)
+        .refine((arms) => new Set(arms).size === arms.length, 'expected each arm once'),
+      [...DEFAULT_ARMS],
+      'Graders to train and to compare, in the order of the report. The first is the reference, the last gives the headline numbers. docs/networks.md describes them.',
     ),
     fusion: setting(
       z.enum(FUSION_NAMES),
@@ -58,7 +67,11 @@ export const configSchema = z
     ({ data, localization: { network, unet } }) =>
       network !== 'unet' || data.sliceSize % 2 ** (unet.levels - 1) === 0,
     { path: ['data', 'sliceSize'], error: 'expected a multiple of 2^(localization.unet.levels - 1)' },
-  );
+  )
+  .refine(({ arms, encoder }) => !arms.includes('imported') || encoder.weights !== null, {
+    path: ['encoder', 'weights'],
+    error: 'expected a safetensors file, because `arms` has the arm imported',
+  });
 
 export type Config = z.output<typeof configSchema>;
 
@@ -107,7 +120,7 @@ const isSettings = (value: unknown): value is Settings =>
  * @throws SpinegradError ERR_CONFIG
  */
 export function parseSetting(text: string): Settings {
-  const [, path, valueText] = /^([a-z]\w*(?:\.[a-z]\w*)*)=(.*)$/is.exec(text) ?? [];
+  const [, path, valueText] = /^([a-z][\w-]*(?:\.[a-z][\w-]*)*)=(.*)$/is.exec(text) ?? [];
   if (path === undefined || valueText === undefined) {
     throw new SpinegradError(
       'ERR_CONFIG',

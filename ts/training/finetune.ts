@@ -6,9 +6,9 @@
  *     logits of each task = its head(dropout(encoder(view)))
  *     loss = sum over the tasks of the head's loss(logits, grades), over the discs that have a grade of the task
  *
- * The arms (arms.ts) share the discs, their order, the augmentation, the first weights of the heads, the losses and the
- * number of steps. The epoch with the best balanced accuracy on the validation patients is kept, the mean over the tasks;
- * ties go to the lower validation loss.
+ * The arms (arms.ts) share the discs, their order, the augmentation, the first weights of the heads and the losses; also
+ * the learning rate and the number of steps, except where `finetuning.arms` or a long arm changes them. The epoch with the
+ * best balanced accuracy on the validation patients is kept, the mean over the tasks; ties go to the lower validation loss.
  */
 import { z } from 'zod';
 import { argmax, balancedAccuracy, confusionMatrix, recallPerClass } from '../evaluation/metrics.js';
@@ -20,7 +20,8 @@ import { Grader } from '../model/grader.js';
 import type { Values } from '../nn/values.js';
 import { RandomStream } from '../random.js';
 import type { Task } from '../tasks/task.js';
-import type { Arm, EncoderRates } from './arms.js';
+import { armSettings } from './armSettings.js';
+import type { Arm, EncoderRates, EncoderSource } from './arms.js';
 import { decayGroups, differentialGroups } from './groups.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
@@ -56,15 +57,18 @@ export function newEncoder(
   return newDiscEncoder(build, config.encoder, spec);
 }
 
+/** The first weights of the encoders that are not random. */
+export type EncoderWeights = Partial<Record<Exclude<EncoderSource, 'random'>, Values>>;
+
 /** Trains the grader of an arm. */
 export async function finetune(
   run: Run,
   discs: RoiDataset,
   arm: Arm,
-  pretrained: Values,
+  weights: EncoderWeights,
 ): Promise<StageResult<FinetuningMetrics> & { grader: Grader }> {
   const encoder = newEncoder(run, discs.input.spec);
-  if (arm.encoder === 'pretrained') encoder.load(pretrained, 'the pretrained encoder');
+  if (arm.encoder !== 'random') encoder.load(weights[arm.encoder]!, `the ${arm.encoder} encoder`);
   const build = { device: run.device, random: new RandomStream(run.config.seed, PURPOSE.head) };
   const heads = taskHeads(run.config.finetuning, discs.tasks, 'settings');
   const grader = new Grader(build, encoder, { heads, frozen: arm.rates === null });
@@ -77,7 +81,7 @@ export function finetuning(
   arm: Arm,
   grader: Grader,
 ): Stage<Disc, FinetuningMetrics> {
-  const { finetuning: settings } = config;
+  const { settings } = armSettings(config, discs, arm);
   const { tasks } = discs;
   const items = discs.graded('train');
   const validated = discs.graded('validation');

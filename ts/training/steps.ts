@@ -64,6 +64,10 @@ export function stageSchedule(
   return warmupCosine({ warmupSteps, totalSteps, floor });
 }
 
+/** Batches of an epoch; items that do not fill a batch are left out. */
+export const stepsPerEpoch = (items: number, batchSize: number): number =>
+  Math.max(1, Math.floor(items / batchSize));
+
 /** The training steps of a stage, by epoch and step. */
 export class Steps<Item> implements Disposable {
   readonly optimizer: AdamW;
@@ -78,7 +82,7 @@ export class Steps<Item> implements Disposable {
   ) {
     const { settings, groups, items, batchSize } = training;
     this.optimizer = new AdamW(groups);
-    this.#perEpoch = Math.max(1, Math.floor(items.length / batchSize));
+    this.#perEpoch = stepsPerEpoch(items.length, batchSize);
     this.#schedule = stageSchedule(settings, this.#perEpoch);
     this.#parameters = groups.flatMap(({ parameters }) => [...parameters.values()]);
   }

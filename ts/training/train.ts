@@ -13,12 +13,14 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { provenance } from '../io/provenance.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
-import { type Values, valuesOf } from '../nn/values.js';
+import { valuesOf } from '../nn/values.js';
 import { writeReport } from '../report/report.js';
-import { ARMS } from './arms.js';
+import { armSettings } from './armSettings.js';
+import { type Arm, armsOf } from './arms.js';
 import { CheckpointStore } from './checkpoint.js';
 import { evaluateArms } from './evaluateArms.js';
-import { type FinetuningMetrics, finetune, newEncoder } from './finetune.js';
+import { type EncoderWeights, type FinetuningMetrics, finetune, newEncoder } from './finetune.js';
+import { importedEncoder } from './importedEncoder.js';
 import { trainLocalizer } from './localize.js';
 import { type PretrainingMetrics, pretrain } from './pretrain.js';
 import { profiled } from './profile.js';
@@ -88,7 +90,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     threads: device.properties.threads ?? null,
     program: provenance(),
     data: summariseData(bank.manifest),
-    pretraining: curves(pretraining),
+    pretraining: curves(pretraining?.rows ?? []),
     localization: evaluated.localization,
     arms: arms.map(({ name, bestEpoch }) => ({ name, bestEpoch })),
     tasks: evaluated.tasks.map(({ task, ...results }) => ({
@@ -148,7 +150,8 @@ interface ArmResult extends TrainedArm {
 }
 
 interface Networks {
-  pretraining: StageResult<PretrainingMetrics>;
+  /** Undefined if no arm needs it. */
+  pretraining: StageResult<PretrainingMetrics> | undefined;
   localizer: Localizer;
   /** Error of the localizer on the validation patients; null if it was not trained. */
   rmseMm: number | null;
@@ -156,27 +159,45 @@ interface Networks {
 }
 
 async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Timing): Promise<Networks> {
-  const encoder = newEncoder(run, discs.input.spec);
-  const pretraining = await pretrain(run, discs, encoder);
-  timing.pretraining = pretraining.seconds;
-  const pretrained: Values = await valuesOf(encoder.state());
-
-  encoder.dispose();
+  const chosen = armsOf(run.config);
+  // Before hours of training, because the file can be unusable.
+  const imported = chosen.some(({ encoder }) => encoder === 'imported')
+    ? await importedEncoder(run, discs.input.spec)
+    : undefined;
+  if (imported) run.progress.line(`imported encoder: ${imported.description}`);
+  const weights: EncoderWeights = { imported: imported?.values };
+  let pretraining: Networks['pretraining'];
+  if (chosen.some(({ encoder }) => encoder === 'pretrained')) {
+    const encoder = newEncoder(run, discs.input.spec);
+    pretraining = await pretrain(run, discs, encoder);
+    timing.pretraining = pretraining.seconds;
+    weights.pretrained = await valuesOf(encoder.state());
+    encoder.dispose();
+  }
   const { localizer, best: bestLocalizer, seconds: localizationSeconds } = await trainLocalizer(run, bank);
   timing.localization = localizationSeconds;
 
   const arms: ArmResult[] = [];
-  for (const arm of ARMS) {
-    const { grader, rows, best, seconds } = await finetune(run, discs, arm, pretrained);
+  for (const arm of chosen) {
+    const { grader, rows, best, seconds } = await finetune(run, discs, arm, weights);
     timing[`finetuning-${arm.name}`] = seconds;
     const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
-    const { name, description } = arm;
+    const { name } = arm;
+    const description = describe(run, discs, arm, imported?.description);
     arms.push({ name, description, grader, rows, bestEpoch, validationBalancedAccuracy });
   }
   return { pretraining, localizer, rmseMm: bestLocalizer?.validationRmseMm ?? null, arms };
 }
 
-const curves = ({ rows }: StageResult<PretrainingMetrics>): Summary['pretraining'] => ({
+/** What distinguishes an arm, with its number of optimizer steps. */
+function describe({ config }: Run, discs: RoiDataset, arm: Arm, imported: string | undefined): string {
+  const { finetuning, pretraining } = armSettings(config, discs, arm).steps;
+  const before = pretraining > 0 ? ` after ${pretraining} of pretraining` : '';
+  const source = arm.encoder === 'imported' ? `; ${imported}` : '';
+  return `${arm.description}${source}; ${finetuning} steps${before}`;
+}
+
+const curves = (rows: readonly EpochRow<PretrainingMetrics>[]): Summary['pretraining'] => ({
   epochs: rows.length,
   trainLoss: rows.map(({ trainLoss }) => trainLoss),
   validationLoss: rows.map(({ validationLoss }) => validationLoss),

@@ -43,16 +43,17 @@ class Gate extends Module {
 export class AttentionEncoder extends Module {
   readonly features: number;
   readonly architecture: ResNet['architecture'] & { series: number };
-  readonly #encoders: readonly ResNet[];
+  /** One per series. */
+  readonly encoders: readonly ResNet[];
   readonly #gate: Gate;
 
   /** @param series number of kinds of series, each with its own ResNet of these options */
   constructor(build: Build, options: ResNetOptions, series: number) {
     super();
-    this.#encoders = Array.from({ length: series }, (_, index) =>
+    this.encoders = Array.from({ length: series }, (_, index) =>
       this.child(`series${index}`, new ResNet(build, options)),
     );
-    const { features, architecture } = this.#encoders[0]!;
+    const { features, architecture } = this.encoders[0]!;
     this.#gate = this.child('gate', new Gate(build, features));
     this.features = features;
     this.architecture = { ...architecture, series };
@@ -74,7 +75,7 @@ export class AttentionEncoder extends Module {
    * @param stages number of stages of the ResNets to apply; default all
    */
   featureMaps({ crops }: Instances, stages?: number): (Tensor | null)[] {
-    return this.#encoders.map((encoder, series) => {
+    return this.encoders.map((encoder, series) => {
       const images = crops[series]!;
       return images && encoder.featureMap(images, stages);
     });
@@ -86,7 +87,7 @@ export class AttentionEncoder extends Module {
     const [discs] = mask.shape as [number];
     const embeddings: Tensor[] = [];
     const scores: Tensor[] = [];
-    for (const [series, encoder] of this.#encoders.entries()) {
+    for (const [series, encoder] of this.encoders.entries()) {
       const map = maps[series]!;
       const h = map && encoder.embeddingOf(map, stages);
       const score = h && this.#gate.forward(h);
@@ -100,11 +101,11 @@ export class AttentionEncoder extends Module {
 
   /** @throws SpinegradError ERR_ARGUMENT for a tensor, or for another number of series */
   expectInstances(input: EncoderInput): Instances {
-    if (!(input instanceof Tensor) && input.crops.length === this.#encoders.length) return input;
+    if (!(input instanceof Tensor) && input.crops.length === this.encoders.length) return input;
     const found = input instanceof Tensor ? 'a tensor' : `${input.crops.length} series`;
     throw new SpinegradError(
       'ERR_ARGUMENT',
-      `AttentionEncoder.forward(): expected crops of ${this.#encoders.length} series, found ${found}`,
+      `AttentionEncoder.forward(): expected crops of ${this.encoders.length} series, found ${found}`,
     );
   }
 }

@@ -14,4 +14,9 @@ export const encoder = z.strictObject({
     true,
     'Start each residual block as the identity, for stable first epochs.',
   ),
+  weights: setting(
+    z.string().min(1).nullable(),
+    null,
+    "Safetensors file with a torchvision ResNet for the arm `imported`; depth and width must be the file's. Layers that it does not have stay random.",
+  ),
 });

@@ -1,8 +1,8 @@
 /** Settings of the training of the grader. */
 import { z } from 'zod';
 import { HEAD_NAMES } from '../../model/heads/names.js';
-import { ARMS, type TunedArmName } from '../arms.js';
-import { count, fraction, optimizer, setting } from './fields.js';
+import { ARM_NAMES, ARMS, type TunedArmName } from '../arms.js';
+import { count, fraction, optimizer, positive, setting } from './fields.js';
 
 const rates = (encoderFactor: number, layerDecay: number) =>
   z
@@ -64,5 +64,13 @@ export const finetuning = z.strictObject({
     .strictObject(armRates)
     .prefault({})
     .describe('Encoder rates of each arm whose encoder is trained.'),
+  arms: setting(
+    z.partialRecord(
+      z.enum(ARM_NAMES),
+      z.strictObject({ learningRate: positive.optional(), epochs: count.optional() }),
+    ),
+    {},
+    'Learning rate and epochs of single arms, such as {"scratch": {"learningRate": 0.003, "epochs": 60}}, where they differ from those of all arms; a fair baseline has its own, chosen on the validation patients.',
+  ),
   ...optimizer(1e-3, 1e-2),
 });
