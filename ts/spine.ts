@@ -29,6 +29,7 @@ export { DicomPool, type DicomResult } from './dicom/pool.js';
 export { parseDicom, parseHeader, readDicom, readHeader } from './dicom/read.js';
 export { type FoundSeries, findSeries, type Series } from './dicom/series.js';
 export type { DicomFrame, DicomHeader, DicomImage, Geometry, ReadOptions } from './dicom/types.js';
+export { expectedCalibrationError } from './evaluation/calibration.js';
 export { conformalMinimums, conformalSet } from './evaluation/conformal.js';
 export { compareArms, evaluate } from './evaluation/evaluate.js';
 export {
@@ -37,7 +38,6 @@ export {
   balancedAccuracy,
   cohenKappa,
   confusionMatrix,
-  expectedCalibrationError,
   recallPerClass,
   weightedLogLoss,
 } from './evaluation/metrics.js';

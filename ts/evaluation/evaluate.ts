@@ -2,6 +2,7 @@ import { DISC_LEVELS } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 import type { GradeScale } from '../tasks/task.js';
 import { type BootstrapOptions, MIN_PATIENTS, percentileInterval, resampleStudies } from './bootstrap.js';
+import { expectedCalibrationError } from './calibration.js';
 import {
   argmax,
   auroc,
@@ -10,7 +11,6 @@ import {
   cohenKappa,
   confusionMatrix,
   descendingOrder,
-  expectedCalibrationError,
   recallPerClass,
   weightedLogLoss,
   wilsonInterval,
@@ -19,7 +19,13 @@ import type { Bounds, Comparison, Metrics, Predictions } from './types.js';
 
 const NO_BOUNDS = { low: null, high: null };
 
-function check(predictions: Predictions, { grades }: GradeScale, name: string): void {
+/**
+ * Refuses predictions that cannot be evaluated.
+ *
+ * @param name of the caller, for the message
+ * @throws SpinegradError ERR_EVALUATION for an empty sample, unequal lengths, or rows that are not probabilities
+ */
+export function checkPredictions(predictions: Predictions, { grades }: GradeScale, name: string): void {
   const { studyId, level, truth, probabilities } = predictions;
   const classes = grades.length;
   const fail = (what: string): never => {
@@ -56,7 +62,7 @@ const enoughPatients = (perGrade: readonly number[]) =>
   perGrade.every((patients) => patients === 0 || patients >= MIN_PATIENTS);
 
 /** Mean over the defined values; null if there is none. */
-function meanOfDefined(values: readonly (number | null)[]): number | null {
+export function meanOfDefined(values: readonly (number | null)[]): number | null {
   const defined = values.filter((value) => value !== null);
   return defined.length > 0 ? defined.reduce((sum, value) => sum + value, 0) / defined.length : null;
 }
@@ -92,7 +98,10 @@ function statistics({ truth, probabilities }: Predictions, { grades, ordered }: 
 }
 
 /** Metrics of the discs of each level, from cranial to caudal. */
-function perLevel({ level, truth, probabilities }: Predictions, scale: GradeScale): Metrics['perLevel'] {
+export function perLevel(
+  { level, truth, probabilities }: Predictions,
+  scale: GradeScale,
+): Metrics['perLevel'] {
   const rank = (name: string) => DISC_LEVELS.findIndex((disc) => name.startsWith(disc));
   const names = [...new Set(level)].sort((a, b) => rank(a) - rank(b));
   const predicted = probabilities.map(argmax);
@@ -124,7 +133,7 @@ export function evaluate(
   scale: GradeScale,
   options: BootstrapOptions = {},
 ): Metrics {
-  check(predictions, scale, 'evaluate');
+  checkPredictions(predictions, scale, 'evaluate');
   const { grades, ordered } = scale;
   const compute = statistics(predictions, scale);
   const { confusion, recall, scalars } = compute();
@@ -193,8 +202,8 @@ export function compareArms(
   scale: GradeScale,
   options: BootstrapOptions = {},
 ): Pick<Comparison, 'difference' | 'p'> {
-  check(a, scale, 'compareArms, first arm');
-  check(b, scale, 'compareArms, second arm');
+  checkPredictions(a, scale, 'compareArms, first arm');
+  checkPredictions(b, scale, 'compareArms, second arm');
   const same = (key: 'studyId' | 'level' | 'truth') =>
     a[key].length === b[key].length && a[key].every((value, i) => value === b[key][i]);
   for (const key of ['studyId', 'level', 'truth'] as const) {

@@ -3,13 +3,10 @@
  * integer weights (the number of times that each disc was drawn). Without weights every disc has weight 1.
  */
 import { SpinegradError } from '../error.js';
-import type { Proportion } from './types.js';
+import type { Bounds, Proportion } from './types.js';
 
 /** 0.975 quantile of the normal distribution. */
 const Z95 = 1.959963984540054;
-
-/** Bins of the expected calibration error. */
-export const CALIBRATION_BINS = 15;
 
 /** Index of the largest probability; ties go to the first, which is the milder grade on an ordered scale. */
 export function argmax(row: readonly number[]): number {
@@ -83,43 +80,52 @@ export function wilsonInterval(k: number, n: number): Proportion {
       `wilsonInterval: found k = ${k}, n = ${n}, expected 0 <= k <= n`,
     );
   }
-  if (n === 0) return { k, n, rate: null, low: null, high: null };
-  const rate = k / n;
+  return n === 0
+    ? { k, n, rate: null, low: null, high: null }
+    : { k, n, rate: k / n, ...wilsonBounds(k / n, n) };
+}
+
+/** The 95 % Wilson score interval of a rate that was observed in n > 0 cases. */
+export function wilsonBounds(rate: number, n: number): Bounds {
   const centre = (rate + Z95 ** 2 / (2 * n)) / (1 + Z95 ** 2 / n);
   const half = (Z95 / (1 + Z95 ** 2 / n)) * Math.sqrt((rate * (1 - rate)) / n + Z95 ** 2 / (4 * n * n));
   return {
-    k,
-    n,
-    rate,
-    low: k === 0 ? 0 : Math.max(0, centre - half),
-    high: k === n ? 1 : Math.min(1, centre + half),
+    low: rate === 0 ? 0 : Math.max(0, centre - half),
+    high: rate === 1 ? 1 : Math.min(1, centre + half),
   };
 }
 
-/** Indices by descending score. `auroc` and `averagePrecision` accept it, so that all resamples share one sort. */
+/** Indices by descending score. `tieWeights` accepts it, so that all resamples share one sort. */
 export function descendingOrder(scores: ArrayLike<number>): Uint32Array {
   return Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
 }
 
-/** Calls `visit(positives, negatives)` for each group of equal scores, from the highest score down. */
-function forEachTie(
+/** The weights of the positives and of the negatives in each group of equal scores, from the highest score down. */
+export interface Ties {
+  groups: number;
+  positives: Float64Array;
+  negatives: Float64Array;
+}
+
+/** What AUROC and average precision are computed from. */
+export function tieWeights(
   scores: ArrayLike<number>,
   positive: ArrayLike<boolean>,
-  weights: ArrayLike<number> | undefined,
-  order: Uint32Array,
-  visit: (positives: number, negatives: number) => void,
-): void {
-  for (let i = 0; i < order.length; ) {
+  weights?: ArrayLike<number>,
+  order = descendingOrder(scores),
+): Ties {
+  const positives = new Float64Array(order.length);
+  const negatives = new Float64Array(order.length);
+  let groups = 0;
+  for (let i = 0; i < order.length; groups++) {
     const score = scores[order[i]!]!;
-    let positives = 0;
-    let negatives = 0;
     for (; i < order.length && scores[order[i]!] === score; i++) {
-      const weight = weights?.[order[i]!] ?? 1;
-      if (positive[order[i]!]) positives += weight;
-      else negatives += weight;
+      const disc = order[i]!;
+      const group = positive[disc] ? positives : negatives;
+      group[groups]! += weights === undefined ? 1 : weights[disc]!;
     }
-    visit(positives, negatives);
   }
+  return { groups, positives, negatives };
 }
 
 /**
@@ -130,16 +136,21 @@ export function auroc(
   scores: ArrayLike<number>,
   positive: ArrayLike<boolean>,
   weights?: ArrayLike<number>,
-  order = descendingOrder(scores),
+  order?: Uint32Array,
 ): number | null {
+  return aurocOf(tieWeights(scores, positive, weights, order));
+}
+
+/** `auroc` from its ties. */
+export function aurocOf({ groups, positives, negatives }: Ties): number | null {
   let above = 0;
   let negativesTotal = 0;
   let pairs = 0;
-  forEachTie(scores, positive, weights, order, (positives, negatives) => {
-    pairs += negatives * (above + positives / 2);
-    above += positives;
-    negativesTotal += negatives;
-  });
+  for (let i = 0; i < groups; i++) {
+    pairs += negatives[i]! * (above + positives[i]! / 2);
+    above += positives[i]!;
+    negativesTotal += negatives[i]!;
+  }
   return above > 0 && negativesTotal > 0 ? pairs / (above * negativesTotal) : null;
 }
 
@@ -152,40 +163,22 @@ export function averagePrecision(
   scores: ArrayLike<number>,
   positive: ArrayLike<boolean>,
   weights?: ArrayLike<number>,
-  order = descendingOrder(scores),
+  order?: Uint32Array,
 ): number | null {
+  return averagePrecisionOf(tieWeights(scores, positive, weights, order));
+}
+
+/** `averagePrecision` from its ties. */
+export function averagePrecisionOf({ groups, positives, negatives }: Ties): number | null {
   let hits = 0;
   let retrieved = 0;
   let area = 0;
-  forEachTie(scores, positive, weights, order, (positives, negatives) => {
-    hits += positives;
-    retrieved += positives + negatives;
-    if (positives > 0) area += (positives * hits) / retrieved;
-  });
-  return hits > 0 ? area / hits : null;
-}
-
-/**
- * Expected calibration error (Guo et al., ICML 2017): the mean difference between confidence and accuracy over 15 bins
- * of equal width, (lower, upper], weighted by their size. Confidence is the largest probability.
- */
-export function expectedCalibrationError(
-  probabilities: readonly (readonly number[])[],
-  truth: ArrayLike<number>,
-  weights?: ArrayLike<number>,
-): number {
-  const gaps = new Float64Array(CALIBRATION_BINS);
-  let total = 0;
-  for (let i = 0; i < probabilities.length; i++) {
-    const row = probabilities[i]!;
-    const weight = weights?.[i] ?? 1;
-    const predicted = argmax(row);
-    const confidence = row[predicted]!;
-    const bin = Math.min(CALIBRATION_BINS, Math.max(1, Math.ceil(confidence * CALIBRATION_BINS))) - 1;
-    gaps[bin]! += weight * ((predicted === truth[i] ? 1 : 0) - confidence);
-    total += weight;
+  for (let i = 0; i < groups; i++) {
+    hits += positives[i]!;
+    retrieved += positives[i]! + negatives[i]!;
+    if (positives[i]! > 0) area += (positives[i]! * hits) / retrieved;
   }
-  return gaps.reduce((error, gap) => error + Math.abs(gap), 0) / total;
+  return hits > 0 ? area / hits : null;
 }
 
 /**
@@ -201,14 +194,24 @@ export function weightedLogLoss(
   gradeWeights: ArrayLike<number>,
   weights?: ArrayLike<number>,
 ): number {
-  let loss = 0;
-  let total = 0;
+  const { loss, weight } = logLossSums(probabilities, truth, gradeWeights, weights);
+  return loss / weight;
+}
+
+/** Numerator and denominator of `weightedLogLoss`. Those of several samples add up. */
+export function logLossSums(
+  probabilities: readonly (readonly number[])[],
+  truth: ArrayLike<number>,
+  gradeWeights: ArrayLike<number>,
+  weights?: ArrayLike<number>,
+): { loss: number; weight: number } {
+  const sums = { loss: 0, weight: 0 };
   for (let i = 0; i < probabilities.length; i++) {
     const grade = truth[i]!;
     const weight = gradeWeights[grade]! * (weights?.[i] ?? 1);
     const p = Math.min(1 - Number.EPSILON, Math.max(Number.EPSILON, probabilities[i]![grade]!));
-    loss -= weight * Math.log(p);
-    total += weight;
+    sums.loss -= weight * Math.log(p);
+    sums.weight += weight;
   }
-  return loss / total;
+  return sums;
 }

@@ -1,15 +1,20 @@
 /** The score of the RSNA 2024 Lumbar Spine Degenerative Classification challenge. */
 import { RSNA_TASKS } from '../tasks/rsna.js';
 import type { ArmPredictions } from './evaluateTask.js';
-import { weightedLogLoss } from './metrics.js';
+import { logLossSums } from './metrics.js';
 import type { Crops } from './predictionsFile.js';
 import type { Predictions, RsnaArm, RsnaScore } from './types.js';
 
 /** The conditions of the challenge; both sides are one condition. */
 const CONDITIONS = { spinal: /spinal_canal/, foraminal: /neural_foraminal/, subarticular: /subarticular/ };
 
+const PARTS = ['spinal', 'foraminal', 'subarticular', 'anySevereSpinal'] as const;
+
 const WEIGHTS = RSNA_TASKS[0]!.grades.map(({ weight }) => weight);
 const SEVERE = WEIGHTS.length - 1;
+
+/** Numerator and denominator of the four log losses of the score. */
+export type RsnaSums = Record<(typeof PARTS)[number], { loss: number; weight: number }>;
 
 /**
  * The mean of four weighted log losses: those of the three conditions, and that of severe canal stenosis at any level of a
@@ -19,22 +24,56 @@ const SEVERE = WEIGHTS.length - 1;
  * @returns null unless all five tasks of the challenge are there
  */
 export function rsnaScore(predictions: ReadonlyMap<string, Predictions>): RsnaScore | null {
+  const sums = rsnaSums(predictions);
+  return sums && rsnaScoreOf([...sums.values()], () => 1);
+}
+
+/** The sums of each study, by its id; null unless all five tasks of the challenge are there. */
+export function rsnaSums(predictions: ReadonlyMap<string, Predictions>): Map<string, RsnaSums> | null {
   const ids = RSNA_TASKS.map(({ id }) => id);
   if (!ids.every((id) => predictions.has(id))) return null;
-  const lossOf = (name: RegExp) => {
-    const pooled = ids.filter((id) => name.test(id)).map((id) => predictions.get(id)!);
-    const probabilities = pooled.flatMap((one) => one.probabilities);
-    return weightedLogLoss(
-      probabilities,
-      pooled.flatMap(({ truth }) => truth),
-      WEIGHTS,
-    );
+  const studies = new Map<string, RsnaSums>();
+  const add = (study: string, part: keyof RsnaSums, { loss, weight }: RsnaSums[keyof RsnaSums]) => {
+    const none = () => ({ loss: 0, weight: 0 });
+    const sums = studies.get(study) ?? {
+      spinal: none(),
+      foraminal: none(),
+      subarticular: none(),
+      anySevereSpinal: none(),
+    };
+    studies.set(study, sums);
+    sums[part].loss += loss;
+    sums[part].weight += weight;
+  };
+  for (const part of ['spinal', 'foraminal', 'subarticular'] as const) {
+    for (const id of ids.filter((id) => CONDITIONS[part].test(id))) {
+      const { studyId, truth, probabilities } = predictions.get(id)!;
+      for (const [i, study] of studyId.entries()) {
+        add(study, part, logLossSums([probabilities[i]!], [truth[i]!], WEIGHTS));
+      }
+    }
+  }
+  for (const [study, sums] of anySevereSums(predictions.get(ids[0]!)!)) add(study, 'anySevereSpinal', sums);
+  return studies;
+}
+
+/** The score of a sample in which study `i` occurs `weightOf(i)` times. */
+export function rsnaScoreOf(studies: readonly RsnaSums[], weightOf: (index: number) => number): RsnaScore {
+  const lossOf = (part: keyof RsnaSums) => {
+    let loss = 0;
+    let weight = 0;
+    studies.forEach((sums, i) => {
+      const times = weightOf(i);
+      loss += times * sums[part].loss;
+      weight += times * sums[part].weight;
+    });
+    return loss / weight;
   };
   const losses = {
-    spinal: lossOf(CONDITIONS.spinal),
-    foraminal: lossOf(CONDITIONS.foraminal),
-    subarticular: lossOf(CONDITIONS.subarticular),
-    anySevereSpinal: anySevereLoss(predictions.get(ids[0]!)!),
+    spinal: lossOf('spinal'),
+    foraminal: lossOf('foraminal'),
+    subarticular: lossOf('subarticular'),
+    anySevereSpinal: lossOf('anySevereSpinal'),
   };
   const values = Object.values(losses);
   return { ...losses, score: values.reduce((sum, loss) => sum + loss, 0) / values.length };
@@ -57,7 +96,11 @@ export function rsnaScores(
   return complete.length > 0 ? complete : null;
 }
 
-function anySevereLoss({ studyId, truth, probabilities }: Predictions): number {
+function anySevereSums({
+  studyId,
+  truth,
+  probabilities,
+}: Predictions): Map<string, RsnaSums[keyof RsnaSums]> {
   const studies = new Map<string, { grade: number; p: number }>();
   for (const [index, id] of studyId.entries()) {
     const { grade, p } = studies.get(id) ?? { grade: 0, p: 0 };
@@ -66,11 +109,9 @@ function anySevereLoss({ studyId, truth, probabilities }: Predictions): number {
       p: Math.max(p, probabilities[index]![SEVERE]!),
     });
   }
-  const all = [...studies.values()];
-  return weightedLogLoss(
-    all.map(({ p }) => [1 - p, p]),
-    all.map(({ grade }) => Number(grade === SEVERE)),
-    [1, 1],
-    all.map(({ grade }) => WEIGHTS[grade]!),
-  );
+  const sums = [...studies].map(([study, { grade, p }]) => {
+    const severe = Number(grade === SEVERE);
+    return [study, logLossSums([[1 - p, p]], [severe], [1, 1], [WEIGHTS[grade]!])] as const;
+  });
+  return new Map(sums);
 }

@@ -1,5 +1,5 @@
 /** The section of one task: results on the test set, confusion, and the discs that were graded worst. */
-import { CALIBRATION_BINS } from '../evaluation/metrics.js';
+import { CALIBRATION_BINS } from '../evaluation/calibration.js';
 import type { TaskSummary } from '../evaluation/types.js';
 import type { Task } from '../tasks/task.js';
 import { EMA_DECAY } from './figures/finetuning.js';
