@@ -1,0 +1,87 @@
+/** A synthetic predictions table of a study: arms of a given skill on the same patients, folds and repeats. */
+import { LEVELS } from '#spinegrad/anatomy.js';
+import { CROPS } from '#spinegrad/evaluation/predictionsFile.js';
+import { RandomStream } from '#spinegrad/random.js';
+import type { StudyPrediction } from '#spinegrad/study/predictionsFile.js';
+import type { StudyFacts } from '#spinegrad/study/summarise.js';
+import type { StudyCell } from '#spinegrad/study/types.js';
+import type { Task } from '#spinegrad/tasks/task.js';
+import { PFIRRMANN } from '../tasks/examples.js';
+
+export interface Simulation {
+  tasks?: readonly Task[];
+  patients?: number;
+  folds?: number;
+  repeats?: number;
+  labels?: readonly number[];
+  /** Skill of each arm; 0 is chance. */
+  arms?: Record<string, number>;
+  crops?: readonly (typeof CROPS)[number][];
+  seed?: number;
+}
+
+/** The facts and the predictions of a complete study. */
+export function simulateStudy({
+  tasks = [PFIRRMANN],
+  patients = 40,
+  folds = 4,
+  repeats = 2,
+  labels = [0.25, 1],
+  arms = { scratch: 0.8, contrastive: 1.6 },
+  crops = CROPS,
+  seed = 1,
+}: Simulation = {}): { facts: StudyFacts; lines: StudyPrediction[] } {
+  const names = Object.keys(arms);
+  const cells: StudyCell[] = [];
+  for (let repeat = 0; repeat < repeats; repeat++)
+    for (let fold = 0; fold < folds; fold++)
+      for (const fraction of labels)
+        for (const arm of names) cells.push({ fold, repeat, labels: fraction, arm });
+  const lines = tasks.flatMap((task, index) => {
+    const truths = new RandomStream(seed, index);
+    const truth = Array.from({ length: patients * LEVELS.length }, () =>
+      truths.pick([0, ...task.grades.keys()]),
+    );
+    return cells.flatMap(({ fold, repeat, labels: fraction, arm }, cell) =>
+      crops.flatMap((kind, k) => {
+        const random = new RandomStream(seed, index, cell, k);
+        const skill = arms[arm]! * (0.5 + 0.5 * fraction);
+        return truth.flatMap((grade, disc): StudyPrediction[] => {
+          const patient = Math.floor(disc / LEVELS.length);
+          if ((patient + repeat * 3) % folds !== fold) return [];
+          return [
+            {
+              ...{ fold, repeat, labels: fraction, task: task.id, arm, crops: kind },
+              ...{
+                study: `p${patient}`,
+                level: LEVELS[disc % LEVELS.length]!,
+                side: task.side,
+                truth: grade,
+              },
+              probabilities: probabilitiesOf(task, grade, skill, random),
+              ...{ image: `images/p${patient}.png`, centre: [100, 120], localizationMm: 1.5 },
+              ...{ levelProbability: 0.9, flags: [] },
+            },
+          ];
+        });
+      }),
+    );
+  });
+  const facts: StudyFacts = {
+    name: 'A study',
+    data: { name: 'clinic', layout: 'table', series: ['Sagittal T2'], synthetic: false, notice: 'Own data.' },
+    tasks,
+    arms: names.map((name) => ({ name, description: `${name} weights` })),
+    cells,
+    resampling: { seed: 3, resamples: 200, permutations: 200 },
+    program: { version: '0.1.0', commit: 'unknown', date: '2026-11-29T10:00:00.000Z' },
+  };
+  return { facts, lines };
+}
+
+/** Neighbouring grades are likelier than distant ones. */
+function probabilitiesOf({ grades }: Task, truth: number, skill: number, random: RandomStream): number[] {
+  const scores = grades.map((_, grade) => Math.exp(random.normal() - skill * Math.abs(grade - truth)));
+  const total = scores.reduce((sum, score) => sum + score, 0);
+  return scores.map((score) => score / total);
+}
