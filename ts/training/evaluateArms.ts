@@ -34,6 +34,31 @@ export interface Evaluated {
   test: TestSet;
 }
 
+/** The annotated test slices and what the localizer finds on them. */
+export async function searchTestSlices(
+  { device }: Pick<Run, 'device'>,
+  slices: SliceDataset,
+  localizer: Localizer,
+): Promise<SearchedSlice[]> {
+  const records = slices.annotated('test');
+  const located = await locateRecords(device, localizer, slices, records);
+  return records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
+}
+
+/** The predictions of the arms for the graded test discs. */
+export async function predictArms(
+  run: Pick<Run, 'device' | 'progress' | 'signal'>,
+  bank: Bank,
+  discs: RoiDataset,
+  searched: readonly SearchedSlice[],
+  arms: readonly EvaluatedArm[],
+): Promise<Pick<Evaluated, 'predictions' | 'test'>> {
+  const test = await cutTestSet(run, bank, discs, searched);
+  const predictions: Prediction[] = [];
+  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm)));
+  return { predictions, test };
+}
+
 /** @param options seed and resamples of the bootstrap */
 export async function evaluateArms(
   run: Pick<Run, 'device' | 'progress' | 'signal'>,
@@ -44,13 +69,9 @@ export async function evaluateArms(
   arms: readonly EvaluatedArm[],
   options: { seed: number; resamples: number },
 ): Promise<Evaluated> {
-  const records = slices.annotated('test');
-  const located = await locateRecords(run.device, localizer, slices, records);
-  const searched = records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
+  const searched = await searchTestSlices(run, slices, localizer);
   const errors = searched.map(discErrors);
-  const test = await cutTestSet(run, bank, discs, searched);
-  const predictions: Prediction[] = [];
-  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm)));
+  const { predictions, test } = await predictArms(run, bank, discs, searched, arms);
   const grouped = groupPredictions(predictions);
   return {
     localization: summariseLocalization(errors.flat()),

@@ -52,13 +52,7 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
     const reasons = countReasons(entries).map(([code, count]) => `${count} ${code}`);
     if (reasons.length > 0) progress.line(`${what} ${reasons.join(', ')}; ${out}/manifest.json lists each`);
   }
-  for (const task of bank.manifest.tasks) {
-    requireSeries(task, { plane: 'sagittal' }, 'train');
-  }
-  checkFusion(identity.config, bank.manifest);
-  taskHeads(identity.config.finetuning, bank.manifest.tasks, 'settings');
-  checkSides(bank.manifest);
-  requireGraded(bank.manifest, ['train', 'validation', 'test']);
+  checkBank(identity.config, bank.manifest);
   await writeSplit(join(dir, 'split.csv'), bank.manifest);
   return bank;
 }
@@ -74,6 +68,19 @@ export function cutOptions({ data, tasks }: Pick<Config, 'data' | 'tasks'>): Omi
     sliceSize,
     split: { seed: data.splitSeed, folds: data.folds, fold: data.fold },
   };
+}
+
+/**
+ * Checks before the first stage that a bank fits the settings and has enough studies and grades on each side of the split.
+ *
+ * @throws SpinegradError ERR_CONFIG, ERR_TASK_*, ERR_DATA_EMPTY
+ */
+export function checkBank(config: Config, manifest: BankManifest): void {
+  for (const task of manifest.tasks) requireSeries(task, { plane: 'sagittal' }, 'train');
+  checkFusion(config, manifest);
+  taskHeads(config.finetuning, manifest.tasks, 'settings');
+  checkSides(manifest);
+  requireGraded(manifest, ['train', 'validation', 'test']);
 }
 
 /** @throws SpinegradError ERR_CONFIG if there is nothing to fuse */

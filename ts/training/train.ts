@@ -13,23 +13,22 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { provenance } from '../io/provenance.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
-import { valuesOf } from '../nn/values.js';
 import { writeReport } from '../report/report.js';
 import { armSettings } from './armSettings.js';
 import { type Arm, armsOf } from './arms.js';
-import { CheckpointStore } from './checkpoint.js';
 import { evaluateArms } from './evaluateArms.js';
-import { type EncoderWeights, type FinetuningMetrics, finetune, newEncoder } from './finetune.js';
+import { type EncoderWeights, type FinetuningMetrics, finetune } from './finetune.js';
 import { importedEncoder } from './importedEncoder.js';
 import { trainLocalizer } from './localize.js';
-import { type PretrainingMetrics, pretrain } from './pretrain.js';
+import { openRun } from './openRun.js';
+import type { PretrainingMetrics } from './pretrain.js';
+import { pretrainedEncoder } from './pretrainedEncoder.js';
 import { profiled } from './profile.js';
 import type { Progress } from './progress.js';
 import { reportInput } from './reportInput.js';
 import { RoiDataset } from './roiDataset.js';
 import { makeBank } from './runData.js';
-import { hashOf, type RunIdentity, writeIdentity } from './runFolder.js';
-import { RunLog } from './runLog.js';
+import { type RunIdentity, writeIdentity } from './runFolder.js';
 import { SliceDataset } from './sliceDataset.js';
 import type { EpochRow, Run, StageResult } from './stage.js';
 
@@ -65,15 +64,8 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const { config } = identity;
   const timing: Timing = {};
   const bank = await timed(timing, 'data', () => makeBank(options));
-  const run: Run = {
-    dir,
-    config,
-    device,
-    checkpoints: new CheckpointStore(dir, { config: hashOf(config), data: bank.manifest.fingerprint }),
-    log: await RunLog.open(dir, options.resume),
-    progress,
-    signal,
-  };
+  const parts = { dir, config, device, progress, signal };
+  const run = await openRun(parts, bank.manifest.fingerprint, options.resume);
   const discs = new RoiDataset(device, bank, config.augmentation, config.fusion);
   const { pretraining, localizer, rmseMm, arms } = await trainNetworks(run, bank, discs, timing);
   const slices = new SliceDataset(device, bank);
@@ -168,11 +160,10 @@ async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Ti
   const weights: EncoderWeights = { imported: imported?.values };
   let pretraining: Networks['pretraining'];
   if (chosen.some(({ encoder }) => encoder === 'pretrained')) {
-    const encoder = newEncoder(run, discs.input.spec);
-    pretraining = await pretrain(run, discs, encoder);
-    timing.pretraining = pretraining.seconds;
-    weights.pretrained = await valuesOf(encoder.state());
-    encoder.dispose();
+    const pretrained = await pretrainedEncoder(run, discs);
+    timing.pretraining = pretrained.seconds;
+    weights.pretrained = pretrained.weights;
+    pretraining = pretrained;
   }
   const { localizer, best: bestLocalizer, seconds: localizationSeconds } = await trainLocalizer(run, bank);
   timing.localization = localizationSeconds;
