@@ -12,11 +12,15 @@ import json
 import math
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+sys.path.append(str(Path(__file__).parents[2] / "test/oracles"))
+from unet_network import UNet
 
 folder, threads = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(threads)
@@ -45,53 +49,13 @@ def write(path, name, values):
         file.write(len(header).to_bytes(8, "little") + header + values.tobytes())
 
 
-class DoubleConv(nn.Module):
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(x)), inplace=True)
-
-
-class Up(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.reduce = nn.Conv2d(2 * channels, channels, 1, bias=False)
-        self.convolve = DoubleConv(2 * channels, channels)
-
-    def forward(self, coarse, skip):
-        up = F.interpolate(self.reduce(coarse), scale_factor=2, mode="nearest")
-        return self.convolve(torch.cat([skip, up], 1))
-
-
-class UNet(nn.Module):
-    def __init__(self, outputs, width, levels, outputStride):
-        super().__init__()
-        channels = [width << level for level in range(levels)]
-        self.encoder = nn.ModuleList(DoubleConv(a, b) for a, b in zip([1] + channels, channels))
-        finest = outputStride - 1
-        self.decoder = nn.ModuleList(Up(channels[level]) for level in range(levels - 2, finest - 1, -1))
-        self.head = nn.Conv2d(channels[finest], outputs, 1)
-        for module in self.modules():
+def initialize(network):
+    for block in network.blocks():
+        for module in block.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(self.head.bias, job["prior"])
-
-    def forward(self, x):
-        maps = []
-        for level, block in enumerate(self.encoder):
-            x = block(F.max_pool2d(x, 2) if level else x)
-            maps.append(x)
-        maps.pop()
-        for up in self.decoder:
-            x = up(x, maps.pop())
-        return self.head(x)
+    nn.init.normal_(network.head.weight, std=0.01)
+    nn.init.constant_(network.head.bias, job["prior"])
 
 
 def drawn(n, low, high):
@@ -203,12 +167,15 @@ def rate(step, steps_per_epoch):
 
 
 images = torch.from_numpy(read(f"{folder}/slices.safetensors")["slices"].astype(np.float32) / 65535)[:, None]
-network = UNet(3, **settings["unet"]).to(memory_format=torch.channels_last)
+network = UNet(3, **settings["unet"])
+initialize(network)
+network.to(memory_format=torch.channels_last)
+parameters = [parameter for block in network.blocks() for parameter in block.parameters()]
 groups = {}
-for parameter in network.parameters():
+for parameter in parameters:
     groups.setdefault(settings["weightDecay"] if parameter.ndim > 1 else 0, []).append(parameter)
 optimizer = torch.optim.AdamW(
-    [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()],
+    [{"params": group, "weight_decay": decay} for decay, group in groups.items()],
     lr=settings["learningRate"],
     fused=True,
 )
@@ -229,7 +196,7 @@ for epoch in range(settings["epochs"]):
             weights = (1 + (settings["centreWeight"] - 1) * targets) * torch.tensor([1, settings["sacralWeight"], 1])[:, None, None]
         loss = F.binary_cross_entropy_with_logits(network(views), targets, weights, reduction="sum") / weights.sum()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings["clipNorm"], foreach=True)
+        nn.utils.clip_grad_norm_(parameters, settings["clipNorm"], foreach=True)
         for group in optimizer.param_groups:
             group["lr"] = settings["learningRate"] * rate(epoch * steps + step, steps)
         optimizer.step()

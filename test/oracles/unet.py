@@ -14,52 +14,10 @@ from resnet import FOLDER, MARGIN, keep_state, pattern
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
+from unet_network import UNet
 
 OPTIONS = {"inputChannels": 2, "outputs": 3, "width": 3, "levels": 3}
 SHAPE = [2, 2, 16, 12]
-
-
-class DoubleConv(nn.Module):
-    def __init__(self, inputs, outputs):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU()
-
-    def forward(self, x):
-        return self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
-
-
-class Up(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.reduce = nn.Conv2d(2 * channels, channels, 1, bias=False)
-        self.convolve = DoubleConv(2 * channels, channels)
-
-    def forward(self, coarse, skip):
-        up = F.interpolate(self.reduce(coarse), scale_factor=2, mode="nearest")
-        return self.convolve(torch.cat((skip, up), dim=1))
-
-
-class UNet(nn.Module):
-    def __init__(self, inputChannels, outputs, width, levels):
-        super().__init__()
-        channels = [inputChannels] + [width << level for level in range(levels)]
-        self.encoder = nn.ModuleList(DoubleConv(a, b) for a, b in zip(channels, channels[1:]))
-        self.decoder = nn.ModuleList(Up(width << level) for level in range(levels - 1))
-        self.pool = nn.MaxPool2d(2)
-        self.head = nn.Conv2d(width, outputs, 1)
-
-    def forward(self, x):
-        maps = []
-        for block in self.encoder:
-            maps.append(block(self.pool(maps[-1]) if maps else x))
-        self.bottleneck = y = maps.pop()
-        for up, skip in zip(reversed(self.decoder), reversed(maps)):
-            y = up(y, skip)
-        return self.head(y)
 
 
 def margin(model, x):
