@@ -168,9 +168,20 @@ export class ResNet extends Module {
    * @param stages number of stages to apply; default all
    */
   featureMap(x: Tensor, stages = this.#stages.length): Tensor {
-    const stem = convNorm(x, this.#conv1, this.#bn1, { relu: true });
-    const pooled = maxPool2d(stem, 3, { stride: 2, padding: 1 });
-    return this.#stages.slice(0, stages).reduce((y, stage) => stage.forward(y), pooled);
+    return this.#stages.slice(0, stages).reduce((y, stage) => stage.forward(y), this.#stem(x));
+  }
+
+  /** [N, C, H, W] -> for each of the first `stages` stages the mean of each channel of its feature map [N, channels] */
+  stageMeans(x: Tensor, stages: number): Tensor[] {
+    let map = this.#stem(x);
+    return this.#stages.slice(0, stages).map((stage) => {
+      map = stage.forward(map);
+      return globalAvgPool2d(map);
+    });
+  }
+
+  #stem(x: Tensor): Tensor {
+    return maxPool2d(convNorm(x, this.#conv1, this.#bn1, { relu: true }), 3, { stride: 2, padding: 1 });
   }
 
   /** The embeddings [N, features] that follow from `featureMap(x, stages)`. */

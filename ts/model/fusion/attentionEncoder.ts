@@ -81,6 +81,14 @@ export class AttentionEncoder extends Module {
     });
   }
 
+  /** Per series `ResNet.stageMeans` of its crops; null without crops. */
+  stageMeans({ crops }: Instances, stages: number): (Tensor[] | null)[] {
+    return this.encoders.map((encoder, series) => {
+      const images = crops[series]!;
+      return images && encoder.stageMeans(images, stages);
+    });
+  }
+
   /** The embeddings [N, features] that follow from `featureMaps(input, stages)`. */
   embeddingOf(maps: readonly (Tensor | null)[], { rows, mask }: Instances, stages?: number): Tensor {
     const { device } = mask;

@@ -36,8 +36,24 @@ export function featureMaps(encoder: DiscEncoder, input: EncoderInput, stages?: 
   if (encoder instanceof AttentionEncoder) {
     return encoder.featureMaps(encoder.expectInstances(input), stages);
   }
-  if (input instanceof Tensor) return [encoder.featureMap(input, stages)];
+  return [encoder.featureMap(expectImages(input), stages)];
+}
+
+function expectImages(input: EncoderInput): Tensor {
+  if (input instanceof Tensor) return input;
   throw new SpinegradError('ERR_ARGUMENT', 'encode(): expected images [N, C, S, S], found sets of crops');
+}
+
+/**
+ * The channel means of the first stages, `ResNet.stageMeans`: of the images, or with attention per series of its crops.
+ *
+ * @throws SpinegradError ERR_ARGUMENT if the input is not of the encoder's kind
+ */
+export function stageMeans(encoder: DiscEncoder, input: EncoderInput, stages: number): (Tensor[] | null)[] {
+  if (encoder instanceof AttentionEncoder) {
+    return encoder.stageMeans(encoder.expectInstances(input), stages);
+  }
+  return [encoder.stageMeans(expectImages(input), stages)];
 }
 
 /** The embeddings [N, features] that follow from `featureMaps(encoder, input, stages)`. */
