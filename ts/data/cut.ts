@@ -1,6 +1,9 @@
 /** Cuts one study: the ROIs of its discs, and one letterboxed slice per sagittal series for the localizer. */
+
+import type { CutSpec } from './cutSpec.js';
 import type { AnnotatedDisc, AnnotatedSeries, Study } from './layouts/layout.js';
-import { type CutRoi, type CutSlice, type CutSpec, type Reports, SeriesCutter } from './seriesCutter.js';
+import type { Reports } from './reports.js';
+import { type CutRoi, type CutSlice, SeriesCutter } from './seriesCutter.js';
 
 export interface CutStudy extends Reports {
   studyId: string;

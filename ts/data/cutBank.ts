@@ -6,12 +6,13 @@ import { resolve } from 'node:path';
 import { DISC_LEVELS } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import type { CutStudy } from './cut.js';
+import type { CutSpec } from './cutSpec.js';
 import { type DatasetOptions, readDataset } from './dataset.js';
 import { fingerprint } from './fingerprint.js';
 import { countGrades } from './gradeCounts.js';
 import type { AnnotatedSeries, Dataset } from './layouts/layout.js';
 import { CutPool } from './pool.js';
-import type { CutRoi, CutSpec } from './seriesCutter.js';
+import type { CutRoi } from './seriesCutter.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
 import type { Bank, BankManifest, RoiSpec, Split } from './types.js';
 

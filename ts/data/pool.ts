@@ -6,8 +6,8 @@ import { join, relative } from 'node:path';
 import { decodeError } from '../dicom/pool.js';
 import { WorkerLostError, WorkerPool, type WorkerPoolOptions } from '../io/workerPool.js';
 import type { CutStudy } from './cut.js';
+import type { CutSpec } from './cutSpec.js';
 import type { Study } from './layouts/layout.js';
-import type { CutSpec } from './seriesCutter.js';
 import type { CutRequest } from './worker.js';
 
 /** A pool of threads that cut studies. */

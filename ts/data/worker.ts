@@ -3,8 +3,8 @@ import { parentPort } from 'node:worker_threads';
 import { SpinegradError } from '../error.js';
 import type { WorkerReply } from '../io/workerPool.js';
 import { type CutStudy, cutStudy } from './cut.js';
+import type { CutSpec } from './cutSpec.js';
 import type { Study } from './layouts/layout.js';
-import type { CutSpec } from './seriesCutter.js';
 
 export interface CutRequest {
   study: Study;
