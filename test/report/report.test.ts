@@ -182,7 +182,15 @@ describe('the page', () => {
       }
     }
     summary.tasks[0]!.comparisons = { predicted: [], annotated: [] };
-    summary.pretraining = { epochs: 0, trainLoss: [], validationLoss: [], learningRate: [] };
+    summary.pretraining = {
+      epochs: 0,
+      trainLoss: [],
+      validationLoss: [],
+      learningRate: [],
+      alignment: [],
+      uniformity: [],
+      probes: [],
+    };
     summary.localization = summariseLocalization([]);
     const tasks = [{ curves: [], predictionExamples: [], gradingErrors: [] }];
     Object.assign(input, { tasks, roiExamples: [], localizationExamples: [] });

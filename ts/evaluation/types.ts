@@ -191,6 +191,12 @@ export const summarySchema = z.strictObject({
     trainLoss: z.array(z.number()),
     validationLoss: z.array(z.number()),
     learningRate: z.array(z.number()),
+    /** Mean squared distance of the two views of a validation disc, per epoch. */
+    alignment: z.array(z.number()),
+    /** Logarithm of the mean of exp(-2 d^2) over all pairs of validation discs, per epoch. */
+    uniformity: z.array(z.number()),
+    /** Balanced accuracy of the first task on the validation discs, from the embeddings of the encoder. */
+    probes: z.array(z.strictObject({ epoch: wholeNumber, knn: z.number(), linear: z.number() })),
   }),
   localization,
   arms: z.array(z.strictObject({ name: z.string(), bestEpoch: wholeNumber })),

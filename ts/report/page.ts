@@ -111,7 +111,7 @@ per grade of ${first.task.title}. ${symbolLegend(first.task)}`,
   )}</div>
 
 <h2>Pretraining</h2>
-${figure(figures.run.pretraining.flat(), 'Contrastive pretraining: loss on training and validation patients, and learning rate, per epoch.')}
+${figure(figures.run.pretraining.flat(), 'Contrastive pretraining per epoch: loss on training and validation patients, learning rate, and on validation patients alignment and uniformity of the embeddings (Wang and Isola 2020) and, in some epochs, the first task from the embeddings of the encoder.')}
 
 <h2>Data, time and settings</h2>
 <div class="columns"><section><h3>Discs by split and grade</h3>${dataTable(summary)}

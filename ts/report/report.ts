@@ -53,9 +53,7 @@ function drawFigures(input: ReportInput): Figures {
   return {
     run: {
       rois: rowsOf(first ? roiExamples.map((example) => roiPanel(first.task, example)) : []),
-      pretraining: rowsOf(
-        summary.pretraining.trainLoss.length > 0 ? pretrainingPanels(summary.pretraining) : [],
-      ),
+      pretraining: summary.pretraining.trainLoss.length > 0 ? pretrainingPanels(summary.pretraining) : [],
       localization: rowsOf(localizationExamples.map(localizationPanel)),
     },
     tasks: summary.tasks.map((result, i) => drawTask(input, result, input.tasks[i]!)),

@@ -6,14 +6,15 @@
  *     z = normalise(projection(encoder(view)))
  *     loss = multi-positive InfoNCE(z, label of the disc)
  *
- * Validation computes the same loss on discs of other patients, and retrieval: how often the nearest of all other views
- * shows the same disc, and how often a random one would.
+ * Validation computes the same loss on discs of other patients; retrieval: how often the nearest of all other views shows
+ * the same disc, and how often a random one would; alignment and uniformity; and in some epochs the probes of probe.ts.
  */
 import { z } from 'zod';
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import { type Tensor, tidy } from '../engine/tensor.js';
+import { alignment, type Embeddings, retrieved, uniformity } from '../evaluation/embeddings.js';
 import { batches } from '../model/batches.js';
 import { type DiscEncoder, encode } from '../model/fusion/encoder.js';
 import type { EncoderInput, Slots } from '../model/fusion/input.js';
@@ -22,6 +23,7 @@ import { Temperature } from '../model/temperature.js';
 import type { Module } from '../nn/module.js';
 import { RandomStream } from '../random.js';
 import { decayGroups } from './groups.js';
+import { probe } from './probe.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
 
@@ -45,6 +47,12 @@ const metrics = z.object({
   validationRetrieval: z.number(),
   /** The same for a random other view. */
   validationChance: z.number(),
+  /** Mean squared distance of the two views of a disc. */
+  validationAlignment: z.number(),
+  /** Logarithm of the mean Gaussian potential of all pairs of discs. */
+  validationUniformity: z.number(),
+  /** Balanced accuracy of the first task from the embeddings; null in epochs without a probe. */
+  validationProbe: z.object({ knn: z.number(), linear: z.number() }).nullable(),
 });
 
 export type PretrainingMetrics = z.output<typeof metrics>;
@@ -74,6 +82,8 @@ export function pretraining(
   const modules: Record<string, Module> = { encoder, projection };
   if (temperature) modules.temperature = temperature;
   const labelOf = labels(settings.positives);
+  const { epochs, probeEvery } = settings;
+  const probed = (epoch: number): boolean => probeEvery > 0 && (epoch % probeEvery === 0 || epoch === epochs);
 
   const embed = (views: EncoderInput): Tensor => projection.forward(encode(encoder, views));
 
@@ -102,9 +112,11 @@ export function pretraining(
       return contrast(embed(discs.views(drawn.flat(), keys.device(PURPOSE.views))), batch);
     },
 
-    async validate() {
+    async validate(epoch) {
       const losses: number[] = [];
+      const first: Float32Array[] = [];
       let hits = 0;
+      let distance = 0;
       let chance = 0;
       let views = 0;
       for (const batch of batches(discs.of('validation'), settings.discs, 2)) {
@@ -115,7 +127,10 @@ export function pretraining(
         expectFinite(rows, 'embeddings', ADVICE);
         expectFinite([value], 'InfoNCE', ADVICE);
         losses.push(value);
-        hits += retrieved(rows, embeddings.shape[1]!, batch.length);
+        const pairs = { values: rows as Float32Array, length: embeddings.shape[1]! };
+        hits += retrieved(pairs);
+        distance += batch.length * alignment(pairs);
+        first.push(pairs.values.subarray(0, batch.length * pairs.length));
         views += VIEWS * batch.length;
         chance += (VIEWS * batch.length) / (VIEWS * batch.length - 1);
       }
@@ -123,6 +138,9 @@ export function pretraining(
         validationLoss: losses.reduce((a, b) => a + b) / losses.length,
         validationRetrieval: hits / views,
         validationChance: chance / views,
+        validationAlignment: (VIEWS * distance) / views,
+        validationUniformity: uniformity(joined(first, settings.projection)),
+        validationProbe: probed(epoch) ? await probe(device, discs, encoder) : null,
       };
     },
   };
@@ -146,20 +164,13 @@ function labels(positives: 'disc' | 'level' | 'grade'): (disc: Disc) => number {
   };
 }
 
-/** The number of views (first views, then second views) whose nearest neighbour is the other view of the same disc. */
-function retrieved(embeddings: Float32Array, length: number, discs: number): number {
-  const rows = discs * VIEWS;
-  let hits = 0;
-  for (let i = 0; i < rows; i++) {
-    let best = -Infinity;
-    let nearest = -1;
-    for (let j = 0; j < rows; j++) {
-      if (j === i) continue;
-      let dot = 0;
-      for (let k = 0; k < length; k++) dot += embeddings[i * length + k]! * embeddings[j * length + k]!;
-      if (dot > best) [best, nearest] = [dot, j];
-    }
-    if (nearest % discs === i % discs) hits++;
+/** Embeddings of several batches, one after the other. */
+function joined(parts: readonly Float32Array[], length: number): Embeddings {
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    values.set(part, at);
+    at += part.length;
   }
-  return hits;
+  return { values, length };
 }

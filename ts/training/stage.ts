@@ -39,7 +39,7 @@ export interface Stage<Item, Metrics extends object> extends Training<Item> {
    */
   ema?: number;
   /** Runs after each epoch with the modules in eval mode. */
-  validate(): Promise<Metrics>;
+  validate(epoch: number): Promise<Metrics>;
   /** Whether an epoch is better than the best one so far; without it the last epoch is kept. */
   better?(metrics: Metrics, best: Metrics): boolean;
 }
@@ -177,7 +177,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     context.device.beginSpan(`${stage.name}, epoch ${this.#epoch}, validation`);
     const weights = await this.#finiteWeights();
     const validate = () =>
-      stage.validate().catch((error: SpinegradError) => {
+      stage.validate(this.#epoch).catch((error: SpinegradError) => {
         if (error.code !== 'ERR_NOT_FINITE') throw error;
         throw this.#diverged(`validation after epoch ${this.#epoch}: ${error.message}`, error);
       });

@@ -193,6 +193,11 @@ const curves = (rows: readonly EpochRow<PretrainingMetrics>[]): Summary['pretrai
   trainLoss: rows.map(({ trainLoss }) => trainLoss),
   validationLoss: rows.map(({ validationLoss }) => validationLoss),
   learningRate: rows.map(({ learningRate }) => learningRate),
+  alignment: rows.map(({ validationAlignment }) => validationAlignment),
+  uniformity: rows.map(({ validationUniformity }) => validationUniformity),
+  probes: rows.flatMap(({ epoch, validationProbe }) =>
+    validationProbe ? [{ epoch, ...validationProbe }] : [],
+  ),
 });
 
 function summariseData(manifest: BankManifest): Summary['data'] {

@@ -21,6 +21,11 @@ export const pretraining = z.strictObject({
   ),
   temperature: setting(positive, 0.1, 'Temperature of InfoNCE.'),
   learnTemperature: setting(z.boolean(), false, 'Learn the temperature, as CLIP does.'),
+  probeEvery: setting(
+    z.number().int().min(0),
+    10,
+    'Epochs between probes of the encoder on the validation patients (nearest neighbours and a linear classifier), with one after the last epoch; 0: none. A probe takes about a fifth of an epoch.',
+  ),
   projection: setting(count, 128, 'Dimension of the projected embedding.'),
   ...optimizer(1e-3, 1e-4),
 });
