@@ -1,5 +1,7 @@
-/** Readers of the fields of a table of discs. Each returns undefined for a text that it does not understand. */
+/** Readers of the fields of a table. Except `readGrade`, each returns undefined for a text that it does not understand. */
 import { DISC_LEVELS, type Level, type Side } from '../../anatomy.js';
+import type { Skipped } from '../../error.js';
+import { gradeOf, type Task } from '../../tasks/task.js';
 
 /**
  * The level of a text. Case, blanks and separators are ignored, `Th` is T, and the letter of the second vertebra can be
@@ -53,3 +55,24 @@ const FLAGS = { '': false, true: true, yes: true, 1: true, false: false, no: fal
 
 /** A flag; false for an empty text. */
 export const flagOf = (text: string): boolean | undefined => FLAGS[text.toLowerCase() as keyof typeof FLAGS];
+
+/**
+ * The grade of a label; null and a report if the label is missing or unknown.
+ *
+ * @param label empty or `nan`: missing
+ */
+export function readGrade(
+  task: Task,
+  label: string,
+  report: (code: Skipped['code'], message: string) => void,
+): number | null {
+  const grade = gradeOf(task, label);
+  if (grade !== undefined) return grade;
+  if (label === '' || label.toLowerCase() === 'nan') {
+    report('ERR_LABEL_MISSING', 'no label; the disc has no grade');
+  } else {
+    const expected = task.grades.flatMap(({ labels }) => labels).join(', ');
+    report('ERR_LABEL_UNKNOWN', `found '${label}', expected ${expected}; the disc has no grade`);
+  }
+  return null;
+}

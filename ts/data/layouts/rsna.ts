@@ -11,22 +11,15 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { DISC_LEVELS, type Level, type Point } from '../../anatomy.js';
+import type { Level } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
-import { type CsvRow, readCsv } from '../../io/csv.js';
 import { registeredTasks } from '../../tasks/index.js';
-import { RSNA_TASKS, SPINAL_CANAL_STENOSIS } from '../../tasks/rsna.js';
-import { gradeOf, snakeCase, type Task } from '../../tasks/task.js';
+import { SPINAL_CANAL_STENOSIS } from '../../tasks/rsna.js';
+import type { Task } from '../../tasks/task.js';
 import type { AnnotatedSeries, DiscAnnotation, LayoutReader, Study } from './layout.js';
+import { type Coordinate, FILES, readCoordinates, readDescriptions, readLabels } from './rsnaTables.js';
 
 type RsnaSeries = AnnotatedSeries & { annotation: DiscAnnotation };
-
-const FILES = {
-  labels: 'train.csv',
-  coordinates: 'train_label_coordinates.csv',
-  series: 'train_series_descriptions.csv',
-  images: 'train_images',
-};
 
 /** The RSNA 2024 layout; also that of the phantom. */
 export const rsna: LayoutReader = {
@@ -70,7 +63,7 @@ export const rsna: LayoutReader = {
 };
 
 /** Compares ids, which are decimal numbers without leading zeros, as text. */
-export function byNumber(a: string, b: string): number {
+function byNumber(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
@@ -81,107 +74,6 @@ async function isSynthetic(dir: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** By study, per task, the grade of each level. */
-async function readLabels(path: string, tasks: readonly Task[], skipped: Skipped[]) {
-  const columnOf = ({ column }: Task, level: Level) => snakeCase(`${column} ${level}`);
-  const columns = tasks.flatMap((task) => task.levels.map((level) => columnOf(task, level)));
-  const studies = new Map<string, Map<Level, number>[]>();
-  for (const row of await readCsv(path, ['study_id', ...columns])) {
-    const studyId = row.fields.study_id!;
-    if (studies.has(studyId)) {
-      report(skipped, FILES.labels, row, 'ERR_DUPLICATE_ROW', `duplicate study ${studyId}; first row used`);
-      continue;
-    }
-    const gradesOf = (task: Task) => {
-      const grades = new Map<Level, number>();
-      for (const level of task.levels) {
-        const label = row.fields[columnOf(task, level)]!;
-        const grade = gradeOf(task, label);
-        const about = `study ${studyId} ${level} ${task.column}`;
-        if (grade !== undefined) grades.set(level, grade);
-        else if (label === '' || label.toLowerCase() === 'nan') {
-          report(
-            skipped,
-            FILES.labels,
-            row,
-            'ERR_LABEL_MISSING',
-            `${about}: no label; the disc has no grade`,
-          );
-        } else {
-          const expected = task.grades.flatMap(({ labels }) => labels).join(', ');
-          const message = `${about}: found '${label}', expected ${expected}; the disc has no grade`;
-          report(skipped, FILES.labels, row, 'ERR_LABEL_UNKNOWN', message);
-        }
-      }
-      return grades;
-    };
-    studies.set(studyId, tasks.map(gradesOf));
-  }
-  return studies;
-}
-
-interface Coordinate {
-  seriesId: string;
-  slice: number;
-  centre: Point;
-}
-
-/** By study, per task, the coordinate of each level. */
-async function readCoordinates(path: string, tasks: readonly Task[], skipped: Skipped[]) {
-  const conditions = new Set([...tasks, ...RSNA_TASKS].map(({ column }) => column));
-  const studies = new Map<string, Map<Level, Coordinate>[]>();
-  const columns = ['study_id', 'series_id', 'instance_number', 'condition', 'level', 'x', 'y'];
-  for (const row of await readCsv(path, columns)) {
-    const { study_id: studyId = '', series_id: seriesId = '', ...fields } = row.fields;
-    const skip = (code: Skipped['code'], message: string) =>
-      report(skipped, FILES.coordinates, row, code, `study ${studyId}: ${message}`);
-    const condition = snakeCase(fields.condition!);
-    if (!conditions.has(condition)) {
-      skip('ERR_CONDITION_UNKNOWN', `unknown condition '${fields.condition}'; row skipped`);
-    }
-    const level = DISC_LEVELS.find((known) => known === fields.level);
-    const [slice, x, y] = [fields.instance_number!, fields.x!, fields.y!].map((text) =>
-      text === '' ? Number.NaN : Number(text),
-    ) as [number, number, number];
-    for (const [index, task] of tasks.entries()) {
-      if (condition !== task.column) continue;
-      if (level === undefined) {
-        const expected = task.levels.join(', ');
-        skip('ERR_LEVEL_UNKNOWN', `unknown level '${fields.level}', expected ${expected}; row skipped`);
-      } else if (!task.levels.includes(level)) {
-      } else if (!Number.isInteger(slice) || !Number.isFinite(x) || !Number.isFinite(y)) {
-        const text = `instance ${fields.instance_number}, x ${fields.x}, y ${fields.y}`;
-        skip('ERR_COORDINATE_INVALID', `${level}: found ${text}, expected numbers; disc skipped`);
-      } else {
-        const study = studies.get(studyId) ?? tasks.map(() => new Map<Level, Coordinate>());
-        studies.set(studyId, study);
-        const discs = study[index]!;
-        if (discs.has(level)) skip('ERR_DUPLICATE_ROW', `duplicate ${level}; first row used`);
-        else discs.set(level, { seriesId, slice, centre: [x, y] });
-      }
-    }
-  }
-  return studies;
-}
-
-async function readDescriptions(path: string, skipped: Skipped[]) {
-  const studies = new Map<string, Map<string, string>>();
-  for (const row of await readCsv(path, ['study_id', 'series_id', 'series_description'])) {
-    const {
-      study_id: studyId = '',
-      series_id: seriesId = '',
-      series_description: description = '',
-    } = row.fields;
-    const series = studies.get(studyId) ?? new Map<string, string>();
-    studies.set(studyId, series);
-    if (series.has(seriesId)) {
-      const message = `duplicate series ${seriesId} of study ${studyId}; first row used`;
-      report(skipped, FILES.series, row, 'ERR_DUPLICATE_ROW', message);
-    } else series.set(seriesId, description);
-  }
-  return studies;
 }
 
 /**
@@ -276,12 +168,8 @@ async function withFolder(
       continue;
     }
     const levels = item.annotation.discs.map((disc) => disc.level).join(', ');
-    const message = `the series folder is missing; ${levels} of study ${studyId} skipped`;
+    const message = `the series folder is missing; ${levels || item.series} of study ${studyId} skipped`;
     skipped.push({ path: item.images, code: 'ERR_SERIES_MISSING', message });
   }
   return present;
-}
-
-function report(skipped: Skipped[], file: string, row: CsvRow, code: Skipped['code'], message: string): void {
-  skipped.push({ path: `${file}:${row.line}`, code, message });
 }

@@ -15,7 +15,8 @@ import type { Skipped, SpinegradError } from '../../error.js';
 import { readCsv } from '../../io/csv.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { PFIRRMANN } from '../../tasks/spider.js';
-import { gradeOf, snakeCase, type Task } from '../../tasks/task.js';
+import { snakeCase, type Task } from '../../tasks/task.js';
+import { readGrade } from './fields.js';
 import type { AnnotatedSeries, LayoutReader, MaskAnnotation, Study } from './layout.js';
 
 const GRADINGS = 'radiological_gradings.csv';
@@ -101,16 +102,9 @@ async function readGradings(path: string, tasks: readonly Task[], skipped: Skipp
     }
     grades[level] = tasks.map((task) => {
       if (!task.levels.includes(level)) return null;
-      const text = fields[task.column]!;
-      const grade = gradeOf(task, text);
-      if (grade !== undefined) return grade;
-      const expected = task.grades.flatMap(({ labels }) => labels).join(', ');
-      const [code, found] =
-        text === '' || text.toLowerCase() === 'nan'
-          ? (['ERR_LABEL_MISSING', 'no label'] as const)
-          : (['ERR_LABEL_UNKNOWN', `found '${text}', expected ${expected}`] as const);
-      report(code, `${level} ${task.column}: ${found}; the disc has no grade`);
-      return null;
+      return readGrade(task, fields[task.column]!, (code, message) => {
+        report(code, `${level} ${task.column}: ${message}`);
+      });
     });
   }
   for (const patient of unnumbered) patients.set(patient, {});
