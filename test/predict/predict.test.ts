@@ -90,7 +90,7 @@ async function randomModel({
   await writeModel(dir, {
     preset: config.preset,
     config,
-    evaluation: { seed: 1, resamples: 20, threads: null },
+    evaluation: { seed: 1, resamples: 20, views: 1, threads: null },
     program: provenance(),
     manifest,
     input: { spec: fusionSpec('none', manifest.series, 0), normalisation: [half] },
@@ -150,7 +150,7 @@ describe('a model', () => {
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -5));
     expect(await code(broken)).toBe('ERR_MODEL');
-    await writeFile(path, text.replace('"version": 3', '"version": 2'));
+    await writeFile(path, text.replace('"version": 4', '"version": 2'));
     expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(path, text);
     const weights = join(broken, 'weights/localizer.safetensors');

@@ -30,11 +30,12 @@ import {
 } from './build.js';
 import { type GraderInput, graderInputSchema } from './fusion/spec.js';
 import type { Grader } from './grader.js';
+import { GRADING_VIEWS } from './gradingViews.js';
 import type { Localizer } from './localizer.js';
 import { type Normalisation, normalisationSchema } from './normalisation.js';
 
 const FILE = 'model.json';
-const VERSION = 3;
+const VERSION = 4;
 
 /** A weight file and the SHA-256 of its bytes. */
 const weightsSchema = z.object({ file: z.string(), sha256: z.string() });
@@ -82,6 +83,8 @@ const modelSchema = z.object({
   evaluation: z.object({
     seed: z.number().int(),
     resamples: z.number().int().positive(),
+    /** Views of each crop over which the probabilities are averaged. */
+    views: z.number().int().min(1).max(GRADING_VIEWS.length),
     /** Threads of the CPU device; null: the default. */
     threads: z.number().int().positive().nullable(),
   }),

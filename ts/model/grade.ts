@@ -7,6 +7,7 @@ import { batches } from './batches.js';
 import { type EncoderInput, encoderInput, type Slots } from './fusion/input.js';
 import type { GraderInput } from './fusion/spec.js';
 import type { Grader } from './grader.js';
+import { firstViews, GRADING_VIEWS, type GradingView, viewOf } from './gradingViews.js';
 
 /** Discs per batch. */
 export const GRADING_BATCH = 64;
@@ -42,7 +43,7 @@ export async function gradeViews(
   return probabilities;
 }
 
-/** Crops that are not in a bank. */
+/** Crops of discs on the host. */
 export interface CropSet {
   /** uint16 [crops, size, size] */
   pixels: Uint16Array;
@@ -52,19 +53,41 @@ export interface CropSet {
 }
 
 /**
- * Grades crops that are not in a bank.
+ * Grades crops on the host.
  *
+ * @param views number of views of each crop (`GRADING_VIEWS`) over which the probabilities are averaged; 1: the crop itself
  * @returns the probabilities of the grades, per task and disc
- * @throws SpinegradError ERR_NOT_FINITE as `gradeViews`
+ * @throws SpinegradError ERR_NOT_FINITE as `gradeViews`; ERR_ARGUMENT for another number of views
  */
-export function gradeCrops(
+export async function gradeCrops(
   device: Device,
   grader: Grader,
+  crops: CropSet,
+  input: GraderInput,
+  views = 1,
+): Promise<number[][][]> {
+  const perView: number[][][][] = [];
+  for (const view of firstViews(views)) {
+    perView.push(await gradeViews(grader, cropInputs(device, crops, input, view)));
+  }
+  const [plain] = perView;
+  if (views === 1) return plain!;
+  return plain!.map((table, task) =>
+    table.map((row, disc) =>
+      row.map((_, grade) => perView.reduce((sum, of) => sum + of[task]![disc]![grade]!, 0) / views),
+    ),
+  );
+}
+
+/** The inputs of batches of crops on the host, each made when it is called. */
+export function cropInputs(
+  device: Device,
   { pixels, size, discs }: CropSet,
   { spec, normalisation }: GraderInput,
-): Promise<number[][][]> {
+  view: GradingView = GRADING_VIEWS[0]!,
+): (() => EncoderInput)[] {
   const area = size * size;
-  const makeViews = batches(discs, GRADING_BATCH).map((batch) => () => {
+  return batches(discs, GRADING_BATCH).map((batch) => () => {
     const rows = batch.flat().filter((row) => row !== null);
     const crops = new Uint16Array(rows.length * area);
     for (const [index, row] of rows.entries()) {
@@ -72,8 +95,7 @@ export function gradeCrops(
     }
     let next = 0;
     const slots = batch.map((disc) => disc.map((row) => (row === null ? null : next++)));
-    const bank = device.tensor(crops, [rows.length, size, size]);
+    const bank = device.tensor(viewOf(crops, size, view), [rows.length, size, size]);
     return encoderInput(bank, slots, spec, { seed: 0, step: 0 }, normalisation);
   });
-  return gradeViews(grader, makeViews);
 }

@@ -153,8 +153,8 @@ async function gradeDiscs(
   crops: CropSet,
   discs: readonly LocatedDisc[],
 ): Promise<TaskGrade[][]> {
-  const { trainedOn, input } = description;
-  const perTask = await gradeCrops(device, arms[0]!.grader, crops, input);
+  const { trainedOn, input, evaluation } = description;
+  const perTask = await gradeCrops(device, arms[0]!.grader, crops, input, evaluation.views);
   return discs.map(({ level }, index) =>
     trainedOn.tasks.flatMap(({ id, levels, grades }, task) => {
       if (!levels.includes(level)) return [];

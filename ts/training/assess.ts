@@ -1,27 +1,27 @@
 /** Predictions of the arms for the test discs, on crops at the annotated centres and at those that the localizer found. */
 import type { Crops, Prediction } from '../evaluation/predictionsFile.js';
-import { batches } from '../model/batches.js';
-import { GRADING_BATCH, gradeCrops, gradeViews } from '../model/grade.js';
+import { type CropSet, gradeCrops } from '../model/grade.js';
 import type { Grader } from '../model/grader.js';
 import type { RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
 import type { TestDisc, TestSet } from './testSet.js';
 
-/** The predictions of an arm: for each task and kind of crop, those of the test discs with a grade. */
+/**
+ * The predictions of an arm: for each task and kind of crop, those of the test discs with a grade.
+ *
+ * @param views of each crop, as for `gradeCrops`
+ */
 export async function assess(
   { device }: Pick<Run, 'device'>,
   dataset: RoiDataset,
   { discs, crops }: TestSet,
   { name, grader }: { name: string; grader: Grader },
+  views: number,
 ): Promise<Prediction[]> {
+  const grade = (set: CropSet) => gradeCrops(device, grader, set, dataset.input, views);
   const probabilities: Record<Crops, number[][][]> = {
-    predicted: await gradeCrops(device, grader, crops, dataset.input),
-    annotated: await gradeViews(
-      grader,
-      batches(discs, GRADING_BATCH).map(
-        (batch) => () => dataset.plain(batch.map(({ disc }) => dataset.slots(disc))),
-      ),
-    ),
+    predicted: await grade(crops),
+    annotated: await grade(dataset.crops(discs.map(({ disc }) => disc))),
   };
   return dataset.tasks.flatMap(({ id }, task) =>
     (['predicted', 'annotated'] as const).flatMap((kind) =>

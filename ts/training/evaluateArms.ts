@@ -45,21 +45,26 @@ export async function searchTestSlices(
   return records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
 }
 
-/** The predictions of the arms for the graded test discs. */
+/**
+ * The predictions of the arms for the graded test discs.
+ *
+ * @param views of each crop, as for `gradeCrops`
+ */
 export async function predictArms(
   run: Pick<Run, 'device' | 'progress' | 'signal'>,
   bank: Bank,
   discs: RoiDataset,
   searched: readonly SearchedSlice[],
   arms: readonly EvaluatedArm[],
+  views: number,
 ): Promise<Pick<Evaluated, 'predictions' | 'test'>> {
   const test = await cutTestSet(run, bank, discs, searched);
   const predictions: Prediction[] = [];
-  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm)));
+  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm, views)));
   return { predictions, test };
 }
 
-/** @param options seed and resamples of the bootstrap */
+/** @param options seed and resamples of the bootstrap; views of each crop, as for `gradeCrops` */
 export async function evaluateArms(
   run: Pick<Run, 'device' | 'progress' | 'signal'>,
   bank: Bank,
@@ -67,11 +72,11 @@ export async function evaluateArms(
   slices: SliceDataset,
   localizer: Localizer,
   arms: readonly EvaluatedArm[],
-  options: { seed: number; resamples: number },
+  options: { seed: number; resamples: number; views: number },
 ): Promise<Evaluated> {
   const searched = await searchTestSlices(run, slices, localizer);
   const errors = searched.map(discErrors);
-  const { predictions, test } = await predictArms(run, bank, discs, searched, arms);
+  const { predictions, test } = await predictArms(run, bank, discs, searched, arms, options.views);
   const grouped = groupPredictions(predictions);
   return {
     localization: summariseLocalization(errors.flat()),

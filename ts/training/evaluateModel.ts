@@ -43,7 +43,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   const bank = await (options.data === undefined
     ? ownBank(dir, description)
     : otherBank(options.data, description, options));
-  const { threads, ...bootstrap } = description.evaluation;
+  const { threads, ...settings } = description.evaluation;
   using device = await openDevice(options.device, threads === null ? {} : { threads });
   const model = await loadModel(dir, device, 'all');
   const { input, normalisation } = description;
@@ -54,7 +54,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
     new SliceDataset(device, bank, normalisation),
     model.localizer,
     model.arms,
-    bootstrap,
+    settings,
   );
   const { synthetic, studies, skipped } = bank.manifest;
   return { synthetic, studies, skipped, localization, tasks, rsna };

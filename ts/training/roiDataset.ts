@@ -9,6 +9,7 @@ import type { AugmentKeys, AugmentOptions } from '../engine/ops/augment.js';
 import type { Tensor } from '../engine/tensor.js';
 import { type EncoderInput, encoderInput, type Slots } from '../model/fusion/input.js';
 import { type FusionName, fusionSpec, type GraderInput, inputsOf } from '../model/fusion/spec.js';
+import type { CropSet } from '../model/grade.js';
 import { measureNormalisation } from '../model/normalisation.js';
 import type { Task } from '../tasks/task.js';
 import type { Config } from './config.js';
@@ -72,6 +73,7 @@ export class RoiDataset {
   readonly #bySplit: Record<Split, Disc[]> = { train: [], validation: [], test: [] };
   readonly #pixels: Tensor;
   readonly #augmentation: AugmentOptions;
+  readonly #crops: Pick<CropSet, 'pixels' | 'size'>;
 
   /** @param input of a trained model, or the fusion; then the normalisation is measured on the training discs */
   constructor(
@@ -82,6 +84,7 @@ export class RoiDataset {
   ) {
     this.tasks = manifest.tasks;
     const { size } = manifest.roi;
+    this.#crops = { pixels: rois, size };
     this.#pixels = device.tensor(rois, [manifest.rois.length, size, size]).keep();
     const discs = new Map<number, Disc>();
     for (const roi of manifest.rois) {
@@ -159,6 +162,11 @@ export class RoiDataset {
   /** Normalised crops without augmentation, for evaluation. */
   plain(discs: readonly Slots[]): EncoderInput {
     return this.#make(discs, { seed: 0, step: 0 }, {});
+  }
+
+  /** The annotated crops of discs on the host. */
+  crops(discs: readonly Disc[]): CropSet {
+    return { ...this.#crops, discs: discs.map((disc) => this.slots(disc)) };
   }
 
   #make(discs: readonly Slots[], keys: AugmentKeys, augmentation: AugmentOptions): EncoderInput {

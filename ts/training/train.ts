@@ -70,10 +70,10 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const { pretraining, localizer, rmseMm, arms } = await trainNetworks(run, bank, discs, timing);
   const slices = new SliceDataset(device, bank);
   const { seed } = config;
-  const { resamples } = config.evaluation;
+  const { resamples, views } = config.evaluation;
   device.beginSpan('evaluation');
   const evaluated = await timed(timing, 'evaluation', () =>
-    evaluateArms(run, bank, discs, slices, localizer, arms, { seed, resamples }),
+    evaluateArms(run, bank, discs, slices, localizer, arms, { seed, resamples, views }),
   );
   const summary: Summary = {
     preset: config.preset,
@@ -96,7 +96,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const { notice } = await writeModel(dir, {
     preset: config.preset,
     config,
-    evaluation: { seed, resamples, threads: config.threads || null },
+    evaluation: { seed, resamples, views, threads: config.threads || null },
     program: summary.program,
     manifest: bank.manifest,
     input: discs.input,

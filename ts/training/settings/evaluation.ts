@@ -1,7 +1,13 @@
 /** Settings of the evaluation. */
 import { z } from 'zod';
+import { GRADING_VIEWS } from '../../model/gradingViews.js';
 import { count, setting } from './fields.js';
 
 export const evaluation = z.strictObject({
   resamples: setting(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.'),
+  views: setting(
+    z.number().int().min(1).max(GRADING_VIEWS.length),
+    1,
+    'Slightly rotated, scaled and shifted views of each crop over which evaluation and predict average the probabilities. 1: the crop itself.',
+  ),
 });
