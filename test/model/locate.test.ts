@@ -30,6 +30,7 @@ function maps(discs: readonly Dot[], views: readonly (readonly Dot[])[] = [discs
     levels: [mapOf(discs.slice(0, 1))],
     anterior: mapOf(discs.map(([x, y]) => [x - PITCH / 2, y])),
     views: views.map(mapOf),
+    pitchMm: 36,
   };
 }
 
@@ -50,6 +51,17 @@ describe('locateOnMaps', () => {
   it('needs no pixel spacing', () => {
     const [known, unknown] = [locateMaps(maps(DISCS)), locateMaps(maps(DISCS), null)];
     expect(unknown.discs.map(({ point }) => point)).toEqual(known.discs.map(({ point }) => point));
+  });
+
+  it('takes the scale from the pitch of the training if the spacing is missing', () => {
+    const steady = maps(DISCS, [DISCS, DISCS.map(([x, y]) => [x + 1, y])]);
+    const spread = (pitchMm: number) => {
+      const { discs, pitchPx } = locateMaps({ ...steady, pitchMm }, null);
+      return { mm: discs[2]!.spreadMm, pitchPx };
+    };
+    const [centres, canal] = [spread(36), spread(29)];
+    expect(canal.pitchPx).toBeCloseTo(centres.pitchPx, 6);
+    expect(canal.mm / centres.mm).toBeCloseTo(29 / 36, 6);
   });
 
   it('accounts for maps of half the resolution of the slice', () => {

@@ -24,7 +24,7 @@ function slice(levels: readonly Level[], complete = true): AnnotatedSlice {
 
 function draw(annotated: AnnotatedSlice, toMap = IDENTITY, options = OPTIONS) {
   const maps = { targets: new Float32Array(3 * SIZE * SIZE), weights: new Float32Array(3 * SIZE * SIZE) };
-  drawTargets(landmarksOf(annotated), toMap, options, maps);
+  drawTargets(landmarksOf(annotated, 36), toMap, options, maps);
   const at = (values: Float32Array, map: number, [x, y]: Point) => values[(map * SIZE + y) * SIZE + x]!;
   return {
     ...maps,

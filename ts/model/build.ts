@@ -7,6 +7,7 @@ import { AttentionEncoder } from './fusion/attentionEncoder.js';
 import { Grader } from './grader.js';
 import { HEAD_NAMES } from './heads/names.js';
 import { HeatmapLocalizer, type Localizer, RegressionLocalizer } from './localizer.js';
+import { MEAN_PITCH_MM } from './spineShape.js';
 
 const encoderSchema = z.object({
   depth: z.literal([18, 34, 50]),
@@ -33,9 +34,15 @@ const unetSchema = z.object({
   outputStride: z.literal([1, 2]),
 });
 
-/** `sliceSize` is the side of the slices in pixels. */
+/** `sliceSize` is the side of the slices in pixels, `pitchMm` the mean distance of lumbar points on them. */
 export const localizerSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('unet'), network: unetSchema, sliceSize: z.number().int().positive() }),
+  z.object({
+    kind: z.literal('unet'),
+    network: unetSchema,
+    sliceSize: z.number().int().positive(),
+    // Models written before 2026-11-30 do not have it.
+    pitchMm: z.number().positive().default(MEAN_PITCH_MM),
+  }),
   z.object({ kind: z.literal('regression'), network: encoderSchema, sliceSize: z.number().int().positive() }),
 ]);
 export type LocalizerArchitecture = z.output<typeof localizerSchema>;
@@ -53,7 +60,7 @@ export const graderArchitecture = ({ encoder, heads }: Grader): GraderArchitectu
 export function localizerArchitecture(localizer: Localizer): LocalizerArchitecture {
   const { sliceSize } = localizer;
   return localizer.kind === 'unet'
-    ? { kind: 'unet', network: localizer.network.architecture, sliceSize }
+    ? { kind: 'unet', network: localizer.network.architecture, sliceSize, pitchMm: localizer.pitchMm }
     : { kind: 'regression', network: encoderOf(localizer.encoder.architecture), sliceSize };
 }
 
@@ -66,5 +73,9 @@ export function buildGrader({ encoder, ...options }: GraderArchitecture, build: 
 
 export const buildLocalizer = (architecture: LocalizerArchitecture, build: Build): Localizer =>
   architecture.kind === 'unet'
-    ? new HeatmapLocalizer(new UNet(build, architecture.network), architecture.sliceSize)
+    ? new HeatmapLocalizer(
+        new UNet(build, architecture.network),
+        architecture.sliceSize,
+        architecture.pitchMm,
+      )
     : new RegressionLocalizer(build, new ResNet(build, architecture.network), architecture.sliceSize);

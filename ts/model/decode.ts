@@ -3,7 +3,7 @@ import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
 import { type Chain, fitChain } from './chain.js';
 import type { Bounds } from './chainScore.js';
 import { findPeaks, maximumNear, type Peak } from './peaks.js';
-import { LUMBAR_SHAPE, MEAN_PITCH_MM, type SpineShape } from './spineShape.js';
+import { LUMBAR_SHAPE, type SpineShape } from './spineShape.js';
 
 /** Probability maps of one slice in the canonical view: anterior left, superior up. Row-major [height, width]. */
 export interface DiscMaps {
@@ -33,7 +33,7 @@ export interface DecodedDisc {
 export interface Decoded {
   /** From the sacrum upwards. */
   discs: DecodedDisc[];
-  /** Distance in pixels that corresponds to 36 mm; NaN with fewer than two discs. */
+  /** Mean length of L1/L2 to L5/S1 in pixels, `pitchMm` of the shape; NaN with fewer than two discs. */
   pitch: number;
   /** Log likelihood ratio of a spine against chance. */
   evidence: number;
@@ -52,16 +52,17 @@ const DISC_RATIO = { weight: 2.5, offset: -0.5, minimum: -5, maximum: 5 };
 const LEVEL_RATIO = { weight: 2, offset: 0, minimum: -2, maximum: 5 };
 
 /**
- * Height of the field of view without pixel spacing, in mm. On 111 SPIDER slices the mean pitch is 0.122 of the height,
- * with a deviation of the logarithm of 0.075; other fields of view are allowed for.
+ * Scale without pixel spacing. On 111 SPIDER slices the mean pitch is 0.122 of the height, with a deviation of the
+ * logarithm of 0.075; other fields of view are allowed for.
  */
-const UNKNOWN_SCALE = { heightMm: MEAN_PITCH_MM / 0.122, deviation: 0.25 };
+const UNKNOWN_SCALE = { pitchPerHeight: 0.122, deviation: 0.25 };
 
 /**
  * Decodes the maps of one slice.
  *
  * @param mmPerPixel of the maps; null without pixel spacing
  * @param bounds rows of the maps that the image covers; default: all
+ * @param shape default: that of disc centres
  *
  * @example
  * const { discs } = decode({ width: 128, height: 128, disc, levels: [sacral] }, 2.3);
@@ -77,9 +78,12 @@ export function decode(
   const peaks = findPeaks({ width, height, values: maps.disc }, PEAKS.threshold, PEAKS.limit);
   const scale =
     mmPerPixel === null
-      ? { mmPerPixel: UNKNOWN_SCALE.heightMm / height, deviation: UNKNOWN_SCALE.deviation }
+      ? {
+          mmPerPixel: shape.pitchMm / (UNKNOWN_SCALE.pitchPerHeight * height),
+          deviation: UNKNOWN_SCALE.deviation,
+        }
       : { mmPerPixel, deviation: shape.size };
-  const radius = (0.2 * MEAN_PITCH_MM) / scale.mmPerPixel;
+  const radius = (0.2 * shape.pitchMm) / scale.mmPerPixel;
   const candidates = peaks.map((peak) => ({
     x: peak.x,
     y: peak.y,
@@ -103,8 +107,8 @@ function logRatio(value: number, { weight, offset, minimum, maximum }: typeof DI
   return Math.min(maximum, Math.max(minimum, weight * Math.log(value / (1 - value)) + offset));
 }
 
-/** Pixels per 36 mm: the median over the segments of their length divided by the mean length of their level. */
-function pitchOf({ discs }: Chain, { lengthMm }: SpineShape): number {
+/** Pixels per `pitchMm`: the median over the segments of their length divided by the mean length of their level. */
+function pitchOf({ discs }: Chain, { lengthMm, pitchMm }: SpineShape): number {
   const scales = discs
     .slice(1)
     .map(({ x, y }, index) => {
@@ -113,5 +117,5 @@ function pitchOf({ discs }: Chain, { lengthMm }: SpineShape): number {
       return Math.hypot(x - below.x, y - below.y) / expected;
     })
     .sort((a, b) => a - b);
-  return MEAN_PITCH_MM * (scales[Math.floor(scales.length / 2)] ?? Number.NaN);
+  return pitchMm * (scales[Math.floor(scales.length / 2)] ?? Number.NaN);
 }

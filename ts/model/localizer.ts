@@ -24,10 +24,14 @@ export class HeatmapLocalizer extends Module {
   /** Pixels of the slice per pixel of a map: map pixel u is the slice pixel mapStride u + (mapStride - 1) / 2. */
   readonly mapStride: 1 | 2;
 
-  /** @param sliceSize side of the slices in pixels */
+  /**
+   * @param sliceSize side of the slices in pixels
+   * @param pitchMm mean distance of neighbouring lumbar points of the training slices
+   */
   constructor(
     readonly network: UNet,
     readonly sliceSize: number,
+    readonly pitchMm: number,
   ) {
     super();
     this.child('network', network);

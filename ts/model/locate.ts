@@ -8,7 +8,7 @@ import type { Localizer } from './localizer.js';
 import { mapOffset, mapsOf, pointsOf, type SliceMaps, VIEWS } from './maps.js';
 import type { Normalisation } from './normalisation.js';
 import { findPeaks, type Peak } from './peaks.js';
-import { MEAN_PITCH_MM } from './spineShape.js';
+import { shapeOfPitch } from './spineShape.js';
 
 /** A letterboxed slice, as `letterboxSlice` cuts it. */
 export interface LetterboxedSlice {
@@ -38,7 +38,7 @@ export interface LocatedDisc {
 export interface Located {
   /** From cranial to caudal. */
   discs: LocatedDisc[];
-  /** Mean distance of lumbar discs (36 mm) in pixels of the original image; NaN if fewer than two discs were found. */
+  /** Mean distance of lumbar discs in pixels of the original image, `pitchMm` of the localizer; NaN if fewer than two discs were found. */
   pitchPx: number;
   /** Log likelihood ratio of a spine in this view against chance. */
   evidence: number;
@@ -128,8 +128,8 @@ export function locateOnMaps(
     ([, y]) => (y - mapOffset(stride)) / stride,
   );
   const bounds = { top: Math.min(...rows), bottom: Math.max(...rows) };
-  const { discs, pitch, evidence } = decode(maps, mmPerPixel, bounds);
-  const mm = mmPerPixel ?? MEAN_PITCH_MM / pitch;
+  const { discs, pitch, evidence } = decode(maps, mmPerPixel, bounds, shapeOfPitch(maps.pitchMm));
+  const mm = mmPerPixel ?? maps.pitchMm / pitch;
   const toSlice = (value: number) => value * stride + mapOffset(stride);
   const peaks = maps.views.map((values) =>
     findPeaks({ width: maps.width, height: maps.height, values }, 0.1, 48),

@@ -21,6 +21,8 @@ export interface SliceMaps extends DiscMaps {
   anterior: Float32Array;
   /** The disc map of each view, in pixels of `disc`. */
   views: readonly Float32Array[];
+  /** Mean distance of neighbouring lumbar points of the localizer's training, in mm. */
+  pitchMm: number;
 }
 
 /** Views per slice. A single view is not augmented. */
@@ -70,6 +72,7 @@ export async function mapsOf(
       results.push({
         ...{ width: side, height: side, disc: disc!, levels: [sacral!], anterior: anterior! },
         views: perView.map(([map]) => map!),
+        pitchMm: network.pitchMm,
       });
     }
   }

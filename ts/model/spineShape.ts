@@ -10,6 +10,8 @@
  */
 
 export interface SpineShape {
+  /** Mean length of L1/L2 to L5/S1 in mm. */
+  readonly pitchMm: number;
   /** Mean length of segment n in mm. The last value is also that of higher segments. */
   readonly lengthMm: readonly number[];
   /** Mean direction of segment n in degrees from vertical; positive: the upper end is more posterior. */
@@ -25,7 +27,11 @@ export interface SpineShape {
   readonly ratio: number;
 }
 
+/** Mean length of L1/L2 to L5/S1 between disc centres in mm. */
+export const MEAN_PITCH_MM = 36;
+
 export const LUMBAR_SHAPE: SpineShape = {
+  pitchMm: MEAN_PITCH_MM,
   lengthMm: [36, 36.5, 36.5, 35.5, 33.5, 30.5, 27, 26],
   direction: [-11, 0.5, 7.5, 12, 12, 10.5, 8, 8],
   sacral: { lengthMm: 31, direction: -16 },
@@ -36,8 +42,17 @@ export const LUMBAR_SHAPE: SpineShape = {
   ratio: 0.08,
 };
 
-/** Mean length of L1/L2 to L5/S1 in mm: the scale of an image without pixel spacing. */
-export const MEAN_PITCH_MM = 36;
+/** The lumbar shape with another mean length: points of the canal are closer than disc centres. */
+export function shapeOfPitch(pitchMm: number): SpineShape {
+  const { lengthMm, sacral } = LUMBAR_SHAPE;
+  const factor = pitchMm / MEAN_PITCH_MM;
+  return {
+    ...LUMBAR_SHAPE,
+    pitchMm,
+    lengthMm: lengthMm.map((length) => factor * length),
+    sacral: { ...sacral, lengthMm: factor * sacral.lengthMm },
+  };
+}
 
 /** A segment on an image. */
 export interface Segment {

@@ -7,7 +7,7 @@ import { type Affine, DISC_LEVELS, type Level, type Point } from '../anatomy.js'
 import { applyAffine } from '../data/affine.js';
 import type { SliceRecord } from '../data/types.js';
 import { MAPS } from '../model/localizer.js';
-import { MEAN_PITCH_MM } from '../model/spineShape.js';
+import { rowScale } from './pitch.js';
 
 /** The annotation of a slice in pixels of its bank row. */
 export type AnnotatedSlice = Pick<SliceRecord, 'discs' | 'complete' | 'toImage' | 'pixelSpacing'>;
@@ -33,8 +33,12 @@ export interface Landmarks {
   complete: boolean;
 }
 
-/** The landmarks of an annotated slice; anterior is left in a bank row. */
-export function landmarksOf(slice: AnnotatedSlice): Landmarks {
+/**
+ * The landmarks of an annotated slice; anterior is left in a bank row.
+ *
+ * @param pitchMm distance of neighbouring discs on a slice with one disc
+ */
+export function landmarksOf(slice: AnnotatedSlice, pitchMm: number): Landmarks {
   const discs = slice.discs
     .map(({ level, centre }) => ({ index: DISC_LEVELS.indexOf(level), centre }))
     .sort((a, b) => a.index - b.index);
@@ -42,9 +46,7 @@ export function landmarksOf(slice: AnnotatedSlice): Landmarks {
     const above = discs[i]!;
     return scaled(between(above.centre, disc.centre), 1 / (disc.index - above.index));
   });
-  const [a, , , d] = slice.toImage;
-  const mmPerPixel = Math.hypot(a * slice.pixelSpacing[1], d * slice.pixelSpacing[0]);
-  if (steps.length === 0) steps.push([0, MEAN_PITCH_MM / mmPerPixel]);
+  if (steps.length === 0) steps.push([0, pitchMm / rowScale(slice)]);
   const lengths = steps.map(([x, y]) => Math.hypot(x, y)).sort((p, q) => p - q);
   const pitch = lengths[lengths.length >> 1]!;
   /** The caudal direction at a disc, of length 1. */

@@ -26,6 +26,7 @@ import { SpinegradError } from '../error.js';
 import { discErrors, type EvaluatedSlice, summariseLocalization } from '../evaluation/localization.js';
 import { HeatmapLocalizer, type Localizer, MAPS, RegressionLocalizer } from '../model/localizer.js';
 import { type Located, locate } from '../model/locate.js';
+import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { ResNet } from '../nn/resnet.js';
 import { UNet } from '../nn/unet.js';
 import { RandomStream } from '../random.js';
@@ -60,7 +61,7 @@ export async function trainLocalizer(
   bank: Bank,
 ): Promise<StageResult<LocalizationMetrics> & { localizer: Localizer }> {
   using slices = new SliceDataset(run.device, bank);
-  const localizer = newLocalizer(run);
+  const localizer = newLocalizer(run, slices.pitchMm);
   return { ...(await runStage(run, localization(run, slices, localizer))), localizer };
 }
 
@@ -102,14 +103,18 @@ export function localization(
   };
 }
 
-/** The localizer before training. */
-export function newLocalizer({ config, device }: Context): Localizer {
+/**
+ * The localizer before training.
+ *
+ * @param pitchMm mean distance of neighbouring lumbar points
+ */
+export function newLocalizer({ config, device }: Context, pitchMm = MEAN_PITCH_MM): Localizer {
   const { seed, localization: settings, data } = config;
   const build = { device, random: new RandomStream(seed, PURPOSE.network) };
   if (settings.network === 'unet') {
     const network = new UNet(build, { ...settings.unet, outputs: MAPS.length });
     network.parameters().get('head.bias')!.write(new Float32Array(MAPS.length).fill(MAP_PRIOR));
-    return new HeatmapLocalizer(network, data.sliceSize);
+    return new HeatmapLocalizer(network, data.sliceSize, pitchMm);
   }
   const { width, strides } = settings.regression;
   const encoder = new ResNet(build, { ...config.encoder, width, strides });

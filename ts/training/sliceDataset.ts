@@ -14,6 +14,7 @@ import { MAPS } from '../model/localizer.js';
 import type { LetterboxedSlice } from '../model/locate.js';
 import { measureNormalisation, type Normalisation } from '../model/normalisation.js';
 import { coordinateTargets, drawTargets, landmarksOf, type TargetOptions } from './discTargets.js';
+import { measurePitch } from './pitch.js';
 
 /** Targets of a batch and the weight of each of their elements. */
 export interface Targets {
@@ -24,6 +25,8 @@ export interface Targets {
 export class SliceDataset {
   readonly size: number;
   readonly normalisation: Normalisation;
+  /** Mean distance of neighbouring lumbar points on the training slices, in mm. */
+  readonly pitchMm: number;
   readonly #records: readonly SliceRecord[];
   readonly #slices: Uint16Array;
   readonly #pixels: Tensor;
@@ -39,6 +42,7 @@ export class SliceDataset {
     this.#slices = slices;
     this.#pixels = device.tensor(slices, [manifest.slices.length, this.size, this.size]).keep();
     const trainRows = this.of('train').map(({ row }) => row);
+    this.pitchMm = measurePitch(this.of('train'));
     this.normalisation = normalisation ?? measureNormalisation(slices, this.size * this.size, trainRows);
   }
 
@@ -102,7 +106,10 @@ export class SliceDataset {
         (f - shift) * scale,
       ] as const;
       const part = <T extends Float32Array>(maps: T) => maps.subarray(row * floats, (row + 1) * floats);
-      drawTargets(landmarksOf(record), toMap, options, { targets: part(targets), weights: part(weights) });
+      drawTargets(landmarksOf(record, this.pitchMm), toMap, options, {
+        targets: part(targets),
+        weights: part(weights),
+      });
     });
     return { targets: this.device.tensor(targets, shape), weights: this.device.tensor(weights, shape) };
   }
