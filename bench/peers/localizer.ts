@@ -95,7 +95,7 @@ async function trainPeer(python: string, bank: Bank, config: Config, slices: Sli
     const { sliceSize, slices: records } = bank.manifest;
     const rows = (split: 'train' | 'test') => slices.annotated(split).map(({ row }) => row);
     const landmarks = records.map((record) => {
-      const points = record.discs.length > 0 ? pointsOf(landmarksOf(record)) : undefined;
+      const points = record.discs.length > 0 ? pointsOf(landmarksOf(record, slices.pitchMm)) : undefined;
       return MAPS.map((map) => points?.[map] ?? []);
     });
     const job = {

@@ -1,10 +1,9 @@
 /** Reads a PNG image as a slice without geometry, which is assumed to be canonical (anterior left, superior up). */
 import { readFile } from 'node:fs/promises';
 import { convertIndexedToRgb, decode } from 'fast-png';
-import { intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
-import type { SourceSlice } from './series.js';
+import { type SourceSlice, sliceOfPixels } from './series.js';
 
 /**
  * Reads a PNG of 8 or 16 bits. Colours are converted to luminance (ITU-R BT.601); transparency is ignored.
@@ -28,16 +27,7 @@ export async function readPng(path: string, spacing: readonly [number, number] |
       const [red = 0, green = 0, blue = 0] = data.subarray(i * channels, (i + 1) * channels);
       pixels[i] = channels < 3 ? red : 0.299 * red + 0.587 * green + 0.114 * blue;
     }
-    return {
-      path,
-      instanceNumber: null,
-      rows: height,
-      columns: width,
-      pixels,
-      window: intensityWindow(pixels),
-      pixelSpacing: spacing,
-      geometry: null,
-    };
+    return sliceOfPixels(path, { rows: height, columns: width, pixels }, spacing);
   } catch (cause) {
     throw new SpinegradError('ERR_PNG', `${path}: not a readable PNG file: ${(cause as Error).message}`, {
       cause,

@@ -6,7 +6,7 @@
 
 import { normalOf, slicePosition, sortSlices } from '../dicom/geometry.js';
 import type { DicomImage, Geometry, Pixels, Vector3 } from '../dicom/types.js';
-import type { IntensityWindow } from '../dicom/window.js';
+import { type IntensityWindow, intensityWindow } from '../dicom/window.js';
 import { SpinegradError } from '../error.js';
 
 export interface SourceSlice {
@@ -26,6 +26,20 @@ export interface SourceSlice {
 
 /** The fields that determine the order of slices. */
 export type SlicePosition = Pick<SourceSlice, 'instanceNumber' | 'geometry'>;
+
+/**
+ * An image without geometry as a slice, with the window of its pixels.
+ *
+ * @param pixelSpacing between rows and between columns in mm, or null if unknown
+ */
+export function sliceOfPixels(
+  path: string,
+  { rows, columns, pixels }: { rows: number; columns: number; pixels: Float32Array },
+  pixelSpacing: SourceSlice['pixelSpacing'],
+): SourceSlice {
+  const window = intensityWindow(pixels);
+  return { path, instanceNumber: null, rows, columns, pixels, window, pixelSpacing, geometry: null };
+}
 
 /** The frames of a DICOM image as slices. */
 export function dicomSlices(image: DicomImage): SourceSlice[] {

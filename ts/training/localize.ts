@@ -32,7 +32,8 @@ import { UNet } from '../nn/unet.js';
 import { RandomStream } from '../random.js';
 import type { Config } from './config.js';
 import { decayGroups } from './groups.js';
-import { SliceDataset } from './sliceDataset.js';
+import { withPhantoms } from './phantomSlices.js';
+import { SliceDataset, sliceNormalisation } from './sliceDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
 
 const PURPOSE = { network: 301, coordinates: 302, order: 303, views: 304 };
@@ -60,7 +61,9 @@ export async function trainLocalizer(
   run: Run,
   bank: Bank,
 ): Promise<StageResult<LocalizationMetrics> & { localizer: Localizer }> {
-  using slices = new SliceDataset(run.device, bank);
+  const { seed, localization: settings } = run.config;
+  const mixed = withPhantoms(bank, settings.phantoms, seed);
+  using slices = new SliceDataset(run.device, mixed, sliceNormalisation(bank));
   const localizer = newLocalizer(run, slices.pitchMm);
   return { ...(await runStage(run, localization(run, slices, localizer))), localizer };
 }

@@ -16,6 +16,12 @@ import { measureNormalisation, type Normalisation } from '../model/normalisation
 import { coordinateTargets, drawTargets, landmarksOf, type TargetOptions } from './discTargets.js';
 import { measurePitch } from './pitch.js';
 
+/** Mean and standard deviation of the training slices of a bank. */
+export function sliceNormalisation({ manifest, slices }: Pick<Bank, 'manifest' | 'slices'>): Normalisation {
+  const rows = manifest.slices.filter(({ split }) => split === 'train').map(({ row }) => row);
+  return measureNormalisation(slices, manifest.sliceSize ** 2, rows);
+}
+
 /** Targets of a batch and the weight of each of their elements. */
 export interface Targets {
   targets: Tensor;
@@ -34,16 +40,15 @@ export class SliceDataset {
   /** @param normalisation of a trained model; by default it is measured on the training slices */
   constructor(
     private readonly device: Device,
-    { manifest, slices }: Bank,
+    { manifest, slices }: Pick<Bank, 'manifest' | 'slices'>,
     normalisation?: Normalisation,
   ) {
     this.size = manifest.sliceSize;
     this.#records = manifest.slices;
     this.#slices = slices;
     this.#pixels = device.tensor(slices, [manifest.slices.length, this.size, this.size]).keep();
-    const trainRows = this.of('train').map(({ row }) => row);
     this.pitchMm = measurePitch(this.of('train'));
-    this.normalisation = normalisation ?? measureNormalisation(slices, this.size * this.size, trainRows);
+    this.normalisation = normalisation ?? sliceNormalisation({ manifest, slices });
   }
 
   of(split: Split): readonly SliceRecord[] {

@@ -114,6 +114,11 @@ export const localization = z.strictObject({
     100,
     'Passes over the training slices; with 70 slices and batches of 8 about 850 steps.',
   ),
+  phantoms: setting(
+    z.number().int().min(0).max(9999),
+    0,
+    'Synthetic slices with exact disc centres that are mixed into the training slices, for data sets with few patients whose points are disc centres.',
+  ),
   batch: setting(count, 8, 'Slices per batch; small, so that few slices give many steps.'),
   ...optimizer(3e-3, 1e-3),
 });
