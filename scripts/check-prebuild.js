@@ -9,7 +9,7 @@ const FILES = ['spinegrad.node', 'libdnnl.so.2', 'libgomp.so.1', 'libOpenCL.so.1
 
 // A child process, because a broken binary can crash it.
 const CODE = `
-  import { openDevice } from './dist/engine/device.js';
+  import { openDevice } from './dist/engine/openDevice.js';
   const device = await openDevice('cpu');
   const [value] = await device.full([1], 2).data();
   if (value !== 2) throw new Error('computed ' + value + ', expected 2');

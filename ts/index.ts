@@ -10,14 +10,10 @@
  */
 
 export { backward, noGrad } from './engine/autograd.js';
-export {
-  CapturedStep,
-  Device,
-  type DeviceKind,
-  type DeviceOptions,
-  type MemoryInfo,
-  openDevice,
-} from './engine/device.js';
+export { CapturedStep } from './engine/capturedStep.js';
+export { Device, type DeviceOptions, type MemoryInfo } from './engine/device.js';
+export type { DType, TypedArray } from './engine/dtype.js';
+export { type DeviceKind, openDevice } from './engine/openDevice.js';
 export { attentionPool } from './engine/ops/attentionPool.js';
 export { type AugmentKeys, type AugmentOptions, augment, augmentGeometry } from './engine/ops/augment.js';
 export { type BatchNorm2dOptions, batchNorm2d } from './engine/ops/batchNorm2d.js';
@@ -50,7 +46,8 @@ export {
   type Profile,
   type ProfileEvent,
 } from './engine/profile.js';
-export { type DType, type Shape, Tensor, type TypedArray, tidy } from './engine/tensor.js';
+export { type Shape, Tensor } from './engine/tensor.js';
+export { tidy } from './engine/tidy.js';
 export { SpinegradError } from './error.js';
 export {
   readSafetensors,

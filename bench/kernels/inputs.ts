@@ -1,5 +1,7 @@
 /** Input tensors of a case: shape, dtype and distribution of the values. */
-import { type DType, type Shape, sizeOf, type TypedArray } from '#spinegrad/engine/tensor.js';
+
+import type { DType, TypedArray } from '#spinegrad/engine/dtype.js';
+import { type Shape, sizeOf } from '#spinegrad/engine/tensor.js';
 import { RandomStream } from '#spinegrad/random.js';
 
 export interface Input {

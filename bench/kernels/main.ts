@@ -3,7 +3,8 @@
  * Compares with the roofline and, if available, with PyTorch. Method: docs/kernels.md.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { type Device, type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { type DeviceKind, openDevice } from '#spinegrad/engine/openDevice.js';
 import { oneOf } from '../lib/options.js';
 import { saveResults } from '../lib/results.js';
 import { runBench } from '../lib/run.js';

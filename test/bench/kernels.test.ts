@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { noGrad } from '#spinegrad/engine/autograd.js';
 import '#spinegrad/index.js'; // defines the contracts of all operations
 import { type Contract, contracts, type Fields, type Values } from '#spinegrad/engine/contract.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { recordCase } from '../../bench/kernels/calls.js';

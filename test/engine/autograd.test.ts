@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { add, mul, relu } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 
 const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });
 

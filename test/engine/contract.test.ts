@@ -2,8 +2,8 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkContract, contract, contracts } from '#spinegrad/engine/contract.js';
-import { openDevice } from '#spinegrad/engine/device.js';
 import { type NativeContract, native } from '#spinegrad/engine/native.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 
 // Each operation defines its contracts when its file is imported.
 for (const file of readdirSync(new URL('../../ts/engine/ops/', import.meta.url))) {

@@ -4,11 +4,11 @@
  * environment variables, so it neither needs nor uses a GPU.
  */
 import { describe, expect, it } from 'vitest';
-import { cudaKernels } from '#spinegrad/engine/device.js';
+import { cudaKernels } from '#spinegrad/engine/openDevice.js';
 import { runModule, SIMULATOR } from './child.js';
 
 const IMPORTS = `
-  import { openDevice } from '#spinegrad/engine/device.js';
+  import { openDevice } from '#spinegrad/engine/openDevice.js';
   import { add } from '#spinegrad/engine/ops/elementwise.js';
   const codeOf = async (body) => {
     try {
@@ -230,7 +230,7 @@ describe('memory', () => {
 describe('several devices', () => {
   it('compute concurrently, in one thread and in workers', async () => {
     const urls = {
-      device: new URL('../../dist/engine/device.js', import.meta.url).href,
+      device: new URL('../../dist/engine/openDevice.js', import.meta.url).href,
       add: new URL('../../dist/engine/ops/elementwise.js', import.meta.url).href,
     };
     const values = await output(
@@ -274,7 +274,7 @@ const STEP = `
   import { gather } from '#spinegrad/engine/ops/gather.js';
   import { mse } from '#spinegrad/engine/ops/mse.js';
   import { mul, relu } from '#spinegrad/engine/ops/elementwise.js';
-  import { tidy } from '#spinegrad/engine/tensor.js';
+  import { tidy } from '#spinegrad/engine/tidy.js';
   const device = await openDevice('cuda');
   const bank = device.tensor(Float32Array.from({ length: 300 }, (_, i) => Math.sin(i)), [10, 30]);
   const parameter = device.full([4, 30], 0.5);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DeviceKind, openDevice } from '#spinegrad/engine/device.js';
+import { type DeviceKind, openDevice } from '#spinegrad/engine/openDevice.js';
 import { add } from '#spinegrad/engine/ops/elementwise.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
 

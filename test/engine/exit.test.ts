@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { runModule, SIMULATOR } from './child.js';
 
 const WORK = `
-  import { openDevice } from '#spinegrad/engine/device.js';
+  import { openDevice } from '#spinegrad/engine/openDevice.js';
   import { add } from '#spinegrad/engine/ops/elementwise.js';
   import { gather } from '#spinegrad/engine/ops/gather.js';
   const device = await openDevice(process.env.SPINEGRAD_TEST_DEVICE);
@@ -50,7 +50,7 @@ const ENDING = (how: string) => `
 
 const compiled = (file: string): string => new URL(`../../dist/${file}`, import.meta.url).href;
 const URLS = JSON.stringify({
-  device: compiled('engine/device.js'),
+  device: compiled('engine/openDevice.js'),
   add: compiled('engine/ops/elementwise.js'),
 });
 

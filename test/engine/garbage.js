@@ -7,7 +7,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import * as elementwise from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { Tensor } from '#spinegrad/engine/tensor.js';

@@ -4,7 +4,7 @@ import { runModule } from './child.js';
 
 const TRAIN = `
   import { backward } from '#spinegrad/engine/autograd.js';
-  import { openDevice } from '#spinegrad/engine/device.js';
+  import { openDevice } from '#spinegrad/engine/openDevice.js';
   import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
   import { dropout } from '#spinegrad/engine/ops/dropout.js';
   import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
@@ -60,7 +60,7 @@ describe('memory', () => {
       import { PerformanceObserver, constants } from 'node:perf_hooks';
       import { setImmediate } from 'node:timers/promises';
       import { backward } from '#spinegrad/engine/autograd.js';
-      import { openDevice } from '#spinegrad/engine/device.js';
+      import { openDevice } from '#spinegrad/engine/openDevice.js';
       import { relu } from '#spinegrad/engine/ops/elementwise.js';
       import { sum } from '#spinegrad/engine/ops/sum.js';
       const device = await openDevice('cpu');
@@ -95,7 +95,7 @@ describe('memory', () => {
     [' after a larger tensor was disposed', 'device.zeros([1 << 26]).dispose();'],
   ])('is freed by the garbage collector if a loop disposes nothing%s', async (_, before) => {
     const code = `
-      import { openDevice } from '#spinegrad/engine/device.js';
+      import { openDevice } from '#spinegrad/engine/openDevice.js';
       const device = await openDevice('cpu');
       ${before}
       const maxima = [0, 0];

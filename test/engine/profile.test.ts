@@ -1,12 +1,13 @@
 /** device.startProfile, beginSpan and stopProfile, the table and the trace. Also runs on the simulated CUDA device. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { add, mul } from '#spinegrad/engine/ops/elementwise.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
 import { mse } from '#spinegrad/engine/ops/mse.js';
 import { byOperation, chromeTrace, type Profile } from '#spinegrad/engine/profile.js';
-import { tidy } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { DEVICE } from '../device.js';
 
 const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });

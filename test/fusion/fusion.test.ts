@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
 import type { Device } from '#spinegrad/engine/device.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { mse } from '#spinegrad/engine/ops/mse.js';
-import { Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { encode, newDiscEncoder } from '#spinegrad/model/fusion/encoder.js';
 import { encoderInput, type Instances, type Slots } from '#spinegrad/model/fusion/input.js';
 import { type FusionName, fusionSpec } from '#spinegrad/model/fusion/spec.js';

@@ -1,8 +1,9 @@
 /** Graders of several tasks: one head per task, and losses that ignore missing grades. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { gradeViews } from '#spinegrad/model/grade.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import type { TaskHead } from '#spinegrad/model/heads/heads.js';

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { fusionSpec } from '#spinegrad/model/fusion/spec.js';
 import { type CropSet, gradeCrops } from '#spinegrad/model/grade.js';
 import { Grader } from '#spinegrad/model/grader.js';

@@ -1,6 +1,6 @@
 /** The novelty of crops: synthetic discs between vertebrae against noise and inverted crops. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import type { StoredTensor } from '#spinegrad/io/safetensors.js';
 import { newDiscEncoder } from '#spinegrad/model/fusion/encoder.js';
 import { encoderInput, type Slots } from '#spinegrad/model/fusion/input.js';

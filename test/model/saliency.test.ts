@@ -1,8 +1,9 @@
 /** Saliency of a small grader that learns whether a crop shows a dot. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { newDiscEncoder } from '#spinegrad/model/fusion/encoder.js';
 import { encoderInput } from '#spinegrad/model/fusion/input.js';
 import { fusionSpec } from '#spinegrad/model/fusion/spec.js';

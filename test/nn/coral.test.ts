@@ -1,8 +1,8 @@
 /** CORAL compared with a float64 implementation of its formulas. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
-import { tidy } from '#spinegrad/engine/tensor.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { coral } from '#spinegrad/model/heads/coral.js';
 import type { LossOptions } from '#spinegrad/model/heads/head.js';
 import { RandomStream } from '#spinegrad/random.js';

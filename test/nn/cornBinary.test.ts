@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { HEADS } from '#spinegrad/model/heads/index.js';
 import { RandomStream } from '#spinegrad/random.js';
 

@@ -5,8 +5,9 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { noGrad } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
-import { tidy } from '#spinegrad/engine/tensor.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import { foldBatchNorms } from '#spinegrad/nn/fold.js';
 import { resnet18 } from '#spinegrad/nn/resnet.js';

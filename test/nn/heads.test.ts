@@ -1,8 +1,8 @@
 /** Properties of all heads. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
-import { tidy } from '#spinegrad/engine/tensor.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { buildGrader, graderArchitecture, graderSchema } from '#spinegrad/model/build.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import { classWeights } from '#spinegrad/model/heads/classWeights.js';

@@ -1,6 +1,6 @@
 /** Weights of torchvision's ResNet in networks of other input channels, from complete and partial files. */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { importResNet } from '#spinegrad/nn/importResNet.js';
 import { type ResNet, resnet18 } from '#spinegrad/nn/resnet.js';
 import { valuesOf } from '#spinegrad/nn/values.js';

@@ -1,11 +1,13 @@
 /** Layers: names and initialisation of PyTorch. ProjectionHead and Grader. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import type { DropoutOptions } from '#spinegrad/engine/ops/dropout.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { Grader, type GraderOptions } from '#spinegrad/model/grader.js';
 import { ProjectionHead } from '#spinegrad/model/projection.js';
 import { BatchNorm2d, Conv2d, Linear } from '#spinegrad/nn/layers.js';

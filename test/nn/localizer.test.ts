@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { DISC_LEVELS, type Point } from '#spinegrad/anatomy.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { discErrors, summariseLocalization } from '#spinegrad/evaluation/localization.js';
 import { buildLocalizer, localizerArchitecture, localizerSchema } from '#spinegrad/model/build.js';
 import { type Localizer, MAPS } from '#spinegrad/model/localizer.js';

@@ -5,13 +5,15 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { readSafetensors } from '#spinegrad/io/safetensors.js';
 import { Linear } from '#spinegrad/nn/layers.js';
 import {

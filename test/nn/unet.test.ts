@@ -2,11 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward, noGrad } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { bceWithLogits } from '#spinegrad/engine/ops/bceWithLogits.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { readSafetensors } from '#spinegrad/io/safetensors.js';
 import { foldBatchNorms } from '#spinegrad/nn/fold.js';
 import { type UNet, type UNetOptions, unet } from '#spinegrad/nn/unet.js';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { attentionPool } from '#spinegrad/engine/ops/attentionPool.js';
 import { DEVICE } from '../device.js';
 import { describeOperation, type Input, normals, type Reference } from './descriptor.js';

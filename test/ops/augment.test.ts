@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { type AugmentOptions, augment, augmentGeometry } from '#spinegrad/engine/ops/augment.js';
 import { DEVICE } from '../device.js';
 import { referenceView, viewParameters } from './augment-reference.js';

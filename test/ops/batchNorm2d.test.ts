@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { type BatchNorm2dOptions, batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';

@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { linear } from '#spinegrad/engine/ops/linear.js';
@@ -160,7 +161,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     const code = `
       import { createHash } from 'node:crypto';
       import { backward } from '#spinegrad/engine/autograd.js';
-      import { openDevice } from '#spinegrad/engine/device.js';
+      import { openDevice } from '#spinegrad/engine/openDevice.js';
       import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
       import { sum } from '#spinegrad/engine/ops/sum.js';
       const hash = createHash('sha256');

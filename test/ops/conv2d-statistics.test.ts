@@ -3,7 +3,8 @@
  * must give the same values as without them. The next write to the tensor discards the statistics.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { type Conv2dOptions, conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { add } from '#spinegrad/engine/ops/elementwise.js';
@@ -189,7 +190,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution a
   it('have the same bits in any order of threads', async () => {
     const code = `
       import { createHash } from 'node:crypto';
-      import { openDevice } from '#spinegrad/engine/device.js';
+      import { openDevice } from '#spinegrad/engine/openDevice.js';
       import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
       import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
       const hash = createHash('sha256');

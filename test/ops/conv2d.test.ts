@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
-import { tidy } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import {
   describeOperation,
   integers,

@@ -15,11 +15,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import type { TypedArray } from '#spinegrad/engine/dtype.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import type { Tensor, TypedArray } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { DEVICE } from '../device.js';
 
 /** Numbers become float32; a typed array keeps its dtype. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { type DropoutOptions, dropout } from '#spinegrad/engine/ops/dropout.js';
 import { PURPOSE, philox, uniform } from '#spinegrad/engine/philox.js';
 import { describeOperation, integers, normals } from './descriptor.js';

@@ -1,7 +1,8 @@
 /** Padding of tensors in a padded layout holds zeros, also after a function whose value at 0 is not 0. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { sigmoid } from '#spinegrad/engine/ops/elementwise.js';

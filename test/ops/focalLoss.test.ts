@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { type FocalLossOptions, focalLoss } from '#spinegrad/engine/ops/focalLoss.js';
 import { DEVICE } from '../device.js';
 import { describeOperation, type Input, labels, normals, type Reference, uniforms } from './descriptor.js';

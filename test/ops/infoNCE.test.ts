@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { type InfoNCEOptions, infoNCE } from '#spinegrad/engine/ops/infoNCE.js';
 import {
   describeOperation,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { DEVICE } from '../device.js';

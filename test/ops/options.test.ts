@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { augment } from '#spinegrad/engine/ops/augment.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
@@ -13,7 +14,8 @@ import { l2Normalize } from '#spinegrad/engine/ops/l2Normalize.js';
 import { smoothL1 } from '#spinegrad/engine/ops/smoothL1.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { type Tensor, tidy } from '#spinegrad/engine/tensor.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
+import { tidy } from '#spinegrad/engine/tidy.js';
 import { SpinegradError } from '#spinegrad/error.js';
 
 let device: Device;

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { clipGradNorm } from '#spinegrad/engine/ops/clipGradNorm.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { relu } from '#spinegrad/engine/ops/elementwise.js';

@@ -9,7 +9,7 @@ import { LEVELS } from '#spinegrad/anatomy.js';
 import { predictCommand } from '#spinegrad/cli/predict.js';
 import { readPng } from '#spinegrad/data/png.js';
 import type { SliceRecord } from '#spinegrad/data/types.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { provenance } from '#spinegrad/io/provenance.js';
 import { readSafetensors, writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { loadModel, writeModel } from '#spinegrad/model/bundle.js';

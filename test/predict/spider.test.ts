@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { readPng } from '#spinegrad/data/png.js';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { loadModel } from '#spinegrad/model/bundle.js';
 import { orient } from '#spinegrad/predict/orientation.js';
 import { predict } from '#spinegrad/predict/predict.js';

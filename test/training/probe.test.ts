@@ -1,6 +1,6 @@
 /** The probes of pretraining: when they run, what they find, and that they do not change the training. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { linearProbe } from '#spinegrad/training/probe.js';
 import { contrastiveConfig, pretrained } from './contrastive.js';

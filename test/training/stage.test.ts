@@ -1,7 +1,7 @@
 /** The loop of a stage on a model of one weight, whose steps can be computed by hand. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { openDevice } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
 import { SpinegradError } from '#spinegrad/error.js';

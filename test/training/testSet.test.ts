@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LEVELS, type Level, type Point } from '#spinegrad/anatomy.js';
 import { type Bank, prepareBank, readBank } from '#spinegrad/data/bank.js';
-import { type Device, openDevice } from '#spinegrad/engine/device.js';
+import type { Device } from '#spinegrad/engine/device.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { RoiDataset } from '#spinegrad/training/roiDataset.js';
 import { cutTestSet, type SearchedSlice, type TestSet } from '#spinegrad/training/testSet.js';

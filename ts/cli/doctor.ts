@@ -40,7 +40,7 @@ function machine(): Line[] {
 /** Adds what the engine reports. Returns the problem that stops it, with what to do, or null. */
 async function addEngine(lines: Line[]): Promise<string | null> {
   try {
-    const { cudaKernels, openDevice } = await import('../engine/device.js');
+    const { cudaKernels, openDevice } = await import('../engine/openDevice.js');
     using device = await openDevice('auto');
     lines.push(['device', `${device.name}: ${device.reason}`], ['', device.description]);
     lines.push(['kernels', cudaKernels() || 'none for CUDA: nvcc was not found when the addon was built']);

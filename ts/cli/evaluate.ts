@@ -1,7 +1,7 @@
 /** `spinegrad evaluate`: evaluates a finished run again, from its networks or from its predictions. */
 import { Command } from 'commander';
 import type { Layout } from '../data/layouts/layout.js';
-import type { DeviceKind } from '../engine/device.js';
+import type { DeviceKind } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { interruptible } from './interruptible.js';

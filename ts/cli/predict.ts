@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { DeviceKind } from '../engine/device.js';
+import type { DeviceKind } from '../engine/openDevice.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { deviceOption, millimetres } from './options.js';
 
@@ -40,7 +40,7 @@ export function predictCommand(): Command {
 
 async function run(input: string, flags: Flags): Promise<void> {
   const [{ openDevice }, { predict }, { overlay }] = await Promise.all([
-    import('../engine/device.js'),
+    import('../engine/openDevice.js'),
     import('../predict/predict.js'),
     import('../predict/overlay.js'),
   ]);

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Layout } from '../data/layouts/layout.js';
-import type { DeviceKind } from '../engine/device.js';
+import type { DeviceKind } from '../engine/openDevice.js';
 import { formatSummary } from '../report/console.js';
 import { taskIds } from '../tasks/index.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';

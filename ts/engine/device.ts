@@ -1,5 +1,6 @@
 /** A device: an ordered queue, memory, and factories of tensors. */
 import { SpinegradError } from '../error.js';
+import { CapturedStep } from './capturedStep.js';
 import { expectNumber, expectShape, found } from './check.js';
 import {
   type Contract,
@@ -10,6 +11,7 @@ import {
   type Fields,
   type Values,
 } from './contract.js';
+import { DTYPES, type DType, dtypeOf, type TypedArray } from './dtype.js';
 import {
   type DeviceHandle,
   fromNative,
@@ -20,18 +22,7 @@ import {
   type TensorHandle,
 } from './native.js';
 import { type Profile, profileOf } from './profile.js';
-import {
-  DTYPES,
-  type DType,
-  dtypeOf,
-  type Shape,
-  Tensor,
-  type TensorDevice,
-  type TypedArray,
-} from './tensor.js';
-
-/** `cuda` is `cuda:0`, the first device that the driver counts. */
-export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
+import { type Shape, Tensor, type TensorDevice } from './tensor.js';
 
 export interface DeviceOptions {
   /** Threads of the CPU device. Default: the number of OpenMP (OMP_NUM_THREADS, else the cores). */
@@ -207,7 +198,7 @@ export class Device implements TensorDevice {
       await end().then(native.releaseCapture, () => {});
       throw error;
     }
-    return new CapturedStep(this, await end(), result);
+    return new CapturedStep(this.handle, await end(), result);
   }
 
   /**
@@ -274,77 +265,3 @@ export class Device implements TensorDevice {
     this.close();
   }
 }
-
-/** A step recorded by `device.capture()`. */
-export class CapturedStep<T> implements Disposable {
-  readonly #device: Device;
-  readonly #handle: RecordingHandle;
-
-  /** @internal */
-  constructor(
-    device: Device,
-    handle: RecordingHandle,
-    /** The return value of the step. */
-    readonly result: T,
-  ) {
-    this.#device = device;
-    this.#handle = handle;
-  }
-
-  /** Runs the step again, in queue order. */
-  replay(): void {
-    rethrow(() => native.replay(this.#device.handle, this.#handle));
-  }
-
-  /** Frees the memory of the step after the replays that are already enqueued. */
-  dispose(): void {
-    native.releaseCapture(this.#handle);
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-}
-
-/**
- * Opens a device. `cuda` is an error (`ERR_DEVICE_UNAVAILABLE`) when no GPU can be used; there is no fallback. `auto` is
- * the CPU, because the CUDA backend has not been verified on a GPU; the device's `reason` states this.
- *
- * @example
- * using device = await openDevice('cpu', { threads: 4 });
- */
-export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
-  const { threads, precision = 'tf32' } = options ?? {};
-  if (threads !== undefined) {
-    expectNumber('openDevice', 'threads', threads, { min: 1, max: 1024, integer: true });
-  }
-  if (precision !== 'tf32' && precision !== 'bf16') {
-    throw new SpinegradError(
-      'ERR_ARGUMENT',
-      `openDevice(): precision must be 'tf32' or 'bf16', found ${found(precision)}`,
-    );
-  }
-  if (kind === 'cpu' || kind === 'auto') {
-    if (precision === 'bf16') {
-      throw new SpinegradError(
-        'ERR_DEVICE_UNAVAILABLE',
-        `precision bf16 needs a CUDA device, and ${kind === 'cpu' ? 'the device' : "'auto'"} is the CPU; ` +
-          "use device 'cuda' or precision tf32",
-      );
-    }
-    return new Device('cpu', kind === 'cpu' ? 'requested' : AUTO_REASON, options);
-  }
-  const cuda = typeof kind === 'string' ? /^cuda(?::(\d{1,3}))?$/.exec(kind) : null;
-  if (!cuda) {
-    throw new SpinegradError(
-      'ERR_ARGUMENT',
-      `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${found(kind)}`,
-    );
-  }
-  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'requested', options);
-}
-
-const AUTO_REASON = "auto uses the CPU; CUDA has not been verified on a GPU and must be requested as 'cuda'";
-
-/** Architectures and compiler of the CUDA kernels in this build, for people; empty if there are none. */
-export const cudaKernels = (): string => native.cudaKernels();

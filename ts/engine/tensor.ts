@@ -5,38 +5,13 @@
  * `dispose()`, `using` and the end of a `tidy()` scope free memory. `backward()` frees tensors that an operation saved
  * for its gradient. The garbage collector is the backstop.
  */
-import { types } from 'node:util';
 import { SpinegradError } from '../error.js';
-import { expectFunction, found } from './check.js';
+import { found } from './check.js';
 import type { Contract, Fields, Values } from './contract.js';
+import { ARRAYS, type DType, dtypeOf, type TypedArray, type TypedArrays } from './dtype.js';
 import { type DeviceHandle, fromNative, native, rethrow, type TensorHandle } from './native.js';
 
-export const DTYPES = ['float32', 'int32', 'uint16', 'uint8'] as const;
-export type DType = (typeof DTYPES)[number];
-
-export interface TypedArrays {
-  float32: Float32Array;
-  int32: Int32Array;
-  uint16: Uint16Array;
-  uint8: Uint8Array;
-}
-export type TypedArray = TypedArrays[DType];
-
 export type Shape = readonly number[];
-
-const ARRAYS = { float32: Float32Array, int32: Int32Array, uint16: Uint16Array, uint8: Uint8Array };
-
-const IS = {
-  float32: types.isFloat32Array,
-  int32: types.isInt32Array,
-  uint16: types.isUint16Array,
-  uint8: types.isUint8Array,
-};
-
-/** The dtype of a typed array; undefined for any other value. */
-export function dtypeOf(values: unknown): DType | undefined {
-  return DTYPES.find((dtype) => IS[dtype](values));
-}
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
 
@@ -75,7 +50,8 @@ export interface GradientNode {
   readonly backward: (gradient: Tensor) => readonly (Tensor | undefined)[];
 }
 
-const scopes: Set<Tensor>[] = [];
+/** @internal The tensors of each `tidy()` that runs, the innermost last. */
+export const scopes: Set<Tensor>[] = [];
 
 /** Values of one dtype and shape on one device. Operations return new tensors; `grad` accumulates gradients. */
 export class Tensor implements Disposable {
@@ -263,39 +239,4 @@ export function expectTensor(
       shape.every((size, axis) => size === null || size === value.shape[axis]));
   if (!fits) fail('ERR_SHAPE', `shape ${show(value.shape)}`, `shape ${show(shape!)}`);
   return value.shape;
-}
-
-function release(value: unknown, scope: Set<Tensor>, seen = new Set<unknown>()): void {
-  if (value instanceof Tensor) {
-    if (scope.delete(value)) scopes.at(-1)?.add(value);
-  } else if (Array.isArray(value) || (value && Object.getPrototypeOf(value) === Object.prototype)) {
-    if (seen.has(value)) return;
-    seen.add(value);
-    for (const inner of Object.values(value)) release(inner, scope, seen);
-  }
-}
-
-/**
- * Disposes every tensor that `body` created, except those it returns (alone, in an array or in a plain object) and
- * those that were kept. `body` must be synchronous.
- */
-export function tidy<T>(body: () => T): T {
-  expectFunction('tidy', body);
-  const scope = new Set<Tensor>();
-  scopes.push(scope);
-  let result: T | undefined;
-  try {
-    result = body();
-    if (result instanceof Promise) {
-      throw new SpinegradError(
-        'ERR_ASYNC_TIDY',
-        'tidy(): the body returned a promise; await outside of tidy()',
-      );
-    }
-    return result;
-  } finally {
-    scopes.pop();
-    release(result, scope);
-    for (const tensor of [...scope]) tensor.dispose();
-  }
 }

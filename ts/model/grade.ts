@@ -2,7 +2,7 @@
 import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
-import { tidy } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { batches } from './batches.js';
 import { type EncoderInput, encoderInput, type Slots } from './fusion/input.js';
 import type { GraderInput } from './fusion/spec.js';

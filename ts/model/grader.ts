@@ -2,7 +2,8 @@
 import { noGrad } from '../engine/autograd.js';
 import { type DropoutOptions, dropout } from '../engine/ops/dropout.js';
 import { add } from '../engine/ops/elementwise.js';
-import { type Tensor, tidy } from '../engine/tensor.js';
+import type { Tensor } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { SpinegradError } from '../error.js';
 import type { Build } from '../nn/layers.js';
 import { Module } from '../nn/module.js';

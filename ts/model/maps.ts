@@ -10,7 +10,7 @@ import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { type AugmentOptions, augment, augmentGeometry } from '../engine/ops/augment.js';
-import { tidy } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { batches } from './batches.js';
 import type { DiscMaps } from './decode.js';
 import { type HeatmapLocalizer, type Localizer, MAPS, type RegressionLocalizer } from './localizer.js';

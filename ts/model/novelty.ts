@@ -8,7 +8,8 @@
  */
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
-import { Tensor, tidy } from '../engine/tensor.js';
+import { Tensor } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { SpinegradError } from '../error.js';
 import type { StoredTensor } from '../io/safetensors.js';
 import type { Values } from '../nn/values.js';

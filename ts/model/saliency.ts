@@ -10,7 +10,8 @@
 import { backward, noGrad } from '../engine/autograd.js';
 import { mul } from '../engine/ops/elementwise.js';
 import { sum } from '../engine/ops/sum.js';
-import { Tensor, tidy } from '../engine/tensor.js';
+import { Tensor } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { type DiscEncoder, embeddingOf, encode, featureMaps } from './fusion/encoder.js';
 import type { EncoderInput } from './fusion/input.js';
 import type { Grader } from './grader.js';

@@ -1,6 +1,7 @@
 /** Weights of a torchvision ResNet for a ResNet of other input channels, also if the file has only some of the layers. */
+
+import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
-import type { TypedArray } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 import type { ResNet } from './resnet.js';
 

@@ -3,8 +3,9 @@
  * are trained (`requiresGrad`); buffers, such as running statistics, are only stored.
  */
 
+import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
-import type { Tensor, TypedArray } from '../engine/tensor.js';
+import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
 /** Base class of layers and networks: named parameters, buffers and child modules. */

@@ -4,8 +4,9 @@
  */
 
 import { found } from '../engine/check.js';
+import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
-import { expectTensor, type Tensor, type TypedArray } from '../engine/tensor.js';
+import { expectTensor, type Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
 
 /** Parameters with common settings. Missing settings default to those of the optimizer. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Bank, prepareBank, readBank } from '../data/bank.js';
 import type { Layout } from '../data/layouts/layout.js';
-import { type DeviceKind, openDevice } from '../engine/device.js';
+import { type DeviceKind, openDevice } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeError } from '../io/atomic.js';

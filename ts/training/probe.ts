@@ -9,7 +9,7 @@ import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { focalLoss } from '../engine/ops/focalLoss.js';
 import { linear } from '../engine/ops/linear.js';
-import { tidy } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { type Embeddings, nearestNeighbours } from '../evaluation/embeddings.js';
 import { argmax, balancedAccuracy, confusionMatrix } from '../evaluation/metrics.js';
 import { batches } from '../model/batches.js';

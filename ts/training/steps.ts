@@ -4,7 +4,8 @@
  */
 import { backward } from '../engine/autograd.js';
 import { clipGradNorm } from '../engine/ops/clipGradNorm.js';
-import { type Tensor, tidy } from '../engine/tensor.js';
+import type { Tensor } from '../engine/tensor.js';
+import { tidy } from '../engine/tidy.js';
 import { batches } from '../model/batches.js';
 import { AdamW } from '../optim/adamW.js';
 import { type Schedule, warmupCosine } from '../optim/schedules.js';

@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import type { Bank } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
-import { type Device, type DeviceKind, openDevice } from '../engine/device.js';
+import type { Device } from '../engine/device.js';
+import { type DeviceKind, openDevice } from '../engine/openDevice.js';
 import { formatLocalization } from '../evaluation/localizationFile.js';
 import { formatPredictions } from '../evaluation/predictionsFile.js';
 import type { Summary } from '../evaluation/types.js';
