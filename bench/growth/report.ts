@@ -55,7 +55,7 @@ function panelOf(result: SweepResult): Panel {
     description: `Milliseconds by ${unit}.`,
     x: sizes,
     xLabel: unit,
-    logarithmic: true,
+    logarithmic: 'xy',
     series: threadsOf(result).map((count, index) => ({
       name: `${count} thread${count === 1 ? '' : 's'}`,
       style: STYLES[index % STYLES.length]!,

@@ -29,7 +29,7 @@ export const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 
 
 export const kOfN = ({ k, n }: Proportion) => `${k} of ${n}`;
 
-export const percentRange = ({ low, high }: Proportion) =>
+export const percentRange = ({ low, high }: Pick<Proportion, 'low' | 'high'>) =>
   low === null || high === null ? UNDEFINED : `${(low * 100).toFixed(1)} to ${(high * 100).toFixed(1)} %`;
 
 export const pValue = (p: number) => (p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`);

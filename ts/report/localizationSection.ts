@@ -1,11 +1,12 @@
 /** The section on the localizer. */
 import type { Summary } from '../evaluation/types.js';
+import type { Figure } from './document.js';
 import { count, decimal, kOfN, percent, percentRange } from './format.js';
 import { type Markup, markup } from './markup.js';
 import type { Published } from './published.js';
 import type { Panel } from './svg.js';
 import { localizationTable } from './tables/run.js';
-import { type Figure, tile } from './taskSection.js';
+import { tile } from './taskSection.js';
 
 /** The headline number of the localizer. */
 export function localizationTile({ localization: { medianMm, within5Mm, patientsNamed } }: Summary): Markup {

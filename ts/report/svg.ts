@@ -4,6 +4,7 @@ import { line } from 'd3-shape';
  * A figure consists of panels of equal width. The page arranges them to fit the screen; an SVG file arranges them in
  * columns. Colours and fonts come from `figureCss` by class, so both follow the reader's light or dark setting.
  */
+import type { Bounds } from '../evaluation/types.js';
 import type { GradeScale } from '../tasks/task.js';
 import { type Content, type Markup, markup } from './markup.js';
 import { figureCss } from './style.js';
@@ -61,6 +62,8 @@ export interface Series {
   style: string;
   /** Drawn thin and faint, without an entry in the legend. */
   faint?: boolean;
+  /** Interval of each value, drawn as a bar; series are then shifted against each other. */
+  bounds?: readonly (Bounds | null)[];
 }
 
 export interface LineChart {
@@ -68,8 +71,8 @@ export interface LineChart {
   description: string;
   x: readonly number[];
   xLabel: string;
-  /** Logarithmic axes with a tick at each x; values must be above 0. */
-  logarithmic?: boolean;
+  /** Logarithmic axes, with a tick at each x; values on them must be above 0. */
+  logarithmic?: 'x' | 'xy';
   series: readonly Series[];
   /** Default: the range of the values. */
   yDomain?: readonly [number, number];
@@ -85,16 +88,29 @@ const PLOT = { width: PANEL_WIDTH - MARGIN.left - MARGIN.right, height: 150 };
 /** Upper bound of a text's width in the usual system fonts at 11 px. */
 export const textWidth = (text: string) => text.length * 6.9;
 
-function legend(series: readonly Series[]): Content[] {
+const LEGEND_ROW = 16;
+
+/** The names of the series, in as many rows as they need. */
+function legend(series: readonly Series[]): { rows: number; body: Content[] } {
   let x = 0;
-  return series
+  let row = 0;
+  const body = series
     .filter(({ faint }) => !faint)
     .map(({ name, style }) => {
+      const width = textWidth(name) + 36;
+      if (x > 0 && x + width > PANEL_WIDTH) {
+        x = 0;
+        row++;
+      }
       const left = x;
-      x += textWidth(name) + 36;
-      return markup`<g transform="translate(${left} 4)"><path class="line ${style}" d="M0 0H18" /><text x="23" y="4">${name}</text></g>`;
+      x += width;
+      return markup`<g transform="translate(${left} ${4 + row * LEGEND_ROW})"><path class="line ${style}" d="M0 0H18" /><text x="23" y="4">${name}</text></g>`;
     });
+  return { rows: row + 1, body };
 }
+
+/** Pixels between the bars of two series. */
+const SHIFT = 5;
 
 /** Lines over a common x axis. */
 export function lineChart({
@@ -102,19 +118,29 @@ export function lineChart({
   description,
   x,
   xLabel,
-  logarithmic = false,
+  logarithmic,
   series,
   yDomain,
   mark,
   reference,
 }: LineChart): Panel {
-  const values = series.flatMap((entry) => entry.values).filter((value) => value !== null);
+  const extremes = series.flatMap(({ values, bounds = [] }) => [
+    ...values,
+    ...bounds.flatMap((each) => (each ? [each.low, each.high] : [])),
+  ]);
+  const values = extremes.filter((value) => value !== null);
   const low = values.length > 0 ? Math.min(...values) : 0;
   const high = values.length > 0 ? Math.max(...values) : 1;
   const [first, last] = [x[0] ?? 0, x.at(-1) ?? 0];
-  const scale = logarithmic ? scaleLog : scaleLinear;
-  const xScale = scale([first, last > first ? last : first + 1], [0, PLOT.width]);
-  const yScale = scale(yDomain ?? [low, high > low ? high : low + 1], [PLOT.height, 0]);
+  const inset = series.some(({ bounds }) => bounds) ? SHIFT * (series.length / 2 + 1) : 0;
+  const xScale = (logarithmic ? scaleLog : scaleLinear)(
+    [first, last > first ? last : first + 1],
+    [inset, PLOT.width - inset],
+  );
+  const yScale = (logarithmic === 'xy' ? scaleLog : scaleLinear)(
+    yDomain ?? [low, high > low ? high : low + 1],
+    [PLOT.height, 0],
+  );
   if (!yDomain) yScale.nice(5);
   const yFormat = yScale.tickFormat(5);
   const xTicks = logarithmic ? x : xScale.ticks(6).filter((tick) => Number.isInteger(tick) && tick <= last);
@@ -122,7 +148,9 @@ export function lineChart({
     .defined((value) => value !== null)
     .x((_, i) => xScale(x[i]!))
     .y((value) => yScale(value!));
-  const body = markup`${legend(series)}<g transform="translate(${MARGIN.left} ${MARGIN.top})">
+  const names = legend(series);
+  const top = MARGIN.top + (names.rows - 1) * LEGEND_ROW;
+  const body = markup`${names.body}<g transform="translate(${MARGIN.left} ${top})">
 ${yScale.ticks(5).map(
   (tick) => markup`<g transform="translate(0 ${yScale(tick)})"><path class="grid" d="M0 0H${PLOT.width}" />
 <text class="tick end" x="-8" y="4">${yFormat(tick)}</text></g>`,
@@ -136,12 +164,27 @@ ${
 <text class="tick end halo" x="${PLOT.width - 5}" y="${yScale(reference.y) - 5}">${reference.label}</text>`
 }
 ${mark && marker(mark.label, xScale(mark.x), mark.position === 'top' ? 10 : PLOT.height - 6)}
-${series.map((entry) => {
+${series.map((entry, index) => {
   const only = entry.values.length === 1 && entry.values[0] != null;
-  return markup`<path class="line ${entry.style} ${entry.faint ? 'faint' : ''}" d="${path(entry.values)}" />
-${only && markup`<circle class="dot ${entry.style}" cx="${xScale(first)}" cy="${yScale(entry.values[0]!)}" r="3" />`}`;
+  const shift = entry.bounds ? SHIFT * (index - (series.length - 1) / 2) : 0;
+  return markup`<g transform="translate(${shift} 0)"><path class="line ${entry.style} ${entry.faint ? 'faint' : ''}" d="${path(entry.values)}" />
+${only && !entry.bounds && markup`<circle class="dot ${entry.style}" cx="${xScale(first)}" cy="${yScale(entry.values[0]!)}" r="3" />`}
+${entry.bounds?.map((bounds, i) => point(xScale(x[i]!), entry.values[i] ?? null, bounds, yScale, entry.style))}</g>`;
 })}</g>`;
-  return { title, description, height: MARGIN.top + PLOT.height + MARGIN.bottom, body };
+  return { title, description, height: top + PLOT.height + MARGIN.bottom, body };
+}
+
+/** A value and its interval. */
+function point(
+  x: number,
+  value: number | null,
+  bounds: Bounds | null,
+  yScale: (value: number) => number,
+  style: string,
+): Content {
+  if (value === null) return null;
+  return markup`${bounds && markup`<path class="interval ${style}" d="M${x} ${yScale(bounds.low)}V${yScale(bounds.high)}" />`}
+<circle class="dot ${style}" cx="${x}" cy="${yScale(value)}" r="3" />`;
 }
 
 function marker(label: string, x: number, y: number): Markup {

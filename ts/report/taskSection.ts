@@ -2,6 +2,7 @@
 import { CALIBRATION_BINS } from '../evaluation/calibration.js';
 import type { TaskSummary } from '../evaluation/types.js';
 import type { Task } from '../tasks/task.js';
+import type { Figure } from './document.js';
 import { EMA_DECAY } from './figures/finetuning.js';
 import { count, decimal, kOfN, percent, percentRange, pValue, range, signed } from './format.js';
 import { chance, extremeError, missingGrades, symbolLegend } from './grades.js';
@@ -13,9 +14,6 @@ import { armsTable, comparisonsTable, furtherMetricsTable, levelsTable } from '.
 
 /** The panels of a task, by rows as in the files of `figures/`. */
 export type TaskPanels = Record<'finetuning' | 'predictions' | 'errors', Panel[][]>;
-
-/** Draws the next numbered figure. */
-export type Figure = (panels: readonly Panel[], caption: Content, className?: string) => Markup;
 
 export function tile(label: string, value: string, detail: Content): Markup {
   return markup`<div><dt>${label}</dt><dd class="value">${value}</dd><dd class="detail">${detail}</dd></div>`;
