@@ -30,7 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],
     ...['ts/model', 'ts/nn', 'ts/optim', 'ts/phantom', 'ts/report', 'ts/tasks'],
   ],
-  'ts/study': ['ts/evaluation', 'ts/io', 'ts/tasks'],
+  'ts/study': ['ts/evaluation', 'ts/io', 'ts/report', 'ts/tasks'],
   'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks'],
   'ts/cli': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/io', 'ts/phantom', 'ts/predict'],

@@ -37,7 +37,9 @@ describe('summary of a complete study', () => {
     }
     expect(groups).toBeNull();
     expect(summary.rsna).toBeNull();
-    expect(summary.plan).toMatchObject({ folds: 4, repeats: 2, labels: [0.25, 1], cells: 48, missing: [] });
+    expect(summary.plan).toMatchObject({ folds: 4, repeats: 2, labels: [0.25, 1], missing: [] });
+    expect(summary.plan.progress).toHaveLength(6);
+    expect(summary.plan.progress[0]).toEqual({ labels: 0.25, arm: 'scratch', planned: 8, finished: 8 });
   });
 
   it('corrects the p-values within a block and metric', () => {

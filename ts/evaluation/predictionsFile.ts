@@ -61,7 +61,7 @@ export function predictionColumns(
   predictions: readonly Prediction[],
   gradeNames: (task: string) => readonly string[],
 ): { columns: string[]; valuesOf: (prediction: Prediction) => CsvValue[] } {
-  const grades = predictions.reduce((most, { probabilities }) => Math.max(most, probabilities.length), 0);
+  const grades = predictions.reduce((most, { probabilities }) => Math.max(most, probabilities.length), 2);
   const columns = Array.from({ length: grades }, (_, grade) => `p_${grade}`);
   const valuesOf = (row: Prediction): CsvValue[] => {
     const { task, truth, probabilities, centre, flags } = row;

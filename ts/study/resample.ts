@@ -34,10 +34,12 @@ export function bootstrap(
   const list = [...entries.values()];
   const studyId = list.map(({ patient }) => patient);
   const first = sample.patients.map((patient) => studyId.indexOf(patient));
-  const values: Values[] = [];
   const kinds = list.map(({ kind }) => kind);
+  const drawn = new Float64Array(sample.patients.length);
+  const values: Values[] = [];
   for (const weights of resampleStudies(studyId, kinds, options)) {
-    values.push(meanValues(sample.valuesOf(Float64Array.from(first, (entry) => weights[entry]!))));
+    for (let patient = 0; patient < drawn.length; patient++) drawn[patient] = weights[first[patient]!]!;
+    values.push(meanValues(sample.valuesOf(drawn)));
   }
   return values;
 }
@@ -87,7 +89,7 @@ function join(a: Predictions, b: Predictions): Predictions {
 /** The difference of each metric; null if one of the two is. */
 export function differenceOf(a: Values, b: Values): Values {
   const minus = (x: number | null, y: number | null) => (x === null || y === null ? null : x - y);
-  const metrics = METRICS.map((name) => [name, minus(a[name], b[name])]);
-  const recall = a.recall.map((value, grade) => minus(value, b.recall[grade]!));
-  return { ...Object.fromEntries(metrics), recall } as Values;
+  const result = { recall: a.recall.map((value, grade) => minus(value, b.recall[grade]!)) } as Values;
+  for (const name of METRICS) result[name] = minus(a[name], b[name]);
+  return result;
 }

@@ -68,10 +68,12 @@ export function sampleOf(repeats: readonly Predictions[], scale: GradeScale): Sa
 
 /** The mean of each metric over the repeats that define it. */
 export function meanValues(repeats: readonly Values[]): Values {
+  if (repeats.length === 1) return repeats[0]!;
   const mean = (pick: (values: Values) => number | null) => meanOfDefined(repeats.map(pick));
-  const metrics = METRICS.map((name) => [name, mean((values) => values[name])]);
   const recall = (repeats[0]?.recall ?? []).map((_, grade) => mean((values) => values.recall[grade]!));
-  return { ...(Object.fromEntries(metrics) as Record<MetricName, number | null>), recall };
+  const result = { recall } as Values;
+  for (const name of METRICS) result[name] = mean((values) => values[name]);
+  return result;
 }
 
 /** Sums over the discs: the confusion matrix by rows, then confidence minus accuracy per bin, loss and weight. */
@@ -113,11 +115,19 @@ function metricsOf(
   total: Float64Array,
   { grades: { length: classes }, ordered }: GradeScale,
 ): Omit<Values, 'auroc' | 'auprc'> {
-  const confusion = Array.from({ length: classes }, (_, grade) => [
-    ...total.subarray(grade * classes, (grade + 1) * classes),
-  ]);
-  const discs = confusion.flat().reduce((sum, n) => sum + n, 0);
-  const gaps = total.subarray(classes * classes, -2);
+  const confusion: number[][] = [];
+  let discs = 0;
+  let at = 0;
+  for (let grade = 0; grade < classes; grade++) {
+    const row: number[] = [];
+    for (let predicted = 0; predicted < classes; predicted++, at++) {
+      row.push(total[at]!);
+      discs += total[at]!;
+    }
+    confusion.push(row);
+  }
+  let gaps = 0;
+  for (; at < total.length - 2; at++) gaps += Math.abs(total[at]!);
   const last = confusion[classes - 1]!;
   const severe = last.reduce((sum, n) => sum + n, 0);
   return {
@@ -125,8 +135,8 @@ function metricsOf(
     recall: recallPerClass(confusion),
     mostSevereAsMildest: ordered && severe > 0 ? last[0]! / severe : null,
     kappa: cohenKappa(confusion, ordered ? 'quadratic' : 'none'),
-    ece: gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / discs,
-    weightedLogLoss: total.at(-2)! / total.at(-1)!,
+    ece: gaps / discs,
+    weightedLogLoss: total[at]! / total[at + 1]!,
   };
 }
 

@@ -5,6 +5,7 @@ import { type Program, provenance } from '../io/provenance.js';
 import type { Task } from '../tasks/task.js';
 import { compareRepeats } from './compareArms.js';
 import { type EvaluatedArm, evaluateRepeats } from './evaluateArm.js';
+import { groupBy } from './groupBy.js';
 import { holm } from './holm.js';
 import type { StudyPrediction } from './predictionsFile.js';
 import type { ResamplingOptions } from './resample.js';
@@ -69,7 +70,14 @@ export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFa
       repeats: distinct(cells.map(({ repeat }) => repeat)).length,
       labels: distinct(cells.map(({ labels }) => labels)),
       arms: arms.map(({ name, description }) => ({ name, description })),
-      cells: cells.length,
+      progress: [...groupBy(cells, ({ labels, arm }) => JSON.stringify([labels, arm])).values()].map(
+        (own) => ({
+          labels: own[0]!.labels,
+          arm: own[0]!.arm,
+          planned: own.length,
+          finished: own.filter((cell) => found.has(cellKey(cell))).length,
+        }),
+      ),
       missing: cells
         .filter((cell) => !found.has(cellKey(cell)))
         .map(({ fold, repeat, labels, arm }) => ({ fold, repeat, labels, arm })),

@@ -147,7 +147,10 @@ export const studySummarySchema = z.strictObject({
     repeats: wholeNumber,
     labels: z.array(z.number()),
     arms: z.array(z.strictObject({ name: z.string(), description: z.string() })),
-    cells: wholeNumber,
+    /** Cells of the plan, and those with predictions, by label fraction and arm. */
+    progress: z.array(
+      z.strictObject({ labels: z.number(), arm: z.string(), planned: wholeNumber, finished: wholeNumber }),
+    ),
     /** Cells of the plan without a prediction. */
     missing: z.array(cell),
   }),
