@@ -1,6 +1,12 @@
 /** Checks the variation of patients and scanners that docs/phantom.md states. */
 import { describe, expect, it } from 'vitest';
+import {
+  SHARPENED_FRACTION,
+  SMALL_FIELD_FRACTION,
+  STRONG_SHADING_FRACTION,
+} from '#spinegrad/phantom/acquisition.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
+import { DIXON_FRACTION, FIELD_STRENGTHS, STIR_FRACTION } from '#spinegrad/phantom/sequence.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
 
 const STUDIES = 600;
@@ -45,14 +51,13 @@ describe('the acquisitions', () => {
   it('have TR, TE, matrix and field of view within their ranges', () => {
     expectWithin(
       acquisitions.map((a) => a.repetitionTime),
-      3300,
+      2400,
       8000,
     );
-    expectWithin(
-      acquisitions.map((a) => a.echoTime),
-      96,
-      125,
-    );
+    for (const stir of [false, true]) {
+      const echoes = acquisitions.filter((a) => (a.suppression === 'stir') === stir).map((a) => a.echoTime);
+      expectWithin(echoes, stir ? 45 : 75, stir ? 85 : 130);
+    }
     expectWithin(
       acquisitions.map((a) => a.rows),
       256,
@@ -60,9 +65,29 @@ describe('the acquisitions', () => {
     );
     expectWithin(
       acquisitions.map((a) => a.rows * a.spacing),
-      250,
+      195,
       315,
     );
+    expectFraction(({ acquisition: { rows, spacing } }) => rows * spacing < 252, SMALL_FIELD_FRACTION);
+  });
+
+  it('suppress fat in 14 % by STIR and in 8 % by Dixon, and have three field strengths', () => {
+    expectFraction(({ acquisition }) => acquisition.suppression === 'stir', STIR_FRACTION);
+    expectFraction(({ acquisition }) => acquisition.suppression === 'dixon', DIXON_FRACTION);
+    for (const [tesla, fraction] of FIELD_STRENGTHS) {
+      expectFraction(({ acquisition }) => acquisition.fieldStrength === tesla, fraction);
+    }
+  });
+
+  it('have more noise at low field, strong shading in 20 %, and edge enhancement in 30 %', () => {
+    const noise = (tesla: number) =>
+      median(
+        acquisitions.filter((a) => a.fieldStrength === tesla && a.suppression === 'none').map((a) => a.noise),
+      );
+    expect(noise(0.3)).toBeGreaterThan(1.7 * noise(1.5));
+    expect(noise(3)).toBeLessThan(0.85 * noise(1.5));
+    expectFraction(({ acquisition }) => acquisition.coilReach < 95, STRONG_SHADING_FRACTION);
+    expectFraction(({ acquisition }) => acquisition.sharpening > 0, SHARPENED_FRACTION);
   });
 
   it('show anterior on the right in 15 % and number slices from the left in 30 %', () => {

@@ -6,16 +6,17 @@
 import type { Level } from '../anatomy.js';
 import { LEVELS } from '../anatomy.js';
 import { RandomStream } from '../random.js';
+import { type Acquisition, acquiredGrid, drawNoise } from './acquisition.js';
 import { axialTissue } from './axialTissue.js';
 import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
 import type { CanalPoint } from './canal.js';
 import { Canvas, type Frame, type Shape, smoothStep } from './canvas.js';
 import { drawLook } from './painter.js';
-import { type Acquisition, acquire, acquiredGrid } from './scanner.js';
+import { acquire } from './scanner.js';
+import { tissueSignals } from './sequence.js';
 import { drawHabitus, type Habitus } from './softTissue.js';
 import type { Disc } from './spine.js';
 import { noiseStream, type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
-import { tissueSignals } from './tissue.js';
 import { canalSample, foramenSample } from './zones.js';
 
 /** Slices per disc. */
@@ -41,7 +42,6 @@ export interface AxialStudy extends PhantomStudy {
 /** The axial T2 series of a study. In its acquisition, columns run posteriorly, rows to the patient's right. */
 export function axialT2(study: PhantomStudy): AxialStudy {
   const random = new RandomStream(study.seed, study.index, PURPOSE.series, 2);
-  const { fieldStrength } = study.acquisition;
   const size = random.pick([320, 384, 448, 512]);
   const spacing = Number((random.uniform(160, 200) / size).toFixed(5));
   const sliceThickness = Number(random.uniform(3, 4).toFixed(1));
@@ -51,6 +51,7 @@ export function axialT2(study: PhantomStudy): AxialStudy {
     ...study.acquisition,
     repetitionTime: Math.round(random.uniform(3000, 6000)),
     echoTime: Math.round(random.uniform(90, 120)),
+    suppression: 'none',
     sliceThickness,
     sliceSpacing,
     columns: size,
@@ -62,7 +63,7 @@ export function axialT2(study: PhantomStudy): AxialStudy {
     obliquity: 0,
     mirrored: false,
     slicePositions: [],
-    noise: random.uniform(0.016, 0.042) * (1.5 / fieldStrength) ** 0.5,
+    noise: drawNoise(random, study.acquisition),
     gain: random.uniform(350, 1600),
   };
   const planes = LEVELS.flatMap((level) => {
@@ -73,7 +74,7 @@ export function axialT2(study: PhantomStudy): AxialStudy {
       return { level, disc, angle, y: disc.y - q * Math.sin(angle), z: disc.z + q * Math.cos(angle) };
     });
   });
-  const signals = tissueSignals(acquisition.repetitionTime, acquisition.echoTime);
+  const signals = tissueSignals(acquisition);
   return { ...study, series: 'Axial T2', acquisition, signals, planes };
 }
 

@@ -12,18 +12,24 @@ import {
   type Shape,
   smoothStep,
 } from './canvas.js';
+import { type Lesions, lesionSignal } from './lesions.js';
 import type { Disc, Spine, Vertebra } from './spine.js';
 import type { Texture } from './texture.js';
-import { nucleusTissue, type Signals, spinEcho } from './tissue.js';
+import { nucleusTissue, type Signals, type Tissue } from './tissue.js';
 
 /** Appearance of the bone of one patient. */
 export interface BoneLook {
   readonly signals: Signals;
-  readonly repetitionTime: number;
-  readonly echoTime: number;
+  /** Signal of a tissue that is not in `signals`. */
+  readonly signalOf: (tissue: Tissue) => number;
+  readonly lesions: Lesions;
   readonly texture: Texture;
-  /** 0 (red marrow) to 1 (fatty marrow). */
-  readonly marrowFat: number;
+  /**
+   * Signal of the marrow of bodies and of arches, relative to the mean. Fatty marrow is bright, and dark if fat is
+   * suppressed.
+   */
+  readonly marrow: number;
+  readonly archMarrow: number;
   /** Strength of the texture of the marrow. */
   readonly mottle: number;
   /** Shift of the textures of bone and of discs in the plane at u. */
@@ -36,7 +42,7 @@ export function discShape(disc: Disc, u: number, look: BoneLook): Shape | null {
   const lateral = lateralFraction(u, disc.halfWidth);
   if (lateral <= 0) return null;
   const { signals, texture } = look;
-  const nucleus = spinEcho(nucleusTissue(disc.degeneration), look.repetitionTime, look.echoTime);
+  const nucleus = look.signalOf(nucleusTissue(disc.degeneration));
   const anterior = disc.halfDepth * lateral + 1.2 + disc.degeneration * 2;
   const posterior = disc.halfDepth * Math.sqrt(lateral) + 0.6;
   const centre = (posterior - anterior) / 2;
@@ -73,16 +79,15 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
   const half = (posterior + anterior) / 2;
   const lumbar = body.name.startsWith('L') || body.name.startsWith('T');
   const waist = lumbar ? 2 : 0.6;
-  const marrow = signals.marrow * (0.78 + 0.45 * look.marrowFat);
+  const marrow = signals.marrow * look.marrow;
   const degenerationAbove = spine.discs[body.index - 1]?.degeneration ?? 0;
   const degenerationBelow = spine.discs[body.index]!.degeneration;
   const shift = body.index * 37 + look.boneShift(u);
   const vein = lumbar ? 1 - smoothStep(3, 8, Math.abs(u)) : 0;
-  const bow = lumbar ? 0.9 : 0.2;
-  const heightAt = (p: number) => body.halfHeight + body.wedge * p + bow * ((p / half) ** 2 - 0.55);
+  const heightAt = (p: number) => body.halfHeight + body.wedge * p + body.bow * ((p / half) ** 2 - 0.55);
   return {
     frame: shifted(body, centre),
-    box: centredBox(half + 3, body.halfHeight + 3),
+    box: centredBox(half + 3, body.halfHeight + half * Math.abs(body.wedge) + body.bow + 3),
     depth(p, q) {
       const across = p / half;
       const along = q / body.halfHeight;
@@ -99,15 +104,11 @@ export function bodyShape(body: Vertebra, spine: Spine, u: number, look: BoneLoo
       const fine = texture.at(p * 1.1 + shift, q * 0.9 + shift);
       const coarse = texture.at(p * 0.22 + shift, q * 0.22);
       let bone = marrow * (1 + look.mottle * (0.13 * fine + 0.1 * coarse));
-      const degeneration = q > 0 ? degenerationAbove : degenerationBelow;
-      const modic =
-        degeneration *
-        degeneration *
-        bell((height - Math.abs(q)) / 4) *
-        (0.5 + 0.5 * texture.at(p * 0.15, shift + 3));
-      bone *= 1 + 0.3 * modic;
+      bone += body.oedema * (signals.oedema - bone) * smoothStep(-1.6, 0.6, coarse);
       const inVein = vein * bell(q / (0.8 + 0.1 * Math.max(0, p))) * smoothStep(0.1 * half, 0.8 * half, p);
       bone += inVein * (signals.csf * 0.75 - bone) * 0.8;
+      const point = { p, q, u, fromEndplate: height - Math.abs(q), half };
+      bone = lesionSignal(look.lesions, body.index, point, look, bone);
       return signals.cortex + (bone - signals.cortex) * Math.min(rim, plate);
     },
   };
@@ -130,7 +131,7 @@ export function archShape(body: Vertebra, u: number, look: BoneLook): Shape | nu
   const pieces = archPieces(body, Math.abs(u));
   if (pieces.length === 0) return null;
   const { signals, texture } = look;
-  const marrow = signals.marrow * (0.6 + 0.5 * look.marrowFat);
+  const marrow = signals.marrow * look.archMarrow;
   const shift = body.index * 53 + look.boneShift(u);
   return {
     frame: body,

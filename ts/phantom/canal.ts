@@ -8,11 +8,19 @@
 
 import type { RandomStream } from '../random.js';
 import { bell, smoothStep } from './canvas.js';
+import { type Fragment, fragmentThickness } from './fragment.js';
+import type { Pathology } from './pathology.js';
 import type { Spine } from './spine.js';
 import type { Texture } from './texture.js';
 import type { Signals } from './tissue.js';
 
 const STEP = 0.5;
+
+/** Fraction of patients in whom the pulsation of CSF makes dark patches (flow voids). */
+export const FLOW_FRACTION = 0.3;
+
+/** Depth in mm that a fragment leaves to the sac. */
+const MIN_DEPTH = 1.4;
 
 /** Content of a point of the canal; `csf` is the fraction of CSF. */
 export interface CanalPoint {
@@ -33,6 +41,9 @@ export class Canal {
   readonly #flavum: Float64Array;
   readonly #conus: number;
   readonly #waviness: number;
+  readonly #fragment: (Fragment & { readonly position: number }) | null;
+  /** Maximum fraction of the signal of CSF that flow removes. */
+  readonly flow: number;
 
   /** `occlusion` is the latent narrowing of the five levels: 0 none, about 1 no space left. */
   constructor(
@@ -40,6 +51,7 @@ export class Canal {
     readonly spine: Spine,
     occlusion: readonly number[],
     readonly texture: Texture,
+    { lipomatosis, fragment }: Pick<Pathology, 'lipomatosis' | 'fragment'>,
   ) {
     const count = Math.ceil(spine.wall.length / STEP) + 1;
     const array = () => new Float64Array(count);
@@ -51,6 +63,8 @@ export class Canal {
     this.#fat = array();
     this.#flavum = array();
     this.#waviness = random.uniform(0.3, 1);
+    this.flow = random.chance(FLOW_FRACTION) ? random.uniform(0.3, 0.8) : 0;
+    this.#fragment = fragment && { ...fragment, position: spine.levelPosition[fragment.level]! };
 
     const [l12, , l34, l45, l5s1] = spine.levelPosition as [number, number, number, number, number];
     const pitch = (l45 - l12) / 3;
@@ -80,6 +94,11 @@ export class Canal {
       const roots = rootBulk * (0.32 - 0.2 * smoothStep(this.#conus, l5s1 + pitch / 2, s)) * sacDepth * width;
       let fat = 0.4 + 5 * (1 - taper);
       let flavum = 1.2;
+      const excess = lipomatosis * smoothStep(l12 + pitch / 2, l45, s) * Math.sqrt(taper);
+      sacDepth *= 1 - 0.42 * excess;
+      width *= 1 - 0.25 * excess;
+      anterior += 0.1 * depth * excess;
+      fat += 0.32 * depth * excess;
       let bulge = 0;
       for (const level of levels) {
         const near = bell((s - level.position) / level.reach);
@@ -106,7 +125,7 @@ export class Canal {
   /** Anterior and posterior wall of the sac in the midline at s, mm from the posterior wall of the bodies. */
   sac(s: number): readonly [anterior: number, posterior: number] {
     const i = this.#index(s);
-    return [this.#anterior[i]!, this.#anterior[i]! + this.#depth[i]!];
+    return [this.#anterior[i]! + this.#push(i, s, 0), this.#anterior[i]! + this.#depth[i]!];
   }
 
   /** Writes the content at (s, t, u) to `point`. */
@@ -120,7 +139,8 @@ export class Canal {
     const anterior = this.#anterior[i]!;
     const halfWidth = this.#halfWidth[i]!;
     const lateral = halfWidth > 0 && side < halfWidth ? Math.sqrt(1 - (side / halfWidth) ** 2) : 0;
-    const sacAnterior = anterior + (depth / 2) * (1 - lateral) * 0.7;
+    const push = this.#push(i, s, u);
+    const sacAnterior = anterior + (depth / 2) * (1 - lateral) * 0.7 + push;
     const sacPosterior = anterior + depth - (depth / 2) * (1 - lateral) * 1.3;
     const roof = depth * (1 - 0.5 * smoothStep(3, 11, side));
     const fatPosterior = anterior + roof + this.#fat[i]! * Math.max(0, 1 - side / 7);
@@ -131,6 +151,12 @@ export class Canal {
     const fat = signals.fat * (0.82 + 0.1 * this.texture.at(t * 0.9 + 31, s * 0.7));
     if (t < sacAnterior) {
       const bulge = this.#bulge[i]! * (side < 8 ? 1 : 0.7) + 0.4;
+      if (push > 0.6 && t > sacAnterior - push) {
+        // A dark rim, the dura and the ligament, around a brighter fragment.
+        const inside = smoothStep(0.2, 1, Math.min(t - sacAnterior + push, sacAnterior - t));
+        point.signal = signals.ligament + inside * (signals.fragment - signals.ligament);
+        return;
+      }
       const veins = lateral === 0 ? fat : 0.5 * fat + 0.5 * signals.ligament;
       point.signal = t < bulge ? signals.annulus * (t > bulge - 0.8 ? 0.5 : 0.95) : veins;
       return;
@@ -176,8 +202,22 @@ export class Canal {
     point.csf = (1 - cord) * (1 - roots) * dura;
     point.signal =
       dura * (cord * signals.cord + (1 - cord) * roots * signals.root) +
-      point.csf * signals.csf +
+      point.csf * signals.csf * (1 - this.#flowLoss(s, relative, u)) +
       (1 - dura) * signals.ligament;
+  }
+
+  /** How far the fragment pushes the anterior wall of the sac, mm. */
+  #push(i: number, s: number, u: number): number {
+    if (this.#fragment === null) return 0;
+    const thickness = fragmentThickness(this.#fragment, s - this.#fragment.position, u);
+    return Math.max(0, Math.min(thickness, this.#depth[i]! - MIN_DEPTH));
+  }
+
+  /** Fraction of the signal of CSF that flow removes: patches in the middle of the sac, longer than wide. */
+  #flowLoss(s: number, relative: number, u: number): number {
+    if (this.flow === 0) return 0;
+    const patch = smoothStep(0.2, 1.6, this.texture.at(s * 0.07 + 140, relative * 2.2 + u * 0.15));
+    return this.flow * patch * bell((relative - 0.5) / 0.25);
   }
 
   #index(s: number): number {

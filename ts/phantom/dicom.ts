@@ -2,6 +2,7 @@
 import dcmjs from 'dcmjs';
 import { RandomStream } from '../random.js';
 import { type AxialStudy, relativeTo } from './axial.js';
+import { inversionTime } from './sequence.js';
 import { PHANTOM_SERIES, type PhantomSeries, type PhantomStudy, PURPOSE, xInSlice } from './study.js';
 
 const MR_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.4';
@@ -65,6 +66,7 @@ export function encodeSlice(
   const { position, orientation } = storedPlane(study, slice);
   const [columns, rows] = 'planes' in study ? [a.rows, a.columns] : [a.columns, a.rows];
   const { minimum, maximum } = range(pixels);
+  const inversion = inversionTime(a);
 
   const file = new dcmjs.data.DicomDict({
     '00020001': { vr: 'OB', Value: [new Uint8Array([0, 1]).buffer] },
@@ -92,13 +94,14 @@ export function encodeSlice(
     '00100030': { vr: 'DA', Value: [''] },
     '00100040': { vr: 'CS', Value: [''] },
     '00180015': { vr: 'CS', Value: ['LSPINE'] },
-    '00180020': { vr: 'CS', Value: ['SE'] },
+    '00180020': { vr: 'CS', Value: inversion === null ? ['SE'] : ['SE', 'IR'] },
     '00180021': { vr: 'CS', Value: ['SK'] },
-    '00180022': { vr: 'CS', Value: [''] },
+    '00180022': { vr: 'CS', Value: [a.suppression === 'none' ? '' : 'FS'] },
     '00180023': { vr: 'CS', Value: ['2D'] },
     '00180050': { vr: 'DS', Value: [decimal(a.sliceThickness)] },
     '00180080': { vr: 'DS', Value: [decimal(a.repetitionTime)] },
     '00180081': { vr: 'DS', Value: [decimal(a.echoTime)] },
+    ...(inversion === null ? {} : { '00180082': { vr: 'DS', Value: [decimal(Math.round(inversion))] } }),
     '00180087': { vr: 'DS', Value: [decimal(a.fieldStrength)] },
     '00180088': { vr: 'DS', Value: [decimal(a.sliceSpacing)] },
     '00180091': { vr: 'IS', Value: ['16'] },

@@ -8,7 +8,7 @@ import { RandomStream } from '../random.js';
 import { type AxialStudy, pointAt } from './axial.js';
 import type { CanalPoint } from './canal.js';
 import { FORAMEN_ABOVE, FORAMEN_DEPTH, FORAMEN_SIDE, RECESS_DEPTH, RECESS_SIDE } from './lateral.js';
-import { gradeOf, READER_ERROR } from './reader.js';
+import { gradeOf, type Reader, readerOf, reportedGrade } from './readerError.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE, xInSlice } from './study.js';
 import { canalSample, foramenSample } from './zones.js';
 
@@ -36,6 +36,7 @@ const STEP = 0.5;
 /** Grades and annotates the foramina of a study on its sagittal T1 series: for each side, five levels. */
 export function readForamina(study: PhantomStudy): LateralReading[] {
   const random = new RandomStream(study.seed, study.index, PURPOSE.reader, 1);
+  const reader = readerOf(study);
   const { spine, acquisition } = study;
   return sidesAndLevels((side, level) => {
     const s = spine.levelPosition[level]! - FORAMEN_ABOVE;
@@ -52,7 +53,7 @@ export function readForamina(study: PhantomStudy): LateralReading[] {
       side,
       level,
       slice,
-      ...graded(1 - open, random),
+      ...graded(1 - open, reader, random),
       x: xInSlice(acquisition, slice, y),
       point: spine.wall.point(s + error[0], FORAMEN_DEPTH / 2 - 1 + error[1]),
     };
@@ -62,6 +63,7 @@ export function readForamina(study: PhantomStudy): LateralReading[] {
 /** Grades and annotates the lateral recesses of a study on its axial T2 series: for each side, five levels. */
 export function readRecesses(study: AxialStudy): LateralReading[] {
   const random = new RandomStream(study.seed, study.index, PURPOSE.reader, 2);
+  const reader = readerOf(study);
   const { spine, planes } = study;
   return sidesAndLevels((side, level) => {
     const sign = side === 'left' ? 1 : -1;
@@ -79,7 +81,7 @@ export function readRecesses(study: AxialStudy): LateralReading[] {
       side,
       level,
       slice,
-      ...graded(1 - open, random),
+      ...graded(1 - open, reader, random),
       x: spine.midline(z) + sign * RECESS_SIDE + error[0],
       point: spine.wall.point(position, RECESS_DEPTH / 2 + error[1]),
     };
@@ -90,10 +92,10 @@ function sidesAndLevels(read: (side: Side, level: number) => LateralReading): La
   return SIDES.flatMap((side) => LEVELS.map((_, level) => read(side, level)));
 }
 
-function graded(narrowing: number, random: RandomStream) {
+function graded(narrowing: number, reader: Reader, random: RandomStream) {
   const visible = Math.max(0, Math.min(1, narrowing));
-  const reportedGrade = gradeOf(visible + random.normal(0, READER_ERROR));
-  return { narrowing: visible, grade: gradeOf(visible), reportedGrade };
+  const grades = { grade: gradeOf(visible), reportedGrade: reportedGrade(reader, visible, random) };
+  return { narrowing: visible, ...grades };
 }
 
 /** Fat of the foramen around s in a sagittal slice, summed through its thickness. */

@@ -4,10 +4,12 @@
  */
 
 import { RandomStream } from '../random.js';
+import { acquiredGrid } from './acquisition.js';
 import { archShape, type BoneLook, bodyShape, discShape, foramenRoot } from './bones.js';
 import type { CanalPoint } from './canal.js';
 import { Canvas, type Grid, type Shape, smoothStep } from './canvas.js';
-import { acquire, acquiredGrid } from './scanner.js';
+import { acquire } from './scanner.js';
+import { signalOf } from './sequence.js';
 import { drawHabitus, type Habitus, paintSoftTissue, vesselShapes } from './softTissue.js';
 import { noiseStream, type PhantomStudy, PURPOSE, THROUGH_PLANE } from './study.js';
 import { canalSample, foramenSample } from './zones.js';
@@ -115,13 +117,19 @@ export class Painter {
 }
 
 /** Draws the appearance of the bone of a patient; `random` is the stream from which the habitus was drawn. */
-export function drawLook(random: RandomStream, { signals, acquisition, texture }: PhantomStudy): BoneLook {
+export function drawLook(
+  random: RandomStream,
+  { signals, acquisition, texture, pathology }: PhantomStudy,
+): BoneLook {
+  const marrowFat = random.uniform();
+  const suppressed = acquisition.suppression !== 'none';
   return {
     signals,
-    repetitionTime: acquisition.repetitionTime,
-    echoTime: acquisition.echoTime,
+    signalOf: (tissue) => signalOf(tissue, acquisition),
+    lesions: pathology.lesions,
     texture,
-    marrowFat: random.uniform(),
+    marrow: suppressed ? 1.4 - 0.8 * marrowFat : 0.78 + 0.45 * marrowFat,
+    archMarrow: suppressed ? 0.9 - 0.6 * marrowFat : 0.6 + 0.5 * marrowFat,
     mottle: random.uniform(0.6, 1.5),
     boneShift: (u) => Math.round(u / 3) * 11,
     discShift: () => 0,

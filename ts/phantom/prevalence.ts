@@ -11,23 +11,23 @@ export const PREVALENCES = ['rsna', 'enriched'] as const;
 export type Prevalence = (typeof PREVALENCES)[number];
 
 /** Correlation of the rank of each level with the rank of the level above. */
-export const CHAIN: number[] = [0, 0.862, 0.805, 0.673, 0.63];
+export const CHAIN: number[] = [0, 0.833, 0.806, 0.626, 0.581];
 
 /** Per level, the ranks at which moderate and severe narrowing begin. */
 export const BREAKPOINTS: Record<Prevalence, [moderate: number, severe: number][]> = {
   rsna: [
-    [1.862, 2.925],
-    [1.405, 2.51],
-    [0.961, 1.865],
-    [0.862, 1.255],
-    [2.342, 2.392],
+    [1.848, 2.918],
+    [1.403, 2.556],
+    [1.047, 1.977],
+    [1.015, 1.291],
+    [2.725, 2.775],
   ],
   enriched: [
-    [0.043, 1.183],
-    [0.044, 1.202],
-    [-0.027, 0.957],
-    [0.094, 0.985],
-    [0.264, 1.125],
+    [0.044, 1.193],
+    [0.055, 1.229],
+    [0.028, 1.06],
+    [0.187, 1.128],
+    [0.354, 1.242],
   ],
 };
 

@@ -2,11 +2,12 @@
  * Simulates the radiologist who grades and annotates a study. Grades follow from the annotated slice, not from the
  * latent occlusion that narrowed the canal. The slice is sampled without noise, through its thickness, with the
  * function that paints it. The narrowing combines the loss of CSF relative to the canal above and below with the depth
- * of the sac. The reported grade adds a reader error.
+ * of the sac. The reported grade adds the error of one of several readers.
  */
 import { LEVELS } from '../anatomy.js';
 import { RandomStream } from '../random.js';
 import type { CanalPoint } from './canal.js';
+import { gradeOf, readerOf, reportedGrade } from './readerError.js';
 import { type PhantomStudy, PURPOSE, THROUGH_PLANE, xInSlice } from './study.js';
 
 export interface LevelReading {
@@ -24,17 +25,12 @@ export interface LevelReading {
   readonly point: readonly [y: number, z: number];
 }
 
-/** Minimum narrowing of each grade after the first. */
-export const THRESHOLDS = [0.5, 0.78] as const;
-
-/** Standard deviation of the reader error, in units of narrowing. */
-export const READER_ERROR = 0.12;
-
 const T_STEP = 0.5;
 
 /** Grades and annotates the five levels of a study. */
 export function readStudy(study: PhantomStudy): LevelReading[] {
   const random = new RandomStream(study.seed, study.index, PURPOSE.reader);
+  const reader = readerOf(study);
   const { levelPosition, wall } = study.spine;
   const mainSlice = nearestSlice(study, wall.point((levelPosition[0]! + levelPosition[4]!) / 2, 6));
   return LEVELS.map((_, level) => {
@@ -57,14 +53,11 @@ export function readStudy(study: PhantomStudy): LevelReading[] {
       sacDepth,
       narrowing,
       grade: gradeOf(narrowing),
-      reportedGrade: gradeOf(narrowing + random.normal(0, READER_ERROR)),
+      reportedGrade: reportedGrade(reader, narrowing, random),
       point: wall.point(s + sError, t),
     };
   });
 }
-
-export const gradeOf = (narrowing: number): number =>
-  THRESHOLDS.filter((threshold) => narrowing >= threshold).length;
 
 /** The slice nearest to the midline at a point. */
 function nearestSlice(study: PhantomStudy, [y, z]: readonly [number, number]): number {

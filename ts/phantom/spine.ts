@@ -7,6 +7,9 @@ import { LEVELS, type Level } from '../anatomy.js';
 import type { RandomStream } from '../random.js';
 import type { Frame } from './canvas.js';
 import { Path, smoothFunction } from './curve.js';
+import type { Fracture } from './fractures.js';
+import type { Pathology } from './pathology.js';
+import { L1, L3, S1, VERTEBRAE } from './vertebrae.js';
 
 export interface Vertebra extends Frame {
   readonly name: string;
@@ -18,6 +21,10 @@ export interface Vertebra extends Frame {
   readonly wedge: number;
   /** Half the lateral width, mm. */
   readonly halfWidth: number;
+  /** Excess of the half height at the anterior and posterior rim over that at the centre, mm. */
+  readonly bow: number;
+  /** Fraction of the marrow that is replaced by oedema. */
+  readonly oedema: number;
 }
 
 export interface Disc extends Frame {
@@ -45,11 +52,6 @@ export interface Spine {
   readonly size: number;
 }
 
-export const VERTEBRAE = ['T9', 'T10', 'T11', 'T12', 'L1', 'L2', 'L3', 'L4', 'L5', 'S1', 'S2', 'S3', 'S4'];
-const L1 = VERTEBRAE.indexOf('L1');
-const L3 = VERTEBRAE.indexOf('L3');
-const S1 = VERTEBRAE.indexOf('S1');
-
 /** Height at the centre, depth and width of the bodies T9 to S4, mm. */
 const HEIGHT = [19.5, 20.5, 21.5, 23, 24, 24.5, 24.5, 24.5, 23.5, 27, 21, 17, 14];
 const DEPTH = [28, 29, 30, 31, 31.5, 32.5, 33.5, 34, 34, 28, 19, 14, 11];
@@ -61,13 +63,12 @@ const DISC_HEIGHT = [4, 4.5, 5, 6, 7.6, 9, 10.2, 11, 9.6, 2.4, 1.6, 1.2, 1];
 const DISC_WEDGE = [0, 0, 0, 1, 4, 6.5, 8, 10.5, 15, 0, -4, -6, -6];
 
 /**
- * Draws a spine. `occlusion` is the latent narrowing of the five levels, which correlates weakly with degeneration.
+ * Degeneration of the disc below each vertebra, 0 to 1. `occlusion` is the latent narrowing of the five levels, which
+ * correlates weakly with it.
  */
-export function drawSpine(random: RandomStream, occlusion: readonly number[]): Spine {
-  const size = random.bounded(1, 0.055);
+export function drawDegeneration(random: RandomStream, occlusion: readonly number[]): number[] {
   const age = random.uniform();
-  const lordosis = random.bounded(0.72, 0.16);
-  const degeneration = VERTEBRAE.map((_, i) => {
+  return VERTEBRAE.map((_, i) => {
     const level = i - L1;
     const predisposition = [0.1, 0.15, 0.2, 0.35, 0.38][level] ?? 0.05;
     const narrowing = occlusion[level] ?? 0;
@@ -79,10 +80,23 @@ export function drawSpine(random: RandomStream, occlusion: readonly number[]): S
       ),
     );
   });
+}
 
-  const bodyWedge = BODY_WEDGE.map((degrees) => radians(degrees + random.bounded(0, 1)));
+/** Draws a spine with the degeneration of its discs, its slips, its fractures and its scoliosis. */
+export function drawSpine(
+  random: RandomStream,
+  degeneration: readonly number[],
+  { slips, fractures, scoliosis }: Pick<Pathology, 'slips' | 'fractures' | 'scoliosis'>,
+): Spine {
+  const size = random.bounded(1, 0.055);
+  const lordosis = random.bounded(0.72, 0.16);
+  const normalHeight = HEIGHT.map((height) => height * size * random.bounded(1, 0.03));
+  const bodyHeight = normalHeight.map((height, i) => height * (1 - heightLoss(fractures[i]!)));
+  const bodyWedge = BODY_WEDGE.map((degrees, i) => {
+    const loss = (fractures[i]?.anterior ?? 0) * normalHeight[i]!;
+    return radians(degrees + random.bounded(0, 1)) - Math.atan(loss / (DEPTH[i]! * size));
+  });
   const discWedge = DISC_WEDGE.map((degrees, i) => radians(degrees * (i < S1 ? lordosis : 1)));
-  const bodyHeight = HEIGHT.map((height) => height * size * random.bounded(1, 0.03));
   const discHeight = DISC_HEIGHT.map((height, i) => {
     const loss = i < S1 ? 0.55 * degeneration[i]! ** 2 : 0;
     return height * size * random.bounded(1, 0.08) * (1 - loss);
@@ -98,6 +112,8 @@ export function drawSpine(random: RandomStream, occlusion: readonly number[]): S
     halfHeight: bodyHeight[index]! / 2,
     wedge: -Math.tan(bodyWedge[index]! / 2),
     halfWidth: (WIDTH[index]! * size) / 2,
+    bow: (index < S1 ? 0.9 : 0.2) + collapse(fractures[index]!) * bodyHeight[index]! * 0.5,
+    oedema: fractures[index]?.oedema ?? 0,
   });
   const disc = (index: number, frame: Frame): Disc => ({
     ...frame,
@@ -116,8 +132,8 @@ export function drawSpine(random: RandomStream, occlusion: readonly number[]): S
   const sacralSlope = radians(random.bounded(36, 5) * (0.5 + 0.5 * (lordosis / 0.72)));
   let cursor: Frame = { y: 0, z: 0, angle: sacralSlope };
   for (let i = S1 - 1; i >= 0; i--) {
-    discs[i] = disc(i, advance(cursor, discHeight[i]! / 2, -discWedge[i]! / 2));
-    cursor = advance(cursor, discHeight[i]!, -discWedge[i]!);
+    discs[i] = disc(i, slide(advance(cursor, discHeight[i]! / 2, -discWedge[i]! / 2), slips[i]! / 2));
+    cursor = slide(advance(cursor, discHeight[i]!, -discWedge[i]!), slips[i]!);
     vertebrae[i] = vertebra(i, advance(cursor, bodyHeight[i]! / 2, -bodyWedge[i]! / 2));
     cursor = advance(cursor, bodyHeight[i]!, -bodyWedge[i]!);
   }
@@ -137,14 +153,14 @@ export function drawSpine(random: RandomStream, occlusion: readonly number[]): S
   };
   const placedVertebrae = vertebrae.map(place);
   const placedDiscs = discs.map(place);
-  const wall = posteriorWall(placedVertebrae);
+  const wall = posteriorWall(placedVertebrae, slips);
   const levelPosition = LEVELS.map((_, i) => {
     const [y, z] = posteriorMargin(placedDiscs[L1 + i]!);
     wall.locate(y, z, wall.sAtHeight(z));
     return wall.s;
   });
 
-  const bend = random.bounded(0, 1.6);
+  const bend = random.bounded(0, 1.6) + scoliosis * (random.chance(0.5) ? 1 : -1);
   const lean = random.bounded(0, 0.012);
   const phase = random.uniform(0, 2 * Math.PI);
   const midline = (z: number) => lean * z + bend * Math.sin(z / 45 + phase);
@@ -165,6 +181,21 @@ function advance(from: Frame, height: number, rotation: number): Frame {
   };
 }
 
+/** Moves posteriorly along the p axis. */
+function slide({ y, z, angle }: Frame, distance: number): Frame {
+  return { y: y + distance * Math.cos(angle), z: z + distance * Math.sin(angle), angle };
+}
+
+/** Loss of height at the centre of a fractured body that is due to the collapse of its endplates, as a fraction. */
+function collapse(fracture: Fracture | null): number {
+  return fracture === null ? 0 : Math.max(0, fracture.central - fracture.anterior / 2);
+}
+
+/** Loss of the mean height of a fractured body, as a fraction. */
+function heightLoss(fracture: Fracture | null): number {
+  return fracture === null ? 0 : fracture.anterior / 2 + collapse(fracture) / 2;
+}
+
 function rotated(item: Frame, angle: number): { y: number; z: number } {
   const cos = Math.cos(angle);
   const sin = Math.sin(angle);
@@ -183,11 +214,14 @@ function posteriorMargin(disc: Disc): readonly [number, number] {
 }
 
 /** A smooth path through the posterior corners of the bodies. */
-function posteriorWall(vertebrae: readonly Vertebra[]): Path {
-  const points = vertebrae.flatMap((body) => {
+function posteriorWall(vertebrae: readonly Vertebra[], slips: readonly number[]): Path {
+  const points = vertebrae.flatMap((body, i) => {
     const cos = Math.cos(body.angle);
     const sin = Math.sin(body.angle);
-    return [0.62, -0.62].map((fraction): [number, number] => {
+    // The wall bridges a slip over a longer distance, so that it has no kink.
+    const above = slips[i - 1] ? 0.35 : 0.62;
+    const below = slips[i] ? 0.35 : 0.62;
+    return [above, -below].map((fraction): [number, number] => {
       const q = fraction * body.halfHeight;
       return [body.z + body.halfDepth * sin + q * cos, body.y + body.halfDepth * cos - q * sin];
     });

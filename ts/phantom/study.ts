@@ -1,13 +1,15 @@
 /** One synthetic study: anatomy, acquisition and tissue texture, drawn from (seed, index). */
 
 import { RandomStream } from '../random.js';
+import { type Acquisition, drawAcquisition } from './acquisition.js';
 import { Canal } from './canal.js';
 import { Lateral } from './lateral.js';
+import { drawPathology, type Pathology } from './pathology.js';
 import { drawLateral, drawOcclusion, type Prevalence } from './prevalence.js';
-import { type Acquisition, drawAcquisition } from './scanner.js';
-import { drawSpine, type Spine } from './spine.js';
+import { tissueSignals } from './sequence.js';
+import { drawDegeneration, drawSpine, type Spine } from './spine.js';
 import { Texture } from './texture.js';
-import { type Signals, type TissueName, tissueSignals } from './tissue.js';
+import type { Signals, TissueName } from './tissue.js';
 
 /** Each purpose has a random stream of its own, so that a change of one does not affect the others. */
 export const PURPOSE = {
@@ -20,6 +22,7 @@ export const PURPOSE = {
   look: 7,
   lateral: 8,
   series: 9,
+  pathology: 10,
 } as const;
 
 /** The series that a study can have, with the names of the RSNA 2024 data. The first one is always written. */
@@ -30,6 +33,7 @@ export type PhantomSeries = (typeof PHANTOM_SERIES)[number];
 export interface PhantomStudy {
   readonly seed: number;
   readonly index: number;
+  readonly pathology: Pathology;
   readonly spine: Spine;
   readonly canal: Canal;
   /** Narrowing of foramina and lateral recesses; null if the study has only the sagittal T2 series. */
@@ -60,11 +64,13 @@ export function drawStudy(
 ): PhantomStudy {
   const anatomy = new RandomStream(seed, index, PURPOSE.anatomy);
   const occlusion = drawOcclusion(new RandomStream(seed, index, PURPOSE.grades), prevalence);
-  const spine = drawSpine(anatomy, occlusion);
+  const degeneration = drawDegeneration(anatomy, occlusion);
+  const pathology = drawPathology(seed, index, PURPOSE.pathology, occlusion, degeneration);
+  const spine = drawSpine(anatomy, degeneration, pathology);
   const texture = new Texture(new RandomStream(seed, index, PURPOSE.look));
-  const canal = new Canal(anatomy, spine, occlusion, texture);
+  const canal = new Canal(anatomy, spine, occlusion, texture, pathology);
   const acquisition = drawAcquisition(new RandomStream(seed, index, PURPOSE.scanner), slices);
-  const signals = tissueSignals(acquisition.repetitionTime, acquisition.echoTime);
+  const signals = tissueSignals(acquisition);
   const narrowing = () => {
     const random = new RandomStream(seed, index, PURPOSE.lateral);
     const foramina = drawLateral(random, 'foramen', prevalence);
@@ -73,6 +79,7 @@ export function drawStudy(
   return {
     seed,
     index,
+    pathology,
     spine,
     canal,
     lateral: lateral ? narrowing() : null,
@@ -101,11 +108,12 @@ export function sagittalT1(study: PhantomStudy): PhantomStudy {
     ...study.acquisition,
     repetitionTime: Math.round(random.uniform(450, 700)),
     echoTime: Math.round(random.uniform(8, 14)),
+    suppression: 'none',
     slicePositions: positions,
     noise: study.acquisition.noise * random.uniform(0.8, 1.3),
     gain: random.uniform(350, 1600),
   };
-  const signals = tissueSignals(acquisition.repetitionTime, acquisition.echoTime);
+  const signals = tissueSignals(acquisition);
   // The painters brighten muscle for the fat between its fibres, which dominates at a long TE only.
   const muscle = signals.muscle * 0.65;
   return { ...study, series: 'Sagittal T1', acquisition, signals: { ...signals, muscle }, brightest: 'fat' };

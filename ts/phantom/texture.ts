@@ -9,27 +9,17 @@ const MASK = SIZE - 1;
  * coordinates.
  */
 export class Texture {
-  readonly #table = new Float32Array(SIZE * SIZE);
+  readonly #table: Float32Array;
 
   constructor(random: RandomStream) {
     const white = new Float32Array(SIZE * SIZE);
     for (let i = 0; i < white.length; i++) white[i] = random.uniform(-1, 1);
+    const table = smoothed(smoothed(white, 1), SIZE);
     let power = 0;
-    for (let row = 0; row < SIZE; row++) {
-      for (let column = 0; column < SIZE; column++) {
-        let sum = 0;
-        for (let dr = -1; dr <= 1; dr++) {
-          for (let dc = -1; dc <= 1; dc++) {
-            const weight = (2 - Math.abs(dr)) * (2 - Math.abs(dc));
-            sum += weight * white[((row + dr) & MASK) * SIZE + ((column + dc) & MASK)]!;
-          }
-        }
-        this.#table[row * SIZE + column] = sum;
-        power += sum * sum;
-      }
-    }
-    const scale = 1 / Math.sqrt(power / this.#table.length);
-    for (let i = 0; i < this.#table.length; i++) this.#table[i]! *= scale;
+    for (let i = 0; i < table.length; i++) power += table[i]! * table[i]!;
+    const scale = 1 / Math.sqrt(power / table.length);
+    for (let i = 0; i < table.length; i++) table[i]! *= scale;
+    this.#table = table;
   }
 
   /** The noise at (a, b). Its grains are about two units wide. */
@@ -46,6 +36,15 @@ export class Texture {
     const bottom = this.#table[row1 + c0]! * (1 - fa) + this.#table[row1 + c1]! * fa;
     return top * (1 - fb) + bottom * fb;
   }
+}
+
+/** The periodic table, filtered with the weights 1, 2, 1 along rows (stride 1) or columns (stride SIZE). */
+function smoothed(source: Float32Array, stride: number): Float32Array {
+  const mask = stride * MASK;
+  return source.map((value, i) => {
+    const rest = i & ~mask;
+    return 2 * value + source[rest | ((i - stride) & mask)]! + source[rest | ((i + stride) & mask)]!;
+  });
 }
 
 function ease(t: number): number {
