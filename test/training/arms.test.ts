@@ -73,7 +73,7 @@ describe('a run with --arms', () => {
       data,
       {
         ...REGRESSION,
-        arms: ['imported', 'scratch-long', 'contrastive'],
+        arms: ['imported', 'scratch-long', 'random', 'contrastive'],
         'encoder.weights': weights,
         'finetuning.arms.imported': { epochs: 1, learningRate: 1e-12 },
       },
@@ -93,13 +93,16 @@ describe('a run with --arms', () => {
 
   it('trains, evaluates and compares the arms in the order of the setting', () => {
     const { arms, tasks } = readSummary(dir);
-    const names = ['imported', 'scratch-long', 'contrastive'];
+    const names = ['imported', 'scratch-long', 'random', 'contrastive'];
     expect(arms.map(({ name }) => name)).toEqual(names);
     expect(tasks[0]!.arms.map(({ name }) => name)).toEqual(names);
     expect(tasks[0]!.comparisons.annotated.map(({ a, b }) => [a, b])).toEqual([
       ['scratch-long', 'imported'],
+      ['random', 'imported'],
+      ['random', 'scratch-long'],
       ['contrastive', 'imported'],
       ['contrastive', 'scratch-long'],
+      ['contrastive', 'random'],
     ]);
     const { arms: described } = JSON.parse(readFileSync(join(dir, 'model.json'), 'utf8'));
     expect(described.map(({ name }: { name: string }) => name)).toEqual(names);
@@ -114,6 +117,18 @@ describe('a run with --arms', () => {
     expect(readLog(dir).filter(({ stage }) => stage === 'finetuning-imported')).toHaveLength(1);
     const report = readFileSync(join(dir, 'report.html'), 'utf8');
     expect(report).toContain('random: layer4');
+  });
+
+  it('leave the weights of a random encoder as they were drawn, and give it the batch-norm statistics of the data', async () => {
+    const random = await tensorsOf(dir, 'weights/grader-random.safetensors');
+    const scratch = await tensorsOf(first, 'weights/grader-scratch.safetensors');
+    const weight = (tensors: typeof random) => tensors.get('encoder.layer4.0.conv1.weight')!.data;
+    expect(weight(random)).not.toEqual(weight(scratch));
+    const norms = [...random].filter(([name]) => name.endsWith('bn1.weight'));
+    expect(norms.length).toBeGreaterThan(1);
+    for (const [, { data: gains }] of norms) expect(new Set(gains)).toEqual(new Set([1]));
+    const variances = random.get('encoder.bn1.running_var')!.data as Float32Array;
+    expect(variances.every((variance) => Math.abs(variance - 1) < 0.02)).toBe(false);
   });
 
   it('reports the number of optimizer steps of each arm', () => {
@@ -131,7 +146,7 @@ describe('a run with --arms', () => {
   });
 
   it.each<[string[], RegExp]>([
-    [['--arms', 'scratch,random'], /arms\.1: found "random"; .*"scratch"\|"scratch-long"/],
+    [['--arms', 'scratch,forest'], /arms\.1: found "forest"; .*"scratch"\|"scratch-long"/],
     [['--arms', 'scratch,scratch'], /arms: found \["scratch","scratch"\]; expected each arm once/],
     [['--arms', 'imported'], /encoder\.weights: found nothing; expected a safetensors file/],
   ])('refuses %j', async (args, message) => {

@@ -46,6 +46,12 @@ const REGISTRY = [
     rates: { encoder: 1, layerDecay: 0.7 },
   },
   {
+    name: 'random',
+    description: 'random encoder, not trained; only its batch-norm statistics are those of the data',
+    encoder: 'random',
+    rates: null,
+  },
+  {
     name: 'frozen',
     description: 'pretrained encoder, not trained further',
     encoder: 'pretrained',

@@ -22,6 +22,7 @@ import { RandomStream } from '../random.js';
 import type { Task } from '../tasks/task.js';
 import { armSettings } from './armSettings.js';
 import type { Arm, EncoderRates, EncoderSource } from './arms.js';
+import { estimateNorms } from './estimateNorms.js';
 import { decayGroups, differentialGroups } from './groups.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
@@ -69,6 +70,7 @@ export async function finetune(
 ): Promise<StageResult<FinetuningMetrics> & { grader: Grader }> {
   const encoder = newEncoder(run, discs.input.spec);
   if (arm.encoder !== 'random') encoder.load(weights[arm.encoder]!, `the ${arm.encoder} encoder`);
+  else if (arm.rates === null) await estimateNorms(encoder, discs, run.config.finetuning.batch);
   const build = { device: run.device, random: new RandomStream(run.config.seed, PURPOSE.head) };
   const heads = taskHeads(run.config.finetuning, discs.tasks, 'settings');
   const grader = new Grader(build, encoder, { heads, frozen: arm.rates === null });
