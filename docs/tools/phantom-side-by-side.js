@@ -11,14 +11,18 @@ import { Canvas, TEXT_HEIGHT } from '#spinegrad/data/drawing.js';
 import { Painter } from '#spinegrad/phantom/painter.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
 
-const SIDE = 340;
+const SIDE = 300;
 const GAP = 6;
 const CAPTION = TEXT_HEIGHT * 2 + 8;
 const REAL = ['10008_12', '10019_9', '10024_17', '10030_2'];
 /** Studies of seed 1 and RSNA prevalence: index, and slice relative to the midline. */
 const PHANTOM = [
-  [1, 0],
+  [0, 0],
   [13, 0],
+  [17, 0],
+  [10, 0],
+  [6, 0],
+  [21, 0],
   [24, 3],
   [25, -3],
 ];
@@ -31,7 +35,9 @@ if (folder === undefined) {
   process.exit(1);
 }
 
-const canvas = new Canvas(REAL.length * (SIDE + GAP) - GAP, 2 * (SIDE + CAPTION));
+const COLUMNS = REAL.length;
+const phantomRows = PHANTOM.length / COLUMNS;
+const canvas = new Canvas(COLUMNS * (SIDE + GAP) - GAP, (1 + phantomRows) * (SIDE + GAP) + 2 * CAPTION);
 canvas.text('Real (SPIDER, CC BY 4.0)', 4, 4, undefined, 2);
 for (const [i, name] of REAL.entries()) {
   const { width, height, data } = decode(
@@ -53,7 +59,8 @@ for (const [i, [index, side]] of PHANTOM.entries()) {
   const offsets = slicePositions.map((x) => Math.abs(x - study.spine.midline(0)));
   const middle = offsets.indexOf(Math.min(...offsets));
   const slice = Math.max(0, Math.min(slicePositions.length - 1, middle + side));
-  show(new Painter(study).pixels(slice), columns, rows, i * (SIDE + GAP), SIDE + 2 * CAPTION);
+  const top = SIDE + 2 * CAPTION + Math.floor(i / COLUMNS) * (SIDE + GAP);
+  show(new Painter(study).pixels(slice), columns, rows, (i % COLUMNS) * (SIDE + GAP), top);
 }
 await writeFile(new URL('../phantom-side-by-side.png', import.meta.url), canvas.png());
 

@@ -49,16 +49,19 @@ describe('grades with the prevalence of the RSNA data', () => {
   });
 });
 
-it('enriched prevalence is half normal, a quarter moderate and a quarter severe at each level', () => {
+describe('enriched grades', () => {
   const grades = readings(22, STUDIES, 'enriched').map((rows) => rows.map((row) => row.reportedGrade));
-  for (let level = 0; level < 5; level++) {
-    for (const [grade, target] of [0.5, 0.25, 0.25].entries()) {
-      expect(
-        Math.abs(frequencyOf(grades, level, grade) - target),
-        `level ${level}, grade ${grade}`,
-      ).toBeLessThan(bound(target, 3000));
+
+  it('are half normal, a quarter moderate and a quarter severe at each level', () => {
+    for (let level = 0; level < 5; level++) {
+      for (const [grade, target] of [0.5, 0.25, 0.25].entries()) {
+        expect(
+          Math.abs(frequencyOf(grades, level, grade) - target),
+          `level ${level}, grade ${grade}`,
+        ).toBeLessThan(bound(target, 3000));
+      }
     }
-  }
+  });
 });
 
 it('the same seed and index give the same study', () => {

@@ -129,7 +129,7 @@ export function drawLook(
     lesions: pathology.lesions,
     texture,
     marrow: suppressed ? 1.4 - 0.8 * marrowFat : 0.78 + 0.45 * marrowFat,
-    archMarrow: suppressed ? 0.9 - 0.6 * marrowFat : 0.6 + 0.5 * marrowFat,
+    archMarrow: suppressed ? 0.7 - 0.45 * marrowFat : 0.6 + 0.5 * marrowFat,
     mottle: random.uniform(0.6, 1.5),
     boneShift: (u) => Math.round(u / 3) * 11,
     discShift: () => 0,
