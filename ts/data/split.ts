@@ -24,7 +24,7 @@ export const DEFAULT_SPLIT: SplitSpec = {
 };
 
 /** The first 48 bits of sha256 of `seed:studyId`, as a number in [0, 1). */
-export function studyHash(studyId: string, seed: number): number {
+function studyHash(studyId: string, seed: number): number {
   return createHash('sha256').update(`${seed}:${studyId}`).digest().readUIntBE(0, 6) / 2 ** 48;
 }
 

@@ -7,9 +7,9 @@ import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type DataSet, type Element } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 
-export const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
+const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
-export const DEFLATED_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
+const DEFLATED_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
 export const PIXEL_DATA = 'x7fe00010';

@@ -55,10 +55,10 @@ export interface DiscError {
 }
 
 /** A found disc at a larger distance is another disc: half of the smallest vertebral pitch, 26 mm. */
-export const NEAR_MM = 13;
+const NEAR_MM = 13;
 
 /** A slice with a larger mean error is wrong, and should be doubtful. */
-export const WRONG_SLICE_MM = 5;
+const WRONG_SLICE_MM = 5;
 
 /** The errors of a slice, one per annotated disc. */
 export function discErrors(slice: EvaluatedSlice): DiscError[] {

@@ -4,7 +4,7 @@ import type { Bounds, Interval, Proportion } from '../evaluation/types.js';
 
 export const UNDEFINED = '—';
 
-export const TOO_FEW = `${UNDEFINED}, too few patients`;
+const TOO_FEW = `${UNDEFINED}, too few patients`;
 
 export const decimal = (value: number | null, digits = 3) => value?.toFixed(digits) ?? UNDEFINED;
 

@@ -5,7 +5,7 @@ import { normalisationSchema } from '../normalisation.js';
 export const FUSION_NAMES = ['none', 'channels', 'attention'] as const;
 export type FusionName = (typeof FUSION_NAMES)[number];
 
-export const fusionSpecSchema = z.object({
+const fusionSpecSchema = z.object({
   fusion: z.enum(FUSION_NAMES),
   /** Names of the series, in the order of the slots of a disc. Without fusion, the one slot may show any of them. */
   series: z.array(z.string()).min(1),

@@ -77,7 +77,11 @@ export const localization = z.strictObject({
         0.5,
         'Probability of an anterior-posterior flip. Headers can be wrong about the orientation, so the network learns both.',
       ),
-      upend: setting(fraction, 0, 'Probability of a superior-inferior flip.'),
+      upend: setting(
+        fraction,
+        0,
+        'Probability of a superior-inferior flip. Off, because it costs accuracy; predict compares both orientations instead.',
+      ),
       invert: setting(
         fraction,
         0.15,
