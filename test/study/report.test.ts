@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readGroups } from '#spinegrad/study/groupsFile.js';
 import { formatStudyPredictions, type StudyPrediction } from '#spinegrad/study/predictionsFile.js';
 import { writeStudyReport } from '#spinegrad/study/report.js';
 import type { StudyFacts } from '#spinegrad/study/summarise.js';
@@ -107,6 +108,52 @@ describe('the report of a study', () => {
     probabilities.forEach((p, grade) => {
       expect(p).toBeCloseTo((own[0]!.probabilities[grade]! + own[1]!.probabilities[grade]!) / 2, 12);
     });
+  });
+});
+
+describe('groups.csv', () => {
+  it.each([
+    [
+      'a table',
+      'study,scanner,field_strength\np1,A,1.5\np2,,3\np3,A,\np4,A,3\np4,B,3\n',
+      {
+        p1: { scanner: 'A', fieldStrength: '1.5 T' },
+        p2: { scanner: null, fieldStrength: '3 T' },
+        p3: { scanner: 'A', fieldStrength: null },
+        p4: { scanner: null, fieldStrength: '3 T' },
+      },
+    ],
+    [
+      "SPIDER's overview.csv",
+      'new_file_name,sex,Manufacturer,ManufacturerModelName,MagneticFieldStrength\n' +
+        '7_t1,F,Philips Healthcare,Ingenia,3.0\n7_t2_SPACE,F,Philips Medical Systems,Ingenia,3.0\n',
+      { 7: { scanner: 'Philips Ingenia', fieldStrength: '3 T' } },
+    ],
+  ])('is %s', async (_, text, expected) => {
+    const path = join(directory, 'groups.csv');
+    await writeFile(path, text);
+    expect(Object.fromEntries(await readGroups(path))).toEqual(expected);
+    await rm(path);
+  });
+
+  it('names the line of a field strength that is not a number', async () => {
+    const path = join(directory, 'wrong.csv');
+    await writeFile(path, 'study,scanner,field_strength\np1,A,high\n');
+    await expect(readGroups(path)).rejects.toThrow(/line 2: found the field strength 'high'/);
+  });
+
+  it('in the folder of a study adds results by scanner to its report', async () => {
+    const { facts, lines } = simulateStudy({ labels: [1], crops: ['predicted'] });
+    const path = join(directory, 'groups.csv');
+    const rows = Array.from({ length: 40 }, (_, i) => `p${i},${i % 2 ? 'Avanto' : 'Ingenia'},1.5`);
+    await writeFile(path, `study,scanner,field_strength\n${rows.join('\n')}\n`);
+    const { tasks } = await report(facts, lines);
+    expect(tasks[0]!.groups!.map(({ value, patients }) => [value, patients])).toEqual([
+      ['Avanto', 20],
+      ['Ingenia', 20],
+    ]);
+    expect(await read('report.html')).toContain('Scanners and field strengths');
+    await rm(path);
   });
 });
 

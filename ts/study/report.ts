@@ -1,4 +1,5 @@
 /** Writes the results of a study. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { figureFile } from '../report/svg.js';
@@ -7,6 +8,7 @@ import { claimChecklist } from './documents/claim.js';
 import { modelCard } from './documents/modelCard.js';
 import { rsnaSubmission } from './documents/submission.js';
 import { tripodChecklist } from './documents/tripod.js';
+import { readGroups } from './groupsFile.js';
 import { armScale, renderStudyPage } from './page/page.js';
 import { drawTask, type TaskFigures } from './page/taskSection.js';
 import { readStudyPredictions, type StudyPrediction } from './predictionsFile.js';
@@ -33,17 +35,19 @@ const TITLES: Record<keyof TaskFigures, string> = {
 /**
  * Computes the results of a study from `predictions.csv` in its folder and writes `summary.json`, `report.html`,
  * `figures/*.svg`, `MODEL_CARD.md`, `CLAIM.md`, `TRIPOD+AI.md` and, if all five conditions of the RSNA layout are graded,
- * `submission-ARM.csv` for each arm. A study with missing cells is reported from those that it has.
+ * `submission-ARM.csv` for each arm. Without `groups` it reads `groups.csv`, if there is one. A study with missing cells is reported from those that it has.
  *
  * @param directory folder of the study
- * @throws SpinegradError of `readStudyPredictions`, `summariseStudy` and `writeFileAtomic`
+ * @throws SpinegradError of `readStudyPredictions`, `readGroups`, `summariseStudy` and `writeFileAtomic`
  *
  * @example
  * const { plan, tasks } = await writeStudyReport('study', { name: 'SPIDER', data, tasks, arms, cells, config });
  */
 export async function writeStudyReport(directory: string, input: StudyReportInput): Promise<StudySummary> {
   const lines = await readStudyPredictions(join(directory, 'predictions.csv'));
-  const summary = summariseStudy(lines, input);
+  const groupsFile = join(directory, 'groups.csv');
+  const groups = input.groups ?? (existsSync(groupsFile) ? await readGroups(groupsFile) : undefined);
+  const summary = summariseStudy(lines, groups ? { ...input, groups } : input);
   const write = (name: string, text: string) => writeFileAtomic(join(directory, name), text);
   const arms = summary.plan.arms.map(({ name }) => name);
   const figures = summary.tasks.map((result) => drawTask(result, arms));

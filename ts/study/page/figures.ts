@@ -156,7 +156,7 @@ ${heatmap(rounded, labels, cell)}<text class="note middle" x="${side / 2}" y="${
   };
 }
 
-const PLOT = { left: 46, top: 22, width: PANEL_WIDTH - 54, height: 190, histogram: 44, gap: 26 };
+const PLOT = { left: 46, top: 22, width: PANEL_WIDTH - 58, height: 190, histogram: 44, gap: 26 };
 
 /** Accuracy over confidence, with the number of predictions per bin below. */
 export function reliabilityPanel({ name, reliability, metrics: { ece } }: ArmResult, style: string): Panel {
