@@ -1,24 +1,13 @@
 /**
  * Allows one process per run folder. The file `lock` names the process; link(2) creates it atomically, and it is removed when
- * the process ends. A lock that kill -9 left is replaced if its process no longer exists. The start time of the process
- * distinguishes it from a later process with the same id.
+ * the process ends. A lock that kill -9 left is replaced if its process no longer exists.
  */
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { writeError } from '../io/atomic.js';
-
-/** Start time of a process in clock ticks since boot (proc(5), field 22); '' if there is no such process. */
-function startTime(pid: number | string): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]!;
-  } catch {
-    return '';
-  }
-}
+import { createExclusive, linked, type Owner, ownerOf, ownText } from '../io/owner.js';
 
 export interface Lock extends Disposable {
   /** Id of the ended process whose lock was replaced. */
@@ -32,26 +21,21 @@ export interface Lock extends Disposable {
  */
 export function lockFolder(dir: string): Lock {
   const path = join(dir, 'lock');
-  const owner = `${process.pid} ${startTime(process.pid)} ${hostname()}`;
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   let tookOver: string | undefined;
   try {
-    writeFileSync(temporary, owner);
-    while (!linked(temporary, path)) {
+    while (!createExclusive(path, ownText())) {
       const found = readFileSync(path, 'utf8');
-      const [pid = '', started, host] = found.split(' ');
-      if (host !== hostname() || startTime(pid) === started) throw locked(dir, path, found);
-      const old = `${temporary}.old`;
+      const owner = ownerOf(found);
+      if (owner.alive) throw locked(dir, path, owner);
+      const old = `${path}.${randomBytes(4).toString('hex')}.old`;
       renameSync(path, old);
       // If another process replaced the lock after it was read, its lock is put back.
       if (readFileSync(old, 'utf8') !== found) linked(old, path);
       rmSync(old);
-      tookOver = pid;
+      tookOver = owner.pid;
     }
   } catch (error) {
     throw writeError(path, error);
-  } finally {
-    rmSync(temporary, { force: true });
   }
   const release = () => {
     process.off('exit', release);
@@ -61,21 +45,9 @@ export function lockFolder(dir: string): Lock {
   return { tookOver, [Symbol.dispose]: release };
 }
 
-/** Creates the hard link `to`; false if it exists. */
-function linked(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-function locked(dir: string, path: string, owner: string): SpinegradError {
-  const [pid, , host] = owner.split(' ');
-  const machine = host === hostname() ? '' : ` on ${host}`;
-  const advice = machine ? `or delete ${path} if it has ended` : 'or choose another --out folder';
+function locked(dir: string, path: string, { pid, host, local }: Owner): SpinegradError {
+  const machine = local ? '' : ` on ${host}`;
+  const advice = local ? 'or choose another --out folder' : `or delete ${path} if it has ended`;
   return new SpinegradError(
     'ERR_RUN_LOCKED',
     `${dir}: process ${pid}${machine} is using this folder; wait until it ends, ${advice}`,
