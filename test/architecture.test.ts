@@ -30,11 +30,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...['ts/data', 'ts/engine', 'ts/engine/ops', 'ts/evaluation', 'ts/io'],
     ...['ts/model', 'ts/nn', 'ts/optim', 'ts/phantom', 'ts/report', 'ts/tasks'],
   ],
-  'ts/study': ['ts/evaluation', 'ts/io', 'ts/report', 'ts/tasks'],
+  'ts/study': [
+    ...['ts/data', 'ts/engine', 'ts/evaluation', 'ts/io', 'ts/model', 'ts/nn', 'ts/report', 'ts/tasks'],
+    'ts/training',
+  ],
   'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks'],
   'ts/cli': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/io', 'ts/phantom', 'ts/predict'],
-    ...['ts/report', 'ts/tasks', 'ts/training'],
+    ...['ts/report', 'ts/study', 'ts/tasks', 'ts/training'],
   ],
   'native/engine': [],
   'native/cpu/runtime': ['native/engine'],

@@ -33,7 +33,7 @@ function output({ status, stdout, stderr }: Ended): string {
   return stdout;
 }
 
-const COMMANDS = ['phantom', 'prepare', 'train', 'evaluate', 'predict', 'inspect', 'doctor'];
+const COMMANDS = ['phantom', 'prepare', 'train', 'study', 'evaluate', 'predict', 'inspect', 'doctor'];
 
 describe('the command line', () => {
   it('prints its commands and its version', async () => {

@@ -181,7 +181,7 @@ describe('--resume', () => {
     const refusal = async (...more: string[]) =>
       failure(await spinegrad('train', '--out', uninterrupted, ...more));
     expect(await refusal('--resume', '--seed', '2')).toMatch(
-      /ERR_RESUME: .*: config\.seed is 2, the run was started with 1; omit the option/,
+      /ERR_RESUME: .*: config\.seed is 2, it was started with 1; omit the option/,
     );
     expect(await refusal('--resume', '--preset', 'demo')).toMatch(/config\.preset is "demo".* with "smoke"/);
     expect(await refusal('--resume', '--data', '/tmp')).toMatch(/data is "\/tmp"/);

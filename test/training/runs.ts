@@ -31,7 +31,8 @@ const SETTINGS = {
 
 export type Settings = Record<string, unknown>;
 
-const changes = (settings: Settings): string[] =>
+/** Changes of the preset `smoke` that make networks and crops tiny, as arguments of `--set`. */
+export const changes = (settings: Settings): string[] =>
   Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 
 /** Arguments of `spinegrad` for a run; on phantom studies if `data` is null. */

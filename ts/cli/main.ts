@@ -15,12 +15,14 @@ import { inspectCommand } from './inspect.js';
 import { phantomCommand } from './phantom.js';
 import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
+import { studyCommand } from './study.js';
 import { trainCommand } from './train.js';
 
 const COMMANDS = [
   phantomCommand,
   prepareCommand,
   trainCommand,
+  studyCommand,
   evaluateCommand,
   predictCommand,
   inspectCommand,
@@ -28,7 +30,12 @@ const COMMANDS = [
 ];
 
 /** Exit codes of errors; others exit with 1. With 2, the command line or one of its settings is invalid. */
-const EXIT_CODES: Record<string, number> = { ERR_CONFIG: 2, ERR_TASK: 2, ERR_NOT_LUMBAR: 3 };
+const EXIT_CODES: Record<string, number> = {
+  ERR_CONFIG: 2,
+  ERR_STUDY_PLAN: 2,
+  ERR_TASK: 2,
+  ERR_NOT_LUMBAR: 3,
+};
 
 /** Runs `spinegrad <args>` and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -40,6 +47,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const program = new Command('spinegrad')
     .description('grade degenerative changes of the lumbar spine from MRI, per disc; for research only')
     .version(VERSION)
+    .enablePositionalOptions()
     .exitOverride();
   for (const command of COMMANDS) program.addCommand(command().exitOverride());
   try {

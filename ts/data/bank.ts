@@ -92,7 +92,7 @@ export async function readBank(folder: string): Promise<Bank> {
   return bank;
 }
 
-function parseManifest(path: string, text: string): BankManifest {
+export function parseManifest(path: string, text: string): BankManifest {
   let manifest: unknown;
   try {
     manifest = JSON.parse(text);

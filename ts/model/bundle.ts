@@ -121,7 +121,7 @@ export interface TrainedModel {
 const RESEARCH = 'For research only: not a medical device, not for diagnosis.';
 
 /** What a user of the weights must know about the data. */
-function noticeOf({ dataset, layout, synthetic }: BankManifest): string {
+export function noticeOf({ dataset, layout, synthetic }: BankManifest): string {
   if (synthetic)
     return `Trained on synthetic images only: its grades say nothing about patients. ${RESEARCH}`;
   const terms = {

@@ -101,7 +101,8 @@ export const DEFAULT_PRESET: Preset = 'demo';
 /** A part of a configuration, with the same nesting. */
 export type Settings = Record<string, unknown>;
 
-function merge(base: Settings, change: Settings): Settings {
+/** Settings with changes; nested objects are merged. */
+export function merge(base: Settings, change: Settings): Settings {
   const merged: Settings = { ...base };
   for (const [key, value] of Object.entries(change)) {
     const before = merged[key];

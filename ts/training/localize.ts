@@ -23,7 +23,12 @@ import { mul } from '../engine/ops/elementwise.js';
 import { smoothL1 } from '../engine/ops/smoothL1.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-import { discErrors, type EvaluatedSlice, summariseLocalization } from '../evaluation/localization.js';
+import {
+  discErrors,
+  type EvaluatedSlice,
+  type FoundDisc,
+  summariseLocalization,
+} from '../evaluation/localization.js';
 import { HeatmapLocalizer, type Localizer, MAPS, RegressionLocalizer } from '../model/localizer.js';
 import { type Located, locate } from '../model/locate.js';
 import { MEAN_PITCH_MM } from '../model/spineShape.js';
@@ -168,7 +173,14 @@ export function locateRecords(
 }
 
 /** The annotated and the found discs of a slice, for its evaluation. */
-export const evaluatedSlice = (record: SliceRecord, { discs, doubts, lumbar }: Located): EvaluatedSlice => ({
+export const evaluatedSlice = (
+  record: SliceRecord,
+  {
+    discs,
+    doubts,
+    lumbar,
+  }: Pick<Located, 'lumbar'> & { discs: readonly FoundDisc[]; doubts: readonly string[] },
+): EvaluatedSlice => ({
   study: record.studyId,
   series: record.series,
   image: record.file,

@@ -178,6 +178,10 @@ export class RoiDataset {
   dispose(): void {
     this.#pixels.dispose();
   }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 /** The rows of a disc in a kind of series; null if the disc is not shown by one. */

@@ -52,7 +52,8 @@ export async function makeBank({ dir, identity, resume, progress, signal }: RunD
     const reasons = countReasons(entries).map(([code, count]) => `${count} ${code}`);
     if (reasons.length > 0) progress.line(`${what} ${reasons.join(', ')}; ${out}/manifest.json lists each`);
   }
-  checkBank(identity.config, bank.manifest);
+  checkSettings(identity.config, bank.manifest);
+  checkSplitSides(bank.manifest);
   await writeSplit(join(dir, 'split.csv'), bank.manifest);
   return bank;
 }
@@ -71,14 +72,22 @@ export function cutOptions({ data, tasks }: Pick<Config, 'data' | 'tasks'>): Omi
 }
 
 /**
- * Checks before the first stage that a bank fits the settings and has enough studies and grades on each side of the split.
+ * Checks that the settings fit the tasks and the series of a bank.
  *
- * @throws SpinegradError ERR_CONFIG, ERR_TASK_*, ERR_DATA_EMPTY
+ * @throws SpinegradError ERR_CONFIG, ERR_TASK_*
  */
-export function checkBank(config: Config, manifest: BankManifest): void {
+export function checkSettings(config: Config, manifest: BankManifest): void {
   for (const task of manifest.tasks) requireSeries(task, { plane: 'sagittal' }, 'train');
   checkFusion(config, manifest);
   taskHeads(config.finetuning, manifest.tasks, 'settings');
+}
+
+/**
+ * Checks before the first stage that a bank has enough studies and grades on each side of the split.
+ *
+ * @throws SpinegradError ERR_DATA_EMPTY
+ */
+export function checkSplitSides(manifest: BankManifest): void {
   checkSides(manifest);
   requireGraded(manifest, ['train', 'validation', 'test']);
 }

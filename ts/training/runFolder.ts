@@ -189,12 +189,12 @@ export const labelsOf = ({ data }: Pick<Config, 'data'>): LabelSpec => ({
 });
 
 /** Describes the first key in which two settings differ. */
-function firstDifference(stored: unknown, requested: unknown, path = ''): string | undefined {
+export function firstDifference(stored: unknown, requested: unknown, path = ''): string | undefined {
   if (isDeepStrictEqual(stored, requested)) return undefined;
   const nested = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null;
   if (!nested(stored) || !nested(requested)) {
-    return `${path} is ${JSON.stringify(requested)}, the run was started with ${JSON.stringify(stored)}`;
+    return `${path} is ${JSON.stringify(requested)}, it was started with ${JSON.stringify(stored)}`;
   }
   for (const key of new Set([...Object.keys(stored), ...Object.keys(requested)])) {
     const difference = firstDifference(stored[key], requested[key], path ? `${path}.${key}` : key);

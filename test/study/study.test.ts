@@ -1,0 +1,223 @@
+/** A study of tiny networks: what it writes, stops and resumes, several workers, and failing cells. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_SPLIT, splitOf } from '#spinegrad/data/split.js';
+import { reportStudy } from '#spinegrad/study/assemble.js';
+import { readStudyPredictions } from '#spinegrad/study/predictionsFile.js';
+import { studyStatus } from '#spinegrad/study/status.js';
+import { openStudy, readStudy } from '#spinegrad/study/study.js';
+import { type Shard, work } from '#spinegrad/study/worker.js';
+import { parseSetting } from '#spinegrad/training/config.js';
+import { silent } from '#spinegrad/training/progress.js';
+import { failure, spinegrad } from '../cli/command.js';
+import { tinyLayout } from '../data/layout.js';
+import { changes, stoppedRun, temporaryFolder, trainHere } from '../training/runs.js';
+
+const FOLDS = 3;
+const SETTINGS = changes({ threads: 1, 'pretraining.epochs': 1, 'localization.epochs': 1 });
+const GRID = {
+  folds: FOLDS,
+  repeats: 1,
+  labels: [0.5, 1],
+  arms: ['scratch' as const, 'contrastive' as const],
+};
+
+let data: string;
+let dir: string;
+let reference: string;
+
+beforeAll(async () => {
+  data = await tinyLayout(patients(4).map((studyId) => ({ studyId })));
+  dir = await started();
+  await workHere(dir);
+  await reportStudy(readStudy(dir));
+  reference = predictionsOf(dir);
+});
+afterAll(() => rm(data, { recursive: true }));
+
+/** Ids of patients, as many in each fold. */
+function patients(perFold: number): string[] {
+  const testFold = (id: string) =>
+    Array.from({ length: FOLDS }, (_, fold) =>
+      splitOf(id, { ...DEFAULT_SPLIT, seed: 1, folds: FOLDS, fold }),
+    ).indexOf('test');
+  const counts = new Array<number>(FOLDS).fill(0);
+  const ids: string[] = [];
+  for (let id = 1; ids.length < FOLDS * perFold; id++) {
+    if (counts[testFold(`${id}`)]!++ < perFold) ids.push(`${id}`);
+  }
+  return ids;
+}
+
+/** The folder of a new study. */
+async function started(): Promise<string> {
+  const folder = join(await temporaryFolder(), 'study');
+  await openStudy(folder, { ...GRID, data, preset: 'smoke', changes: SETTINGS.map(parseSetting) }, 1);
+  return folder;
+}
+
+const workHere = (folder: string, shard: Shard = { index: 1, count: 1 }): Promise<void> =>
+  work(readStudy(folder), { device: 'cpu', shard, progress: silent, signal: new AbortController().signal });
+
+const predictionsOf = (folder: string): string => readFileSync(join(folder, 'predictions.csv'), 'utf8');
+
+const statesOf = (folder: string): string[] =>
+  studyStatus(readStudy(folder)).cells.map(({ state }) => state.state);
+
+const args = (out: string, ...more: string[]): string[] => [
+  'study',
+  '--device',
+  'cpu',
+  '--out',
+  out,
+  ...more,
+];
+
+describe('a finished study', () => {
+  it('has one bank, one localizer and one pretraining per fold, and no checkpoint', () => {
+    const artefacts = readdirSync(join(dir, 'artefacts')).map((name) => name.split('-')[0]);
+    expect(artefacts.sort()).toEqual([...Array(3).fill('localizer'), ...Array(3).fill('pretraining')]);
+    expect(readdirSync(join(dir, 'cells'))).toHaveLength(12);
+    expect(readdirSync(join(dir, 'cells', 'fold1-repeat0-labels0.5-contrastive')).sort()).toEqual([
+      'config.json',
+      'localization.csv',
+      'metrics.jsonl',
+      'predictions.csv',
+      'result.json',
+    ]);
+    const files = readdirSync(dir, { recursive: true }).map(String);
+    expect(files.filter((name) => /checkpoints|\.tmp$/.test(name))).toEqual([]);
+    expect(readdirSync(dir).sort()).toEqual(
+      expect.arrayContaining([
+        'artefacts',
+        'bank',
+        'cells',
+        'claims',
+        'predictions.csv',
+        'study.json',
+        'summary.json',
+      ]),
+    );
+  });
+
+  it('tests every patient once per repeat with each label fraction and arm', async () => {
+    const lines = await readStudyPredictions(join(dir, 'predictions.csv'));
+    for (const labels of GRID.labels) {
+      for (const arm of GRID.arms) {
+        const own = lines.filter(
+          (line) => line.labels === labels && line.arm === arm && line.crops === 'predicted',
+        );
+        const discs = own.map(({ study, level }) => `${study} ${level}`);
+        expect(discs).toHaveLength(12 * 5);
+        expect(new Set(discs).size).toBe(12 * 5);
+      }
+    }
+  });
+
+  it('has in each cell the predictions of a run with the settings of the cell', async () => {
+    const cell = join(dir, 'cells', 'fold2-repeat0-labels0.5-contrastive');
+    const { config } = JSON.parse(readFileSync(join(cell, 'config.json'), 'utf8'));
+    const run = await temporaryFolder();
+    const { preset: _, ...settings } = config;
+    await trainHere(run, data, settings);
+    for (const name of ['predictions.csv', 'localization.csv'])
+      expect(readFileSync(join(cell, name), 'utf8')).toBe(readFileSync(join(run, name), 'utf8'));
+  });
+});
+
+describe('a study that is killed', () => {
+  it('resumes with the same bytes, also by shards', async () => {
+    const folder = await started();
+    const killed = await stoppedRun(args(folder), ['cells/fold1.*-contrastive/checkpoints', 1, 'SIGKILL']);
+    expect(killed.signal).toBe('SIGKILL');
+    expect(statesOf(folder)).toEqual([...Array(5).fill('done'), ...Array(7).fill('open')]);
+    const { stdout } = await spinegrad('study', 'status', '--out', folder);
+    expect(stdout).toMatch(/cells +12 +5 +0 +0\n/);
+    await workHere(folder, { index: 1, count: 2 });
+    expect(statesOf(folder).map((state) => state === 'done')).toEqual(
+      Array.from({ length: 12 }, (_, position) => position < 5 || position % 2 === 0),
+    );
+    await workHere(folder, { index: 2, count: 2 });
+    await reportStudy(readStudy(folder));
+    expect(predictionsOf(folder)).toBe(reference);
+  });
+});
+
+describe('two workers', () => {
+  it('give the same bytes as one', async () => {
+    const folder = await started();
+    const ended = await spinegrad(...args(folder, '--jobs', '2'));
+    expect(ended).toMatchObject({ status: 0 });
+    const finished = ended.stderr.split('\n').filter((line) => /^cells \d+\/12.* done$/.test(line));
+    expect(finished.map((line) => line.split(' ').at(-2)).sort()).toEqual(
+      [
+        ...[
+          'bank',
+          ...[0, 1, 2].flatMap((fold) => [`localizer-fold${fold}`, `pretraining-fold${fold}-repeat0`]),
+        ],
+        ...readStudy(folder).cells.map(({ id }) => id),
+      ].sort(),
+    );
+    expect(predictionsOf(folder)).toBe(reference);
+  });
+});
+
+describe('a failing unit', () => {
+  /** Makes a unit of a complete study open again, with a damaged checkpoint. */
+  function damage(folder: string, unit: string, stage: string): string {
+    rmSync(join(folder, unit, 'result.json'));
+    mkdirSync(join(folder, unit, 'checkpoints'));
+    const path = join(folder, unit, 'checkpoints', `${stage}.safetensors`);
+    writeFileSync(path, 'damaged');
+    return path;
+  }
+
+  it('is reported and skipped, and tried again by the next run', async () => {
+    const folder = join(await temporaryFolder(), 'study');
+    await cp(dir, folder, { recursive: true });
+    const cell = 'fold0-repeat0-labels1-scratch';
+    const { shared } = studyStatus(readStudy(folder));
+    const pretraining = shared.find(({ unit }) => unit.id === 'pretraining-fold1-repeat0')!.unit.dir;
+    const blocked = 'fold1-repeat0-labels1-contrastive';
+    rmSync(join(folder, 'cells', blocked, 'result.json'));
+    const other = 'fold2-repeat0-labels1-scratch';
+    rmSync(join(folder, 'cells', other, 'result.json'));
+    const damaged = [
+      damage(folder, join('cells', cell), 'finetuning-scratch'),
+      damage(folder, pretraining.slice(folder.length), 'pretraining'),
+    ];
+
+    const ended = await spinegrad(...args(folder));
+    expect(ended.status).toBe(1);
+    expect(failure(ended)).toMatch(/ERR_STUDY_FAILED: .*: 2 of 12 cells failed; remove the causes/);
+    expect(ended.stderr).toMatch(new RegExp(`\nfailed: ${cell}: ERR_CHECKPOINT: `));
+    expect(ended.stderr).toContain(`failed: ${blocked}: needs pretraining-fold1-repeat0, which failed`);
+    expect(existsSync(join(folder, 'cells', other, 'result.json'))).toBe(true);
+    const { stdout } = await spinegrad('study', 'status', '--out', folder);
+    expect(stdout).toMatch(/cells +12 +10 +0 +2\n/);
+    expect(stdout).toMatch(new RegExp(`failed: ${cell}: ERR_CHECKPOINT`));
+    expect(predictionsOf(folder).split('\n').length).toBeLessThan(reference.split('\n').length);
+
+    for (const path of damaged) rmSync(path);
+    await workHere(folder);
+    await reportStudy(readStudy(folder));
+    expect(predictionsOf(folder)).toBe(reference);
+  });
+});
+
+describe('the command line of a study', () => {
+  it.each([
+    [['--out', 'x', '--shard', '0/2'], /i from 1 to n/],
+    [['--out', 'x', '--labels', '0,1'], /fractions above 0/],
+    [['--data', 'x'], /'--out <folder>' not specified/],
+    [['--out', '/tmp/none', '--folds', '5'], /ERR_CONFIG: study: found no data folder/],
+    [['status', '--out', '/tmp/none'], /ERR_STUDY_MISSING: .*study\.json/],
+  ])('study %j is refused', async (flags, message) => {
+    const { status, stderr } = await spinegrad('study', ...flags);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(/ERR_STUDY_MISSING/.test(stderr) ? 1 : 2);
+    expect(existsSync('/tmp/none')).toBe(false);
+  });
+});

@@ -1,0 +1,62 @@
+/** STUDY/predictions.csv from the predictions of the complete cells, and the report of the study. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { parseManifest } from '../data/bank.js';
+import type { BankManifest } from '../data/types.js';
+import { SpinegradError } from '../error.js';
+import { readPredictions } from '../evaluation/predictionsFile.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { noticeOf } from '../model/bundle.js';
+import { armsOf } from '../training/arms.js';
+import { baseConfig } from './plan.js';
+import { formatStudyPredictions, type StudyPrediction } from './predictionsFile.js';
+import { writeStudyReport } from './report.js';
+import { isDone } from './results.js';
+import type { Study } from './study.js';
+import type { StudySummary } from './types.js';
+import { bankUnit, cellFolder } from './units.js';
+
+/**
+ * Writes predictions.csv and the report from the cells that are complete. The order is that of the plan, so the same cells
+ * give the same bytes.
+ *
+ * @throws SpinegradError ERR_STUDY_EMPTY if no cell is complete; of `readPredictions` and `writeStudyReport`
+ */
+export async function reportStudy(study: Study): Promise<StudySummary> {
+  const { dir, plan, cells } = study;
+  const complete = cells.filter(({ id }) => isDone({ dir: cellFolder(dir, id) }));
+  if (complete.length === 0) {
+    throw new SpinegradError(
+      'ERR_STUDY_EMPTY',
+      `${dir}: found no complete cell; \`spinegrad study status --out ${dir}\` shows what is running`,
+    );
+  }
+  const predictions: StudyPrediction[] = [];
+  for (const { id, fold, repeat, labels } of complete) {
+    for (const line of await readPredictions(join(cellFolder(dir, id), 'predictions.csv')))
+      predictions.push({ fold, repeat, labels, ...line });
+  }
+  const path = join(bankUnit(study).dir, 'manifest.json');
+  const manifest = parseManifest(path, await readFile(path, 'utf8'));
+  const gradeNames = (id: string) =>
+    manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
+  await writeFileAtomic(join(dir, 'predictions.csv'), formatStudyPredictions(predictions, gradeNames));
+  const config = baseConfig(plan);
+  return await writeStudyReport(dir, {
+    name: basename(dir),
+    data: dataOf(manifest),
+    tasks: manifest.tasks,
+    arms: armsOf(plan),
+    cells: cells.map(({ fold, repeat, labels, arm }) => ({ fold, repeat, labels, arm })),
+    resampling: { seed: config.seed, resamples: config.evaluation.resamples },
+    config: { ...plan },
+  });
+}
+
+const dataOf = (manifest: BankManifest) => ({
+  name: manifest.dataset,
+  layout: manifest.layout,
+  series: manifest.series,
+  synthetic: manifest.synthetic,
+  notice: noticeOf(manifest),
+});

@@ -1,0 +1,54 @@
+/** The cells of a plan and their settings. */
+import { type ArmName, DEFAULT_ARMS } from '../training/arms.js';
+import type { Config } from '../training/config.js';
+import type { Plan } from './plan.js';
+
+/** One training and its predictions for the test patients of a fold. */
+export interface Cell {
+  /** Such as `fold0-repeat1-labels0.25-contrastive`. */
+  id: string;
+  /** From 0. */
+  fold: number;
+  /** From 0. */
+  repeat: number;
+  /** Fraction of the training and validation patients that keep their grades. */
+  labels: number;
+  arm: ArmName;
+}
+
+/** The cells in the order of work: the first repeat of all folds comes first, so that early results cover all patients. */
+export function cellsOf({ folds, repeats, labels, arms }: Plan): Cell[] {
+  const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+  return numbers(repeats).flatMap((repeat) =>
+    numbers(folds).flatMap((fold) =>
+      labels.flatMap((fraction) =>
+        arms.map((arm) => ({
+          id: `fold${fold}-repeat${repeat}-labels${fraction}-${arm}`,
+          ...{ fold, repeat, labels: fraction, arm },
+        })),
+      ),
+    ),
+  );
+}
+
+/**
+ * The settings of a cell; `node train.js` with them does the same. The seeds of training and of the labels are those of the
+ * plan plus the number of the repeat.
+ *
+ * @param base settings of the plan
+ */
+export const cellConfig = (base: Config, { arm, ...cell }: Omit<Cell, 'id'>): Config =>
+  configAt(base, cell, [arm]);
+
+/** The settings of what the arms of a fold and repeat share. */
+export const sharedConfig = (base: Config, at: Pick<Cell, 'fold' | 'repeat' | 'labels'>): Config =>
+  configAt(base, at, [...DEFAULT_ARMS]);
+
+function configAt(
+  base: Config,
+  { fold, repeat, labels }: Pick<Cell, 'fold' | 'repeat' | 'labels'>,
+  arms: ArmName[],
+): Config {
+  const labelSeed = base.data.labelSeed + repeat;
+  return { ...base, arms, seed: base.seed + repeat, data: { ...base.data, fold, labels, labelSeed } };
+}

@@ -1,0 +1,136 @@
+/**
+ * The plan of a study, STUDY/study.json: the data, the settings of all cells, and the grid of cells (fold x repeat x label
+ * fraction x arm).
+ */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { SpinegradError } from '../error.js';
+import { readError } from '../io/files.js';
+import { programSchema } from '../io/provenance.js';
+import { ARM_NAMES, DEFAULT_ARMS } from '../training/arms.js';
+import { type Config, DEFAULT_PRESET, PRESETS, resolveConfig, type Settings } from '../training/config.js';
+
+const distinct = (values: readonly unknown[]) => new Set(values).size === values.length;
+const list = <T extends z.ZodType>(item: T) =>
+  z.array(item).min(1).refine(distinct, 'expected each value once');
+
+export const planSchema = z.strictObject({
+  version: z.literal(1),
+  /** Absolute path of the data folder. */
+  data: z.string().min(1),
+  preset: z.enum(Object.keys(PRESETS) as [string, ...string[]]),
+  /** Settings of all cells, as in config.json of a run, without those that a cell sets. */
+  settings: z.record(z.string(), z.unknown()),
+  /** Three or more: training, validation and test. */
+  folds: z.int().min(3).max(100),
+  /** Trainings of each fold with other seeds; the folds are the same in all repeats. */
+  repeats: z.int().min(1).max(1000),
+  /** Fractions of the training and validation patients that keep their grades. */
+  labels: list(z.number().positive().max(1)),
+  arms: list(z.enum(ARM_NAMES)),
+  /** The program that wrote the plan, and when. */
+  program: programSchema,
+});
+
+export type Plan = z.output<typeof planSchema>;
+
+/** A plan file that a user writes: every field may be missing. */
+const planFileSchema = planSchema.partial();
+
+export type PlanFile = z.output<typeof planFileSchema>;
+
+/** Settings that follow from the grid and the cell. */
+const SET_BY_CELL = {
+  arms: '--arms',
+  'data.folds': '--folds',
+  'data.fold': '--folds',
+  'data.labels': '--labels',
+} as const;
+
+/** @throws SpinegradError ERR_FILE_*; ERR_STUDY_PLAN if the file is not a plan */
+export function readPlanFile(path: string): PlanFile {
+  return parse(path, planFileSchema);
+}
+
+/** @throws SpinegradError ERR_FILE_*; ERR_STUDY_PLAN if the file is damaged */
+export function readPlan(path: string): Plan {
+  const plan = parse(path, planSchema);
+  baseConfig(plan);
+  return plan;
+}
+
+function parse<T>(path: string, schema: z.ZodType<T>): T {
+  let stored: unknown;
+  try {
+    stored = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw readError(path, cause);
+    throw new SpinegradError('ERR_STUDY_PLAN', `${path}: is not JSON; correct it, or choose another --plan`, {
+      cause,
+    });
+  }
+  const { error, data } = schema.safeParse(stored);
+  if (error === undefined) return data;
+  throw new SpinegradError('ERR_STUDY_PLAN', `${path}: ${describe(error)} (docs/study.md)`);
+}
+
+/**
+ * A plan from a file and options; missing fields get defaults.
+ *
+ * @param threads of the CPU device, unless the settings state it; the bits of the results depend on it
+ * @throws SpinegradError ERR_CONFIG
+ */
+export function newPlan(file: Omit<PlanFile, 'version' | 'program'>, threads: number): Omit<Plan, 'program'> {
+  if (file.data === undefined)
+    throw new SpinegradError('ERR_CONFIG', 'study: found no data folder; name it with --data');
+  const plan = checked({
+    version: 1,
+    data: file.data,
+    preset: file.preset ?? DEFAULT_PRESET,
+    settings: file.settings ?? {},
+    folds: file.folds ?? 5,
+    repeats: file.repeats ?? 3,
+    labels: file.labels ?? [0.1, 0.25, 0.5, 1],
+    arms: file.arms ?? [...DEFAULT_ARMS],
+  });
+  const config = baseConfig(plan);
+  // All settings are stored, so that a study keeps them when defaults change.
+  return { ...plan, settings: ownSettings({ ...config, threads: config.threads || threads }) };
+}
+
+function checked(plan: unknown): Omit<Plan, 'program'> {
+  const { error, data } = planSchema.omit({ program: true }).safeParse(plan);
+  if (error === undefined) return data;
+  throw new SpinegradError('ERR_CONFIG', `study: ${describe(error)} (docs/study.md)`);
+}
+
+/** The first problem of a plan. */
+function describe({ issues }: z.ZodError): string {
+  const { path, message } = issues[0]!;
+  return `${path.join('.') || 'the plan'}: ${message.replace(/^Invalid input: /, '')}`;
+}
+
+type Grid = Pick<Plan, 'preset' | 'settings' | 'folds' | 'arms'>;
+
+/** The settings that all cells share; fold 0, all labels, all arms. */
+export function baseConfig(plan: Grid): Config {
+  refuseCellSettings(plan.settings);
+  const data = { folds: plan.folds, fold: 0, labels: 1 };
+  return resolveConfig(plan.preset, plan.settings, { arms: plan.arms, data });
+}
+
+/** A configuration without the settings that a cell sets. */
+function ownSettings({ preset: _, arms: __, data, ...settings }: Config): Settings {
+  const { folds: ___, fold: ____, labels: _____, ...own } = data;
+  return { ...settings, data: own };
+}
+
+function refuseCellSettings(settings: Settings): void {
+  for (const [key, option] of Object.entries(SET_BY_CELL)) {
+    const value = key
+      .split('.')
+      .reduce<unknown>((inner, part) => (inner as Settings | undefined)?.[part], settings);
+    if (value === undefined) continue;
+    throw new SpinegradError('ERR_CONFIG', `study: settings: ${key} differs between cells; use ${option}`);
+  }
+}

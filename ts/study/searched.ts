@@ -1,0 +1,65 @@
+/** searched.json of a localizer: what it found on the test slices of its fold. All cells of the fold cut their crops there. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DISC_LEVELS } from '../anatomy.js';
+import type { BankManifest } from '../data/types.js';
+import { SpinegradError } from '../error.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { readError } from '../io/files.js';
+import { evaluatedSlice } from '../training/localize.js';
+import type { SearchedSlice } from '../training/testSet.js';
+
+const FILE = 'searched.json';
+
+const schema = z.array(
+  z.strictObject({
+    /** Row of the slice in the bank. */
+    row: z.int().min(0),
+    found: z.array(
+      z.strictObject({
+        level: z.enum(DISC_LEVELS),
+        point: z.tuple([z.number(), z.number()]),
+        probability: z.number(),
+        levelProbability: z.number(),
+      }),
+    ),
+    doubts: z.array(z.string()),
+  }),
+);
+
+export async function writeSearched(dir: string, searched: readonly SearchedSlice[]): Promise<void> {
+  const slices: z.output<typeof schema> = searched.map(({ record, found, doubts }) => ({
+    row: record.row,
+    found: found.map(({ level, point, probability, levelProbability }) => ({
+      level,
+      point: [point[0], point[1]],
+      probability,
+      levelProbability,
+    })),
+    doubts: [...doubts],
+  }));
+  await writeFileAtomic(join(dir, FILE), `${JSON.stringify(slices)}\n`);
+}
+
+/**
+ * @param manifest of the bank with the split of the fold
+ * @throws SpinegradError ERR_FILE_*; ERR_STUDY_FILE if the file is damaged
+ */
+export async function readSearched(dir: string, manifest: BankManifest): Promise<SearchedSlice[]> {
+  const path = join(dir, FILE);
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    throw readError(path, cause);
+  });
+  try {
+    return schema.parse(JSON.parse(text)).map(({ row, found, doubts }) => {
+      const record = manifest.slices[row]!;
+      // `doubts` states already if the slice is not lumbar.
+      return { record, ...evaluatedSlice(record, { discs: found, doubts, lumbar: true }) };
+    });
+  } catch (cause) {
+    throw new SpinegradError('ERR_STUDY_FILE', `${path}: is damaged; delete ${dir} and run the study again`, {
+      cause,
+    });
+  }
+}

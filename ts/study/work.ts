@@ -1,0 +1,150 @@
+/** The work of each kind of unit: the stages of a run, with the inputs that the units share. */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { prepareBank, writeSplit } from '../data/bank.js';
+import type { Bank } from '../data/types.js';
+import { withLabels, withSplit } from '../data/views.js';
+import type { Device } from '../engine/device.js';
+import { discErrors } from '../evaluation/localization.js';
+import { formatLocalization } from '../evaluation/localizationFile.js';
+import { formatPredictions } from '../evaluation/predictionsFile.js';
+import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
+import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { type Values, valuesOf } from '../nn/values.js';
+import { armSettings } from '../training/armSettings.js';
+import { type Arm, armsOf } from '../training/arms.js';
+import type { Config } from '../training/config.js';
+import { predictArms, searchTestSlices } from '../training/evaluateArms.js';
+import { type EncoderWeights, finetune } from '../training/finetune.js';
+import { importedEncoder } from '../training/importedEncoder.js';
+import { trainLocalizer } from '../training/localize.js';
+import { openRun } from '../training/openRun.js';
+import { pretrainedEncoder } from '../training/pretrainedEncoder.js';
+import type { Progress } from '../training/progress.js';
+import { RoiDataset } from '../training/roiDataset.js';
+import { checkSettings, checkSplitSides, cutOptions } from '../training/runData.js';
+import { labelsOf, writeIdentity } from '../training/runFolder.js';
+import { SliceDataset } from '../training/sliceDataset.js';
+import type { Run } from '../training/stage.js';
+import type { Result } from './results.js';
+import { readSearched, writeSearched } from './searched.js';
+import type { CellUnit, Unit } from './units.js';
+
+/** What all units of a worker share. */
+export interface WorkContext {
+  /** The data folder. */
+  data: string;
+  device: Device;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+export type Work = Pick<Result, 'arm' | 'fingerprint'> & {
+  /** Seconds of the training, over all resumed parts. */
+  trained: number;
+};
+
+const WEIGHTS = 'weights.safetensors';
+
+/** Cuts the bank of all cells. */
+export async function workBank(
+  unit: Unit,
+  { data, progress, signal }: Omit<WorkContext, 'device'>,
+): Promise<Work> {
+  const { split: _, ...options } = cutOptions(unit.config);
+  const manifest = await prepareBank({
+    ...options,
+    data,
+    out: unit.dir,
+    onProgress: ({ done, total, skipped }) =>
+      progress.update('preparing ROIs', done, total, skipped > 0 ? `${skipped} skipped` : ''),
+    signal,
+  });
+  checkSettings(unit.config, manifest);
+  return { arm: null, fingerprint: manifest.fingerprint, trained: 0 };
+}
+
+/** The bank with the split and the grades of a unit. */
+export function bankOf(base: Bank, config: Config): Bank {
+  return withLabels(withSplit(base, cutOptions(config).split!), labelsOf(config));
+}
+
+/** Trains a localizer and applies it to the test slices of its fold. */
+export async function workLocalizer(unit: Unit, base: Bank, context: WorkContext): Promise<Work> {
+  const bank = bankOf(base, unit.config);
+  const run = await openUnit(unit, bank, context);
+  const { localizer, seconds } = await trainLocalizer(run, bank);
+  using slices = new SliceDataset(run.device, bank);
+  await writeSearched(unit.dir, await searchTestSlices(run, slices, localizer));
+  await writeSafetensors(join(unit.dir, WEIGHTS), await valuesOf(localizer.state()));
+  localizer.dispose();
+  await writeSplit(join(unit.dir, 'split.csv'), bank.manifest);
+  return { arm: null, fingerprint: null, trained: seconds };
+}
+
+/** Pretrains an encoder. */
+export async function workPretraining(unit: Unit, base: Bank, context: WorkContext): Promise<Work> {
+  const bank = bankOf(base, unit.config);
+  const run = await openUnit(unit, bank, context);
+  using discs = new RoiDataset(run.device, bank, unit.config.augmentation, unit.config.fusion);
+  const { weights, seconds } = await pretrainedEncoder(run, discs);
+  await writeSafetensors(join(unit.dir, WEIGHTS), weights);
+  return { arm: null, fingerprint: null, trained: seconds };
+}
+
+/** Trains the grader of a cell and predicts the test discs. */
+export async function workCell(unit: CellUnit, base: Bank, context: WorkContext): Promise<Work> {
+  const { config, dir } = unit;
+  const bank = bankOf(base, config);
+  const { manifest } = bank;
+  checkSplitSides(manifest);
+  const run = await openUnit(unit, bank, context);
+  using discs = new RoiDataset(run.device, bank, config.augmentation, config.fusion);
+  const arm = armsOf(config)[0]!;
+  const weights = await encoderWeights(unit, arm, run, discs);
+  const { grader, best, seconds } = await finetune(run, discs, arm, weights);
+  const searched = await readSearched(unit.localizer.dir, manifest);
+  const { views } = config.evaluation;
+  const graders = [{ name: arm.name, grader }];
+  const { predictions } = await predictArms(run, bank, discs, searched, graders, views);
+  grader.dispose();
+  const gradeNames = (id: string) =>
+    manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
+  await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(searched.flatMap(discErrors)));
+  await writeFileAtomic(join(dir, 'predictions.csv'), formatPredictions(predictions, gradeNames));
+  const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
+  const { steps } = armSettings(config, discs, arm);
+  return { arm: { steps, bestEpoch, validationBalancedAccuracy }, fingerprint: null, trained: seconds };
+}
+
+async function encoderWeights(
+  { pretraining }: CellUnit,
+  { encoder }: Arm,
+  run: Run,
+  discs: RoiDataset,
+): Promise<EncoderWeights> {
+  if (pretraining !== null)
+    return { pretrained: (await readSafetensors(join(pretraining.dir, WEIGHTS))) as Values };
+  return encoder === 'imported' ? { imported: (await importedEncoder(run, discs.input.spec)).values } : {};
+}
+
+/** Opens the folder of a unit; an earlier, stopped attempt is resumed. */
+async function openUnit(
+  { id, dir, config }: Unit,
+  bank: Bank,
+  { data, device, progress, signal }: WorkContext,
+): Promise<Run> {
+  await makeFolder(dir);
+  for (const part of ['.', 'checkpoints']) await removeTemporaries(join(dir, part));
+  if (!existsSync(join(dir, 'config.json'))) await writeIdentity(dir, { config, data });
+  const own: Progress = {
+    ...progress,
+    update: (task, done, total, note) => progress.update(`${id}: ${task}`, done, total, note),
+  };
+  return await openRun({ dir, config, device, progress: own, signal }, bank.manifest.fingerprint, true);
+}
+
+/** Deletes what a complete unit does not need. The weights of cells are not kept: they would fill the disk. */
+export const removeCheckpoints = ({ dir }: Unit): Promise<void> =>
+  rm(join(dir, 'checkpoints'), { recursive: true, force: true });
