@@ -20,7 +20,7 @@ export function powerStatement({ comparisons }: Block): string | null {
   if (found.length === 0) return null;
   const patients = Math.min(...comparisons.map((comparison) => comparison.patients));
   return (
-    `Power: with ${patients} patients, the smallest true differences in balanced accuracy that this study finds with a ` +
+    `With ${patients} patients, the smallest true differences in balanced accuracy that this study finds with a ` +
     `probability of 80 % (two-sided, level 0.05, one comparison) are ${found.join(', ')}. A smaller difference can be ` +
     'real and still be missed.'
   );

@@ -25,7 +25,10 @@ export interface SharedFacts {
 export function sharedFacts(summary: StudySummary): SharedFacts {
   const { data, plan, tasks, resampling, program } = summary;
   const fractions = plan.labels.map((labels) => percent(labels, 0)).join(', ');
-  const powers = tasks.flatMap((task) => powerStatement(primaryBlock(task)) ?? []);
+  const powers = tasks.flatMap((task) => {
+    const power = powerStatement(primaryBlock(task));
+    return power === null ? [] : [tasks.length > 1 ? `${task.task.title}: ${power}` : power];
+  });
   return {
     data: `${data.name} (layout ${data.layout}); series: ${data.series.join(', ')}. ${data.notice}${
       data.synthetic ? ' **The data are synthetic: they are no evidence about patients.**' : ''
