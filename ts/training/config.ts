@@ -71,7 +71,15 @@ export const configSchema = z
   .refine(({ arms, encoder }) => !arms.includes('imported') || encoder.weights !== null, {
     path: ['encoder', 'weights'],
     error: 'expected a safetensors file, because `arms` has the arm imported',
-  });
+  })
+  .refine(
+    ({ pretraining, fusion, data }) =>
+      pretraining.drawFrom === 'slices' || (fusion === 'none' && (data.series?.length ?? 0) > 1),
+    {
+      path: ['pretraining', 'drawFrom'],
+      error: 'expected slices, or two or more data.series without fusion',
+    },
+  );
 
 export type Config = z.output<typeof configSchema>;
 

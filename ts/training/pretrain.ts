@@ -4,7 +4,7 @@
  *   for each batch of discs:
  *     two views of each disc: augmented crops of the annotated slice or a neighbour, of one series or of several
  *     z = normalise(projection(encoder(view)))
- *     loss = multi-positive InfoNCE(z, label of the disc)
+ *     loss = multi-positive InfoNCE(z, label of the disc), or a weighted mean of several (positives.ts)
  *
  * Validation computes the same loss on discs of other patients; retrieval: how often the nearest of all other views shows
  * the same disc, and how often a random one would; alignment and uniformity; and in some epochs the probes of probe.ts.
@@ -12,18 +12,21 @@
 import { z } from 'zod';
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
+import { add, mul } from '../engine/ops/elementwise.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import type { Tensor } from '../engine/tensor.js';
 import { tidy } from '../engine/tidy.js';
 import { alignment, type Embeddings, retrieved, uniformity } from '../evaluation/embeddings.js';
 import { batches } from '../model/batches.js';
 import { type DiscEncoder, encode } from '../model/fusion/encoder.js';
-import type { EncoderInput, Slots } from '../model/fusion/input.js';
+import type { EncoderInput } from '../model/fusion/input.js';
 import { ProjectionHead } from '../model/projection.js';
 import { Temperature } from '../model/temperature.js';
 import type { Module } from '../nn/module.js';
 import { RandomStream } from '../random.js';
+import { drawViews, fixedViews, VIEWS } from './contrastiveViews.js';
 import { decayGroups } from './groups.js';
+import { positivesOf } from './positives.js';
 import { probe } from './probe.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
@@ -37,8 +40,6 @@ export interface PretrainingModules {
 }
 
 const PURPOSE = { order: 101, slice: 102, views: 103, validation: 104, projection: 105 };
-
-const VIEWS = 2;
 
 const ADVICE = 'lower pretraining.learningRate';
 
@@ -82,17 +83,22 @@ export function pretraining(
   const { pretraining: settings } = config;
   const modules: Record<string, Module> = { encoder, projection };
   if (temperature) modules.temperature = temperature;
-  const labelOf = labels(settings.positives);
+  const positives = positivesOf(settings);
   const { epochs, probeEvery } = settings;
   const probed = (epoch: number): boolean => probeEvery > 0 && (epoch % probeEvery === 0 || epoch === epochs);
 
   const embed = (views: EncoderInput): Tensor => projection.forward(encode(encoder, views));
 
   const contrast = (embeddings: Tensor, batch: readonly Disc[]): Tensor => {
-    const ids = batch.map(labelOf);
-    const rows = device.tensor(Int32Array.from([...ids, ...ids]));
     const scale = temperature ? { logScale: temperature.logScale } : { temperature: settings.temperature };
-    return infoNCE(embeddings, rows, { ...scale, mean: settings.mean });
+    const views = embeddings.shape[0]! / batch.length;
+    const terms = positives.map(({ labelOf, weight }) => {
+      const ids = batch.map(labelOf);
+      const rows = device.tensor(Int32Array.from(Array.from({ length: views }, () => ids).flat()));
+      const loss = infoNCE(embeddings, rows, { ...scale, mean: settings.mean });
+      return weight === 1 ? loss : mul(loss, weight);
+    });
+    return terms.reduce(add);
   };
 
   return {
@@ -107,10 +113,9 @@ export function pretraining(
 
     lossOf(batch, keys) {
       const random = keys.stream(PURPOSE.slice);
-      const drawn = Array.from({ length: VIEWS }, () =>
-        batch.map((disc) => discs.slots(disc, (rows) => random.pick(rows))),
-      );
-      return contrast(embed(discs.views(drawn.flat(), keys.device(PURPOSE.views))), batch);
+      const drawn = drawViews(discs, batch, VIEWS, settings.drawFrom, random);
+      const views = discs.views(drawn, keys.device(PURPOSE.views), settings.augmentation);
+      return contrast(embed(views), batch);
     },
 
     async validate(epoch) {
@@ -122,7 +127,8 @@ export function pretraining(
       let views = 0;
       for (const batch of batches(discs.of('validation'), settings.discs, 2)) {
         const keys = { seed: PURPOSE.validation, step: views };
-        using embeddings = noGrad(() => tidy(() => embed(discs.views(validationViews(discs, batch), keys))));
+        const drawn = fixedViews(discs, batch, settings.drawFrom);
+        using embeddings = noGrad(() => tidy(() => embed(discs.views(drawn, keys, settings.augmentation))));
         using loss = noGrad(() => tidy(() => contrast(embeddings, batch)));
         const [value, rows] = await Promise.all([loss.item(), embeddings.data()]);
         expectFinite(rows, 'embeddings', ADVICE);
@@ -144,24 +150,6 @@ export function pretraining(
         validationProbe: probed(epoch) ? await probe(device, discs, encoder) : null,
       };
     },
-  };
-}
-
-/** The first rows of each disc: all first views, then all second views. */
-const validationViews = (discs: RoiDataset, batch: readonly Disc[]): Slots[] =>
-  Array.from({ length: VIEWS }, (_, view) =>
-    batch.map((disc) => discs.slots(disc, (rows) => rows[view % rows.length]!)),
-  ).flat();
-
-/** The label of a disc; discs of equal labels are positives of each other. A grade is that of the first task. */
-function labels(positives: 'disc' | 'level' | 'grade'): (disc: Disc) => number {
-  if (positives === 'grade') return ({ id, grades }) => grades[0] ?? -1 - id;
-  if (positives === 'disc') return ({ id }) => id;
-  const numbers = new Map<string, number>();
-  return ({ studyId, level }) => {
-    const key = `${studyId} ${level}`;
-    if (!numbers.has(key)) numbers.set(key, numbers.size);
-    return numbers.get(key)!;
   };
 }
 

@@ -72,7 +72,8 @@ export class RoiDataset {
   readonly input: GraderInput;
   readonly #bySplit: Record<Split, Disc[]> = { train: [], validation: [], test: [] };
   readonly #pixels: Tensor;
-  readonly #augmentation: AugmentOptions;
+  readonly #strengths: Partial<Config['augmentation']>;
+  readonly #size: number;
   readonly #crops: Pick<CropSet, 'pixels' | 'size'>;
 
   /** @param input of a trained model, or the fusion; then the normalisation is measured on the training discs */
@@ -119,8 +120,8 @@ export class RoiDataset {
       });
       this.input = { spec, normalisation };
     } else this.input = input;
-    const { translation = 0, ...strengths } = augmentation ?? {};
-    this.#augmentation = { ...strengths, translation: translation * size };
+    this.#strengths = augmentation ?? {};
+    this.#size = size;
   }
 
   of(split: Split): readonly Disc[] {
@@ -154,9 +155,18 @@ export class RoiDataset {
     return shown.map((item) => item && (item.rows[item.offsets.indexOf(offset)] ?? item.row));
   }
 
-  /** Augmented, normalised views of discs. */
-  views(discs: readonly Slots[], keys: AugmentKeys): EncoderInput {
-    return this.#make(discs, keys, this.#augmentation);
+  /**
+   * Augmented, normalised views of discs.
+   *
+   * @param change strengths that differ from those of the dataset
+   */
+  views(
+    discs: readonly Slots[],
+    keys: AugmentKeys,
+    change: Partial<Config['augmentation']> = {},
+  ): EncoderInput {
+    const { translation = 0, ...strengths } = { ...this.#strengths, ...change };
+    return this.#make(discs, keys, { ...strengths, translation: translation * this.#size });
   }
 
   /** Normalised crops without augmentation, for evaluation. */

@@ -24,6 +24,16 @@ export const augmentation = z.strictObject({
     0.8,
     'Maximum sigma of Gaussian blur in pixels; models in-plane resolution.',
   ),
+  invert: setting(
+    fraction,
+    0,
+    'Probability of inverted intensities. Off, because the signal of a disc is a part of its grade.',
+  ),
+  tone: setting(
+    fraction,
+    0,
+    'Maximum displacement of the control points of a random tone curve; models other sequences. Above 0.125 the curve can fall.',
+  ),
   gamma: setting(fraction, 0.25, 'Maximum relative change of the exponent.'),
   contrast: setting(fraction, 0.25, 'Maximum relative change of contrast; models TE and windowing.'),
   brightness: setting(fraction, 0.1, 'Maximum intensity offset; models coil sensitivity.'),

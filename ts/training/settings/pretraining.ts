@@ -1,6 +1,24 @@
 /** Settings of the contrastive pretraining. */
 import { z } from 'zod';
+import { augmentation } from './augmentation.js';
 import { count, optimizer, positive, setting } from './fields.js';
+
+const CRITERIA = ['disc', 'level', 'grade'] as const;
+/** What makes two views positives of each other. */
+export type Criterion = (typeof CRITERIA)[number];
+
+const criterion = z.enum(CRITERIA);
+
+type Strength = keyof typeof augmentation.shape;
+const STRENGTHS = Object.keys(augmentation.shape) as Strength[];
+
+/** Some of the settings of the augmentation. */
+const strengths = z.partialRecord(z.enum(STRENGTHS), z.number()).superRefine((change, context) => {
+  for (const [name, value] of Object.entries(change)) {
+    const issue = augmentation.shape[name as Strength].safeParse(value).error?.issues[0];
+    if (issue) context.addIssue({ code: 'custom', path: [name], message: issue.message });
+  }
+});
 
 export const pretraining = z.strictObject({
   epochs: setting(z.number().int().min(0), 20, 'Passes over the training discs; the paper uses 60.'),
@@ -10,9 +28,33 @@ export const pretraining = z.strictObject({
     'Discs per batch, with two views each. The other discs are the negatives.',
   ),
   positives: setting(
-    z.enum(['disc', 'level', 'grade']),
+    z.union(
+      [
+        criterion,
+        z
+          .array(criterion)
+          .min(1)
+          .refine((list) => new Set(list).size === list.length, 'expected each at most once'),
+      ],
+      { error: `expected one of ${CRITERIA.join(', ')}, or a list of them` },
+    ),
     'disc',
-    'Views that are positives of each other: those of one disc, of one patient and level, or of one grade of the first task (supervised).',
+    'Views that are positives of each other: those of one disc, of one patient and level, or of one grade of the first task (supervised). A list gives a loss for each.',
+  ),
+  positiveWeights: setting(
+    z.partialRecord(criterion, positive),
+    {},
+    'Weights of the losses of `positives`, such as {"disc": 1, "grade": 0.5}; 1 if not given.',
+  ),
+  drawFrom: setting(
+    z.enum(['slices', 'series']),
+    'slices',
+    'What the views of a disc show: random slices of its first series, or its series in turn (such as T1 and T2; needs two data.series and no fusion).',
+  ),
+  augmentation: setting(
+    strengths,
+    {},
+    'Settings of `augmentation` that differ in pretraining, such as {"tone": 0.1, "cutout": 0.5}.',
   ),
   mean: setting(
     z.enum(['outside', 'inside']),
