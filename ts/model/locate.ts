@@ -1,12 +1,10 @@
 /** Named discs on slices, with the certainty of their place and of their level. */
 import { type Affine, DISC_LEVELS, LEVELS, type Level, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine, scaleOf } from '../data/affine.js';
-import type { Device } from '../engine/device.js';
 import { type DecodedDisc, decode } from './decode.js';
 import type { Doubt } from './doubts.js';
 import type { Localizer } from './localizer.js';
-import { mapOffset, mapsOf, pointsOf, type SliceMaps, VIEWS } from './maps.js';
-import type { Normalisation } from './normalisation.js';
+import { type LocalizerInput, mapOffset, mapsOf, pointsOf, type SliceMaps, VIEWS } from './maps.js';
 import { findPeaks, type Peak } from './peaks.js';
 import { shapeOfPitch } from './spineShape.js';
 
@@ -72,29 +70,26 @@ const VIEW_RADIUS = 0.35;
 /**
  * Locates the discs of letterboxed slices in the canonical view.
  *
- * @param size side of the slices in pixels
  * @param views number of augmented views whose maps are averaged; 1: the slice itself, without a spread
  * @throws SpinegradError ERR_NOT_FINITE if an output of the network is NaN or infinite
  *
  * @example
- * const [located] = await locate(device, localizer, [letterboxed], 128, normalisation);
+ * const [located] = await locate(localizer, [letterboxed], { device, size: 192, normalisation });
  * located.discs.filter(({ levelProbability }) => levelProbability > 0.9);
  */
 export async function locate(
-  device: Device,
   localizer: Localizer,
   slices: readonly LetterboxedSlice[],
-  size: number,
-  normalisation: Normalisation,
+  input: LocalizerInput,
   views = VIEWS,
 ): Promise<Located[]> {
   const pixels = slices.map((slice) => slice.pixels);
   if (localizer.kind === 'regression') {
-    const points = await pointsOf(device, localizer, pixels, size, normalisation);
+    const points = await pointsOf(localizer, pixels, input);
     return slices.map(({ toImage }, index) => locateOnPoints(points[index]!, toImage));
   }
-  const maps = await mapsOf(device, localizer, pixels, size, normalisation, views);
-  return slices.map((slice, index) => locateOnMaps(maps[index]!, size, slice));
+  const maps = await mapsOf(localizer, pixels, input, views);
+  return slices.map((slice, index) => locateOnMaps(maps[index]!, input.size, slice));
 }
 
 /** The result of the coordinate regression, which cannot state how certain it is. */

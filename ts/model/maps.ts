@@ -25,6 +25,14 @@ export interface SliceMaps extends DiscMaps {
   pitchMm: number;
 }
 
+/** How letterboxed slices enter a localizer. */
+export interface LocalizerInput {
+  device: Device;
+  /** Side of the letterboxed slices in pixels. */
+  size: number;
+  normalisation: Normalisation;
+}
+
 /** Views per slice. A single view is not augmented. */
 export const VIEWS = 8;
 
@@ -47,18 +55,17 @@ const strengths = (size: number): AugmentOptions => ({
  * @throws SpinegradError ERR_NOT_FINITE if a logit is NaN or infinite
  */
 export async function mapsOf(
-  device: Device,
   network: HeatmapLocalizer,
   slices: readonly Uint16Array[],
-  size: number,
-  normalisation: Normalisation,
+  input: LocalizerInput,
   views = VIEWS,
 ): Promise<SliceMaps[]> {
+  const { size, normalisation } = input;
   const side = size / network.mapStride;
   const options: AugmentOptions = { ...(views > 1 ? strengths(size) : {}), ...normalisation };
   const results: SliceMaps[] = [];
   for (const batch of batches(slices, Math.max(1, Math.floor(VIEWS_PER_BATCH / views)))) {
-    const values = await outputOf(device, network, batch, size, views, options);
+    const values = await outputOf(network, batch, input, views, options);
     for (const index of batch.keys()) {
       const perView = Array.from({ length: views }, (_, view) => {
         const row = index * views + view;
@@ -85,15 +92,13 @@ export async function mapsOf(
  * @throws SpinegradError ERR_NOT_FINITE if a coordinate is NaN or infinite
  */
 export async function pointsOf(
-  device: Device,
   network: RegressionLocalizer,
   slices: readonly Uint16Array[],
-  size: number,
-  normalisation: Normalisation,
+  input: LocalizerInput,
 ): Promise<Point[][]> {
   const results: Point[][] = [];
   for (const batch of batches(slices, VIEWS_PER_BATCH)) {
-    const values = await outputOf(device, network, batch, size, 1, normalisation);
+    const values = await outputOf(network, batch, input, 1, input.normalisation);
     const length = values.length / batch.length;
     for (let start = 0; start < values.length; start += length) {
       results.push(
@@ -106,10 +111,9 @@ export async function pointsOf(
 
 /** The output of a network for `views` views of each slice, the views of a slice in succession. */
 async function outputOf(
-  device: Device,
   network: Localizer,
   slices: readonly Uint16Array[],
-  size: number,
+  { device, size }: LocalizerInput,
   views: number,
   options: AugmentOptions,
 ): Promise<Float32Array> {

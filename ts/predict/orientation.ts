@@ -44,13 +44,12 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
   const { localizer, description } = model;
   const size = description.localizer.network.sliceSize;
   const given = { ...slice, geometry: slice.geometry ?? CANONICAL_GEOMETRY };
+  const input = { device, size, normalisation: description.normalisation };
   const scale = { pixelSpacing: slice.pixelSpacing, imageSize: [slice.columns, slice.rows] } as const;
   const agreesWithHeader = slice.geometry === null ? null : true;
   if (localizer.kind === 'regression') {
     const crop = letterboxSlice(given, size);
-    const { normalisation } = description;
-    const letterboxed = { ...crop, ...scale };
-    const [located] = await locate(device, localizer, [letterboxed], size, normalisation);
+    const [located] = await locate(localizer, [{ ...crop, ...scale }], input);
     return {
       ...sidesOf(given),
       slice: given,
@@ -62,11 +61,9 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
   }
   const upright = [given, reflectSlice(given, 'superior')];
   const maps = await mapsOf(
-    device,
     localizer,
     upright.map((view) => letterboxSlice(view, size).pixels),
-    size,
-    description.normalisation,
+    input,
   );
   const candidates = upright.flatMap((view, index) =>
     [

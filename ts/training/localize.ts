@@ -169,7 +169,7 @@ export function locateRecords(
   views?: number,
 ): Promise<Located[]> {
   const { size, normalisation } = slices;
-  return locate(device, localizer, slices.letterboxed(records), size, normalisation, views);
+  return locate(localizer, slices.letterboxed(records), { device, size, normalisation }, views);
 }
 
 /** The annotated and the found discs of a slice, for its evaluation. */
