@@ -70,6 +70,8 @@ export function tinyBank(count: Record<Split, number>): Bank {
         pixelSpacing: [2, 2],
         spacingFrom: 'file',
         toImage: TO_IMAGE,
+        geometry: null,
+        side: null,
         window: { low: 0, high: 1 },
         discs,
         complete: true,

@@ -1,7 +1,6 @@
 /** Opens the images of a series, a folder of DICOM files or an image file, as a stack of slices whose pixels are read later. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Affine } from '../anatomy.js';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
 import { DICOM_NAME, type Series } from '../dicom/series.js';
@@ -167,15 +166,19 @@ export async function readRecord(
   const { slices } = await openImages(join(dataDir, file));
   const slice =
     slices.length === 1 ? slices[0] : slices.find((item) => item.instanceNumber === instanceNumber);
-  if (slice !== undefined) return orientAs({ ...(await slice.read()), pixelSpacing }, toImage);
+  if (slice !== undefined) return asCut(await slice.read(), { pixelSpacing, toImage });
   throw new SpinegradError(
     'ERR_INSTANCE_MISSING',
     `${join(dataDir, file)}: slice ${instanceNumber} is missing among the ${slices.length} of the file; prepare the bank again`,
   );
 }
 
-/** The slice, with those patient axes reflected that were reflected when a crop with the map `toImage` was cut. */
-function orientAs(slice: SourceSlice, toImage: Affine): SourceSlice {
+/** A slice with the spacing of a record of its series, and with those patient axes reflected that were reflected in the record. */
+export function asCut(
+  file: SourceSlice,
+  { pixelSpacing, toImage }: Pick<SliceRecord, 'pixelSpacing' | 'toImage'>,
+): SourceSlice {
+  const slice = { ...file, pixelSpacing };
   const given = canonicalOrientation(slice.geometry ?? CANONICAL_GEOMETRY, 1, 1).toImage;
   const isReflected = (x: 0 | 1, y: 3 | 4) => given[x] * toImage[x] + given[y] * toImage[y] < 0;
   const upright = isReflected(1, 4) ? reflectSlice(slice, 'superior') : slice;

@@ -26,15 +26,18 @@ const origin = {
   split: splitName,
 };
 
+const vector = z.tuple([z.number(), z.number(), z.number()]);
+const side = z.enum(SIDES).nullable();
+
 const roi = z.object({
   ...origin,
   disc: count,
   level,
-  side: z.enum(SIDES).nullable(),
+  side,
   grades: z.array(count.nullable()),
   sliceOffset: z.int(),
   centrePx: point,
-  centreMm: z.tuple([z.number(), z.number(), z.number()]).nullable(),
+  centreMm: vector.nullable(),
 });
 
 const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
@@ -42,6 +45,8 @@ const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
 const slice = z.object({
   ...origin,
   imageSize: point,
+  geometry: z.object({ rowDirection: vector, columnDirection: vector, position: vector }).nullable(),
+  side,
   discs: z.array(z.object({ level, centre: point, box: box.nullable() })),
   complete: z.boolean(),
 });

@@ -87,13 +87,16 @@ export function letterboxSlice(slice: SourceSlice, size: number): Crop {
   return { pixels: resample(slice, toImage, size, window, 'low'), toImage, window };
 }
 
+/** What maps pixels of a slice to the patient. */
+type SlicePlane = Pick<SourceSlice, 'geometry' | 'pixelSpacing'>;
+
 /** Patient coordinates (LPS, mm) of a point of the slice; null without geometry or spacing. */
-export function pointInPatient({ geometry, pixelSpacing }: SourceSlice, [x, y]: Point): Vector3 | null {
+export function pointInPatient({ geometry, pixelSpacing }: SlicePlane, [x, y]: Point): Vector3 | null {
   return geometry === null || pixelSpacing === null ? null : toPatient(geometry, pixelSpacing, x, y);
 }
 
 /** The projection of a patient point on the slice, in pixels; null without geometry or spacing. */
-export function pixelOfPatient({ geometry, pixelSpacing }: SourceSlice, point: Vector3): Point | null {
+export function pixelOfPatient({ geometry, pixelSpacing }: SlicePlane, point: Vector3): Point | null {
   return geometry === null || pixelSpacing === null ? null : toPixel(geometry, pixelSpacing, point);
 }
 

@@ -129,6 +129,8 @@ export class SeriesCutter {
       return {
         ...this.origin(entry, slice),
         imageSize: [slice.columns, slice.rows],
+        geometry: entry.geometry,
+        side: first.side,
         toImage,
         window,
         discs: discs

@@ -4,6 +4,7 @@
  */
 
 import type { Affine, Box, Level, Point, Side } from '../anatomy.js';
+import type { Geometry } from '../dicom/types.js';
 import type { IntensityWindow } from '../dicom/window.js';
 import type { Skipped } from '../error.js';
 import type { Task } from '../tasks/task.js';
@@ -60,6 +61,10 @@ export interface DiscOnSlice {
 export interface SliceRecord extends Origin {
   /** Size of the source image in pixels. */
   imageSize: readonly [width: number, height: number];
+  /** Position of the image in the patient as its file states it; null if it does not. */
+  geometry: Geometry | null;
+  /** Side of the patient that the points mark; null for the discs themselves. */
+  side: Side | null;
   /** Each level at most once. */
   discs: DiscOnSlice[];
   /** Whether every visible disc is in `discs`. If not, the region above the topmost one says nothing. */

@@ -55,6 +55,7 @@ function letterbox(drawn: DiscSlice, name: string, size: number) {
   const record: Omit<SliceRecord, 'row'> = {
     ...{ studyId: name, seriesId: name, series: drawn.series, instanceNumber: 1, file: name },
     ...{ pixelSpacing, spacingFrom: 'file', imageSize: [drawn.columns, drawn.rows], toImage, window },
+    ...{ geometry: null, side: null },
     discs: drawn.discs.map(({ level, centre }) => ({ level, centre: applyAffine(toRow, centre), box: null })),
     complete: true,
     split: 'train',
