@@ -24,6 +24,9 @@ export type Side = (typeof SIDES)[number];
 /** Column (x) and row (y) in pixels; the centre of the first pixel is (0, 0). */
 export type Point = readonly [x: number, y: number];
 
+/** Patient coordinates in mm: to the left, posteriorly, superiorly (LPS). */
+export type PatientPoint = readonly [x: number, y: number, z: number];
+
 /** An upright rectangle in pixels, in the coordinates of `Point`. */
 export type Box = readonly [left: number, top: number, right: number, bottom: number];
 

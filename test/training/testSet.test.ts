@@ -4,9 +4,10 @@ import { LEVELS, type Level, type Point } from '#spinegrad/anatomy.js';
 import { type Bank, prepareBank, readBank } from '#spinegrad/data/bank.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
+import type { SearchedSlice } from '#spinegrad/training/predictedPlaces.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { RoiDataset } from '#spinegrad/training/roiDataset.js';
-import { cutTestSet, type SearchedSlice, type TestSet } from '#spinegrad/training/testSet.js';
+import { cutTestSet, type TestSet } from '#spinegrad/training/testSet.js';
 import { centreOf, ROWS, tinyLayout } from '../data/layout.js';
 import { temporaryFolder } from './runs.js';
 
@@ -45,7 +46,7 @@ function searched(found: (studyId: string) => readonly Level[], move: Point = [0
 }
 
 const cut = (slices: readonly SearchedSlice[]) =>
-  cutTestSet({ progress: silent, signal: new AbortController().signal }, bank, dataset, slices);
+  cutTestSet({ progress: silent, signal: new AbortController().signal }, bank, dataset, slices, []);
 
 const row = ({ crops: { pixels, size } }: TestSet, index: number) =>
   pixels.subarray(index * size ** 2, (index + 1) * size ** 2);
@@ -79,7 +80,7 @@ it('cuts a disc that was not found between its neighbours, and flags it', async 
   });
 });
 
-it('projects the centres of another series if the localizer did not search that of the disc', async () => {
+it('places the centres of another series if the localizer did not search that of the disc', async () => {
   const onOther = searched(() => LEVELS).map((slice) => ({
     ...slice,
     record: { ...slice.record, seriesId: 'other', series: 'Other' },
@@ -89,7 +90,7 @@ it('projects the centres of another series if the localizer did not search that 
     const [x, y] = centreOf(LEVELS.indexOf(disc.level as (typeof LEVELS)[number]));
     expect(centre).toEqual([expect.closeTo(x, 6), expect.closeTo(y, 6)]);
     expect(localizationMm).toBeCloseTo(0, 6);
-    expect(flags).toEqual(['a doubt', 'searched on Other']);
+    expect(flags).toEqual(['a doubt']);
   }
 });
 

@@ -33,6 +33,7 @@ import type { Grader } from './grader.js';
 import { GRADING_VIEWS } from './gradingViews.js';
 import type { Localizer } from './localizer.js';
 import { type Normalisation, normalisationSchema } from './normalisation.js';
+import { type Site, siteSchema } from './sites.js';
 
 const FILE = 'model.json';
 const VERSION = 4;
@@ -51,9 +52,13 @@ const modelSchema = z.object({
   localizer: z.object({
     network: localizerSchema,
     weights: weightsSchema,
+    /** Kinds of series of its training slices, the most frequent first. */
+    series: z.array(z.string()).default([]),
     /** On the validation patients; null if it was not measured. */
     rmseMm: z.number().nullable(),
   }),
+  /** Where discs are graded. Empty in older models: tasks of a side cannot be graded with them. */
+  sites: z.array(siteSchema).default([]),
   arms: z
     .array(
       z.object({
@@ -113,7 +118,8 @@ export interface TrainedModel {
   manifest: BankManifest;
   input: GraderInput;
   normalisation: Normalisation;
-  localizer: { network: Localizer; rmseMm: number | null };
+  localizer: { network: Localizer; series: string[]; rmseMm: number | null };
+  sites: Site[];
   /** At least one. */
   arms: readonly TrainedArm[];
 }
@@ -157,7 +163,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
   const accuracy = (arm: ArmDescription) => arm.validationBalancedAccuracy ?? 0;
   const { layout, dataset, synthetic, tasks, studies, discs, fingerprint } = manifest;
   const { size, mode, extentMm } = manifest.roi;
-  const { network, rmseMm } = localizer;
+  const { network, series, rmseMm } = localizer;
   const description: ModelDescription = {
     version: VERSION,
     roi: { size, mode, extentMm },
@@ -166,8 +172,10 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
     localizer: {
       network: localizerArchitecture(network),
       weights: await save('localizer', network),
+      series,
       rmseMm,
     },
+    sites: model.sites,
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
     trainedOn: { preset, layout, dataset, synthetic, tasks, studies, discs, fingerprint },

@@ -8,7 +8,7 @@ import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
 import { evaluatedSlice } from '../training/localize.js';
-import type { SearchedSlice } from '../training/testSet.js';
+import type { SearchedSlice } from '../training/predictedPlaces.js';
 
 const FILE = 'searched.json';
 

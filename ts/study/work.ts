@@ -17,6 +17,7 @@ import { type Arm, armsOf } from '../training/arms.js';
 import type { Config } from '../training/config.js';
 import { predictArms, searchTestSlices } from '../training/evaluateArms.js';
 import { type EncoderWeights, finetune } from '../training/finetune.js';
+import { gradedSites } from '../training/gradedSites.js';
 import { importedEncoder } from '../training/importedEncoder.js';
 import { trainLocalizer } from '../training/localize.js';
 import { openRun } from '../training/openRun.js';
@@ -106,8 +107,9 @@ export async function workCell(unit: CellUnit, base: Bank, context: WorkContext)
   const { grader, best, seconds } = await finetune(run, discs, arm, weights);
   const searched = await readSearched(unit.localizer.dir, manifest);
   const { views } = config.evaluation;
+  const sites = gradedSites(manifest, discs);
   const graders = [{ name: arm.name, grader }];
-  const { predictions } = await predictArms(run, bank, discs, searched, graders, views);
+  const { predictions } = await predictArms(run, bank, discs, searched, sites, graders, views);
   grader.dispose();
   const gradeNames = (id: string) =>
     manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);

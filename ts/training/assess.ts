@@ -38,7 +38,7 @@ const predictionOf = (
   task: string,
   arm: string,
   crops: Crops,
-  { disc, record, centre, localizationMm, levelProbability, flags }: TestDisc,
+  { disc, record, image, centre, localizationMm, levelProbability, flags }: TestDisc,
   truth: number,
   probabilities: number[],
 ): Prediction => ({
@@ -50,7 +50,7 @@ const predictionOf = (
   side: disc.side,
   truth,
   probabilities,
-  image: record.file,
+  image: crops === 'predicted' ? image : record.file,
   centre: crops === 'predicted' ? centre : record.centrePx,
   localizationMm,
   levelProbability,

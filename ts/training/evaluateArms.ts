@@ -7,13 +7,15 @@ import { rsnaScores } from '../evaluation/rsnaScore.js';
 import type { LocalizationSummary, RsnaArm } from '../evaluation/types.js';
 import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
+import type { Site } from '../model/sites.js';
 import type { Task } from '../tasks/task.js';
 import { assess } from './assess.js';
 import { evaluatedSlice, locateRecords } from './localize.js';
+import type { SearchedSlice } from './predictedPlaces.js';
 import type { RoiDataset } from './roiDataset.js';
 import type { SliceDataset } from './sliceDataset.js';
 import type { Run } from './stage.js';
-import { cutTestSet, type SearchedSlice, type TestSet } from './testSet.js';
+import { cutTestSet, type TestSet } from './testSet.js';
 
 export interface EvaluatedArm {
   name: string;
@@ -48,6 +50,7 @@ export async function searchTestSlices(
 /**
  * The predictions of the arms for the graded test discs.
  *
+ * @param sites of `gradedSites`, or of a trained model
  * @param views of each crop, as for `gradeCrops`
  */
 export async function predictArms(
@@ -55,10 +58,11 @@ export async function predictArms(
   bank: Bank,
   discs: RoiDataset,
   searched: readonly SearchedSlice[],
+  sites: readonly Site[],
   arms: readonly EvaluatedArm[],
   views: number,
 ): Promise<Pick<Evaluated, 'predictions' | 'test'>> {
-  const test = await cutTestSet(run, bank, discs, searched);
+  const test = await cutTestSet(run, bank, discs, searched, sites);
   const predictions: Prediction[] = [];
   for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm, views)));
   return { predictions, test };
@@ -71,12 +75,13 @@ export async function evaluateArms(
   discs: RoiDataset,
   slices: SliceDataset,
   localizer: Localizer,
+  sites: readonly Site[],
   arms: readonly EvaluatedArm[],
   options: { seed: number; resamples: number; views: number },
 ): Promise<Evaluated> {
   const searched = await searchTestSlices(run, slices, localizer);
   const errors = searched.map(discErrors);
-  const { predictions, test } = await predictArms(run, bank, discs, searched, arms, options.views);
+  const { predictions, test } = await predictArms(run, bank, discs, searched, sites, arms, options.views);
   const grouped = groupPredictions(predictions);
   return {
     localization: summariseLocalization(errors.flat()),

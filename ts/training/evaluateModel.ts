@@ -53,6 +53,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
     new RoiDataset(device, bank, null, input),
     new SliceDataset(device, bank, normalisation),
     model.localizer,
+    description.sites,
     model.arms,
     settings,
   );

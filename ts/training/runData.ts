@@ -14,7 +14,7 @@ import { SpinegradError } from '../error.js';
 import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
-import { requireSeries, type Task } from '../tasks/task.js';
+import type { Task } from '../tasks/task.js';
 import type { Config } from './config.js';
 import type { Progress } from './progress.js';
 import { type RunIdentity, readRunBank } from './runFolder.js';
@@ -29,9 +29,6 @@ interface RunData {
 }
 
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
-  const { tasks } = identity.config;
-  if (identity.data === null)
-    for (const id of tasks) requireSeries(phantomTask(id), { plane: 'sagittal' }, 'train');
   const out = join(dir, 'bank');
   if (!resume || !existsSync(join(out, 'manifest.json'))) {
     await prepareBank({
@@ -74,10 +71,9 @@ export function cutOptions({ data, tasks }: Pick<Config, 'data' | 'tasks'>): Omi
 /**
  * Checks that the settings fit the tasks and the series of a bank.
  *
- * @throws SpinegradError ERR_CONFIG, ERR_TASK_*
+ * @throws SpinegradError ERR_CONFIG
  */
 export function checkSettings(config: Config, manifest: BankManifest): void {
-  for (const task of manifest.tasks) requireSeries(task, { plane: 'sagittal' }, 'train');
   checkFusion(config, manifest);
   taskHeads(config.finetuning, manifest.tasks, 'settings');
 }

@@ -61,6 +61,13 @@ export class SliceDataset {
     return this.of(split).filter(isLocated);
   }
 
+  /** Kinds of series of these slices, the most frequent first. */
+  kinds(split: Split): string[] {
+    const counts = new Map<string, number>();
+    for (const { series } of this.annotated(split)) counts.set(series, (counts.get(series) ?? 0) + 1);
+    return [...counts].sort((a, b) => b[1] - a[1]).map(([series]) => series);
+  }
+
   /** Pixels on the host, for `locate`. */
   letterboxed(records: readonly SliceRecord[]): LetterboxedSlice[] {
     const pixels = this.size * this.size;

@@ -4,18 +4,14 @@
  * cut at a centre from its neighbours (predictedCentre.ts), on an image without any found disc in the middle. Its grade
  * counts like all others, and its flags state what happened.
  */
-import type { Point } from '../anatomy.js';
-import { applyAffine } from '../data/affine.js';
+import type { PatientPoint, Point } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
-import { readRecord } from '../data/images.js';
-import { clampToImage, pixelOfPatient, pointInPatient } from '../data/roi.js';
-import type { SourceSlice } from '../data/series.js';
-import type { RoiRecord, SliceRecord } from '../data/types.js';
-import type { EvaluatedSlice } from '../evaluation/localization.js';
+import { clampToImage } from '../data/roi.js';
+import type { RoiRecord } from '../data/types.js';
+import { CropCutter } from '../model/crops.js';
 import type { CropSet } from '../model/grade.js';
-import { MEAN_PITCH_MM } from '../model/spineShape.js';
-import { predictedCentre } from './predictedCentre.js';
-import { PredictedCrops } from './predictedCrops.js';
+import type { Site } from '../model/sites.js';
+import { type Origin, type PredictedPlace, PredictedPlaces, type SearchedSlice } from './predictedPlaces.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
 import { requireGraded } from './taskHeads.js';
@@ -24,15 +20,25 @@ export interface TestDisc {
   disc: Disc;
   /** The bank's record of the annotated slice. */
   record: RoiRecord;
-  /** Row of the predicted crop of this slice in the crops of the set. */
+  /** Row of the predicted crop on this series in the crops of the set. */
   row: number;
+  /** File of the slice of the predicted crop, relative to the data folder. */
+  image: string;
   /** Centre of the predicted crop, in pixels of the image. */
   centre: Point;
-  /** Distance of the localizer's centre from the annotated one in mm; null if the localizer did not name the disc. */
+  /** The centre in patient coordinates; null on the annotated slice. */
+  centreMm: PatientPoint | null;
+  /**
+   * Distance of the predicted centre from the annotated one in mm, on another series than the searched one in three
+   * dimensions; null if the localizer did not name the disc.
+   */
   localizationMm: number | null;
   /** Probability that the localizer named the level correctly; null if it did not name the disc. */
   levelProbability: number | null;
-  /** Doubts of the localizer; `not_found` without a disc of the level, `searched on` another series, `not_searched`. */
+  /**
+   * Doubts of the localizer; `not_found`: no disc of the level; `not_searched`: no slice of the study; `not_placed`: no way
+   * from the searched slice to the series; `not_shown`: no slice of the series shows the predicted point.
+   */
   flags: string[];
 }
 
@@ -42,104 +48,78 @@ export interface TestSet {
   crops: CropSet;
 }
 
-/** A test slice and the discs that the localizer found on it. */
-export type SearchedSlice = EvaluatedSlice & { record: SliceRecord };
-
-/** The discs that the localizer found, and the usual step from one to the next caudal one, in pixels of a slice. */
-type FoundDiscs = Pick<SearchedSlice, 'found' | 'doubts'> & { step: Point };
-
 /**
- * Cuts the graded test discs at their predicted centres. Discs and slices belong together by series; if the localizer did not
- * search the series, its centres on another series of the study are projected. A centre outside the image is moved to the
- * nearest point of the image.
+ * Cuts the graded test discs at their predicted centres. A centre outside the image is moved to the nearest point of the
+ * image. A disc without a predicted centre is cut in the middle of its annotated slice.
  *
- * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readRecord`
+ * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readRecord` and `openImages`
  */
 export async function cutTestSet(
   { progress, signal }: Pick<Run, 'progress' | 'signal'>,
   { manifest }: Bank,
   dataset: RoiDataset,
   searched: readonly SearchedSlice[],
+  sites: readonly Site[],
 ): Promise<TestSet> {
-  const bySeries = new Map(searched.map((slice) => [seriesKey(slice.record), slice]));
-  const byStudy = new Map(searched.map((slice) => [slice.record.studyId, slice]));
-  const graded = dataset.graded('test').map((disc) => ({ disc, record: manifest.rois[disc.row]! }));
+  const graded = dataset.graded('test');
   requireGraded(manifest, ['test']);
-  const crops = new PredictedCrops(manifest, dataset.input.spec);
+  const { spec } = dataset.input;
+  const places = new PredictedPlaces(manifest, sites, searched);
+  const cutter = new CropCutter(manifest.roi, spec);
+  const { neighbours } = cutter;
   const discs: TestDisc[] = [];
-  let image: { key: string; source: SourceSlice } | undefined;
-  for (const [index, { disc, record }] of graded.entries()) {
-    const key = `${record.file} ${record.instanceNumber}`;
-    if (image?.key !== key) image = { key, source: await readRecord(manifest, record) };
-    const { source } = image;
-    const own = bySeries.get(seriesKey(record));
-    const other = byStudy.get(record.studyId);
-    const slice = own ?? (other && projected(await readRecord(manifest, other.record), other, source));
-    const predicted = predict(record, source, slice);
-    const centreOn = (other: RoiRecord) =>
-      bySeries.get(seriesKey(other))?.found.find(({ level }) => level === disc.level)?.point ?? null;
-    const { row, missing } = await crops.add({ disc, record, source, centre: predicted.centre, centreOn });
-    predicted.flags.push(...missing.map((name) => `not shown on ${name}`));
-    discs.push({ disc, record, row, ...predicted });
+  for (const [index, disc] of graded.entries()) {
+    const shown = disc.series[0]!;
+    const record = manifest.rois[shown.row]!;
+    const origin = places.originOf(record);
+    const predicted = origin && (await places.place(origin, shown, neighbours, true));
+    const place = predicted ?? (await places.annotated(shown, neighbours));
+    const flags = flagsOf(origin, place, predicted === null);
+
+    /** The disc on another series: where it was found there, else where the graded series has it. */
+    const elsewhere = async (name: string): Promise<PredictedPlace | null> => {
+      const other = disc.series.find(({ series }) => series === name);
+      const found = other && places.originOf(manifest.rois[other.row]!);
+      const from = found?.named ? found : origin;
+      const placed = other && from && (await places.place(from, other, neighbours));
+      if (!placed) flags.push(`not shown on ${name}`);
+      return placed ?? null;
+    };
+    const own = spec.fusion === 'none' ? 0 : spec.series.indexOf(shown.series);
+    const inputs: (PredictedPlace | null)[] = [];
+    for (const name of spec.fusion === 'none' ? [shown.series] : spec.series)
+      inputs.push(name === shown.series ? place : await elsewhere(name));
+    const row = cutter.add(inputs)[own * spec.slices + neighbours]!;
+
+    const { slice } = place.slices.find(({ offset }) => offset === 0)!;
+    discs.push({
+      ...{ disc, record, row, flags },
+      image: place.file,
+      centre: clampToImage(place.centre, [slice.columns, slice.rows]),
+      centreMm: place.centreMm,
+      localizationMm: origin?.named && predicted ? distanceMm(predicted, record) : null,
+      levelProbability: origin?.named?.levelProbability ?? null,
+    });
     progress.update('evaluation', index + 1, graded.length);
     signal.throwIfAborted();
   }
-  return { discs, crops: crops.finish() };
+  return { discs, crops: cutter.finish() };
 }
 
-/**
- * What was found on another series, in pixels of `source`. The points are projected as they are: a foramen is not where the canal
- * is, and its distance from the canal is a part of `localizationMm`.
- *
- * @returns undefined without geometry or pixel spacing
- */
-function projected(
-  searchedSource: SourceSlice,
-  { found, doubts, record }: SearchedSlice,
-  source: SourceSlice,
-): FoundDiscs | undefined {
-  const isKnown = [source, searchedSource].every(
-    (slice) => slice.geometry !== null && slice.pixelSpacing !== null,
-  );
-  if (!isKnown) return undefined;
-  const project = (point: Point) => pixelOfPatient(source, pointInPatient(searchedSource, point)!)!;
-  const [origin, below] = [project([0, 0]), project(stepOf(record))];
-  return {
-    found: found.map((disc) => ({ ...disc, point: project(disc.point) })),
-    doubts: [...doubts, `searched on ${record.series}`],
-    step: [below[0] - origin[0], below[1] - origin[1]],
-  };
+function flagsOf(origin: Origin | undefined, place: PredictedPlace, isUnplaced: boolean): string[] {
+  const flags = [...(origin?.slice.doubts ?? [])];
+  if (origin === undefined) flags.push('not_searched');
+  if (origin?.named === undefined) flags.push('not_found');
+  if (isUnplaced && origin?.point) flags.push('not_placed');
+  if (!place.shown) flags.push('not_shown');
+  return flags;
 }
 
-const seriesKey = ({ studyId, seriesId }: SliceRecord | RoiRecord): string =>
-  JSON.stringify([studyId, seriesId]);
-
-function predict(
-  { level, centrePx, pixelSpacing }: RoiRecord,
-  { columns, rows }: SourceSlice,
-  slice: SearchedSlice | FoundDiscs | undefined,
-): Omit<TestDisc, 'disc' | 'record' | 'row'> {
-  const found = slice?.found ?? [];
-  const named = found.find((disc) => disc.level === level);
-  const flags = [...(slice?.doubts ?? [])];
-  if (slice === undefined) flags.push('not_searched');
-  if (named === undefined) flags.push('not_found');
+/** Between a predicted and the annotated centre: in the patient on another series, else in the plane of the slice. */
+function distanceMm({ centre, centreMm }: PredictedPlace, record: RoiRecord): number {
+  const { centrePx, pixelSpacing } = record;
+  if (centreMm !== null && record.centreMm !== null)
+    return Math.hypot(...centreMm.map((mm, axis) => mm - record.centreMm![axis]!));
   const [row, column] = pixelSpacing;
-  const centre = slice && predictedCentre(found, level, 'step' in slice ? slice.step : stepOf(slice.record));
-  return {
-    centre: clampToImage(centre ?? [columns / 2, rows / 2], [columns, rows]),
-    localizationMm: named
-      ? Math.hypot((named.point[0] - centrePx[0]) * column, (named.point[1] - centrePx[1]) * row)
-      : null,
-    levelProbability: named?.levelProbability ?? null,
-    flags,
-  };
-}
-
-/** The usual way from a disc to the next caudal one in pixels of the image; the letterboxed slice has the head up. */
-function stepOf({ toImage, pixelSpacing: [row, column] }: SliceRecord): Point {
-  const [origin, below] = [applyAffine(toImage, [0, 0]), applyAffine(toImage, [0, 1])];
-  const [dx, dy] = [below[0] - origin[0], below[1] - origin[1]];
-  const scale = MEAN_PITCH_MM / Math.hypot(dx * column, dy * row);
-  return [dx * scale, dy * scale];
+  return Math.hypot((centre[0] - centrePx[0]) * column, (centre[1] - centrePx[1]) * row);
 }

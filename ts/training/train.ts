@@ -19,6 +19,7 @@ import { armSettings } from './armSettings.js';
 import { type Arm, armsOf } from './arms.js';
 import { evaluateArms } from './evaluateArms.js';
 import { type EncoderWeights, type FinetuningMetrics, finetune } from './finetune.js';
+import { gradedSites } from './gradedSites.js';
 import { importedEncoder } from './importedEncoder.js';
 import { trainLocalizer } from './localize.js';
 import { openRun } from './openRun.js';
@@ -70,11 +71,12 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const discs = new RoiDataset(device, bank, config.augmentation, config.fusion);
   const { pretraining, localizer, rmseMm, arms } = await trainNetworks(run, bank, discs, timing);
   const slices = new SliceDataset(device, bank);
+  const sites = gradedSites(bank.manifest, discs);
   const { seed } = config;
   const { resamples, views } = config.evaluation;
   device.beginSpan('evaluation');
   const evaluated = await timed(timing, 'evaluation', () =>
-    evaluateArms(run, bank, discs, slices, localizer, arms, { seed, resamples, views }),
+    evaluateArms(run, bank, discs, slices, localizer, sites, arms, { seed, resamples, views }),
   );
   const summary: Summary = {
     preset: config.preset,
@@ -102,7 +104,8 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     manifest: bank.manifest,
     input: discs.input,
     normalisation: slices.normalisation,
-    localizer: { network: localizer, rmseMm },
+    localizer: { network: localizer, series: slices.kinds('train'), rmseMm },
+    sites,
     arms,
   });
   const gradeNames = (id: string) =>
