@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LEVELS } from '#spinegrad/anatomy.js';
 import { type InputSeries, readInput } from '#spinegrad/data/input.js';
 import { type FusionName, fusionSpec } from '#spinegrad/model/fusion/spec.js';
 import { identityOf, toPixel } from '#spinegrad/phantom/dicom.js';
@@ -28,18 +29,24 @@ beforeAll(async () => {
 
 const study = drawStudy(SEED, 0, 'enriched', 3, true);
 const [reading] = readStudy(study);
-const discs = readStudy(study).map(({ point }) => ({ point: toPixel(study, ...point) }));
+const discs = readStudy(study).map(({ point }, index) => ({
+  level: LEVELS[index]!,
+  point: toPixel(study, ...point),
+}));
 
 /** Cuts the discs on the annotated slice of the first one. */
-function cut(fusion: FusionName, series = read.study, agreesWithHeader: boolean | null = true) {
+function cut(fusion: FusionName, series = read.study, inPatient = true) {
   const slice = read.slices.find(({ instanceNumber }) => instanceNumber === reading!.slice + 1)!;
   const input = { spec: fusionSpec(fusion, SERIES, 1), normalisation: [] };
-  const description = { roi: ROI, input, trainedOn: { tasks: [SPINAL_CANAL_STENOSIS] } };
+  const description = {
+    ...{ roi: ROI, input, sites: [] },
+    trainedOn: { tasks: [SPINAL_CANAL_STENOSIS] },
+    localizer: { series: [PHANTOM_SERIES[0]] },
+  };
   return cutDiscs(
     description as unknown as Parameters<typeof cutDiscs>[0],
     { slice, slices: read.slices, study: series },
-    { slice, agreesWithHeader },
-    slice,
+    { slice, inPatient },
     discs,
   );
 }

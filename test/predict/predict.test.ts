@@ -95,7 +95,8 @@ async function randomModel({
     manifest,
     input: { spec: fusionSpec('none', manifest.series, 0), normalisation: [half] },
     normalisation: localizer?.normalisation ?? half,
-    localizer: { network, rmseMm: 3 },
+    localizer: { network, series: ['Sagittal T2/STIR'], rmseMm: 3 },
+    sites: [],
     arms,
   });
   if (localizer === undefined) network.dispose();
@@ -298,13 +299,16 @@ describe('predict', () => {
     expect(prediction.doubts.map(({ code }) => code)).not.toContain('weighting');
   });
 
-  it('refuses a task of one side of the patient', async () => {
+  it('refuses a model of one side of the patient that does not know where the sides are', async () => {
     const dir = await mkdtemp(join(folder, 'side-'));
     await cp(model, dir, { recursive: true });
     const path = join(dir, 'model.json');
     await writeFile(path, (await readFile(path, 'utf8')).replace('"side": null', '"side": "left"'));
     await expect(predict(device, { input: png, model: dir })).rejects.toMatchObject({
-      code: 'ERR_TASK_SERIES',
+      code: 'ERR_SERIES_NOT_FOUND',
+      message: expect.stringMatching(
+        /rsna\/spinal_canal_stenosis: the model does not know where the left side of a disc is/,
+      ),
     });
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_TASK, registerTask, taskIds, taskOf } from '#spinegrad/tasks/index.js';
 import { RSNA_TASKS } from '#spinegrad/tasks/rsna.js';
-import { requireSeries, type Task } from '#spinegrad/tasks/task.js';
+import type { Task } from '#spinegrad/tasks/task.js';
 
 const canal = taskOf(DEFAULT_TASK);
 
@@ -54,23 +54,5 @@ describe('the registry', () => {
       expect.objectContaining({ code: 'ERR_TASK', message: expect.stringMatching(message) }),
     );
     expect(taskIds()).not.toContain('test/refused');
-  });
-});
-
-describe('requireSeries', () => {
-  it('accepts the plane or the series of a task and refuses others', () => {
-    const [foramen, subarticular] = [RSNA_TASKS[1]!, RSNA_TASKS[3]!];
-    requireSeries(foramen, { plane: 'sagittal' }, 'train');
-    requireSeries(canal, { plane: 'sagittal', weighting: 'T2' }, 'predict');
-    const refused = (task: Task, supported: Parameters<typeof requireSeries>[1]) => {
-      expect(() => requireSeries(task, supported, 'train')).toThrow(
-        expect.objectContaining({
-          code: 'ERR_TASK_SERIES',
-          message: expect.stringContaining(`task ${task.id} is graded on ${task.series[0]!.name}`),
-        }),
-      );
-    };
-    refused(subarticular, { plane: 'sagittal' });
-    refused(foramen, { plane: 'sagittal', weighting: 'T2' });
   });
 });

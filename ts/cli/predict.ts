@@ -14,14 +14,14 @@ interface Flags {
 
 const EXIT_CODES = `
 Exit codes:
-  0  every level is graded without a doubt
+  0  every level is graded in every task, without a doubt
   1  error
   2  invalid command line
   3  refused: the image does not look like a sagittal slice of the lumbar spine
-  4  graded, but at least one level is doubtful: the JSON has "doubtful" and "doubts"`;
+  4  graded, but at least one level is doubtful ("doubtful" and "doubts" of the JSON) or not graded in a task ("notGraded")`;
 
-/** Exit code if the grades of at least one level are doubtful. */
-const DOUBTFUL = 4;
+/** Exit code if the grades of at least one level are doubtful or missing. */
+const INCOMPLETE = 4;
 
 /** `spinegrad predict`: grades the lumbar levels of one patient. */
 export function predictCommand(): Command {
@@ -49,9 +49,11 @@ async function run(input: string, flags: Flags): Promise<void> {
   const { prediction, slice } = await predict(device, { input, model, arm, spacing });
   for (const warning of prediction.warnings) console.error(`warning: ${warning}`);
   for (const { message } of prediction.doubts) console.error(`doubtful: ${message}`);
+  for (const { task, level, reason } of prediction.notGraded)
+    console.error(`not graded: ${task}${level === null ? '' : ` ${level}`}: ${reason}`);
   const text = `${JSON.stringify(prediction, null, 2)}\n`;
   if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction));
   if (flags.json !== undefined) await writeFileAtomic(flags.json, text);
   else process.stdout.write(text);
-  if (prediction.doubtful) process.exitCode = DOUBTFUL;
+  if (prediction.doubtful || prediction.notGraded.length > 0) process.exitCode = INCOMPLETE;
 }

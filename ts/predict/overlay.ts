@@ -1,7 +1,7 @@
 /**
  * The stored slice, enlarged until text is legible, with a dot at each disc, and its level and grade on the posterior
- * side. A doubtful disc has a ring instead of a dot, a dashed line and a question mark. Of several tasks the first is
- * shown: their grades in one line would hide the slice.
+ * side. A doubtful disc has a ring instead of a dot, a dashed line and a question mark. Of several tasks one is shown, because
+ * their grades in one line would hide the slice: the first that is graded on this slice, else the first that is graded.
  */
 import type { Point } from '../anatomy.js';
 import { Canvas, type Colour, GREY, gradeColours, TEXT_HEIGHT, textWidth, WHITE } from '../data/drawing.js';
@@ -19,11 +19,12 @@ const BLACK: Colour = [0, 0, 0];
 const RING = { outer: 7, inner: 4 };
 
 /**
- * Draws the grades of the model's first task on the slice that was graded.
+ * Draws the grades of one task on the slice on which the discs were found.
  *
  * @returns a PNG whose sides are an integer multiple of the slice's
  */
-export function overlay(slice: SourceSlice, { levels, orientation, model, doubts }: Prediction): Uint8Array {
+export function overlay(slice: SourceSlice, prediction: Prediction): Uint8Array {
+  const { levels, orientation, model, doubts } = prediction;
   const { columns, rows } = slice;
   const zoom = Math.max(1, Math.ceil(MIN_SIDE / Math.min(columns, rows)));
   const canvas = new Canvas(columns * zoom, rows * zoom);
@@ -31,11 +32,12 @@ export function overlay(slice: SourceSlice, { levels, orientation, model, doubts
 
   const { tasks, synthetic } = model.trainedOn;
   const toLeft = orientation.anterior === 'right';
+  const task = shownTask(prediction);
   const labels = levels
     .map((found) => ({
       ...found,
-      text: textOf(found),
-      colour: colourOf(found, tasks),
+      text: textOf(found, task),
+      colour: colourOf(found, task),
       dot: [(found.x + 0.5) * zoom - 0.5, (found.y + 0.5) * zoom - 0.5] as Point,
     }))
     .sort((a, b) => a.dot[1] - b.dot[1]);
@@ -54,7 +56,7 @@ export function overlay(slice: SourceSlice, { levels, orientation, model, doubts
     outlined(canvas, text, left, top, colour);
   }
   const notes = [
-    ...(tasks.length > 1 ? [tasks[0]!.title] : []),
+    ...(tasks.length > 1 ? [task.title] : []),
     ...doubts.map(({ code }) => `? ${code.replaceAll('_', ' ')}`),
     `${synthetic ? 'model trained on synthetic images; ' : ''}research only`,
   ];
@@ -70,15 +72,27 @@ export function overlay(slice: SourceSlice, { levels, orientation, model, doubts
   return canvas.png();
 }
 
-/** Level, grade and its probability. */
-function textOf({ level, grades, doubtful }: LevelPrediction): string {
-  const { grade, probabilities } = grades[0]!;
-  return `${level} ${grade} ${probabilities[grade]!.toFixed(2)}${doubtful ? ' ?' : ''}`;
+function shownTask({ levels, slice, model }: Prediction): Task {
+  const { tasks } = model.trainedOn;
+  const isGraded = (task: Task, here: boolean) =>
+    levels.some(({ grades }) =>
+      grades.some(({ task: id, image }) => id === task.id && (!here || image.file === slice.file)),
+    );
+  return (
+    tasks.find((task) => isGraded(task, true)) ?? tasks.find((task) => isGraded(task, false)) ?? tasks[0]!
+  );
 }
 
-function colourOf({ grades: [first] }: LevelPrediction, tasks: readonly Task[]): Colour {
-  const task = tasks.find(({ id }) => id === first!.task)!;
-  return gradeColours(task)[task.grades.findIndex(({ name }) => name === first!.grade)]!;
+/** Level, grade and its probability; the level only if the task does not grade it. */
+function textOf({ level, grades, doubtful }: LevelPrediction, { id }: Task): string {
+  const found = grades.find(({ task }) => task === id);
+  if (found === undefined) return level;
+  return `${level} ${found.grade} ${found.probabilities[found.grade]!.toFixed(2)}${doubtful ? ' ?' : ''}`;
+}
+
+function colourOf({ grades }: LevelPrediction, task: Task): Colour {
+  const found = grades.find(({ task: id }) => id === task.id);
+  return found ? gradeColours(task)[task.grades.findIndex(({ name }) => name === found.grade)]! : GREY;
 }
 
 function dashed(canvas: Canvas, from: Point, to: Point, colour: Colour): void {

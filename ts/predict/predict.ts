@@ -1,6 +1,7 @@
 /**
  * From a file to grades per level: reads the input, takes the slice that shows the canal, finds its orientation and its
- * discs, cuts and grades them. An image that shows no lumbar spine is refused. All settings come from the model.
+ * discs, cuts and grades them, on this slice and on the other series and sides that the tasks need. An image that shows no
+ * lumbar spine is refused. All settings come from the model.
  */
 import { LEVELS, type Level } from '../anatomy.js';
 import { readInput } from '../data/input.js';
@@ -10,13 +11,13 @@ import { SpinegradError } from '../error.js';
 import { argmax } from '../evaluation/metrics.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
-import { type CropSet, gradeCrops } from '../model/grade.js';
-import { isDoubtful, type LocatedDisc } from '../model/locate.js';
-import { requireSeries, type Task } from '../tasks/task.js';
+import { gradeCrops } from '../model/grade.js';
+import { isDoubtful } from '../model/locate.js';
 import { doubtsOf, refuse, withScale } from './checks.js';
-import { cutDiscs } from './cutDiscs.js';
+import { type Cuts, cutDiscs } from './cutDiscs.js';
 import { orient } from './orientation.js';
 import type { LevelPrediction, Prediction, TaskGrade } from './prediction.js';
+import { type NotGraded, searchedSeries } from './targets.js';
 
 export interface PredictOptions {
   /** A DICOM file or folder, a PNG, or a NIfTI volume. */
@@ -33,8 +34,8 @@ export interface PredictOptions {
  * Grades the discs of one study with a trained model.
  *
  * @returns the prediction and the slice that was graded
- * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR if the image shows no lumbar spine; ERR_TASK_SERIES
- *   for a task of another plane; ERR_NOT_FINITE if the networks overflow
+ * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR if the image shows no lumbar spine;
+ *   ERR_SERIES_NOT_FOUND also if no task can be graded; ERR_NOT_FINITE if the networks overflow
  *
  * @example
  * const { prediction } = await predict(device, { input: 'study/series', model: 'runs/demo' });
@@ -49,8 +50,7 @@ export async function predict(
   try {
     const { description, arms } = model;
     const { trainedOn, notice } = description;
-    trainedOn.tasks.forEach(requireMidSagittal);
-    const { weighting } = trainedOn.tasks[0]!.series[0]!;
+    const { weighting } = searchedSeries(description);
     const { slices, skipped, study } = await readInput(
       input,
       spacing === undefined ? null : [spacing, spacing],
@@ -77,30 +77,31 @@ export async function predict(
     const graded = [...new Set(trainedOn.tasks.flatMap(({ levels }) => levels))];
     const discs = located.discs.filter(({ level }) => graded.includes(level));
     const sliceDoubtful = doubts.some((code) => DOUBTS[code].of === 'slice');
-    const { crops, missing: missingSeries } = await cutDiscs(
+    const inPatient = agreesWithHeader === true && scaled.replaced === null;
+    const cuts = await cutDiscs(
       description,
       { slice, slices, study },
-      oriented,
-      scaled.slice,
+      { slice: scaled.slice, inPatient },
       discs,
     );
-    for (const name of missingSeries) {
+    if (cuts.discs.length === 0 && discs.length > 0) refuseUngraded(input, cuts.notGraded);
+    for (const name of cuts.missing) {
       warnings.push(
         `the series ${name} is missing or does not show every disc; grades are of the other series`,
       );
     }
-    const grades = await gradeDiscs(device, model, crops, discs);
+    const grades = await gradeDiscs(device, model, cuts);
     const levels = discs.map(
-      (disc, index): LevelPrediction => ({
+      (disc): LevelPrediction => ({
         level: disc.level,
-        x: Number(disc.point[0].toFixed(2)),
-        y: Number(disc.point[1].toFixed(2)),
+        x: rounded(disc.point[0]),
+        y: rounded(disc.point[1]),
         placeProbability: disc.probability,
         levelProbability: disc.levelProbability,
         spreadMm: disc.spreadMm,
         interpolated: disc.interpolated,
         doubtful: sliceDoubtful || isDoubtful(disc),
-        grades: grades[index]!,
+        grades: grades.get(disc.level) ?? [],
       }),
     );
     const prediction: Prediction = {
@@ -120,8 +121,9 @@ export async function predict(
       doubtful: levels.some(({ doubtful }) => doubtful),
       doubts: doubts.map((code) => ({ code, message: DOUBTS[code].message })),
       warnings,
-      skipped,
+      skipped: [...skipped, ...cuts.skipped],
       levels,
+      notGraded: cuts.notGraded,
       notFound: missing(graded, levels),
     };
     return { prediction, slice };
@@ -130,14 +132,12 @@ export async function predict(
   }
 }
 
-/** Refuses a task that is not graded on the mid-sagittal slice. */
-function requireMidSagittal(task: Task): void {
-  requireSeries(task, { plane: 'sagittal' }, 'predict');
-  if (task.side === null) return;
+/** @throws SpinegradError ERR_SERIES_NOT_FOUND */
+function refuseUngraded(input: string, notGraded: readonly NotGraded[]): never {
+  const reasons = [...new Set(notGraded.map(({ task, reason }) => `${task}: ${reason}`))];
   throw new SpinegradError(
-    'ERR_TASK_SERIES',
-    `predict: task ${task.id} is graded on the ${task.side} side of the patient, but predict grades the mid-sagittal slice; ` +
-      'use a model of a task without a side',
+    'ERR_SERIES_NOT_FOUND',
+    `${input}: no task can be graded: ${reasons.join('; ')}; give the folder of the complete study`,
   );
 }
 
@@ -146,24 +146,29 @@ function missing(graded: readonly Level[], levels: readonly LevelPrediction[]): 
   return LEVELS.filter((level) => graded.includes(level) && !levels.some((found) => found.level === level));
 }
 
-/** The grades of discs, one per task that grades the level of the disc. */
+/** The grades of each level, in the order of the model's tasks. */
 async function gradeDiscs(
   device: Device,
   { description, arms }: Model,
-  crops: CropSet,
-  discs: readonly LocatedDisc[],
-): Promise<TaskGrade[][]> {
+  { crops, discs }: Cuts,
+): Promise<Map<Level, TaskGrade[]>> {
   const { trainedOn, input, evaluation } = description;
   const perTask = await gradeCrops(device, arms[0]!.grader, crops, input, evaluation.views);
-  return discs.map(({ level }, index) =>
-    trainedOn.tasks.flatMap(({ id, levels, grades }, task) => {
-      if (!levels.includes(level)) return [];
+  const graded = new Map<Level, TaskGrade[]>();
+  for (const [task, { id, grades }] of trainedOn.tasks.entries()) {
+    for (const [index, { level, side, tasks, place }] of discs.entries()) {
+      if (!tasks.includes(id)) continue;
       const row = perTask[task]![index]!;
-      return {
-        task: id,
-        grade: grades[argmax(row)]!.name,
+      const { series, file, instanceNumber, centre } = place;
+      const grade: TaskGrade = {
+        ...{ task: id, side, grade: grades[argmax(row)]!.name },
         probabilities: Object.fromEntries(grades.map(({ name }, i) => [name, row[i]!])),
+        image: { series, file, instanceNumber, x: rounded(centre[0]), y: rounded(centre[1]) },
       };
-    }),
-  );
+      graded.set(level, [...(graded.get(level) ?? []), grade]);
+    }
+  }
+  return graded;
 }
+
+const rounded = (pixels: number): number => Number(pixels.toFixed(2));

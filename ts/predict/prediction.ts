@@ -1,22 +1,27 @@
 /** The result of `predict`. It is written as JSON. */
-import type { Level } from '../anatomy.js';
+import type { Level, Side } from '../anatomy.js';
 import type { Skipped } from '../error.js';
 import type { ModelDescription } from '../model/bundle.js';
 import type { Oriented } from './orientation.js';
+import type { NotGraded } from './targets.js';
 
 /** The grade of a disc in one task. */
 export interface TaskGrade {
   /** Id of the task. */
   task: string;
+  /** Side of the patient; null if the task has none. */
+  side: Side | null;
   /** Name of the grade of the largest probability. */
   grade: string;
   /** By the grade's name. */
   probabilities: Record<string, number>;
+  /** The slice of the crop and its centre in pixels of this slice; of a fused model that of the first series. */
+  image: { series: string; file: string; instanceNumber: number | null; x: number; y: number };
 }
 
 export interface LevelPrediction {
   level: Level;
-  /** Centre of the crop, in pixels of the original slice. */
+  /** Centre of the disc, in pixels of the slice on which it was found. */
   x: number;
   y: number;
   /** Probability that a disc is at the point. */
@@ -29,7 +34,7 @@ export interface LevelPrediction {
   interpolated: boolean;
   /** Whether the grades should not be trusted: the place, the level or the complete image is doubtful. */
   doubtful: boolean;
-  /** One per task that grades this level. */
+  /** One per task that grades this level, without those of `notGraded`. */
   grades: TaskGrade[];
 }
 
@@ -64,6 +69,8 @@ export interface Prediction {
   skipped: Skipped[];
   /** From cranial to caudal. */
   levels: LevelPrediction[];
+  /** Tasks without a grade, on one level or on all, because a series is missing or does not show the disc. */
+  notGraded: NotGraded[];
   /** Levels that the tasks grade and that were not found. */
   notFound: Level[];
 }

@@ -131,25 +131,3 @@ export function gradeOf({ grades }: GradeScale, label: string): number | undefin
   const index = grades.findIndex(({ labels }) => labels.some((known) => known.toLowerCase() === wanted));
   return index < 0 ? undefined : index;
 }
-
-/**
- * Refuses a task whose primary series a command cannot process.
- *
- * @param supported what the series must be
- * @param command name of the command, for the message
- * @throws SpinegradError ERR_TASK_SERIES
- */
-export function requireSeries(
-  { id, series }: Task,
-  supported: Pick<TaskSeries, 'plane'> & Partial<TaskSeries>,
-  command: string,
-): void {
-  const primary = series[0]!;
-  const { plane, weighting = primary.weighting } = supported;
-  if (plane === primary.plane && weighting === primary.weighting) return;
-  throw new SpinegradError(
-    'ERR_TASK_SERIES',
-    `${command}: task ${id} is graded on ${primary.name}, which ${command} cannot process yet; expected a task on a ` +
-      `${plane} ${supported.weighting === undefined ? '' : `${weighting} `}series`,
-  );
-}
