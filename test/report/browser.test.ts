@@ -17,7 +17,7 @@ import { simulatedRun } from './fixture.js';
 const CANAL = taskOf(DEFAULT_TASK);
 /** One task of each scale column. */
 const SPIDER = SPIDER_TASKS.filter(({ id }) => id !== 'spider/pfirrmann_3');
-const PARTS = ['finetuning', 'predictions', 'errors'];
+const PARTS = ['rois', 'finetuning', 'predictions', 'errors'];
 
 describe.skipIf(!hasChromium)('the report in a browser', () => {
   let browser: Browser;
@@ -73,22 +73,20 @@ describe.skipIf(!hasChromium)('the report in a browser', () => {
     await page.close();
   });
 
-  it.each([
-    'rois',
-    'pretraining',
-    'localization',
-    ...PARTS.map((part) => `rsna_spinal_canal_stenosis-${part}`),
-  ])('figures/%s.svg is a valid image', async (name) => {
-    const page = await browser.newPage({ viewport: { width: 1160, height: 800 } });
-    const figure = await readFile(join(directory, 'figures', `${name}.svg`), 'base64');
-    await page.setContent(`<body style="margin:0"><img src="data:image/svg+xml;base64,${figure}">`);
-    const size = await page.evaluate(async () => {
-      const image = document.querySelector('img')!;
-      await image.decode();
-      return [image.naturalWidth, image.naturalHeight];
-    });
-    expect(Math.min(...size)).toBeGreaterThan(200);
-    await screenshot(page, name);
-    await page.close();
-  });
+  it.each(['pretraining', 'localization', ...PARTS.map((part) => `rsna_spinal_canal_stenosis-${part}`)])(
+    'figures/%s.svg is a valid image',
+    async (name) => {
+      const page = await browser.newPage({ viewport: { width: 1160, height: 800 } });
+      const figure = await readFile(join(directory, 'figures', `${name}.svg`), 'base64');
+      await page.setContent(`<body style="margin:0"><img src="data:image/svg+xml;base64,${figure}">`);
+      const size = await page.evaluate(async () => {
+        const image = document.querySelector('img')!;
+        await image.decode();
+        return [image.naturalWidth, image.naturalHeight];
+      });
+      expect(Math.min(...size)).toBeGreaterThan(200);
+      await screenshot(page, name);
+      await page.close();
+    },
+  );
 });

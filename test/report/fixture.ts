@@ -257,10 +257,10 @@ export function simulatedRun({ synthetic = true, name = 'demo', tasks = [canal] 
     arms: ARMS.map((arm) => ({ name: arm, description: `description of ${arm}` })),
     tasks: tasks.map((task) => ({
       curves: curves(task),
+      roiExamples: task === tasks[0] ? task.grades.map((_, grade) => roiExample(grade)) : [],
       predictionExamples: ['1003', '1011', '1027'].map((studyId) => predictionExample(studyId, task)),
       gradingErrors: gradingErrors(task),
     })),
-    roiExamples: tasks[0]!.grades.map((_, grade) => roiExample(grade)),
     localizationExamples: [slices[7]!, slices[3]!, slices[0]!].map(localizationExample),
     config: {
       seed: 7,

@@ -43,10 +43,10 @@ describe('writeReport', () => {
     expect(await readdir(join(directory, 'figures'))).toEqual([
       'localization.svg',
       'pretraining.svg',
-      'rois.svg',
       'rsna_spinal_canal_stenosis-errors.svg',
       'rsna_spinal_canal_stenosis-finetuning.svg',
       'rsna_spinal_canal_stenosis-predictions.svg',
+      'rsna_spinal_canal_stenosis-rois.svg',
     ]);
     for (const name of await readdir(join(directory, 'figures'))) {
       const figure = await readFile(join(directory, 'figures', name), 'utf8');
@@ -155,8 +155,8 @@ describe('the page', () => {
     input.summary.program = { version: hostile, commit: hostile, date: hostile };
     input.summary.data.name = hostile;
     input.notice = hostile;
-    input.roiExamples[0]!.studyId = hostile;
-    input.roiExamples[0]!.discs[0]!.level = hostile;
+    input.tasks[0]!.roiExamples[0]!.studyId = hostile;
+    input.tasks[0]!.roiExamples[0]!.discs[0]!.level = hostile;
     input.tasks[0]!.predictionExamples[0]!.studyId = hostile;
     input.tasks[0]!.predictionExamples[0]!.discs[0]!.level = hostile;
     input.tasks[0]!.gradingErrors[0]!.studyId = hostile;
@@ -192,8 +192,8 @@ describe('the page', () => {
       probes: [],
     };
     summary.localization = summariseLocalization([]);
-    const tasks = [{ curves: [], predictionExamples: [], gradingErrors: [] }];
-    Object.assign(input, { tasks, roiExamples: [], localizationExamples: [] });
+    const tasks = [{ curves: [], roiExamples: [], predictionExamples: [], gradingErrors: [] }];
+    Object.assign(input, { tasks, localizationExamples: [] });
     const page = renderReport(input);
     expectBalanced(page);
     expect(page.includes('Figure 2 is omitted'), 'Figure 2 is omitted').toBe(true);

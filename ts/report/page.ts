@@ -11,12 +11,12 @@ import { scaleClass } from './style.js';
 import type { Panel } from './svg.js';
 import { configTable, dataTable, findingsList, rsnaTable, timingTable } from './tables/run.js';
 import { overviewTable } from './tables/task.js';
-import { type TaskPanels, taskAnchor, taskSection, taskTiles } from './taskSection.js';
+import { otherSlice, type TaskPanels, taskAnchor, taskSection, taskTiles } from './taskSection.js';
 import type { ReportInput } from './types.js';
 
 /** The panels of all figures, by rows as in the files of `figures/`. */
 export interface Figures {
-  run: Record<'rois' | 'pretraining' | 'localization', Panel[][]>;
+  run: Record<'pretraining' | 'localization', Panel[][]>;
   /** In the order of the tasks. */
   tasks: TaskPanels[];
 }
@@ -80,11 +80,15 @@ ${tasks.map((result, index) =>
 ${localizationSection(summary, figures.run.localization.flat(), published.find((entry) => entry !== null) ?? null, figure)}
 
 <h2>Network inputs</h2>
-<div class="${scaleClass(0)}">${figure(
-    figures.run.rois.flat(),
-    `Slices with the annotated disc centres and the outline of each crop; the crops are shown below each slice. One training study
-per grade of ${first.task.title}. ${symbolLegend(first.task)}`,
-  )}</div>
+${tasks.map(({ task }, index) => {
+  const { rois } = figures.tasks[index]!;
+  if (index > 0 && rois.length === 0) return markup``;
+  return markup`<div class="${scaleClass(index)}">${figure(
+    rois.flat(),
+    `Slices with the annotated centres and the outline of each crop; the crops are shown below each slice. One training study
+per grade of ${task.title}. ${otherSlice(task)}${symbolLegend(task)}`,
+  )}</div>`;
+})}
 
 <h2>Pretraining</h2>
 ${figure(figures.run.pretraining.flat(), 'Contrastive pretraining per epoch: loss on training and validation patients, learning rate, and on validation patients alignment and uniformity of the embeddings (Wang and Isola 2020) and, in some epochs, the first task from the embeddings of the encoder.')}

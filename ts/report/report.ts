@@ -27,7 +27,7 @@ const rowsOf = (panels: Panel[]) => (panels.length > 0 ? [panels] : []);
 function drawTask(
   { summary }: ReportInput,
   { task, arms }: TaskSummary,
-  { curves, predictionExamples, gradingErrors }: TaskFigures,
+  { curves, roiExamples, predictionExamples, gradingErrors }: TaskFigures,
 ): TaskPanels {
   const epochs = arms.map(({ name }) => curves.find(({ arm }) => arm === name)?.epochs ?? []);
   const complete = epochs.every((rows) => rows.length > 0);
@@ -42,17 +42,16 @@ function drawTask(
   });
   return {
     finetuning: (columns[0] ?? []).map((_, i) => columns.map((column) => column[i]!)),
+    rois: rowsOf(roiExamples.map((example) => roiPanel(task, example))),
     predictions: rowsOf(predictionExamples.map((example) => predictionPanel(task, example))),
     errors: rowsOf(errors),
   };
 }
 
 function drawFigures(input: ReportInput): Figures {
-  const { summary, roiExamples, localizationExamples } = input;
-  const [first] = summary.tasks;
+  const { summary, localizationExamples } = input;
   return {
     run: {
-      rois: rowsOf(first ? roiExamples.map((example) => roiPanel(first.task, example)) : []),
       pretraining: summary.pretraining.trainLoss.length > 0 ? pretrainingPanels(summary.pretraining) : [],
       localization: rowsOf(localizationExamples.map(localizationPanel)),
     },
@@ -84,10 +83,10 @@ export async function writeReport(directory: string, input: ReportInput): Promis
     const svg = figureFile(TITLES[name], rows, task);
     await writeFileAtomic(join(directory, 'figures', `${file}.svg`), svg);
   };
-  for (const name of ['rois', 'pretraining', 'localization'] as const)
+  for (const name of ['pretraining', 'localization'] as const)
     await save(name, name, figures.run[name], input.summary.tasks[0]?.task);
   for (const [i, { task }] of input.summary.tasks.entries()) {
-    for (const name of ['finetuning', 'predictions', 'errors'] as const)
+    for (const name of ['rois', 'finetuning', 'predictions', 'errors'] as const)
       await save(name, `${snakeCase(task.id)}-${name}`, figures.tasks[i]![name], task);
   }
   await writeFileAtomic(page, renderPage(input, figures));

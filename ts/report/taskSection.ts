@@ -13,7 +13,7 @@ import type { Panel } from './svg.js';
 import { armsTable, comparisonsTable, furtherMetricsTable, levelsTable } from './tables/task.js';
 
 /** The panels of a task, by rows as in the files of `figures/`. */
-export type TaskPanels = Record<'finetuning' | 'predictions' | 'errors', Panel[][]>;
+export type TaskPanels = Record<'rois' | 'finetuning' | 'predictions' | 'errors', Panel[][]>;
 
 export function tile(label: string, value: string, detail: Content): Markup {
   return markup`<div><dt>${label}</dt><dd class="value">${value}</dd><dd class="detail">${detail}</dd></div>`;
@@ -57,6 +57,12 @@ function agreementCaption({ grades, ordered }: Task): string {
   return `${definitions} Calibration error: expected calibration error over ${CALIBRATION_BINS} bins of the largest
 probability. Log loss: discs are weighted by grade (${weights}).`;
 }
+
+/** How points are shown that are not on the slice of a figure. */
+export const otherSlice = ({ side, series }: Task): string =>
+  side === null && series[0]!.plane === 'sagittal'
+    ? ''
+    : `The task is graded on ${series[0]!.name}${side === null ? '' : `, ${side} side`}; its points are projected on this slice. `;
 
 export interface TaskSectionInput {
   result: TaskSummary;
@@ -122,7 +128,7 @@ ${figure(
   panels.predictions.flat(),
   `Test series with the highest grades. Ring: disc centre and grade of the readers. Cross: disc centre of the localizer and
 grade of ${last.name} on the crop around it. The bar shows the probabilities of ${names}; the number is the probability of the
-predicted grade. ≠ marks a disagreement. ${legend}`,
+predicted grade. ≠ marks a disagreement. ${otherSlice(task)}${legend}`,
 )}</details></section>`;
 }
 

@@ -32,17 +32,17 @@ export interface FineTuningCurve {
   epochs: FineTuningEpoch[];
 }
 
-/** A slice with its annotated discs and the crop of each disc. */
+/** A slice with the annotated discs of a task and the crop of each disc. */
 export interface RoiExample {
   studyId: string;
   /** The canonical (anterior left, superior up) sagittal slice. */
   slice: ReportImage;
-  /** Side of the crops in pixels of `slice`, to outline them; null to draw no outlines. */
+  /** Side of the crops in pixels of `slice`, to outline them; null if they are of another series. */
   roiSide: number | null;
   discs: {
     level: string;
-    /** Disc centre in pixels of `slice`. */
-    centre: Position;
+    /** Centre in pixels of `slice`; null if it is not known there. */
+    centre: Position | null;
     /** Index into the task's grades; null without a label. */
     grade: number | null;
     roi: ReportImage;
@@ -55,10 +55,10 @@ export interface PredictionExample {
   slice: ReportImage;
   discs: {
     level: string;
-    /** Annotated centre in pixels of `slice`; null if the level is not annotated. */
+    /** Annotated centre in pixels of `slice`; null if it is not known there. */
     truth: Position | null;
-    /** Centre predicted by the localizer, in pixels of `slice`. */
-    predicted: Position;
+    /** Centre predicted by the localizer, in pixels of `slice`; null if it is not known there. */
+    predicted: Position | null;
     truthGrade: number | null;
     /** Probability of each grade, on the crop at the predicted centre. */
     probabilities: readonly number[];
@@ -97,6 +97,8 @@ export interface LocalizationExample {
 export interface TaskFigures {
   /** In the order of the arms; may be empty. */
   curves: readonly FineTuningCurve[];
+  /** At best one per grade; empty if an earlier task has the same crops. */
+  roiExamples: readonly RoiExample[];
   /** A few series; may be empty. */
   predictionExamples: readonly PredictionExample[];
   /** The worst first; may be empty. */
@@ -113,8 +115,6 @@ export interface ReportInput {
   arms: readonly { name: ArmSummary['name']; description: string }[];
   /** In the order of `summary.tasks`. */
   tasks: readonly TaskFigures[];
-  /** At best one per grade of the first task; may be empty. */
-  roiExamples: readonly RoiExample[];
   /** The worst first; may be empty. */
   localizationExamples: readonly LocalizationExample[];
   /** All settings of the run, printed without change. */

@@ -19,14 +19,20 @@ export function rowImage(pixels: Uint16Array, size: number, row: number): Report
 /**
  * The test discs that an arm graded wrong on predicted crops: the largest differences first (nominal grades: all differences
  * are equal), then the smallest probabilities of the readers' grade.
+ *
+ * @param index of the task in the bank
  */
 export function gradingErrors(
   { predictions, test }: Pick<Evaluated, 'predictions' | 'test'>,
   { id, ordered }: Task,
+  index: number,
   arm: string,
 ): GradingError[] {
+  // The sides of different tasks, such as foramen and lateral recess, are different discs of the bank.
   const rows = new Map(
-    test.discs.map(({ disc, row }) => [discKey(disc.studyId, disc.level, disc.side), row]),
+    test.discs
+      .filter(({ disc }) => disc.grades[index] !== null)
+      .map(({ disc, row }) => [discKey(disc.studyId, disc.level), row]),
   );
   const distance = ({ truth, probabilities }: Prediction) =>
     ordered ? Math.abs(argmax(probabilities) - truth) : 1;
@@ -38,7 +44,7 @@ export function gradingErrors(
     .map(({ study, level, side, truth, probabilities, localizationMm }) => ({
       studyId: study,
       level: side === null ? level : `${level} ${side}`,
-      crop: rowImage(test.crops.pixels, test.crops.size, rows.get(discKey(study, level, side))!),
+      crop: rowImage(test.crops.pixels, test.crops.size, rows.get(discKey(study, level))!),
       truth,
       probabilities,
       localizationMm,

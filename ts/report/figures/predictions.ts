@@ -19,14 +19,19 @@ type Disc = PredictionExample['discs'][number];
 function marks({ level, truth, predicted, truthGrade, probabilities }: Disc, scale: number): Markup {
   const place = (point: readonly [number, number]) =>
     [toPanel(point[0], scale), toPanel(point[1], scale)] as const;
-  const [px, py] = place(predicted);
+  const shown = truth ?? predicted;
+  if (shown === null) return markup``;
+  const [px, py] = place(predicted ?? shown);
   const cross = `M${px - 5} ${py - 5}l10 10m0 -10l-10 10`;
-  const [tx, ty] = place(truth ?? predicted);
+  const [tx, ty] = place(shown);
   return markup`${
     truth &&
     markup`<circle class="under" cx="${tx}" cy="${ty}" r="8" /><circle class="ring ${gradeClass(truthGrade)}" cx="${tx}" cy="${ty}" r="8" />`
   }
-<path class="under" d="${cross}" /><path class="cross ${gradeClass(argmax(probabilities))}" d="${cross}" />
+${
+  predicted &&
+  markup`<path class="under" d="${cross}" /><path class="cross ${gradeClass(argmax(probabilities))}" d="${cross}" />`
+}
 ${levelLabel(level, ty)}`;
 }
 

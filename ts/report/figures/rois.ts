@@ -27,6 +27,7 @@ export function roiPanel(grades: GradeScale, { studyId, slice, roiSide, discs }:
   const { image, scale, height } = placeSlice(slice);
   const side = (PANEL_WIDTH - GAP * (discs.length - 1)) / discs.length;
   const marks = discs.map((disc) => {
+    if (disc.centre === null) return markup``;
     const [x, y] = [toPanel(disc.centre[0], scale), toPanel(disc.centre[1], scale)];
     const half = ((roiSide ?? 0) * scale) / 2;
     return markup`<g class="${gradeClass(disc.grade)}">
