@@ -17,7 +17,7 @@ const SLOW = [
   'test/report/browser.test.ts',
   'test/simulator/*',
   'test/study/{browser,study}.test.ts',
-  'test/training/{coral,cuda,lock,multitask,notFinite,outputs,profile,resume,run,spider,tasks}.test.ts',
+  'test/training/{coral,cuda,lock,multitask,notFinite,outputs,profile,resume,rsna,run,spider,tasks}.test.ts',
 ];
 const fast = process.env.SPINEGRAD_TEST_FAST !== undefined;
 
