@@ -4,7 +4,7 @@
  *     node docs/tools/settings.js > docs/settings.md
  */
 import { z } from 'zod';
-import { configSchema, PRESETS, resolveConfig } from '#spinegrad/training/config.js';
+import { configSchema, PHANTOM_CHANGES, PRESETS, resolveConfig } from '#spinegrad/training/config.js';
 
 const INTRODUCTION = `# Settings
 
@@ -16,7 +16,18 @@ A run takes its settings from a preset. \`--set\` changes one setting and may be
 
 The value is JSON or a word. A list is written as \`--set 'localization.regression.strides=[1,2,1]'\`. An unknown key or an
 invalid value is an error before anything is computed. \`config.json\` in the run folder holds all settings of the run.
-The columns \`smoke\` and \`paper\` are empty where these presets equal \`demo\`, the default preset.`;
+The columns \`smoke\` and \`paper\` are empty where these presets equal \`demo\`, the default preset.
+
+Without \`--data\` the preset \`demo\` sets ${phantomChanges()}, so that a run on phantoms is short.`;
+
+/** The settings that `demo` changes for phantoms, as the arguments of --set. */
+function phantomChanges() {
+  return Object.entries(PHANTOM_CHANGES.demo)
+    .flatMap(([section, changes]) =>
+      Object.entries(changes).map(([key, value]) => `\`${section}.${key}=${JSON.stringify(value)}\``),
+    )
+    .join(' and ');
+}
 
 const { properties } = z.toJSONSchema(configSchema, { io: 'input' });
 const presets = Object.fromEntries(Object.keys(PRESETS).map((name) => [name, resolveConfig(name)]));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
-import { parseSetting, resolveConfig } from '#spinegrad/training/config.js';
+import { parseSetting, resolveConfig, type Settings } from '#spinegrad/training/config.js';
 import { openRunFolder } from '#spinegrad/training/runFolder.js';
 import { type LogRow, RunLog } from '#spinegrad/training/runLog.js';
 import { stageSchedule } from '#spinegrad/training/steps.js';
@@ -28,6 +28,21 @@ describe('settings', () => {
       ...demo,
       pretraining: { ...demo.pretraining, epochs: 5 },
     });
+  });
+
+  it('the demo trains a shorter localizer on phantoms than on a data folder, unless a setting says otherwise', async () => {
+    const epochsOf = async (options: { data?: string; changes?: Settings[] }) => {
+      const { identity, lock } = await openRunFolder(await temporaryFolder(), false, {
+        changes: [],
+        ...options,
+      });
+      lock[Symbol.dispose]();
+      return identity.config.localization.epochs;
+    };
+    const demo = resolveConfig('demo').localization.epochs;
+    expect(await epochsOf({})).toBeLessThan(demo);
+    expect(await epochsOf({ data: '/studies' })).toBe(demo);
+    expect(await epochsOf({ changes: [{ localization: { epochs: 7 } }] })).toBe(7);
   });
 
   it.each<[string, unknown]>([

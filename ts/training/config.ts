@@ -109,6 +109,12 @@ export const DEFAULT_PRESET: Preset = 'demo';
 /** A part of a configuration, with the same nesting. */
 export type Settings = Record<string, unknown>;
 
+/**
+ * What a preset changes in a run on phantoms, without a data folder. The localizer is most of the time of the demo, and
+ * phantoms need fewer steps than patients.
+ */
+export const PHANTOM_CHANGES: Partial<Record<Preset, Settings>> = { demo: { localization: { epochs: 50 } } };
+
 /** Settings with changes; nested objects are merged. */
 export function merge(base: Settings, change: Settings): Settings {
   const merged: Settings = { ...base };

@@ -15,6 +15,8 @@ import {
   type Config,
   changeConfig,
   DEFAULT_PRESET,
+  PHANTOM_CHANGES,
+  type Preset,
   parseConfig,
   resolveConfig,
   type Settings,
@@ -130,7 +132,9 @@ export async function openRunFolder(
       `${dir}: contains a run; continue it with --resume, or choose another --out folder`,
     );
   }
-  const config = resolveConfig(options.preset ?? DEFAULT_PRESET, ...options.changes);
+  const preset = options.preset ?? DEFAULT_PRESET;
+  const phantom = options.data === undefined ? PHANTOM_CHANGES[preset as Preset] : undefined;
+  const config = resolveConfig(preset, phantom ?? {}, ...options.changes);
   const identity = { config, data: options.data ?? null };
   await makeFolder(dir);
   const lock = lockFolder(dir);
