@@ -23,7 +23,7 @@ export class AnnotatedStack {
   readonly plane: TaskSeries['plane'];
   private images: readonly ImageSlice[] = [];
   private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false };
-  /** Of the whole series, if it is not that of its files. */
+  /** The spacing of the whole series; null: each file states its own. */
   private spacing: Pick<Spaced, 'pixelSpacing' | 'spacingFrom'> | null = null;
   /** Axes about which the files are wrong. */
   private reflected: readonly PatientAxis[] = [];
@@ -155,7 +155,7 @@ export class AnnotatedStack {
     const numbers = new Set(discs.map(({ slice }) => slice));
     const isMarked = ({ instanceNumber }: ImageSlice) => numbers.has(instanceNumber);
     if (!this.images.some(isMarked)) return;
-    // Marked slices first: the others are used if the headers of these cannot be read.
+    // Marked slices first. Other slices are used only if the headers of the marked ones cannot be read.
     const slices = this.images.toSorted((a, b) => Number(isMarked(b)) - Number(isMarked(a)));
     const given = table ?? slices.find(({ pixelSpacing }) => pixelSpacing !== null)?.pixelSpacing ?? null;
     const checked = checkSpacing(discs, given, PITCH_MM[this.spec.layout]);

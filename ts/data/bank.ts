@@ -83,10 +83,12 @@ export async function readBank(folder: string): Promise<Bank> {
     rois: pixels('rois', manifest.roi.size),
     slices: pixels('slices', manifest.sliceSize),
   };
-  if (fingerprint(bank) !== manifest.fingerprint) {
+  const found = fingerprint(bank);
+  if (found !== manifest.fingerprint) {
     throw new SpinegradError(
       'ERR_BANK_FINGERPRINT',
-      `${folder}: the pixels do not match the manifest; prepare the bank again`,
+      `${folder}: the pixels do not match the manifest: found fingerprint ${found.slice(0, 12)}, expected ` +
+        `${manifest.fingerprint.slice(0, 12)}; prepare the bank again`,
     );
   }
   return bank;

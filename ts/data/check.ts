@@ -1,4 +1,4 @@
-/** What a data set holds, counted from the manifest of its bank. */
+/** Counts a data set from the manifest of its bank. */
 import type { Skipped } from '../error.js';
 import { countReasons } from './bank.js';
 import { type CutOptions, cutBank } from './cutBank.js';

@@ -8,7 +8,8 @@ import { type CutRoi, type CutSlice, SeriesCutter } from './seriesCutter.js';
 export interface CutStudy extends Reports {
   studyId: string;
   /**
-   * ROIs per disc, by series in the order of `CutSpec.crops`; the first one of a series is on the slice on which the disc is marked, or the nearest one.
+   * ROIs per disc, by series in the order of `CutSpec.crops`. The first ROI of a series is on the slice on which the disc is
+   * marked, or on the nearest one.
    */
   discs: CutRoi[][];
   /** At most one per sagittal series. */

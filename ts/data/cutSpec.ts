@@ -1,4 +1,4 @@
-/** What is cut from the series of a data set. */
+/** Which crops are cut from the series of a data set. */
 import type { TaskSeries } from '../tasks/task.js';
 import type { AnnotatedDisc, Layout } from './layouts/layout.js';
 import type { RoiSpec } from './types.js';

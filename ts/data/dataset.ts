@@ -63,8 +63,8 @@ async function chooseTasks(
   chosen: readonly (string | Task)[],
 ): Promise<readonly Task[]> {
   if (chosen.length === 0) return reader.defaults(dir);
-  const known = await reader.tasks(dir);
-  const tasks = chosen.map((task) => (typeof task === 'string' ? findTask(task, known, 'tasks') : task));
+  const available = await reader.tasks(dir);
+  const tasks = chosen.map((task) => (typeof task === 'string' ? findTask(task, available, 'tasks') : task));
   const repeated = tasks.find(({ id }, index) => tasks.findIndex((task) => task.id === id) < index);
   if (repeated === undefined) return tasks;
   throw new SpinegradError('ERR_TASK', `tasks: found ${repeated.id} twice; expected each task once`);

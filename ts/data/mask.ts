@@ -34,7 +34,7 @@ const MIN_AREA_FRACTION = 0.2;
  * The canal slice of a SPIDER mask and its discs.
  *
  * Canal slice: among the sagittal slices on which the canal has at least 90 % of its largest cross-section, the one nearest
- * to the centre of mass of the canal. The largest cross-section alone would be a slice beside the midline when several
+ * to the centre of mass of the canal. The largest cross-section alone would be a slice next to the midline if several
  * slices differ by a few pixels.
  *
  * A disc is the largest connected region of its label. A region below a fifth of the median area of the discs of the slice

@@ -83,7 +83,7 @@ export function posteriorTurn(
   if (top === undefined || middle === undefined || bottom === undefined) return null;
   const upper = toPatientPlane(geometry, top, middle, spacing);
   const lower = toPatientPlane(geometry, middle, bottom, spacing);
-  // An image that is upside down is turned over by the sign.
+  // The sign accounts for an image that is upside down.
   const angle = ([posterior, inferior]: Point) => Math.atan2(posterior, inferior * Math.sign(upper[1]));
   return ((angle(lower) - angle(upper)) * 180) / Math.PI;
 }

@@ -1,4 +1,4 @@
-/** What is reported about a study. */
+/** The lists of what was skipped and what was corrected in a study. */
 import type { Skipped, SpinegradError } from '../error.js';
 
 export interface Reports {
@@ -17,7 +17,7 @@ export interface Reports {
 export function reportSkipped({ skipped }: Reports, path: string, error: unknown, outcome: string): void {
   const { code = '', message } = error as Partial<SpinegradError> & Error;
   const existing = skipped.find((entry) => entry.path === path && entry.message.startsWith(message));
-  const known = code.startsWith('ERR_') ? (code as SpinegradError['code']) : 'ERR_FILE_READ';
-  if (existing === undefined) skipped.push({ path, code: known, message: `${message}; ${outcome}` });
+  const ownCode = code.startsWith('ERR_') ? (code as SpinegradError['code']) : 'ERR_FILE_READ';
+  if (existing === undefined) skipped.push({ path, code: ownCode, message: `${message}; ${outcome}` });
   else if (!existing.message.endsWith(outcome)) existing.message += `; ${outcome}`;
 }

@@ -45,7 +45,7 @@ export function resample(
   if (isTransposed ? e !== 0 || b === 0 || d === 0 : b !== 0 || d !== 0 || e === 0) {
     throw new SpinegradError(
       'ERR_AFFINE',
-      `resample: the map [${toImage}] is not a rotation by a multiple of 90 degrees with an optional flip`,
+      `resample: found the map [${toImage}], expected a rotation by a multiple of 90 degrees with an optional flip`,
     );
   }
   const alongX = taps(isTransposed ? b : a, c, size, image.columns, border);

@@ -1,12 +1,12 @@
 /**
- * Checks the pixel spacing of a series against its annotated discs. Files, tables and resampled images are wrong about it
- * often enough.
+ * Checks the pixel spacing of a series against its annotated discs, because files, tables and resampled images can
+ * be wrong about it.
  */
 import { DISC_LEVELS } from '../anatomy.js';
 import { median } from '../median.js';
 import type { AnnotatedDisc, Layout } from './layouts/layout.js';
 
-/** The plausible distances of neighbouring annotated points in mm, and the one that is assumed if the spacing is not known. */
+/** Plausible distances of neighbouring annotated points in mm, and the distance that an unknown spacing is scaled to. */
 export interface Pitch {
   min: number;
   max: number;
@@ -23,7 +23,7 @@ const CENTRES: Pitch = { min: 26, max: 46, assumed: 35 };
  */
 const DORSAL: Pitch = { min: 20, max: 46, assumed: 29 };
 
-/** By layout: the points of RSNA mark the canal or a foramen, those of the others disc centres. */
+/** By layout. The points of RSNA mark the canal or a foramen; the other layouts mark disc centres. */
 export const PITCH_MM: Record<Layout, Pitch> = { rsna: DORSAL, spider: CENTRES, table: CENTRES };
 
 /** A given spacing is replaced only if at least this number of distances contradicts it. */
@@ -50,7 +50,7 @@ export interface CheckedSpacing {
 
 /**
  * The spacing of a series. If the median distance of neighbouring discs is not plausible, or if there is no spacing, the
- * spacing is that for which the median is the assumed one.
+ * result is scaled so that the median is `assumed`.
  *
  * @param given of the file or table; null if there is none
  * @returns null if there is no spacing and no pair of neighbouring discs

@@ -67,7 +67,7 @@ export interface SliceRecord extends Origin {
   side: Side | null;
   /** Each level at most once. */
   discs: DiscOnSlice[];
-  /** Whether every visible disc is in `discs`. If not, the region above the topmost one says nothing. */
+  /** Whether every visible disc is in `discs`. If not, discs above the topmost one may be visible too. */
   complete: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What every layout of a data folder is read into. */
+/** The common form of all layouts of a data folder. */
 import type { Box, Level, Point, Side } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
 import type { Task, TaskSeries } from '../../tasks/task.js';
@@ -44,8 +44,8 @@ export interface DiscAnnotation {
   kind: 'discs';
   discs: AnnotatedDisc[];
   /**
-   * Whether every visible disc of the annotated slice is marked. If not, the region above the topmost marked disc says
-   * nothing.
+   * Whether every visible disc of the annotated slice is marked. If not, it is not known whether discs above the topmost
+   * marked one are visible.
    */
   complete: boolean;
 }

@@ -80,7 +80,7 @@ async function isSynthetic(dir: string): Promise<boolean> {
  * The series of a study with their discs, both in the order of tasks and levels. A series is of the kind of the first task
  * that is annotated on it. A disc that several tasks annotate on one series lies at the coordinates of the first.
  *
- * @param landmarks conditions whose coordinates are for the localizer only; those of the canal if no task is graded there
+ * @param landmarks conditions whose coordinates only train the localizer: the canal, if no task grades it
  */
 function annotate(
   studyId: string,

@@ -27,13 +27,13 @@ export const table: LayoutReader = {
   files: [TABLE],
 
   async tasks(dir) {
-    const own = await ownTasks(dir);
-    return [...own, ...registeredTasks().filter(({ id }) => own.every((task) => task.id !== id))];
+    const tasks = await folderTasks(dir);
+    return [...tasks, ...registeredTasks().filter(({ id }) => tasks.every((task) => task.id !== id))];
   },
 
   async defaults(dir) {
-    const own = await ownTasks(dir);
-    if (own.length > 0) return own;
+    const tasks = await folderTasks(dir);
+    if (tasks.length > 0) return tasks;
     const columns = Object.keys((await readTable(dir, []))[0]?.fields ?? {});
     const first = registeredTasks().find(({ column }) => columns.includes(column));
     if (first !== undefined) return [first];
@@ -66,7 +66,7 @@ async function readTable(dir: string, tasks: readonly Task[]): Promise<CsvRow[]>
   );
 }
 
-async function ownTasks(dir: string): Promise<Task[]> {
+async function folderTasks(dir: string): Promise<Task[]> {
   const path = join(dir, TASKS);
   if (!existsSync(path)) return [];
   const text = await readFile(path, 'utf8').catch((cause) => {

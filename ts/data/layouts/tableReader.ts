@@ -73,26 +73,26 @@ export class TableReader {
 
   /** Checks that the image exists and is of one study, because the studies are divided into training and test. */
   private async kindOf(study: string, image: string, about: string): Promise<'slice' | 'stack'> {
-    let known = this.images.get(image);
-    if (known === undefined) {
+    let cached = this.images.get(image);
+    if (cached === undefined) {
       const file = await stat(resolve(this.dir, image)).catch(() => null);
       const isStack = file?.isDirectory() || /\.(nii|nii\.gz|mha)$/i.test(image);
-      known = { study, kind: file === null ? 'missing' : isStack ? 'stack' : 'slice' };
-      this.images.set(image, known);
+      cached = { study, kind: file === null ? 'missing' : isStack ? 'stack' : 'slice' };
+      this.images.set(image, cached);
     }
-    if (known.kind === 'missing') {
+    if (cached.kind === 'missing') {
       throw new SpinegradError(
         'ERR_FILE_NOT_FOUND',
         `${about}: there is no image ${image} in ${this.dir}; disc skipped`,
       );
     }
-    if (known.study !== study) {
+    if (cached.study !== study) {
       throw new SpinegradError(
         'ERR_DUPLICATE_ROW',
-        `${about}: found ${image}, which is an image of study ${known.study}; expected one study per image; row skipped`,
+        `${about}: found ${image}, which is an image of study ${cached.study}; expected one study per image; row skipped`,
       );
     }
-    return known.kind;
+    return cached.kind;
   }
 
   private place(row: CsvRow, about: string): { centre: Point; box: Box | null } {
@@ -130,8 +130,8 @@ export class TableReader {
   private seriesOf(row: CsvRow, study: string, image: string): TableSeries {
     const images = this.found.get(study) ?? new Map<string, TableSeries>();
     this.found.set(study, images);
-    const known = images.get(image);
-    if (known !== undefined) return known;
+    const cached = images.get(image);
+    if (cached !== undefined) return cached;
     const text = row.fields.spacing ?? '';
     const pixelSpacing = spacingOf(text);
     if (pixelSpacing === undefined) {
