@@ -1,8 +1,8 @@
 /**
  * A checkpoint is one safetensors file per stage: the weights of its modules, the weights of the best epoch, their
- * average, the state of the optimizer, and in the metadata the position of the stage and the hashes of settings and data. It is written
- * atomically, so a run that is killed at any moment finds a complete one, and it holds a checksum of its tensors. All
- * random streams follow from (seed, purpose, epoch, step), so the position is the state of every generator.
+ * average, the state of the optimizer, and in the metadata the position of the stage and the hashes of settings and data.
+ * It is written atomically, so a run that is killed at any moment finds a complete one, and it holds a checksum of its
+ * tensors. All random streams follow from (seed, purpose, epoch, step), so the position is the state of every generator.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

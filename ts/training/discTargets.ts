@@ -1,7 +1,7 @@
 /**
- * Targets of the localizer from annotated discs. A map is the maximum of one Gaussian for each of its points. Regions
- * about which the annotation says nothing have weight 0: on a slice that is not annotated completely, the spine above the
- * topmost and below the lowest annotated disc, and the gap of a missing level between two annotated ones.
+ * Targets of the localizer from annotated discs. A map is the maximum of one Gaussian for each of its points. Unknown
+ * regions have weight 0: on a slice that is not annotated completely, the spine above the topmost and below the lowest
+ * annotated disc, and the gap of a missing level between two annotated ones.
  */
 import { type Affine, DISC_LEVELS, type Level, type Point } from '../anatomy.js';
 import { applyAffine } from '../data/affine.js';

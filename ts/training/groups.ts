@@ -47,8 +47,7 @@ export const decayGroups = (modules: Record<string, Module>, rates: Rates): Grou
 
 /**
  * Differential rates: the head learns at the full rate, the encoder's last stage (and the gate of attention) at `encoder`
- * times that, and each
- * earlier stage at `layerDecay` times the rate of the next one.
+ * times that rate, and each earlier stage at `layerDecay` times the rate of the next one.
  */
 export function differentialGroups(
   modules: Record<string, Module>,

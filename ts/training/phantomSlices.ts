@@ -31,7 +31,7 @@ export function withPhantoms(bank: Bank, count: number, seed: number): Bank {
   if (manifest.layout === 'rsna') {
     throw new SpinegradError(
       'ERR_CONFIG',
-      `localization.phantoms is ${count}, expected 0 for the layout rsna: its points mark the canal, those of the synthetic slices disc centres`,
+      `localization.phantoms is ${count}, expected 0 for the layout rsna: its points mark the canal, and those of synthetic slices mark disc centres`,
     );
   }
   const size = manifest.sliceSize;

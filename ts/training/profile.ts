@@ -7,7 +7,7 @@ import { columns } from '../report/console.js';
 import { count, percent } from '../report/format.js';
 import type { Progress } from './progress.js';
 
-/** Runs `work` and writes its profile, also if it is stopped or fails; then its error is thrown. */
+/** Runs `work` and writes its profile, even if `work` is stopped or fails; its error is thrown again. */
 export async function profiled<T>(
   device: Device,
   dir: string,

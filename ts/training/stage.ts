@@ -66,7 +66,7 @@ export interface StageResult<Metrics> {
 }
 
 /**
- * Trains a stage from its checkpoint, or from its start, to its end; the modules hold the weights of the best epoch then.
+ * Trains a stage from its checkpoint, or from its start, to its end. The modules then hold the weights of the best epoch.
  *
  * @throws SpinegradError ERR_DIVERGED if a loss, a weight or a result of the validation is not finite; ERR_CHECKPOINT; the
  *   signal's reason when it is aborted
