@@ -5,6 +5,7 @@
  */
 import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
 import { median } from '../median.js';
+import { groupBy } from './groupBy.js';
 import { wilsonInterval } from './metrics.js';
 import type { LocalizationError, LocalizationSample, LocalizationSummary } from './types.js';
 
@@ -157,14 +158,4 @@ function rootMeanSquare(distances: readonly (number | null)[]): number | null {
   return found.length > 0
     ? Math.sqrt(found.reduce((sum, value) => sum + value * value, 0) / found.length)
     : null;
-}
-
-function groupBy<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const value of values) {
-    const group = groups.get(key(value));
-    if (group) group.push(value);
-    else groups.set(key(value), [value]);
-  }
-  return groups;
 }

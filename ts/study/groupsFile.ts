@@ -3,9 +3,9 @@
  * `field_strength` (in tesla; both may be empty), or SPIDER's overview.csv as published.
  */
 import { SpinegradError } from '../error.js';
+import { groupBy } from '../evaluation/groupBy.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
 import { csvText } from '../io/writeCsv.js';
-import { groupBy } from './groupBy.js';
 import type { PatientGroups } from './summarise.js';
 
 /** Columns of SPIDER's overview.csv, which has one line per series `<patient>_<t1|t2|t2_SPACE>`. */

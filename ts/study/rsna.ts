@@ -1,9 +1,9 @@
 /** The score of the RSNA 2024 challenge over the repeats of a study, with intervals. */
 import { MIN_PATIENTS, percentileInterval, resampleStudies } from '../evaluation/bootstrap.js';
+import { groupBy } from '../evaluation/groupBy.js';
 import { type RsnaSums, rsnaScoreOf, rsnaSums } from '../evaluation/rsnaScore.js';
 import type { RsnaScore } from '../evaluation/types.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
-import { groupBy } from './groupBy.js';
 import type { ResamplingOptions } from './resample.js';
 import { type BlockLines, poolFolds } from './samples.js';
 import type { Estimate, StudyCell, StudyRsnaArm, StudySummary } from './types.js';

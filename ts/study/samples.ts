@@ -1,8 +1,8 @@
 /** Collects the lines of a study's predictions.csv into samples: pooled out-of-fold predictions, once per repeat. */
 import { SpinegradError } from '../error.js';
+import { groupBy } from '../evaluation/groupBy.js';
 import { CROPS, type Crops } from '../evaluation/predictionsFile.js';
 import type { Predictions } from '../evaluation/types.js';
-import { groupBy } from './groupBy.js';
 import type { StudyPrediction } from './predictionsFile.js';
 import type { StudyCell } from './types.js';
 

@@ -1,11 +1,11 @@
 /** All results of a study from the lines of its predictions.csv. */
 import { SpinegradError } from '../error.js';
+import { groupBy } from '../evaluation/groupBy.js';
 import type { Predictions } from '../evaluation/types.js';
 import { type Program, provenance } from '../io/provenance.js';
 import type { Task } from '../tasks/task.js';
 import { compareRepeats } from './compareArms.js';
 import { type EvaluatedArm, evaluateRepeats } from './evaluateArm.js';
-import { groupBy } from './groupBy.js';
 import { holm } from './holm.js';
 import type { StudyPrediction } from './predictionsFile.js';
 import type { ResamplingOptions } from './resample.js';

@@ -1,6 +1,7 @@
 /** The discs that an arm graded worst, over all repeats. */
+
+import { groupBy } from '../evaluation/groupBy.js';
 import { argmax } from '../evaluation/metrics.js';
-import { groupBy } from './groupBy.js';
 import type { StudyPrediction } from './predictionsFile.js';
 import { discOf } from './samples.js';
 

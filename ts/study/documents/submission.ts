@@ -1,8 +1,9 @@
 /** The submission format of the RSNA 2024 challenge: one row per study, condition and level. */
+
+import { groupBy } from '../../evaluation/groupBy.js';
 import { formatCsv } from '../../io/writeCsv.js';
 import { RSNA_TASKS } from '../../tasks/rsna.js';
 import { snakeCase } from '../../tasks/task.js';
-import { groupBy } from '../groupBy.js';
 import type { StudyPrediction } from '../predictionsFile.js';
 
 /**
