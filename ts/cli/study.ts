@@ -185,6 +185,8 @@ async function runWorker(study: Study, { device, shard }: Flags, { line, end }: 
   process.on('SIGINT', () => {});
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
+  // The parent may have ended before this line.
+  if (process.connected === false) stop();
   try {
     await work(study, { device, shard, progress, signal: abort.signal });
   } catch (error) {

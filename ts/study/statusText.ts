@@ -1,6 +1,6 @@
 /** The table of `spinegrad study status`. */
 import { columns } from '../report/console.js';
-import { duration } from '../report/format.js';
+import { count as countOf, duration } from '../report/format.js';
 import type { StudyStatus } from './status.js';
 import type { UnitState, UnitStatus } from './unitState.js';
 
@@ -22,13 +22,14 @@ export function formatStatus({ bank, shared, cells, planned, secondsLeft }: Stud
     ),
   );
   const all = [bank, ...shared, ...cells];
+  const workers = Math.max(1, count(all, 'running'));
   return [
     ...columns([['units', 'all', 'done', 'running', 'failed'], ...rows], 1),
     ...runningOf(all),
     ...failuresOf(all),
     ...(secondsLeft === null || count(cells, 'open', 'running') === 0
       ? []
-      : [`about ${duration(secondsLeft)} left with the running workers`]),
+      : [`about ${duration(secondsLeft)} left with ${countOf(workers, 'worker')}`]),
   ];
 }
 

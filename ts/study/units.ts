@@ -93,7 +93,7 @@ function pretrainingOf(
 
 /** Whether pretraining reads the grades of the training patients. */
 export const usesGrades = ({ pretraining }: Pick<Config, 'pretraining'>): boolean =>
-  pretraining.positives === 'grade';
+  [pretraining.positives].flat().includes('grade');
 
 /** SHA-256 of what makes an artefact: all settings except those that it certainly does not read, and the bank. */
 function addressOf(kind: 'localizer' | 'pretraining', config: Config, fingerprint: string): string {
