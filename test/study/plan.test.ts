@@ -76,6 +76,8 @@ describe('the cells of a plan', () => {
     const config = cellConfig(baseConfig(plan), { fold: 2, repeat: 1, labels: 0.25, arm: 'contrastive' });
     const data = { folds: 3, fold: 2, labels: 0.25, labelSeed: 4, splitSeed: 9 };
     expect(config).toEqual(resolveConfig('demo', { seed: 6, threads: 2, arms: ['contrastive'], data }));
+    // A stopped cell is resumed if config.json has the same settings.
+    expect(JSON.parse(JSON.stringify(config))).toStrictEqual(config);
   });
 });
 
@@ -144,6 +146,14 @@ describe('an opened study', () => {
     await refusal({ folds: 4 }).toThrow(expect.objectContaining({ code: 'ERR_STUDY_EXISTS' }));
     await refusal({ data: '/other' }).toThrow(/data is "\/other"/);
     expect(readFileSync(join(dir, 'study.json'), 'utf8')).toBe(text);
+  });
+
+  it('of an older version gets the defaults of settings that are new', async () => {
+    const dir = await temporaryFolder();
+    const { plan } = await openStudy(dir, grid, 2);
+    const { evaluation: _, ...settings } = plan.settings;
+    writeFileSync(join(dir, 'study.json'), JSON.stringify({ ...plan, settings }));
+    expect((await openStudy(dir, {}, 2)).plan.settings).toEqual(settings);
   });
 
   it('grows by repeats, label fractions and arms', async () => {

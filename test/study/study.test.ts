@@ -130,9 +130,11 @@ describe('a finished study', () => {
 describe('a study that is killed', () => {
   it('resumes with the same bytes, also by shards', async () => {
     const folder = await started();
-    const killed = await stoppedRun(args(folder), ['cells/fold1.*-contrastive/checkpoints', 1, 'SIGKILL']);
+    const killed = await stoppedRun(args(folder), ['cells/fold1.*-contrastive/checkpoints', 2, 'SIGKILL']);
     expect(killed.signal).toBe('SIGKILL');
     expect(statesOf(folder)).toEqual([...Array(5).fill('done'), ...Array(7).fill('open')]);
+    const epochs = join(folder, 'cells', 'fold1-repeat0-labels0.5-contrastive', 'checkpoints');
+    expect(readdirSync(epochs)).toContain('finetuning-contrastive.safetensors');
     const { stdout } = await spinegrad('study', 'status', '--out', folder);
     expect(stdout).toMatch(/cells +12 +5 +0 +0\n/);
     await workHere(folder, { index: 1, count: 2 });

@@ -80,7 +80,7 @@ function parse<T>(path: string, schema: z.ZodType<T>): T {
  * @param threads of the CPU device, unless the settings state it; the bits of the results depend on it
  * @throws SpinegradError ERR_CONFIG
  */
-export function newPlan(file: Omit<PlanFile, 'version' | 'program'>, threads: number): Omit<Plan, 'program'> {
+export function newPlan(file: PlanFile, threads: number): Omit<Plan, 'program'> {
   if (file.data === undefined)
     throw new SpinegradError('ERR_CONFIG', 'study: found no data folder; name it with --data');
   const plan = checked({

@@ -70,7 +70,8 @@ export async function openStudy(dir: string, request: PlanRequest, threads: numb
   const requested = newPlan({ ...stored, ...given, settings }, threads);
   const { repeats, labels, arms } = requested;
   const sameGrid = { ...stored, repeats, labels, arms };
-  const difference = firstDifference(sameGrid, { ...requested, program: stored.program });
+  // With the defaults of settings that the version of the stored plan did not have.
+  const difference = firstDifference(newPlan(sameGrid, threads), requested);
   if (difference !== undefined) {
     throw new SpinegradError(
       'ERR_STUDY_EXISTS',

@@ -1,7 +1,8 @@
 /** The work of each kind of unit: the stages of a run, with the inputs that the units share. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { prepareBank, writeSplit } from '../data/bank.js';
 import type { Bank } from '../data/types.js';
 import { withLabels, withSplit } from '../data/views.js';
@@ -131,7 +132,7 @@ async function encoderWeights(
   return encoder === 'imported' ? { imported: (await importedEncoder(run, discs.input.spec)).values } : {};
 }
 
-/** Opens the folder of a unit; an earlier, stopped attempt is resumed. */
+/** Opens the folder of a unit. A stopped attempt is resumed, unless another version of spinegrad began it with other settings. */
 async function openUnit(
   { id, dir, config }: Unit,
   bank: Bank,
@@ -139,7 +140,10 @@ async function openUnit(
 ): Promise<Run> {
   await makeFolder(dir);
   for (const part of ['.', 'checkpoints']) await removeTemporaries(join(dir, part));
-  if (!existsSync(join(dir, 'config.json'))) await writeIdentity(dir, { config, data });
+  if (!isDeepStrictEqual(storedConfig(dir), config)) {
+    await removeCheckpoints({ dir });
+    await writeIdentity(dir, { config, data });
+  }
   const own: Progress = {
     ...progress,
     update: (task, done, total, note) => progress.update(`${id}: ${task}`, done, total, note),
@@ -147,6 +151,14 @@ async function openUnit(
   return await openRun({ dir, config, device, progress: own, signal }, bank.manifest.fingerprint, true);
 }
 
+/** The settings in config.json as they were written; undefined without them. */
+function storedConfig(dir: string): unknown {
+  const path = join(dir, 'config.json');
+  return existsSync(path)
+    ? (JSON.parse(readFileSync(path, 'utf8')) as { config?: unknown }).config
+    : undefined;
+}
+
 /** Deletes what a complete unit does not need. The weights of cells are not kept: they would fill the disk. */
-export const removeCheckpoints = ({ dir }: Unit): Promise<void> =>
+export const removeCheckpoints = ({ dir }: Pick<Unit, 'dir'>): Promise<void> =>
   rm(join(dir, 'checkpoints'), { recursive: true, force: true });
