@@ -1,24 +1,21 @@
 /**
- * `npm run bench:localizer -- --run runs/spider-0`: trains the localizer of a finished run again, with spinegrad and with
+ * `npm run bench:localizer -- --run runs/spider-*`: trains the localizers of finished runs again, with spinegrad and with
  * PyTorch (localizer.py): the same network, slices, split, epochs and decoder. Prints the seconds of an epoch and the
- * errors on the test slices of both. Both keep the last epoch.
+ * errors on the test slices of both, per run and over all runs. Both keep the last epoch and use one view per slice.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import type { Level } from '#spinegrad/anatomy.js';
 import { type Bank, readBank } from '#spinegrad/data/bank.js';
-import type { SliceRecord } from '#spinegrad/data/types.js';
 import { noGrad } from '#spinegrad/engine/autograd.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { tidy } from '#spinegrad/engine/tidy.js';
 import { SpinegradError } from '#spinegrad/error.js';
 import { readSafetensors, writeSafetensors } from '#spinegrad/io/safetensors.js';
-import { decode } from '#spinegrad/model/decode.js';
 import { MAPS } from '#spinegrad/model/localizer.js';
 import { type Config, changeConfig, parseSetting } from '#spinegrad/training/config.js';
 import { DEVIATIONS, landmarksOf, pointsOf } from '#spinegrad/training/discTargets.js';
@@ -29,9 +26,10 @@ import { Steps } from '#spinegrad/training/steps.js';
 import { processor } from '../lib/results.js';
 import { runBench } from '../lib/run.js';
 import { createEnvironment } from '../lib/venv.js';
+import { SCORE_HEAD, type ScoredSlice, scoreLines, scoreMaps } from './localizerScore.js';
 
 interface Options {
-  run: string;
+  run: string[];
   threads: number;
   python?: string;
   peer: boolean;
@@ -46,7 +44,7 @@ interface Trained {
 
 const command = new Command('bench:localizer')
   .description("train a run's localizer with spinegrad and with PyTorch, and compare accuracy and time")
-  .requiredOption('--run <folder>', 'a run whose bank is used, with its settings')
+  .requiredOption('--run <folders...>', 'runs whose banks are used, with their settings')
   .option('--threads <n>', 'threads of each side', Number, 2)
   .option('--python <path>', 'a Python with torch and numpy (default: an environment in build/)')
   .option('--no-peer', 'do not train with PyTorch')
@@ -137,96 +135,66 @@ async function trainPeer(python: string, bank: Bank, config: Config, slices: Sli
   }
 }
 
-/** Distances in mm of the annotated discs of a slice from the decoded disc of their level; infinite without one. */
-function distances(record: SliceRecord, maps: Float32Array, size: number, stride: number): number[] {
-  const side = size / stride;
-  const map = (name: (typeof MAPS)[number]) => {
-    const first = MAPS.indexOf(name) * side * side;
-    return maps.slice(first, first + side * side);
-  };
-  const [a, , , d] = record.toImage;
-  const mm = Math.hypot(a * record.pixelSpacing[1], d * record.pixelSpacing[0]);
-  const { discs } = decode(
-    { width: side, height: side, disc: map('disc'), levels: [map('sacral')] },
-    mm * stride,
-  );
-  const found = new Map(discs.map(({ level, point }) => [level as Level, point]));
-  return record.discs.map(({ level, centre }) => {
-    const point = found.get(level);
-    if (!point) return Number.POSITIVE_INFINITY;
-    const [x, y] = point.map((value) => stride * value + (stride - 1) / 2) as [number, number];
-    return mm * Math.hypot(x - centre[0], y - centre[1]);
-  });
+/** The slices of a run, trained with one of the two programs. */
+interface Result {
+  run: string;
+  name: string;
+  slices: ScoredSlice[];
+  seconds: number[];
 }
 
-const median = (values: readonly number[]): number => [...values].sort((p, q) => p - q)[values.length >> 1]!;
-
-/** One line per series: discs, median error, fraction within 5 mm, slices whose levels are right. */
-function report(
-  name: string,
-  records: readonly SliceRecord[],
-  { maps, seconds }: Trained,
-  config: Config,
-): string[] {
-  const { sliceSize } = config.data;
-  const { outputStride } = config.localization.unet;
-  const length = maps.length / records.length;
-  const errors = records.map((record, index) => ({
-    series: record.series,
-    distances: distances(
-      record,
-      maps.subarray(index * length, (index + 1) * length),
-      sliceSize,
-      outputStride,
-    ),
-  }));
-  const epoch = `${median(seconds).toFixed(2)} s`;
-  return [...new Set(records.map(({ series }) => series)), 'all'].map((series) => {
-    const chosen = errors.filter((slice) => series === 'all' || slice.series === series);
-    const all = chosen.flatMap((slice) => slice.distances);
-    const within = all.filter((distance) => distance <= 5).length / all.length;
-    // A shifted level displaces every disc by about 36 mm.
-    const right = chosen.filter((slice) => median(slice.distances) < 12).length;
-    return `| ${name} | ${series} | ${all.length} | ${median(all).toFixed(2)} mm | ${(100 * within).toFixed(1)} % | ${right} of ${chosen.length} | ${epoch} |`;
-  });
-}
-
-async function main(options: Options): Promise<void> {
-  const { run, threads, peer } = options;
+/** Trains the localizer of one run with spinegrad and, with `python`, with PyTorch. */
+async function compare(run: string, { threads, set }: Options, python: string | null): Promise<Result[]> {
   const identity = readIdentity(run);
   if (!identity)
     throw new SpinegradError(
       'ERR_RUN_MISSING',
       `${run}: found no run; expected a folder of \`node train.js\``,
     );
-  const config = changeConfig(identity.config, ...options.set.map(parseSetting), {
+  const config = changeConfig(identity.config, ...set.map(parseSetting), {
     localization: { network: 'unet' },
   });
   const bank = await readBank(join(run, 'bank'));
   using device = await openDevice('cpu', { threads });
   using slices = new SliceDataset(device, bank);
   const records = slices.annotated('test');
+  const result = (name: string, { maps, seconds }: Trained): Result => {
+    return { run: basename(run), name, slices: scoreMaps(records, maps, slices.size), seconds };
+  };
   const { outputStride } = config.localization.unet;
-  const lines = report(
-    'spinegrad',
-    records,
-    await trainSpinegrad(device, config, slices, outputStride),
-    config,
-  );
-  if (peer) {
-    const found = options.python
-      ? { python: options.python }
-      : createEnvironment('build/venv-peers', ['torch==2.13.0', 'numpy'], []);
-    if ('missing' in found) throw new SpinegradError('ERR_PEER', found.missing);
-    const trained = await trainPeer(found.python, bank, config, slices, threads);
-    lines.push(...report(trained.versions, records, trained, config));
+  const results = [result('spinegrad', await trainSpinegrad(device, config, slices, outputStride))];
+  if (python) {
+    const trained = await trainPeer(python, bank, config, slices, threads);
+    results.push(result(trained.versions, trained));
   }
-  console.log('| trained with | series | discs | median error | within 5 mm | level right | epoch |');
-  console.log('|---|---|---:|---:|---:|---:|---:|');
-  for (const line of lines) console.log(line);
-  console.log(
-    `\n${processor()}, ${threads} threads, ${config.localization.epochs} epochs, ${slices.annotated('train').length} slices`,
-  );
+  console.error(`${run}: ${config.localization.epochs} epochs, ${slices.annotated('train').length} slices`);
+  return results;
+}
+
+function findPython(given: string | undefined): string {
+  const found = given
+    ? { python: given }
+    : createEnvironment('build/venv-peers', ['torch==2.13.0', 'numpy'], []);
+  if ('missing' in found) throw new SpinegradError('ERR_PEER', found.missing);
+  return found.python;
+}
+
+async function main(options: Options): Promise<void> {
+  const python = options.peer ? findPython(options.python) : null;
+  const results: Result[] = [];
+  for (const run of options.run) results.push(...(await compare(run, options, python)));
+  if (options.run.length > 1) {
+    for (const name of new Set(results.map((result) => result.name))) {
+      const own = results.filter((result) => result.name === name);
+      const [slices, seconds] = [own.flatMap((each) => each.slices), own.flatMap((each) => each.seconds)];
+      results.push({ run: 'all', name, slices, seconds });
+    }
+  }
+  for (const line of SCORE_HEAD) console.log(line);
+  for (const { run, name, slices, seconds } of results) {
+    for (const line of scoreLines(run, name, slices, seconds)) console.log(line);
+  }
+  console.log(`\n${processor()}, ${options.threads} threads`);
 }
 
 await runBench(() => main(command.parse().opts<Options>()));
