@@ -96,6 +96,16 @@ describe('locateOnMaps', () => {
     expect(few.lumbar).toBe(false);
   });
 
+  it('doubts the levels if the image ends below the lowest disc', () => {
+    const ending = (rows: number) =>
+      locateOnMaps(maps(DISCS), SIDE, {
+        ...{ toImage: TO_IMAGE, pixelSpacing: SPACING, imageSize: [2 * SIDE, 2 * rows] as const },
+      }).doubts;
+    // L5/S1 is in row 56, a pitch is 9 rows.
+    expect(ending(64)).not.toContain('sacrum');
+    expect(ending(61)).toContain('sacrum');
+  });
+
   it('finds nothing on empty maps', () => {
     const { discs, lumbar, doubts } = locateMaps(maps([]));
     expect({ discs, lumbar, doubts }).toEqual({ discs: [], lumbar: false, doubts: ['few_discs'] });

@@ -10,7 +10,7 @@ const bank = {
   manifest: { ...tiny.manifest, layout: 'table' as const, sliceSize: SIZE },
   slices: new Uint16Array(tiny.manifest.slices.length * SIZE * SIZE),
 };
-const COUNT = 4;
+const COUNT = 2;
 const mixed = withPhantoms(bank, COUNT, 1);
 const phantoms = mixed.manifest.slices.slice(-COUNT);
 
@@ -44,8 +44,9 @@ describe('withPhantoms', () => {
 
   it('has both weightings, and the same bits in a second call', () => {
     expect(new Set(phantoms.map(({ series }) => series)).size).toBe(2);
-    expect(withPhantoms(bank, COUNT, 1).slices).toEqual(mixed.slices);
-    expect(withPhantoms(bank, COUNT, 2).slices).not.toEqual(mixed.slices);
+    const again = withPhantoms(bank, 1, 1).slices;
+    expect(again).toEqual(mixed.slices.subarray(0, again.length));
+    expect(withPhantoms(bank, 1, 2).slices).not.toEqual(again);
   });
 
   it('refuses points of the canal', () => {

@@ -4,6 +4,11 @@
 export const DOUBTS = {
   few_discs: { of: 'slice', message: 'fewer than four lumbar discs were found' },
   level: { of: 'disc', message: 'the level is uncertain: all discs may be one level too high or too low' },
+  sacrum: {
+    of: 'slice',
+    message:
+      'the image ends closely below the lowest disc, so the sacrum is not visible: the levels are uncertain',
+  },
   place: { of: 'disc', message: 'the place of a disc is uncertain' },
   missed: { of: 'disc', message: 'a disc between two others was not seen; its place is interpolated' },
   no_certainty: {

@@ -51,11 +51,14 @@ export interface Located {
 
 /**
  * Limits. On SPIDER slices of patients outside of the training, right chains have 4 to 6 of log likelihood ratio per disc;
- * noise, CT, the head and neck, and axial slices have at most 1.7. Of slices whose levels are above 0.9, nearly all are right.
+ * noise, CT, the head and neck, and axial slices have at most 1.7. `level` and `room` were chosen on the validation patients of
+ * five folds: docs/predict.md.
  */
 const LIMITS = {
   /** Levels below this probability are uncertain. */
-  level: 0.9,
+  level: 0.95,
+  /** Minimum distance of the lowest disc from the lower border, in pitches: the sacrum must be visible. */
+  room: 0.7,
   /** Places below this probability, or with a larger spread, are uncertain. */
   place: 0.7,
   spreadMm: 7,
@@ -139,7 +142,9 @@ export function locateOnMaps(
       };
     })
     .sort((p, q) => DISC_LEVELS.indexOf(p.level) - DISC_LEVELS.indexOf(q.level));
-  const doubts = doubtsOf(located);
+  // The discs of the chain begin with the lowest one.
+  const room = discs.length > 0 ? (bounds.bottom - discs[0]!.point[1]) / pitch : Number.POSITIVE_INFINITY;
+  const doubts = doubtsOf(located, room);
   const lumbarDiscs = located.filter(isLumbar);
   return {
     discs: located,
@@ -162,11 +167,13 @@ export function isDoubtful(disc: LocatedDisc): boolean {
 const isUnsteady = ({ probability, spreadMm }: LocatedDisc) =>
   probability < LIMITS.place || spreadMm > LIMITS.spreadMm;
 
-function doubtsOf(discs: readonly LocatedDisc[]): Doubt[] {
+/** @param room between the lowest disc and the lower border, in pitches */
+function doubtsOf(discs: readonly LocatedDisc[], room: number): Doubt[] {
   const lumbar = discs.filter(isLumbar);
   const doubts: Doubt[] = [];
   if (lumbar.length < LIMITS.lumbarDiscs) doubts.push('few_discs');
   if (lumbar.some(({ levelProbability }) => levelProbability < LIMITS.level)) doubts.push('level');
+  if (room < LIMITS.room) doubts.push('sacrum');
   if (lumbar.some(isUnsteady)) doubts.push('place');
   if (lumbar.some(({ interpolated }) => interpolated)) doubts.push('missed');
   return doubts;
