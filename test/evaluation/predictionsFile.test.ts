@@ -36,6 +36,12 @@ function simulate(studies: number, seed = 1, prefix = ''): Prediction[] {
             },
             truth: i % grades.length,
             probabilities: scores.map((score) => Math.fround(score / total)),
+            trust: {
+              temperature: 0.5 + random.uniform(),
+              set: grades.flatMap((_, grade) => (grade % 2 === i % 2 ? [grade] : [])),
+              setCoverage: 0.9,
+              novelty: random.uniform(0, 2),
+            },
             image: `images/${i}.png`,
             centre: [random.uniform(0, 400), 1e-7],
             localizationMm: i % 4 === 0 ? null : random.uniform(),
@@ -67,7 +73,7 @@ describe('predictions.csv', () => {
     const [header, first, ...rest] = formatPredictions(simulate(4), namesOf).trimEnd().split('\n');
     expect(header).toBe(
       'task,arm,crops,study,level,side,truth,predicted,p_0,p_1,p_2,p_3,p_4,truth_name,predicted_name,' +
-        'image,x,y,localization_mm,level_probability,flags',
+        'temperature,set,set_coverage,novelty,image,x,y,localization_mm,level_probability,flags',
     );
     expect(first).toMatch(/^test\/pfirrmann,scratch,predicted,0,L1,,0,\d,0\.\d+,/);
     expect(rest).toHaveLength(2 * 2 * 2 * 12 - 1);
@@ -83,6 +89,14 @@ describe('predictions.csv', () => {
         evaluateTask(direct.arms, SCALES[task]!, OPTIONS),
       );
     }
+  });
+
+  it('reads a file without the columns of a calibration', async () => {
+    const predictions = simulate(12).map(({ trust: _, ...line }) => line);
+    const read = await readPredictions(await stored(formatPredictions(predictions, namesOf)));
+    expect(read).toEqual(predictions);
+    const [{ task, arms }] = groupPredictions(read) as [ReturnType<typeof groupPredictions>[number]];
+    expect(evaluateTask(arms, SCALES[task]!, OPTIONS).arms[0]!.trust).toBeNull();
   });
 
   it.each([
@@ -109,6 +123,7 @@ describe('predictions.csv', () => {
     ['p_1', '0,5', /line 2: column p_1: found '0,5', expected a number/],
     ['crops', 'all', /column crops: found 'all', expected one of predicted, annotated/],
     ['study', '', /column study: found '', expected a name/],
+    ['set', '0 5', /column set: found '0 5', expected whole numbers from 0 to 4, separated by spaces/],
   ])('names file, line and column of an invalid %s', async (column, value, message) => {
     const [header, first] = formatPredictions(simulate(1), namesOf).split('\n');
     const cells = first!.split(',');

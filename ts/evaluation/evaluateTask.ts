@@ -4,7 +4,8 @@ import type { GradeScale } from '../tasks/task.js';
 import type { BootstrapOptions } from './bootstrap.js';
 import { compareArms, evaluate } from './evaluate.js';
 import type { Crops, Prediction } from './predictionsFile.js';
-import type { Comparison, Metrics, Predictions } from './types.js';
+import { measureTrust } from './trust.js';
+import type { Comparison, Metrics, Predictions, Trust } from './types.js';
 
 /** Predictions of an arm for the same discs on both kinds of crop. */
 export interface ArmPredictions extends Record<Crops, Predictions> {
@@ -12,7 +13,7 @@ export interface ArmPredictions extends Record<Crops, Predictions> {
 }
 
 export interface TaskResults {
-  arms: ({ name: string } & Record<Crops, Metrics>)[];
+  arms: ({ name: string; trust: Trust | null } & Record<Crops, Metrics>)[];
   /** Each arm minus each earlier arm. */
   comparisons: Record<Crops, Comparison[]>;
 }
@@ -40,6 +41,7 @@ export function evaluateTask(
       name,
       predicted: evaluate(predicted, scale, options),
       annotated: evaluate(annotated, scale, options),
+      trust: measureTrust(predicted, scale),
     })),
     comparisons: { predicted: compare('predicted'), annotated: compare('annotated') },
   };
@@ -54,7 +56,7 @@ export function evaluateTask(
 export function groupPredictions(lines: readonly Prediction[]): { task: string; arms: ArmPredictions[] }[] {
   const tasks = new Map<string, Map<string, ArmPredictions>>();
   const seen = new Set<string>();
-  for (const { task, arm: name, crops, study, level, side, truth, probabilities } of lines) {
+  for (const { task, arm: name, crops, study, level, side, truth, probabilities, trust } of lines) {
     const disc = side === null ? level : `${level} ${side}`;
     const key = JSON.stringify([task, name, crops, study, disc]);
     if (seen.has(key)) {
@@ -71,11 +73,12 @@ export function groupPredictions(lines: readonly Prediction[]): { task: string; 
     arm[crops].level.push(disc);
     arm[crops].truth.push(truth);
     arm[crops].probabilities.push(probabilities);
+    arm[crops].trust!.push(trust);
   }
   return [...tasks].map(([task, arms]) => ({ task, arms: [...arms.values()] }));
 }
 
-const noDiscs = (): Predictions => ({ studyId: [], level: [], truth: [], probabilities: [] });
+const noDiscs = (): Predictions => ({ studyId: [], level: [], truth: [], probabilities: [], trust: [] });
 
 function setDefault<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);

@@ -1,12 +1,14 @@
 /**
  * `predictions.csv`: one line per task, arm, kind of crop and test disc. All figures of a run follow from it, and it opens
  * in pandas and in spreadsheets. Grades are numbers from 0 as in the task's scale. The columns `p_0`, `p_1`, … are their
- * probabilities; a task with fewer grades leaves the last ones empty.
+ * probabilities; a task with fewer grades leaves the last ones empty. `set` has the grades of the conformal set, separated by
+ * spaces.
  */
 import { type Point, SIDES, type Side } from '../anatomy.js';
 import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import { argmax } from './metrics.js';
 import { type Fields, FLAG_SEPARATOR, readTable } from './table.js';
+import type { DiscTrust } from './types.js';
 
 /** `predicted`: the crop is centred on the localizer's disc centre; `annotated`: on the readers'. */
 export const CROPS = ['predicted', 'annotated'] as const;
@@ -24,8 +26,10 @@ export interface Prediction {
   side: Side | null;
   /** Index of the readers' grade. */
   truth: number;
-  /** Of each grade; they sum to 1. */
+  /** Of each grade, calibrated if there is `trust`; they sum to 1. */
   probabilities: number[];
+  /** Undefined in a file without these columns. */
+  trust?: DiscTrust | undefined;
   /** Image file relative to the data folder, and the centre of the crop in its pixels. */
   image: string;
   centre: Point;
@@ -38,6 +42,7 @@ export interface Prediction {
 }
 
 const COLUMNS = ['task', 'arm', 'crops', 'study', 'level', 'side', 'truth', 'predicted'] as const;
+const TRUST = ['temperature', 'set', 'set_coverage', 'novelty'] as const;
 const ORIGIN = ['image', 'x', 'y', 'localization_mm', 'level_probability', 'flags'] as const;
 
 /** Columns that every predictions file has. */
@@ -64,17 +69,19 @@ export function predictionColumns(
   const grades = predictions.reduce((most, { probabilities }) => Math.max(most, probabilities.length), 2);
   const columns = Array.from({ length: grades }, (_, grade) => `p_${grade}`);
   const valuesOf = (row: Prediction): CsvValue[] => {
-    const { task, truth, probabilities, centre, flags } = row;
+    const { task, truth, probabilities, trust, centre, flags } = row;
     const predicted = argmax(probabilities);
     const names = gradeNames(task);
     return [
       ...[task, row.arm, row.crops, row.study, row.level, row.side, truth, predicted],
       ...columns.map((_, grade) => probabilities[grade] ?? null),
       ...[names[truth]!, names[predicted]!],
+      ...[trust?.temperature ?? null, trust?.set.join(' ') ?? null],
+      ...[trust?.setCoverage ?? null, trust?.novelty ?? null],
       ...[row.image, ...centre, row.localizationMm, row.levelProbability, flags.join(FLAG_SEPARATOR)],
     ];
   };
-  return { columns: [...COLUMNS, ...columns, 'truth_name', 'predicted_name', ...ORIGIN], valuesOf };
+  return { columns: [...COLUMNS, ...columns, 'truth_name', 'predicted_name', ...TRUST, ...ORIGIN], valuesOf };
 }
 
 /**
@@ -87,7 +94,8 @@ export async function readPredictions(path: string): Promise<Prediction[]> {
 }
 
 /** The prediction in one line of a table. */
-export function parsePrediction({ has, name, oneOf, number, optional, flags }: Fields): Prediction {
+export function parsePrediction(fields: Fields): Prediction {
+  const { has, name, oneOf, number, optional, flags } = fields;
   const probabilities: number[] = [];
   for (let grade = 0; has(`p_${grade}`); grade++) probabilities.push(number(`p_${grade}`));
   return {
@@ -99,10 +107,20 @@ export function parsePrediction({ has, name, oneOf, number, optional, flags }: F
     side: has('side') ? oneOf('side', SIDES) : null,
     truth: number('truth'),
     probabilities,
+    trust: has('temperature') ? parseTrust(fields, probabilities.length) : undefined,
     image: name('image'),
     centre: [number('x'), number('y')],
     localizationMm: optional('localization_mm'),
     levelProbability: optional('level_probability'),
     flags: flags('flags'),
+  };
+}
+
+function parseTrust({ number, fraction, wholeNumbers }: Fields, grades: number): DiscTrust {
+  return {
+    temperature: number('temperature'),
+    set: wholeNumbers('set', grades),
+    setCoverage: fraction('set_coverage'),
+    novelty: number('novelty'),
   };
 }

@@ -14,6 +14,8 @@ export interface Fields {
   number(column: string): number;
   /** A whole number from 0. */
   wholeNumber(column: string): number;
+  /** Whole numbers from 0 and below `end`, separated by spaces; at least one. */
+  wholeNumbers(column: string, end: number): number[];
   /** A number above 0 and at most 1. */
   fraction(column: string): number;
   /** A number, or null for an empty field. */
@@ -55,6 +57,13 @@ function fieldsOf({ line, fields }: CsvRow, path: string): Fields {
     wholeNumber: (column) => {
       const value = number(column);
       return Number.isInteger(value) && value >= 0 ? value : fail(column, 'a whole number from 0');
+    },
+    wholeNumbers: (column, end) => {
+      const values = text(column).split(' ').map(Number);
+      const isIn = (value: number) => Number.isInteger(value) && value >= 0 && value < end;
+      return has(column) && values.every(isIn)
+        ? values
+        : fail(column, `whole numbers from 0 to ${end - 1}, separated by spaces`);
     },
     fraction: (column) => {
       const value = number(column);

@@ -7,6 +7,18 @@ import { z } from 'zod';
 import { programSchema } from '../io/provenance.js';
 import { taskSchema } from '../tasks/task.js';
 
+/** What the calibration of an arm says about a disc. */
+export interface DiscTrust {
+  /** Temperature with which the probabilities were scaled. */
+  temperature: number;
+  /** Grades of the conformal set, ascending. */
+  set: readonly number[];
+  /** Nominal coverage of the set. */
+  setCoverage: number;
+  /** Novelty of the crops relative to its limit; above 1 they are unlike the training crops. */
+  novelty: number;
+}
+
 /** Predictions of one arm on the test set; all arrays have one entry per disc. */
 export interface Predictions {
   /** Study (patient) of each disc: the cluster of the bootstrap. */
@@ -16,6 +28,8 @@ export interface Predictions {
   truth: number[];
   /** Probabilities of the task's grades; each row sums to 1. */
   probabilities: number[][];
+  /** Undefined for discs without calibration. */
+  trust?: (DiscTrust | undefined)[];
 }
 
 const fraction = z.number().min(0).max(1);
@@ -85,8 +99,46 @@ const metrics = z.strictObject({
   }),
 });
 
-/** Metrics on crops at the disc centres of the localizer, and on crops at those of the readers. */
-const arm = z.strictObject({ name: z.string(), predicted: metrics, annotated: metrics });
+const calibration = z.strictObject({
+  /** Expected calibration error. */
+  ece: fraction,
+  /** Mean negative log-likelihood of the true grade. */
+  logLoss: z.number().min(0),
+  /** With the weights of the task's grades. */
+  weightedLogLoss: z.number().min(0),
+});
+
+/** What the calibration on validation patients is worth on test patients. */
+const trust = z.strictObject({
+  /** Null if runs with different temperatures are pooled. */
+  temperature: z.number().positive().nullable(),
+  /** Before and after temperature scaling. */
+  calibration: z.strictObject({ before: calibration, after: calibration }),
+  sets: z.strictObject({
+    /** Null if runs with different ones are pooled. */
+    nominal: fraction.nullable(),
+    /** Discs whose set contains the true grade. */
+    coverage: proportion,
+    coveragePerGrade: perGrade(proportion),
+    /** Mean number of grades. */
+    meanSize: z.number().min(1),
+    /** Discs whose set has one grade. */
+    single: proportion,
+  }),
+  /** Discs whose crops are unlike the training crops. */
+  novel: proportion,
+});
+
+/**
+ * Metrics on crops at the disc centres of the localizer, and on crops at those of the readers. `trust` is about predicted
+ * crops; null without calibration.
+ */
+const arm = z.strictObject({
+  name: z.string(),
+  predicted: metrics,
+  annotated: metrics,
+  trust: trust.nullable(),
+});
 
 /** Balanced accuracy of arm `a` minus that of arm `b`, on the same discs, with a paired bootstrap. */
 const comparison = z.strictObject({
@@ -211,6 +263,7 @@ export type PerGrade<T> = Record<string, T>;
 export type Bounds = z.output<typeof bounds>;
 export type Interval = z.output<typeof interval>;
 export type Proportion = z.output<typeof proportion>;
+export type Trust = z.output<typeof trust>;
 export type Metrics = z.output<typeof metrics>;
 export type ArmSummary = z.output<typeof arm>;
 export type RsnaScore = z.output<typeof rsnaScore>;
