@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...['ts/data', 'ts/engine', 'ts/evaluation', 'ts/io', 'ts/model', 'ts/nn', 'ts/report', 'ts/tasks'],
     'ts/training',
   ],
-  'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/model', 'ts/tasks'],
+  'ts/predict': ['ts/data', 'ts/dicom', 'ts/engine', 'ts/evaluation', 'ts/io', 'ts/model', 'ts/tasks'],
   'ts/cli': [
     ...['ts/data', 'ts/dicom', 'ts/engine', 'ts/io', 'ts/phantom', 'ts/predict'],
     ...['ts/report', 'ts/study', 'ts/tasks', 'ts/training'],

@@ -43,7 +43,8 @@ export {
 } from './evaluation/metrics.js';
 export { fitTemperature, scaleTemperature, TEMPERATURES } from './evaluation/temperatureScaling.js';
 export type { ArmSummary, Comparison, Metrics, Predictions, Summary } from './evaluation/types.js';
-export { loadModel, type Model, type ModelDescription, readModel } from './model/bundle.js';
+export { loadModel, type Model } from './model/bundle.js';
+export { type ModelDescription, readModel } from './model/description.js';
 export { Grader, type GraderOptions } from './model/grader.js';
 export { HEAD_NAMES, type HeadName } from './model/heads/names.js';
 export {

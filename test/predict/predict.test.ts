@@ -17,9 +17,11 @@ import { fusionSpec } from '#spinegrad/model/fusion/spec.js';
 import { Grader } from '#spinegrad/model/grader.js';
 import type { Localizer } from '#spinegrad/model/localizer.js';
 import type { Normalisation } from '#spinegrad/model/normalisation.js';
+import { Novelty } from '#spinegrad/model/novelty.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { predict } from '#spinegrad/predict/predict.js';
 import type { TaskGrade } from '#spinegrad/predict/prediction.js';
+import { textOf } from '#spinegrad/predict/text.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import { newLocalizer, trainLocalizer } from '#spinegrad/training/localize.js';
@@ -66,6 +68,19 @@ async function changeWeights(dir: string, name: string, change: (data: Float32Ar
   await recordHash(dir, name);
 }
 
+/** Of "normal" there are too few calibration discs, and no crop is novel. */
+function calibration() {
+  const random = new RandomStream(9);
+  const features = 3 * tinyConfig().encoder.width;
+  const discs = Array.from({ length: 40 }, () => [
+    { series: 0, row: Float32Array.from({ length: features }, () => random.normal(0, 1)) },
+  ]);
+  return {
+    calibration: [{ task: task.id, temperature: 2, minimums: [0, 0.3, 0.9], discs: [5, 40, 40] }],
+    novelty: { model: Novelty.fit(discs), limit: 1e6 },
+  };
+}
+
 /** Writes a model whose graders have random weights, and its localizer too unless one is given. */
 async function randomModel({
   localizer,
@@ -82,7 +97,7 @@ async function randomModel({
     const grader =
       (name === 'scratch' ? scratch : undefined) ??
       new Grader(build, new ResNet(build, config.encoder), { heads });
-    return { name, grader, bestEpoch: 1, validationBalancedAccuracy };
+    return { name, grader, bestEpoch: 1, validationBalancedAccuracy, ...calibration() };
   };
   const network = localizer?.network ?? newLocalizer({ config, device });
   const half = { mean: 0.5, std: 0.25 };
@@ -90,7 +105,7 @@ async function randomModel({
   await writeModel(dir, {
     preset: config.preset,
     config,
-    evaluation: { seed: 1, resamples: 20, views: 1, threads: null },
+    evaluation: { seed: 1, resamples: 20, views: 1, coverage: 0.9, threads: null },
     program: provenance(),
     manifest,
     input: { spec: fusionSpec('none', manifest.series, 0), normalisation: [half] },
@@ -151,7 +166,7 @@ describe('a model', () => {
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -5));
     expect(await code(broken)).toBe('ERR_MODEL');
-    await writeFile(path, text.replace('"version": 4', '"version": 2'));
+    await writeFile(path, text.replace('"version": 5', '"version": 2'));
     expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(path, text);
     const weights = join(broken, 'weights/localizer.safetensors');
@@ -211,6 +226,18 @@ describe('a model', () => {
       await expect(loadModel(broken, device)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
     },
   );
+
+  it('is refused if it is calibrated for another number of grades', async () => {
+    const broken = await randomModel();
+    const path = join(broken, 'model.json');
+    const stored = JSON.parse(await readFile(path, 'utf8'));
+    stored.arms[1].calibration[0].minimums.pop();
+    await writeFile(path, JSON.stringify(stored));
+    await expect(loadModel(broken, device)).rejects.toMatchObject({
+      code: 'ERR_TASK_MISMATCH',
+      message: expect.stringContaining('arm frozen is calibrated for rsna/spinal_canal_stenosis (2 grades)'),
+    });
+  });
 
   it('is not written with weights that are not finite', async () => {
     const build = { device, random: new RandomStream(1) };
@@ -324,6 +351,54 @@ describe('predict', () => {
     },
   );
 
+  it('scales the probabilities by the temperature and gives the set of plausible grades', async () => {
+    const dir = await mkdtemp(join(folder, 'plain-'));
+    await cp(model, dir, { recursive: true });
+    const path = join(dir, 'model.json');
+    const stored = JSON.parse(await readFile(path, 'utf8'));
+    for (const arm of stored.arms) arm.calibration[0].temperature = 1;
+    await writeFile(path, JSON.stringify(stored));
+    const options = { input: png, spacing: SPACING };
+    const { prediction } = await predict(device, { ...options, model });
+    const { prediction: plain } = await predict(device, { ...options, model: dir });
+    const names = task.grades.map(({ name }) => name);
+    for (const [index, { grades }] of prediction.levels.entries()) {
+      const [{ grade, probabilities, set }] = grades as [TaskGrade];
+      const roots = names.map((name) => Math.sqrt(plain.levels[index]!.grades[0]!.probabilities[name]!));
+      const total = roots.reduce((sum, root) => sum + root, 0);
+      names.forEach((name, i) => {
+        expect(probabilities[name]).toBeCloseTo(roots[i]! / total, 9);
+      });
+      const minimums = [0, 0.3, 0.9];
+      expect(set).toEqual(names.filter((name, i) => name === grade || probabilities[name]! >= minimums[i]!));
+    }
+    expect(prediction.model.setCoverage).toBe(0.9);
+    expect(prediction.warnings.join()).toContain(
+      'normal is in every set: the model has 5 calibration discs of it, sets with a coverage of 0.9 need 9',
+    );
+    expect(textOf(prediction)).toMatch(/^L1\/L2 {2}\w+ 0\.\d\d {2}\{normal/);
+  });
+
+  it('doubts a level whose crop is unlike the training crops', async () => {
+    const dir = await mkdtemp(join(folder, 'novel-'));
+    await cp(model, dir, { recursive: true });
+    const path = join(dir, 'model.json');
+    const stored = JSON.parse(await readFile(path, 'utf8'));
+    const options = { input: png, spacing: SPACING };
+    const { prediction } = await predict(device, { ...options, model });
+    expect(prediction.doubts.map(({ code }) => code)).not.toContain('novel');
+    const distances = prediction.levels.map(({ grades }) => grades[0]!.novelty * 1e6);
+    const sorted = [...distances].sort((a, b) => a - b);
+    for (const arm of stored.arms) arm.novelty.limit = (sorted[1]! + sorted[2]!) / 2;
+    await writeFile(path, JSON.stringify(stored));
+    const { prediction: novel } = await predict(device, { ...options, model: dir });
+    expect(novel.doubts.map(({ code }) => code)).toContain('novel');
+    expect(novel.levels.map(({ doubtful }) => doubtful)).toEqual(
+      distances.map((distance, i) => prediction.levels[i]!.doubtful || distance >= sorted[2]!),
+    );
+    expect(textOf(novel)).toContain('  novel  ?');
+  });
+
   it('gives the same bits twice', async () => {
     const options = { input: png, model, spacing: SPACING };
     expect((await predict(device, options)).prediction).toEqual((await predict(device, options)).prediction);
@@ -369,12 +444,15 @@ describe('predict', () => {
     }
   });
 
-  it('writes JSON, and an overlay whose sides are a multiple of the slice', async () => {
-    const [json, overlay] = [join(folder, 'out.json'), join(folder, 'out.png')];
+  it('writes JSON, an overlay whose sides are a multiple of the slice, and a column of maps per level', async () => {
+    const [json, overlay, sheet] = ['out.json', 'out.png', 'sheet.png'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     const flags = ['--model', model, '--spacing', '4', '--arm', 'scratch', '--device', 'cpu'];
-    await predictCommand().parseAsync([png, ...flags, '--json', json, '--overlay', overlay], {
-      from: 'user',
-    });
+    const files = ['--json', json, '--overlay', overlay, '--saliency', sheet];
+    await predictCommand().parseAsync([png, ...flags, ...files], { from: 'user' });
     const written = JSON.parse(await readFile(json, 'utf8'));
     expect(process.exitCode ?? 0).toBe(written.doubtful ? 4 : 0);
     process.exitCode = 0;
@@ -382,6 +460,22 @@ describe('predict', () => {
     expect(written.levels).toHaveLength(5);
     const drawn = decode(await readFile(overlay));
     expect([drawn.width, drawn.height, drawn.channels]).toEqual([10 * SIZE, 10 * SIZE, 3]);
+    const maps = decode(await readFile(sheet));
+    // Five crops of 32 x 32 pixels, five times enlarged; only the maps have colours.
+    expect(maps.width).toBeGreaterThan(5 * 160);
+    const coloured = [0, 1, 2].map((row) => {
+      let pixels = 0;
+      for (let y = 32 + row * 168; y < 32 + row * 168 + 160; y++) {
+        for (let x = 0; x < maps.width; x++) {
+          const [r, g, b] = maps.data.subarray(3 * (y * maps.width + x), 3 * (y * maps.width + x) + 3);
+          if (r !== g || g !== b) pixels++;
+        }
+      }
+      return pixels;
+    });
+    expect(coloured[0]).toBe(0);
+    expect(coloured[1]).toBeGreaterThan(1000);
+    expect(coloured[2]).toBeGreaterThan(1000);
   });
 });
 

@@ -16,6 +16,8 @@ import type {
   ReportImage,
   ReportInput,
   RoiExample,
+  SaliencyExample,
+  TaskFigures,
 } from '#spinegrad/report/types.js';
 import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import type { GradeScale, Task } from '#spinegrad/tasks/task.js';
@@ -177,12 +179,46 @@ function gradingErrors({ grades }: GradeScale): GradingError[] {
   });
 }
 
+/** Maps with a maximum at the centre of the crop. */
+function saliencyExamples({ grades }: GradeScale): TaskFigures['saliency'] {
+  const map = Float32Array.from({ length: 56 * 56 }, (_, i) =>
+    Math.exp(-(((i % 56) - 28) ** 2 + (Math.floor(i / 56) - 28) ** 2) / 200),
+  );
+  const example = (predicted: number, truth: number): SaliencyExample => ({
+    studyId: String(2000 + predicted),
+    level: LEVELS[predicted % LEVELS.length]!,
+    crop: crop(SLICE, centreOf(predicted % LEVELS.length), 56),
+    gradCam: map,
+    gradient: map.map((value) => value ** 4),
+    truth,
+    probabilities: grades.map((_, grade) => (grade === predicted ? 0.9 : 0.1 / (grades.length - 1))),
+  });
+  return {
+    right: grades.map((_, grade) => example(grade, grade)),
+    wrong: grades.slice(1).map((_, grade) => example(grade, grade + 1)),
+  };
+}
+
+/** With a calibration whose sets hold the two most probable grades. */
+function withTrust(predictions: Predictions): Predictions {
+  const trust = predictions.probabilities.map((row, disc) => ({
+    temperature: 1.3,
+    set: [...row.keys()]
+      .sort((a, b) => row[b]! - row[a]!)
+      .slice(0, 2)
+      .sort(),
+    setCoverage: 0.9,
+    novelty: disc % 20 === 0 ? 1.2 : 0.6,
+  }));
+  return { ...predictions, trust };
+}
+
 function taskSummary(task: Task): TaskSummary {
   const skill = { scratch: 0.7, frozen: 1.1, contrastive: 1.7 };
   const counts = (n: number) => byGrade(task.grades, (grade) => (grade === 0 ? 6 * n : n));
   const arms = ARMS.map((name) => ({
     name,
-    predicted: simulate(skill[name] - 0.2, task),
+    predicted: withTrust(simulate(skill[name] - 0.2, task)),
     annotated: simulate(skill[name], task),
   }));
   return {
@@ -260,6 +296,7 @@ export function simulatedRun({ synthetic = true, name = 'demo', tasks = [canal] 
       roiExamples: task === tasks[0] ? task.grades.map((_, grade) => roiExample(grade)) : [],
       predictionExamples: ['1003', '1011', '1027'].map((studyId) => predictionExample(studyId, task)),
       gradingErrors: gradingErrors(task),
+      saliency: saliencyExamples(task),
     })),
     localizationExamples: [slices[7]!, slices[3]!, slices[0]!].map(localizationExample),
     config: {

@@ -47,6 +47,7 @@ describe('writeReport', () => {
       'rsna_spinal_canal_stenosis-finetuning.svg',
       'rsna_spinal_canal_stenosis-predictions.svg',
       'rsna_spinal_canal_stenosis-rois.svg',
+      'rsna_spinal_canal_stenosis-saliency.svg',
     ]);
     for (const name of await readdir(join(directory, 'figures'))) {
       const figure = await readFile(join(directory, 'figures', name), 'utf8');
@@ -192,13 +193,28 @@ describe('the page', () => {
       probes: [],
     };
     summary.localization = summariseLocalization([]);
-    const tasks = [{ curves: [], roiExamples: [], predictionExamples: [], gradingErrors: [] }];
+    for (const arm of summary.tasks[0]!.arms) arm.trust = null;
+    const saliency = { right: [], wrong: [] };
+    const tasks = [{ curves: [], roiExamples: [], predictionExamples: [], gradingErrors: [], saliency }];
     Object.assign(input, { tasks, localizationExamples: [] });
     const page = renderReport(input);
     expectBalanced(page);
     expect(page.includes('Figure 2 is omitted'), 'Figure 2 is omitted').toBe(true);
     expect(page.match(/NaN|undefined|Infinity|null/)).toBeNull();
     expect(formatSummary(summary)).not.toMatch(/NaN|undefined|null/);
+  });
+
+  it('has a table of calibration, sets and novelty for each arm', () => {
+    const input = simulatedRun();
+    const page = renderReport(input);
+    const { sets, calibration, novel } = input.summary.tasks[0]!.arms[0]!.trust!;
+    const change = `${calibration.before.logLoss.toFixed(3)} → ${calibration.after.logLoss.toFixed(3)}`;
+    expect(page).toContain(change);
+    expect(page).toContain(`>${sets.coveragePerGrade.severe!.k} of ${sets.coveragePerGrade.severe!.n}<`);
+    expect(page).toContain(`>${novel.k} of ${novel.n}<`);
+    expect(page).toContain('the true grade of 90 % of the discs');
+    for (const arm of input.summary.tasks[0]!.arms) arm.trust = null;
+    expect(renderReport(input)).not.toContain('Calibration, sets and novelty');
   });
 
   it('prints no interval for too few patients, and names the missing grade', () => {

@@ -7,7 +7,7 @@ import { applyAffine } from '#spinegrad/data/affine.js';
 import { type Bank, readBank } from '#spinegrad/data/bank.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
-import { readModel } from '#spinegrad/model/bundle.js';
+import { readModel } from '#spinegrad/model/description.js';
 import type { Site } from '#spinegrad/model/sites.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
 import { PHANTOM_SERIES } from '#spinegrad/phantom/study.js';
@@ -15,9 +15,9 @@ import { predict } from '#spinegrad/predict/predict.js';
 import { RSNA_TASKS } from '#spinegrad/tasks/rsna.js';
 import { evaluateModel } from '#spinegrad/training/evaluateModel.js';
 import type { SearchedSlice } from '#spinegrad/training/predictedPlaces.js';
+import { cutPredictedSet } from '#spinegrad/training/predictedSet.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { RoiDataset } from '#spinegrad/training/roiDataset.js';
-import { cutTestSet } from '#spinegrad/training/testSet.js';
 import { evaluated, readSummary, temporaryFolder, trainHere } from './runs.js';
 
 // The split of these seven studies: four for training, two for validation, one for testing.
@@ -103,7 +103,14 @@ it('places the conditions of found discs where they are annotated', async () => 
         levelProbability: 1,
       })),
     })) as unknown as SearchedSlice[];
-  const { discs } = await cutTestSet({ progress: silent, signal }, bank, dataset, searched, sites);
+  const { discs } = await cutPredictedSet(
+    { progress: silent, signal },
+    bank,
+    dataset,
+    searched,
+    sites,
+    'test',
+  );
   expect(discs).toHaveLength(25);
   for (const { record, localizationMm, flags, image } of discs) {
     expect(flags).toEqual([]);
@@ -111,7 +118,7 @@ it('places the conditions of found discs where they are annotated', async () => 
     // On sagittal slices the side is the slice.
     if (record.series === 'Sagittal T1') expect(Math.abs(slicesBetween(image, record.file))).toBeLessThan(2);
   }
-  const unknown = await cutTestSet({ progress: silent, signal }, bank, dataset, searched, []);
+  const unknown = await cutPredictedSet({ progress: silent, signal }, bank, dataset, searched, [], 'test');
   for (const { record, localizationMm, flags } of unknown.discs) {
     expect(flags).toEqual(record.side === null ? [] : ['not_placed']);
     expect(localizationMm === null).toBe(record.side !== null);

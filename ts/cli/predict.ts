@@ -7,6 +7,7 @@ interface Flags {
   model: string;
   json?: string;
   overlay?: string;
+  saliency?: string;
   arm?: string;
   spacing?: number;
   device: DeviceKind;
@@ -29,8 +30,12 @@ export function predictCommand(): Command {
     .description('find the lumbar discs on the mid-sagittal slice and grade them; for research only')
     .argument('<input>', 'DICOM file or folder, NIfTI or MetaImage volume, or PNG of one sagittal slice')
     .requiredOption('--model <run>', 'folder of a finished run')
-    .option('--json <file>', 'write the result to a file instead of stdout')
+    .option('--json <file>', 'write the result to a file, and the grades as text to stdout')
     .option('--overlay <file>', 'write a PNG of the slice with disc centres, levels and grades')
+    .option(
+      '--saliency <file>',
+      'write a PNG of the crops with Grad-CAM and input gradients of the first task',
+    )
     .option('--arm <name>', 'arm that grades; default: the best on validation patients')
     .option('--spacing <mm>', 'pixel spacing of a PNG; default: from the distance of the discs', millimetres)
     .addOption(deviceOption())
@@ -39,21 +44,28 @@ export function predictCommand(): Command {
 }
 
 async function run(input: string, flags: Flags): Promise<void> {
-  const [{ openDevice }, { predict }, { overlay }] = await Promise.all([
+  const [{ openDevice }, { predict }, { overlay }, { saliencySheet }, { textOf }] = await Promise.all([
     import('../engine/openDevice.js'),
     import('../predict/predict.js'),
     import('../predict/overlay.js'),
+    import('../predict/saliency.js'),
+    import('../predict/text.js'),
   ]);
   using device = await openDevice(flags.device);
   const { model, arm, spacing } = flags;
-  const { prediction, slice } = await predict(device, { input, model, arm, spacing });
+  const options = { input, model, arm, spacing, saliency: flags.saliency !== undefined };
+  const { prediction, slice, saliency } = await predict(device, options);
   for (const warning of prediction.warnings) console.error(`warning: ${warning}`);
   for (const { message } of prediction.doubts) console.error(`doubtful: ${message}`);
   for (const { task, level, reason } of prediction.notGraded)
     console.error(`not graded: ${task}${level === null ? '' : ` ${level}`}: ${reason}`);
   const text = `${JSON.stringify(prediction, null, 2)}\n`;
   if (flags.overlay !== undefined) await writeFileAtomic(flags.overlay, overlay(slice, prediction));
-  if (flags.json !== undefined) await writeFileAtomic(flags.json, text);
-  else process.stdout.write(text);
+  if (flags.saliency !== undefined && saliency.length > 0)
+    await writeFileAtomic(flags.saliency, saliencySheet(saliency));
+  if (flags.json !== undefined) {
+    await writeFileAtomic(flags.json, text);
+    process.stdout.write(textOf(prediction));
+  } else process.stdout.write(text);
   if (prediction.doubtful || prediction.notGraded.length > 0) process.exitCode = INCOMPLETE;
 }

@@ -70,6 +70,15 @@ export class Canvas {
     }
   }
 
+  /** Draws a uint8 RGB image of `width` columns; each pixel becomes `zoom` x `zoom` pixels. */
+  colours(rgb: Uint8Array, width: number, left: number, top: number, zoom = 1): void {
+    for (let i = 0; i < rgb.length / 3; i++) {
+      const colour: Colour = [rgb[3 * i]!, rgb[3 * i + 1]!, rgb[3 * i + 2]!];
+      const [x, y] = [left + (i % width) * zoom, top + Math.floor(i / width) * zoom];
+      for (let k = 0; k < zoom * zoom; k++) this.set(x + (k % zoom), y + Math.floor(k / zoom), colour);
+    }
+  }
+
   dot([x, y]: Point, radius: number, colour: Colour): void {
     for (let v = Math.ceil(y - radius); v <= y + radius; v++) {
       for (let u = Math.ceil(x - radius); u <= x + radius; u++) {

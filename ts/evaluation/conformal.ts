@@ -50,6 +50,14 @@ export function conformalMinimums(
 }
 
 /**
+ * The number of calibration discs of a grade that its minimum needs.
+ *
+ * @example
+ * minimumDiscs(0.9); // 9
+ */
+export const minimumDiscs = (coverage: number): number => Math.ceil(coverage / (1 - coverage) - ROUNDING);
+
+/**
  * The grades whose probability is at least their minimum, and the predicted grade. A set without the predicted grade, or
  * without any grade, is hard to read; adding a grade never lowers the coverage.
  *

@@ -1,4 +1,4 @@
-/** Reasons to doubt the place or the level of discs. */
+/** Reasons to doubt the place, the level or the grade of discs. */
 
 /** What a code means, and whether it concerns single discs or all discs of the slice. */
 export const DOUBTS = {
@@ -20,6 +20,10 @@ export const DOUBTS = {
     message: 'the orientation is uncertain: the slice may be upside down or mirrored',
   },
   weighting: { of: 'slice', message: 'the pixels look like another weighting than the one the model grades' },
+  novel: {
+    of: 'disc',
+    message: 'the crop of a disc is unlike the training crops: its grade may be wrong',
+  },
 } as const;
 
 export type Doubt = keyof typeof DOUBTS;

@@ -80,7 +80,7 @@ export async function gradeCrops(
 }
 
 /** The inputs of batches of crops on the host, each made when it is called. */
-function cropInputs(
+export function cropInputs(
   device: Device,
   { pixels, size, discs }: CropSet,
   { spec, normalisation }: GraderInput,

@@ -7,6 +7,7 @@
  * is enough, because the distance between grades is small, and it holds for any number of tasks.
  */
 import { noGrad } from '../engine/autograd.js';
+import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { Tensor } from '../engine/tensor.js';
 import { tidy } from '../engine/tidy.js';
@@ -15,13 +16,18 @@ import type { StoredTensor } from '../io/safetensors.js';
 import type { Values } from '../nn/values.js';
 import { stageMeans } from './fusion/encoder.js';
 import type { EncoderInput } from './fusion/input.js';
+import type { GraderInput } from './fusion/spec.js';
 import { fitGaussian, type Gaussian, mahalanobis } from './gaussian.js';
+import { type CropSet, cropInputs } from './grade.js';
 import type { Grader } from './grader.js';
 
 /** Stages of the encoder whose channel means are features. */
 const STAGES = 2;
 
 const PARTS = ['mean', 'deviation', 'factor'] as const satisfies readonly (keyof Gaussian)[];
+
+/** Distance of a disc that no distribution describes. */
+const UNKNOWN = 1000;
 
 /** The features of the crops of a disc: one entry per crop, with the index of its encoder. */
 export type DiscFeatures = readonly { series: number; row: Float32Array }[];
@@ -82,6 +88,22 @@ async function cropsOf(input: EncoderInput): Promise<{ series: number; row: numb
   );
 }
 
+/**
+ * The novelties of discs relative to their limit: above 1 the crops are unlike the training crops.
+ *
+ * @throws SpinegradError ERR_NOT_FINITE as `featuresOf`
+ */
+export async function noveltiesOf(
+  device: Device,
+  grader: Grader,
+  crops: CropSet,
+  input: GraderInput,
+  { model, limit }: { model: Novelty; limit: number },
+): Promise<number[]> {
+  const features = await featuresOf(grader, cropInputs(device, crops, input));
+  return features.map((disc) => model.scoreOf(disc) / limit);
+}
+
 /** The distributions of the features of the training discs, one per encoder; null for an encoder without a crop. */
 export class Novelty {
   constructor(private readonly gaussians: readonly (Gaussian | null)[]) {}
@@ -100,13 +122,14 @@ export class Novelty {
 
   /**
    * The mean distance of the crops of a disc: about 1 for training discs. Crops of an encoder that saw no training crop are
-   * left out.
+   * left out; a disc without any other crop has the distance UNKNOWN.
    */
   scoreOf(disc: DiscFeatures): number {
     const distances = disc.flatMap(({ series, row }) => {
       const gaussian = this.gaussians[series];
       return gaussian ? mahalanobis(gaussian, row) : [];
     });
+    if (distances.length === 0) return UNKNOWN;
     return distances.reduce((sum, distance) => sum + distance, 0) / distances.length;
   }
 

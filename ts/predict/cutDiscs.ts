@@ -5,8 +5,8 @@
  */
 import type { Level, Side } from '../anatomy.js';
 import type { Skipped } from '../error.js';
-import type { ModelDescription } from '../model/bundle.js';
 import { CropCutter } from '../model/crops.js';
+import type { ModelDescription } from '../model/description.js';
 import type { CropSet } from '../model/grade.js';
 import type { LocatedDisc } from '../model/locate.js';
 import { type FoundOn, type SeriesPlace, type Source, StudySeries } from './studySeries.js';

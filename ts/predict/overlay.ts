@@ -15,6 +15,8 @@ const TEXT_SCALE = 2;
 const LINE = TEXT_SCALE * (TEXT_HEIGHT + 3);
 const GAP = 8;
 const DASH = 6;
+/** Other grades of the set that are named; more names hide the slice. */
+const MAX_OTHERS = 2;
 const BLACK: Colour = [0, 0, 0];
 const RING = { outer: 7, inner: 4 };
 
@@ -83,11 +85,13 @@ function shownTask({ levels, slice, model }: Prediction): Task {
   );
 }
 
-/** Level, grade and its probability; the level only if the task does not grade it. */
+/** Level, grade, its probability and the other grades of its set; the level only if the task does not grade it. */
 function textOf({ level, grades, doubtful }: LevelPrediction, { id }: Task): string {
   const found = grades.find(({ task }) => task === id);
   if (found === undefined) return level;
-  return `${level} ${found.grade} ${found.probabilities[found.grade]!.toFixed(2)}${doubtful ? ' ?' : ''}`;
+  const others = found.set.filter((name) => name !== found.grade);
+  const or = others.length > MAX_OTHERS ? ` (or ${others.length} others)` : ` (or ${others.join(', ')})`;
+  return `${level} ${found.grade} ${found.probabilities[found.grade]!.toFixed(2)}${others.length > 0 ? or : ''}${doubtful ? ' ?' : ''}`;
 }
 
 function colourOf({ grades }: LevelPrediction, task: Task): Colour {

@@ -8,15 +8,18 @@ import { readInput } from '../data/input.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
-import { argmax } from '../evaluation/metrics.js';
-import { loadModel, type Model } from '../model/bundle.js';
+import { minimumDiscs } from '../evaluation/conformal.js';
+import type { ArmCalibration } from '../model/armCalibration.js';
+import { loadModel } from '../model/bundle.js';
+import type { ModelDescription } from '../model/description.js';
 import { DOUBTS } from '../model/doubts.js';
-import { gradeCrops } from '../model/grade.js';
 import { isDoubtful } from '../model/locate.js';
 import { doubtsOf, refuse, withScale } from './checks.js';
-import { type Cuts, cutDiscs } from './cutDiscs.js';
+import { cutDiscs } from './cutDiscs.js';
+import { gradeCuts, rounded } from './gradeCuts.js';
 import { orient } from './orientation.js';
-import type { LevelPrediction, Prediction, TaskGrade } from './prediction.js';
+import type { LevelPrediction, Prediction } from './prediction.js';
+import { explain, type LevelSaliency } from './saliency.js';
 import { type NotGraded, searchedSeries } from './targets.js';
 
 export interface PredictOptions {
@@ -28,12 +31,14 @@ export interface PredictOptions {
   arm?: string | undefined;
   /** Pixel spacing of a PNG in mm; default: from the distance of neighbouring discs. */
   spacing?: number | undefined;
+  /** Explain the grades of the first graded task; default false. */
+  saliency?: boolean | undefined;
 }
 
 /**
  * Grades the discs of one study with a trained model.
  *
- * @returns the prediction and the slice that was graded
+ * @returns the prediction, the slice that was graded, and the saliency per level if it was requested
  * @throws SpinegradError of `readInput` and `loadModel`; ERR_NOT_LUMBAR if the image shows no lumbar spine;
  *   ERR_SERIES_NOT_FOUND also if no task can be graded; ERR_NOT_FINITE if the networks overflow
  *
@@ -44,7 +49,7 @@ export interface PredictOptions {
 export async function predict(
   device: Device,
   options: PredictOptions,
-): Promise<{ prediction: Prediction; slice: SourceSlice }> {
+): Promise<{ prediction: Prediction; slice: SourceSlice; saliency: LevelSaliency[] }> {
   const { input, spacing } = options;
   const model = await loadModel(options.model, device, options.arm);
   try {
@@ -90,7 +95,11 @@ export async function predict(
         `the series ${name} is missing or does not show every disc; grades are of the other series`,
       );
     }
-    const grades = await gradeDiscs(device, model, cuts);
+    const grades = await gradeCuts(device, model, cuts);
+    warnings.push(...alwaysInSet(description, arms[0]!));
+    const isNovel = ({ level }: { level: Level }) =>
+      (grades.get(level) ?? []).some(({ novelty }) => novelty > 1);
+    if (discs.some(isNovel)) doubts.push('novel');
     const levels = discs.map(
       (disc): LevelPrediction => ({
         level: disc.level,
@@ -100,7 +109,7 @@ export async function predict(
         levelProbability: disc.levelProbability,
         spreadMm: disc.spreadMm,
         interpolated: disc.interpolated,
-        doubtful: sliceDoubtful || isDoubtful(disc),
+        doubtful: sliceDoubtful || isDoubtful(disc) || isNovel(disc),
         grades: grades.get(disc.level) ?? [],
       }),
     );
@@ -117,7 +126,10 @@ export async function predict(
         spacingFrom: scaled.replaced === null ? 'input' : 'pitch',
       },
       orientation: { anterior, superior, agreesWithHeader },
-      model: { folder: options.model, arm: arms[0]!.name, preset: trainedOn.preset, trainedOn, notice },
+      model: {
+        ...{ folder: options.model, arm: arms[0]!.name, preset: trainedOn.preset },
+        ...{ setCoverage: description.evaluation.coverage, trainedOn, notice },
+      },
       doubtful: levels.some(({ doubtful }) => doubtful),
       doubts: doubts.map((code) => ({ code, message: DOUBTS[code].message })),
       warnings,
@@ -126,10 +138,23 @@ export async function predict(
       notGraded: cuts.notGraded,
       notFound: missing(graded, levels),
     };
-    return { prediction, slice };
+    const saliency = options.saliency ? await explain(device, model, cuts, grades) : [];
+    return { prediction, slice, saliency };
   } finally {
     model.dispose();
   }
+}
+
+/** A warning for each grade that is in every set, because the arm has too few calibration discs of it. */
+function alwaysInSet({ trainedOn, evaluation }: ModelDescription, { calibration }: ArmCalibration): string[] {
+  const required = minimumDiscs(evaluation.coverage);
+  return trainedOn.tasks.flatMap(({ id, grades }, task) =>
+    grades.flatMap(({ name }, grade) => {
+      const discs = calibration[task]!.discs[grade]!;
+      if (discs >= required) return [];
+      return `${id}: ${name} is in every set: the model has ${discs} calibration discs of it, sets with a coverage of ${evaluation.coverage} need ${required}`;
+    }),
+  );
 }
 
 /** @throws SpinegradError ERR_SERIES_NOT_FOUND */
@@ -145,30 +170,3 @@ function refuseUngraded(input: string, notGraded: readonly NotGraded[]): never {
 function missing(graded: readonly Level[], levels: readonly LevelPrediction[]): Level[] {
   return LEVELS.filter((level) => graded.includes(level) && !levels.some((found) => found.level === level));
 }
-
-/** The grades of each level, in the order of the model's tasks. */
-async function gradeDiscs(
-  device: Device,
-  { description, arms }: Model,
-  { crops, discs }: Cuts,
-): Promise<Map<Level, TaskGrade[]>> {
-  const { trainedOn, input, evaluation } = description;
-  const perTask = await gradeCrops(device, arms[0]!.grader, crops, input, evaluation.views);
-  const graded = new Map<Level, TaskGrade[]>();
-  for (const [task, { id, grades }] of trainedOn.tasks.entries()) {
-    for (const [index, { level, side, tasks, place }] of discs.entries()) {
-      if (!tasks.includes(id)) continue;
-      const row = perTask[task]![index]!;
-      const { series, file, instanceNumber, centre } = place;
-      const grade: TaskGrade = {
-        ...{ task: id, side, grade: grades[argmax(row)]!.name },
-        probabilities: Object.fromEntries(grades.map(({ name }, i) => [name, row[i]!])),
-        image: { series, file, instanceNumber, x: rounded(centre[0]), y: rounded(centre[1]) },
-      };
-      graded.set(level, [...(graded.get(level) ?? []), grade]);
-    }
-  }
-  return graded;
-}
-
-const rounded = (pixels: number): number => Number(pixels.toFixed(2));

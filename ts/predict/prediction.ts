@@ -1,7 +1,7 @@
 /** The result of `predict`. It is written as JSON. */
 import type { Level, Side } from '../anatomy.js';
 import type { Skipped } from '../error.js';
-import type { ModelDescription } from '../model/bundle.js';
+import type { ModelDescription } from '../model/description.js';
 import type { Oriented } from './orientation.js';
 import type { NotGraded } from './targets.js';
 
@@ -13,8 +13,12 @@ export interface TaskGrade {
   side: Side | null;
   /** Name of the grade of the largest probability. */
   grade: string;
-  /** By the grade's name. */
+  /** By the grade's name; calibrated on the validation patients of the training. */
   probabilities: Record<string, number>;
+  /** Names of the grades of the conformal set: nominally it contains the true grade with `model.setCoverage`. */
+  set: string[];
+  /** How unlike the training crops the crop is, relative to the limit; above 1 the level is doubtful. */
+  novelty: number;
   /** The slice of the crop and its centre in pixels of this slice; of a fused model that of the first series. */
   image: { series: string; file: string; instanceNumber: number | null; x: number; y: number };
 }
@@ -32,7 +36,7 @@ export interface LevelPrediction {
   spreadMm: number;
   /** Whether the disc was not seen; its point is midway between its neighbours. */
   interpolated: boolean;
-  /** Whether the grades should not be trusted: the place, the level or the complete image is doubtful. */
+  /** Whether the grades should not be trusted: the place, the level or the complete image is doubtful, or a crop is novel. */
   doubtful: boolean;
   /** One per task that grades this level, without those of `notGraded`. */
   grades: TaskGrade[];
@@ -61,7 +65,13 @@ export interface Prediction {
   };
   /** Sides of the stored slice. */
   orientation: Pick<Oriented, 'anterior' | 'superior' | 'agreesWithHeader'>;
-  model: Pick<ModelDescription, 'trainedOn' | 'notice'> & { folder: string; arm: string; preset: string };
+  model: Pick<ModelDescription, 'trainedOn' | 'notice'> & {
+    folder: string;
+    arm: string;
+    preset: string;
+    /** Nominal coverage of the sets. */
+    setCoverage: number;
+  };
   /** Whether the grades of at least one level should not be trusted. */
   doubtful: boolean;
   doubts: Reason[];

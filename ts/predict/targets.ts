@@ -1,6 +1,6 @@
 /** On which kind of series a model finds discs, and on which crops of a disc its tasks are graded. */
 import type { Side } from '../anatomy.js';
-import type { ModelDescription } from '../model/bundle.js';
+import type { ModelDescription } from '../model/description.js';
 import type { Site } from '../model/sites.js';
 import { seriesNamed } from '../tasks/index.js';
 import type { Task, TaskSeries } from '../tasks/task.js';

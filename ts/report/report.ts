@@ -8,6 +8,7 @@ import { localizationPanel } from './figures/localization.js';
 import { predictionPanel } from './figures/predictions.js';
 import { pretrainingPanels } from './figures/pretraining.js';
 import { roiPanel } from './figures/rois.js';
+import { saliencyPanel } from './figures/saliency.js';
 import { type Figures, renderPage } from './page.js';
 import { figureFile, type Panel } from './svg.js';
 import type { TaskPanels } from './taskSection.js';
@@ -20,6 +21,7 @@ const TITLES: Record<keyof Figures['run'] | keyof TaskPanels, string> = {
   finetuning: 'Fine-tuning and confusion',
   predictions: 'Predictions and annotations',
   errors: 'Largest grading errors',
+  saliency: 'Saliency of predicted grades',
 };
 
 const rowsOf = (panels: Panel[]) => (panels.length > 0 ? [panels] : []);
@@ -27,7 +29,7 @@ const rowsOf = (panels: Panel[]) => (panels.length > 0 ? [panels] : []);
 function drawTask(
   { summary }: ReportInput,
   { task, arms }: TaskSummary,
-  { curves, roiExamples, predictionExamples, gradingErrors }: TaskFigures,
+  { curves, roiExamples, predictionExamples, gradingErrors, saliency }: TaskFigures,
 ): TaskPanels {
   const epochs = arms.map(({ name }) => curves.find(({ arm }) => arm === name)?.epochs ?? []);
   const complete = epochs.every((rows) => rows.length > 0);
@@ -45,6 +47,11 @@ function drawTask(
     rois: rowsOf(roiExamples.map((example) => roiPanel(task, example))),
     predictions: rowsOf(predictionExamples.map((example) => predictionPanel(task, example))),
     errors: rowsOf(errors),
+    saliency: rowsOf(
+      (['right', 'wrong'] as const)
+        .filter((which) => saliency[which].length > 0)
+        .map((which) => saliencyPanel(task, `Graded ${which}`, saliency[which])),
+    ),
   };
 }
 
@@ -86,7 +93,7 @@ export async function writeReport(directory: string, input: ReportInput): Promis
   for (const name of ['pretraining', 'localization'] as const)
     await save(name, name, figures.run[name], input.summary.tasks[0]?.task);
   for (const [i, { task }] of input.summary.tasks.entries()) {
-    for (const name of ['rois', 'finetuning', 'predictions', 'errors'] as const)
+    for (const name of ['rois', 'finetuning', 'predictions', 'errors', 'saliency'] as const)
       await save(name, `${snakeCase(task.id)}-${name}`, figures.tasks[i]![name], task);
   }
   await writeFileAtomic(page, renderPage(input, figures));

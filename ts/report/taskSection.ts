@@ -11,9 +11,10 @@ import type { Published } from './published.js';
 import { scaleClass } from './style.js';
 import type { Panel } from './svg.js';
 import { armsTable, comparisonsTable, furtherMetricsTable, levelsTable } from './tables/task.js';
+import { trustCaption, trustTable } from './tables/trust.js';
 
 /** The panels of a task, by rows as in the files of `figures/`. */
-export type TaskPanels = Record<'rois' | 'finetuning' | 'predictions' | 'errors', Panel[][]>;
+export type TaskPanels = Record<'rois' | 'finetuning' | 'predictions' | 'errors' | 'saliency', Panel[][]>;
 
 export function tile(label: string, value: string, detail: Content): Markup {
   return markup`<div><dt>${label}</dt><dd class="value">${value}</dd><dd class="detail">${detail}</dd></div>`;
@@ -87,6 +88,7 @@ export function taskSection(
   const missing = missingGrades(task, arms[0]!.predicted);
   const legend = symbolLegend(task);
   const last = arms.at(-1)!;
+  const trust = trustTable(result);
   return markup`<section id="${taskAnchor(index)}" class="${scaleClass(index)}">
 <h2>${task.title[0]!.toUpperCase()}${task.title.slice(1)}</h2>
 <p class="small">${task.ordered ? 'Ordered' : 'Nominal'} grades: ${names}.
@@ -102,6 +104,7 @@ ${result.comparisons.predicted.length > 0 && markup`<h3>Differences between arms
 <details ${only && OPEN}><summary>Agreement, ranking, calibration and levels</summary>
 ${furtherMetricsTable(result)}
 <p class="caption">${agreementCaption(task)}</p>
+${trust && markup`<h3>Calibration, sets and novelty</h3>${trust}<p class="caption">${trustCaption(result)}</p>`}
 <h3>${last.name} by level, predicted crops</h3>${levelsTable(result)}</details>
 <h3>Confusion and training</h3>
 ${figure(
@@ -123,6 +126,14 @@ ${figure(
   `Test discs that ${last.name} graded wrong on the crop around the localizer's centre: the largest differences from the readers'
 grade first, then the smallest probabilities of it. Upper symbol: readers. Lower symbol: model, with its probability. ${legend}`,
 )}
+<details ${only && OPEN}><summary>Saliency</summary>
+${figure(
+  panels.saliency.flat(),
+  `Where the grade of ${last.name} comes from, on crops around the localizer's centre: for each predicted grade the disc with the largest
+probability that was graded right, and the one that was graded wrong. Grad-CAM and the absolute gradient of the probability with
+respect to each pixel, each divided by its maximum. Left symbol: readers. Right symbol: model. The maps show what the network is
+sensitive to, not whether it is right.`,
+)}</details>
 <details ${only && OPEN}><summary>Predictions on test series</summary>
 ${figure(
   panels.predictions.flat(),

@@ -76,6 +76,17 @@ export interface GradingError {
   localizationMm: number | null;
 }
 
+/** A test disc with the maps of its predicted grade, each from 0 to 1 in the shape of the crop. */
+export interface SaliencyExample {
+  studyId: string;
+  level: string;
+  crop: ReportImage;
+  gradCam: Float32Array;
+  gradient: Float32Array;
+  truth: number;
+  probabilities: readonly number[];
+}
+
 /** A test slice with annotated and found disc centres. */
 export interface LocalizationExample {
   studyId: string;
@@ -103,6 +114,8 @@ export interface TaskFigures {
   predictionExamples: readonly PredictionExample[];
   /** The worst first; may be empty. */
   gradingErrors: readonly GradingError[];
+  /** Of the last arm: for each grade at most one disc that was graded right and one that was not. */
+  saliency: Record<'right' | 'wrong', readonly SaliencyExample[]>;
 }
 
 export interface ReportInput {

@@ -1,4 +1,7 @@
-/** searched.json of a localizer: what it found on the test slices of its fold. All cells of the fold cut their crops there. */
+/**
+ * searched.json of a localizer: what it found on the validation and test slices of its fold. All cells of the fold cut their
+ * crops there.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,7 +15,7 @@ import type { SearchedSlice } from '../training/predictedPlaces.js';
 
 const FILE = 'searched.json';
 
-const schema = z.array(
+const slicesSchema = z.array(
   z.strictObject({
     /** Row of the slice in the bank. */
     row: z.int().min(0),
@@ -28,8 +31,18 @@ const schema = z.array(
   }),
 );
 
-export async function writeSearched(dir: string, searched: readonly SearchedSlice[]): Promise<void> {
-  const slices: z.output<typeof schema> = searched.map(({ record, found, doubts }) => ({
+const schema = z.strictObject({ validation: slicesSchema, test: slicesSchema });
+
+/** The annotated slices of both sides of the split. */
+export type Searched = Record<'validation' | 'test', SearchedSlice[]>;
+
+export async function writeSearched(dir: string, { validation, test }: Searched): Promise<void> {
+  const stored = { validation: storedSlices(validation), test: storedSlices(test) };
+  await writeFileAtomic(join(dir, FILE), `${JSON.stringify(stored)}\n`);
+}
+
+function storedSlices(searched: readonly SearchedSlice[]): z.output<typeof slicesSchema> {
+  return searched.map(({ record, found, doubts }) => ({
     row: record.row,
     found: found.map(({ level, point, probability, levelProbability }) => ({
       level,
@@ -39,24 +52,26 @@ export async function writeSearched(dir: string, searched: readonly SearchedSlic
     })),
     doubts: [...doubts],
   }));
-  await writeFileAtomic(join(dir, FILE), `${JSON.stringify(slices)}\n`);
 }
 
 /**
  * @param manifest of the bank with the split of the fold
  * @throws SpinegradError ERR_FILE_*; ERR_STUDY_FILE if the file is damaged
  */
-export async function readSearched(dir: string, manifest: BankManifest): Promise<SearchedSlice[]> {
+export async function readSearched(dir: string, manifest: BankManifest): Promise<Searched> {
   const path = join(dir, FILE);
   const text = await readFile(path, 'utf8').catch((cause) => {
     throw readError(path, cause);
   });
   try {
-    return schema.parse(JSON.parse(text)).map(({ row, found, doubts }) => {
-      const record = manifest.slices[row]!;
-      // `doubts` states already if the slice is not lumbar.
-      return { record, ...evaluatedSlice(record, { discs: found, doubts, lumbar: true }) };
-    });
+    const { validation, test } = schema.parse(JSON.parse(text));
+    const searched = (slices: typeof test) =>
+      slices.map(({ row, found, doubts }) => {
+        const record = manifest.slices[row]!;
+        // `doubts` states already if the slice is not lumbar.
+        return { record, ...evaluatedSlice(record, { discs: found, doubts, lumbar: true }) };
+      });
+    return { validation: searched(validation), test: searched(test) };
   } catch (cause) {
     throw new SpinegradError('ERR_STUDY_FILE', `${path}: is damaged; delete ${dir} and run the study again`, {
       cause,

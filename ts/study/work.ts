@@ -15,8 +15,9 @@ import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { armSettings } from '../training/armSettings.js';
 import { type Arm, armsOf } from '../training/arms.js';
+import { calibrateArms } from '../training/calibrateArms.js';
 import type { Config } from '../training/config.js';
-import { predictArms, searchTestSlices } from '../training/evaluateArms.js';
+import { predictArms, searchSlices } from '../training/evaluateArms.js';
 import { type EncoderWeights, finetune } from '../training/finetune.js';
 import { gradedSites } from '../training/gradedSites.js';
 import { importedEncoder } from '../training/importedEncoder.js';
@@ -72,13 +73,16 @@ export function bankOf(base: Bank, config: Config): Bank {
   return withLabels(withSplit(base, cutOptions(config).split!), labelsOf(config));
 }
 
-/** Trains a localizer and applies it to the test slices of its fold. */
+/** Trains a localizer and applies it to the validation and test slices of its fold. */
 export async function workLocalizer(unit: Unit, base: Bank, context: WorkContext): Promise<Work> {
   const bank = bankOf(base, unit.config);
   const run = await openUnit(unit, bank, context);
   const { localizer, seconds } = await trainLocalizer(run, bank);
   using slices = new SliceDataset(run.device, bank);
-  await writeSearched(unit.dir, await searchTestSlices(run, slices, localizer));
+  await writeSearched(unit.dir, {
+    validation: await searchSlices(run, slices, localizer, 'validation'),
+    test: await searchSlices(run, slices, localizer, 'test'),
+  });
   await writeSafetensors(join(unit.dir, WEIGHTS), await valuesOf(localizer.state()));
   localizer.dispose();
   await writeSplit(join(unit.dir, 'split.csv'), bank.manifest);
@@ -95,7 +99,7 @@ export async function workPretraining(unit: Unit, base: Bank, context: WorkConte
   return { arm: null, fingerprint: null, trained: seconds };
 }
 
-/** Trains the grader of a cell and predicts the test discs. */
+/** Trains and calibrates the grader of a cell and predicts the test discs. */
 export async function workCell(unit: CellUnit, base: Bank, context: WorkContext): Promise<Work> {
   const { config, dir } = unit;
   const bank = bankOf(base, config);
@@ -107,14 +111,15 @@ export async function workCell(unit: CellUnit, base: Bank, context: WorkContext)
   const weights = await encoderWeights(unit, arm, run, discs);
   const { grader, best, seconds } = await finetune(run, discs, arm, weights);
   const searched = await readSearched(unit.localizer.dir, manifest);
-  const { views } = config.evaluation;
+  const data = { bank, discs };
   const sites = gradedSites(manifest, discs);
-  const graders = [{ name: arm.name, grader }];
-  const { predictions } = await predictArms(run, bank, discs, searched, sites, graders, views);
+  const trained = { sites, arms: [{ name: arm.name, grader }] };
+  const arms = await calibrateArms(run, data, trained, searched.validation, config.evaluation);
+  const { predictions } = await predictArms(run, data, { sites, arms }, searched.test, config.evaluation);
   grader.dispose();
   const gradeNames = (id: string) =>
     manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
-  await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(searched.flatMap(discErrors)));
+  await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(searched.test.flatMap(discErrors)));
   await writeFileAtomic(join(dir, 'predictions.csv'), formatPredictions(predictions, gradeNames));
   const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
   const { steps } = armSettings(config, discs, arm);

@@ -1,25 +1,35 @@
 /** The evaluation of trained networks on the test patients, which no training step uses. */
 import type { Bank } from '../data/bank.js';
+import type { Split } from '../data/types.js';
 import { evaluateTask, groupPredictions, type TaskResults } from '../evaluation/evaluateTask.js';
 import { type DiscError, discErrors, summariseLocalization } from '../evaluation/localization.js';
 import type { Prediction } from '../evaluation/predictionsFile.js';
 import { rsnaScores } from '../evaluation/rsnaScore.js';
 import type { LocalizationSummary, RsnaArm } from '../evaluation/types.js';
-import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
 import type { Site } from '../model/sites.js';
 import type { Task } from '../tasks/task.js';
-import { assess } from './assess.js';
+import { assess, type EvaluatedArm, type GradingOptions } from './assess.js';
 import { evaluatedSlice, locateRecords } from './localize.js';
 import type { SearchedSlice } from './predictedPlaces.js';
+import { cutPredictedSet, type PredictedSet } from './predictedSet.js';
 import type { RoiDataset } from './roiDataset.js';
 import type { SliceDataset } from './sliceDataset.js';
 import type { Run } from './stage.js';
-import { cutTestSet, type TestSet } from './testSet.js';
 
-export interface EvaluatedArm {
-  name: string;
-  grader: Grader;
+/** Trained networks, and where they grade. */
+export interface EvaluatedNetworks {
+  localizer: Localizer;
+  /** Of `gradedSites`, or of a trained model. */
+  sites: readonly Site[];
+  arms: readonly EvaluatedArm[];
+}
+
+/** A bank and its parts on the device. */
+export interface EvaluatedData {
+  bank: Bank;
+  discs: RoiDataset;
+  slices: SliceDataset;
 }
 
 export interface Evaluated {
@@ -33,59 +43,49 @@ export interface Evaluated {
   searched: SearchedSlice[];
   /** Errors of the localizer: for each of these slices, one per annotated disc. */
   errors: DiscError[][];
-  test: TestSet;
+  test: PredictedSet;
 }
 
-/** The annotated test slices and what the localizer finds on them. */
-export async function searchTestSlices(
+/** The annotated slices of one side of the split, and what the localizer finds on them. */
+export async function searchSlices(
   { device }: Pick<Run, 'device'>,
   slices: SliceDataset,
   localizer: Localizer,
+  split: Split,
 ): Promise<SearchedSlice[]> {
-  const records = slices.annotated('test');
+  const records = slices.annotated(split);
   const located = await locateRecords(device, localizer, slices, records);
   return records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
 }
 
-/**
- * The predictions of the arms for the graded test discs.
- *
- * @param sites of `gradedSites`, or of a trained model
- * @param views of each crop, as for `gradeCrops`
- */
+/** The predictions of the arms for the graded test discs. */
 export async function predictArms(
   run: Pick<Run, 'device' | 'progress' | 'signal'>,
-  bank: Bank,
-  discs: RoiDataset,
+  { bank, discs }: Omit<EvaluatedData, 'slices'>,
+  { sites, arms }: Omit<EvaluatedNetworks, 'localizer'>,
   searched: readonly SearchedSlice[],
-  sites: readonly Site[],
-  arms: readonly EvaluatedArm[],
-  views: number,
+  options: GradingOptions,
 ): Promise<Pick<Evaluated, 'predictions' | 'test'>> {
-  const test = await cutTestSet(run, bank, discs, searched, sites);
+  const test = await cutPredictedSet(run, bank, discs, searched, sites, 'test');
   const predictions: Prediction[] = [];
-  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm, views)));
+  for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm, options)));
   return { predictions, test };
 }
 
-/** @param options seed and resamples of the bootstrap; views of each crop, as for `gradeCrops` */
+/** @param options also seed and resamples of the bootstrap */
 export async function evaluateArms(
   run: Pick<Run, 'device' | 'progress' | 'signal'>,
-  bank: Bank,
-  discs: RoiDataset,
-  slices: SliceDataset,
-  localizer: Localizer,
-  sites: readonly Site[],
-  arms: readonly EvaluatedArm[],
-  options: { seed: number; resamples: number; views: number },
+  data: EvaluatedData,
+  networks: EvaluatedNetworks,
+  options: GradingOptions & { seed: number; resamples: number },
 ): Promise<Evaluated> {
-  const searched = await searchTestSlices(run, slices, localizer);
+  const searched = await searchSlices(run, data.slices, networks.localizer, 'test');
   const errors = searched.map(discErrors);
-  const { predictions, test } = await predictArms(run, bank, discs, searched, sites, arms, options.views);
+  const { predictions, test } = await predictArms(run, data, networks, searched, options);
   const grouped = groupPredictions(predictions);
   return {
     localization: summariseLocalization(errors.flat()),
-    tasks: discs.tasks.map((task) => {
+    tasks: data.discs.tasks.map((task) => {
       const { arms: ofTask } = grouped.find((group) => group.task === task.id)!;
       return { task, ...evaluateTask(ofTask, task, options) };
     }),

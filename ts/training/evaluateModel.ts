@@ -10,7 +10,8 @@ import { type DeviceKind, openDevice } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeError } from '../io/atomic.js';
-import { loadModel, type ModelDescription, readModel } from '../model/bundle.js';
+import { loadModel } from '../model/bundle.js';
+import { type ModelDescription, readModel } from '../model/description.js';
 import type { Task } from '../tasks/task.js';
 import { type Evaluated, evaluateArms } from './evaluateArms.js';
 import type { Progress } from './progress.js';
@@ -49,12 +50,12 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
   const { input, normalisation } = description;
   const { localization, tasks, rsna } = await evaluateArms(
     { device, progress, signal },
-    bank,
-    new RoiDataset(device, bank, null, input),
-    new SliceDataset(device, bank, normalisation),
-    model.localizer,
-    description.sites,
-    model.arms,
+    {
+      bank,
+      discs: new RoiDataset(device, bank, null, input),
+      slices: new SliceDataset(device, bank, normalisation),
+    },
+    { localizer: model.localizer, sites: description.sites, arms: model.arms },
     settings,
   );
   const { synthetic, studies, skipped } = bank.manifest;

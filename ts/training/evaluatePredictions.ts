@@ -10,7 +10,7 @@ import { readLocalization } from '../evaluation/localizationFile.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
 import { rsnaScores } from '../evaluation/rsnaScore.js';
 import type { LocalizationSummary, RsnaArm, TaskSummary } from '../evaluation/types.js';
-import { type ModelDescription, readModel } from '../model/bundle.js';
+import { type ModelDescription, readModel } from '../model/description.js';
 import { taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 

@@ -51,7 +51,8 @@ export function gradingErrors(
     }));
 }
 
-const discKey = (...disc: (string | null)[]): string => JSON.stringify(disc);
+/** Identifies a disc of a task. */
+export const discKey = (...disc: (string | null)[]): string => JSON.stringify(disc);
 
 /** The worst slice of each of the studies with the largest mean distances; one without any found disc comes first. */
 export function localizationExamples(

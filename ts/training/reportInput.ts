@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Bank } from '../data/bank.js';
 import type { Summary } from '../evaluation/types.js';
-import type { FineTuningEpoch, ReportInput } from '../report/types.js';
+import type { FineTuningEpoch, ReportInput, TaskFigures } from '../report/types.js';
 import type { Task } from '../tasks/task.js';
 import type { Arm } from './arms.js';
 import type { Evaluated } from './evaluateArms.js';
@@ -11,6 +11,7 @@ import { gradingErrors, localizationExamples } from './reportErrors.js';
 import { hasEarlierCrops, predictionExamples, roiExamples } from './reportSlices.js';
 import type { EpochRow, Run } from './stage.js';
 
+/** @param saliency of each task */
 export function reportInput(
   run: Run,
   bank: Bank,
@@ -18,6 +19,7 @@ export function reportInput(
   notice: string,
   evaluated: Evaluated,
   arms: readonly (Pick<Arm, 'name' | 'description'> & { rows: EpochRow<FinetuningMetrics>[] })[],
+  saliency: readonly TaskFigures['saliency'][],
 ): ReportInput {
   const last = arms.at(-1)!.name;
   return {
@@ -30,6 +32,7 @@ export function reportInput(
       roiExamples: hasEarlierCrops(tasks, index) ? [] : roiExamples(bank, index),
       predictionExamples: predictionExamples(bank, evaluated, index, last),
       gradingErrors: gradingErrors(evaluated, task, index, last),
+      saliency: saliency[index]!,
     })),
     localizationExamples: localizationExamples(bank, evaluated),
     config: run.config,

@@ -12,12 +12,15 @@ import { formatPredictions } from '../evaluation/predictionsFile.js';
 import type { Summary } from '../evaluation/types.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { provenance } from '../io/provenance.js';
+import type { ArmCalibration } from '../model/armCalibration.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
 import { writeReport } from '../report/report.js';
+import type { TaskFigures } from '../report/types.js';
 import { armSettings } from './armSettings.js';
 import { type Arm, armsOf } from './arms.js';
-import { evaluateArms } from './evaluateArms.js';
+import { calibrateArms } from './calibrateArms.js';
+import { evaluateArms, searchSlices } from './evaluateArms.js';
 import { type EncoderWeights, type FinetuningMetrics, finetune } from './finetune.js';
 import { gradedSites } from './gradedSites.js';
 import { importedEncoder } from './importedEncoder.js';
@@ -31,6 +34,7 @@ import { reportInput } from './reportInput.js';
 import { RoiDataset } from './roiDataset.js';
 import { makeBank } from './runData.js';
 import { type RunIdentity, writeIdentity } from './runFolder.js';
+import { saliencyExamples } from './saliencyExamples.js';
 import { SliceDataset } from './sliceDataset.js';
 import type { EpochRow, Run, StageResult } from './stage.js';
 
@@ -69,14 +73,20 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const parts = { dir, config, device, progress, signal };
   const run = await openRun(parts, bank.manifest.fingerprint, options.resume);
   const discs = new RoiDataset(device, bank, config.augmentation, config.fusion);
-  const { pretraining, localizer, rmseMm, arms } = await trainNetworks(run, bank, discs, timing);
+  const { pretraining, localizer, rmseMm, arms: trained } = await trainNetworks(run, bank, discs, timing);
   const slices = new SliceDataset(device, bank);
   const sites = gradedSites(bank.manifest, discs);
   const { seed } = config;
-  const { resamples, views } = config.evaluation;
+  const { resamples, views, coverage } = config.evaluation;
+  const data = { bank, discs, slices };
+  device.beginSpan('calibration');
+  const arms = await timed(timing, 'calibration', async () => {
+    const searched = await searchSlices(run, slices, localizer, 'validation');
+    return calibrateArms(run, data, { sites, arms: trained }, searched, { views, coverage });
+  });
   device.beginSpan('evaluation');
   const evaluated = await timed(timing, 'evaluation', () =>
-    evaluateArms(run, bank, discs, slices, localizer, sites, arms, { seed, resamples, views }),
+    evaluateArms(run, data, { localizer, sites, arms }, { seed, resamples, views, coverage }),
   );
   const summary: Summary = {
     preset: config.preset,
@@ -99,7 +109,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const { notice } = await writeModel(dir, {
     preset: config.preset,
     config,
-    evaluation: { seed, resamples, views, threads: config.threads || null },
+    evaluation: { seed, resamples, views, coverage, threads: config.threads || null },
     program: summary.program,
     manifest: bank.manifest,
     input: discs.input,
@@ -112,7 +122,11 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     bank.manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
   await writeFileAtomic(join(dir, 'predictions.csv'), formatPredictions(evaluated.predictions, gradeNames));
   await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(evaluated.errors.flat()));
-  await writeReport(dir, reportInput(run, bank, summary, notice, evaluated, arms));
+  const saliency: TaskFigures['saliency'][] = [];
+  for (const index of discs.tasks.keys()) {
+    saliency.push(await saliencyExamples(run, discs, evaluated, arms.at(-1)!, index));
+  }
+  await writeReport(dir, reportInput(run, bank, summary, notice, evaluated, arms, saliency));
   await writeFileAtomic(join(dir, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   return summary;
 }
@@ -140,7 +154,7 @@ async function openRunDevice({ dir, identity, device: kind, progress }: TrainOpt
 }
 
 /** A trained grader, its description and its curves. */
-interface ArmResult extends TrainedArm {
+interface ArmResult extends Omit<TrainedArm, keyof ArmCalibration> {
   description: string;
   rows: EpochRow<FinetuningMetrics>[];
 }

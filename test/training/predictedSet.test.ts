@@ -5,9 +5,9 @@ import { type Bank, prepareBank, readBank } from '#spinegrad/data/bank.js';
 import type { Device } from '#spinegrad/engine/device.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
 import type { SearchedSlice } from '#spinegrad/training/predictedPlaces.js';
+import { cutPredictedSet, type PredictedSet } from '#spinegrad/training/predictedSet.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { RoiDataset } from '#spinegrad/training/roiDataset.js';
-import { cutTestSet, type TestSet } from '#spinegrad/training/testSet.js';
 import { centreOf, ROWS, tinyLayout } from '../data/layout.js';
 import { temporaryFolder } from './runs.js';
 
@@ -46,9 +46,16 @@ function searched(found: (studyId: string) => readonly Level[], move: Point = [0
 }
 
 const cut = (slices: readonly SearchedSlice[]) =>
-  cutTestSet({ progress: silent, signal: new AbortController().signal }, bank, dataset, slices, []);
+  cutPredictedSet(
+    { progress: silent, signal: new AbortController().signal },
+    bank,
+    dataset,
+    slices,
+    [],
+    'test',
+  );
 
-const row = ({ crops: { pixels, size } }: TestSet, index: number) =>
+const row = ({ crops: { pixels, size } }: PredictedSet, index: number) =>
   pixels.subarray(index * size ** 2, (index + 1) * size ** 2);
 
 it('cuts the same crops as the bank at the annotated centres', async () => {

@@ -1,13 +1,13 @@
 /**
- * The graded test discs, with a crop at the centre that the localizer finds. Every graded test disc is in the set, so that
- * the figures of predicted crops are about all discs of the test patients. A disc whose level the localizer did not name is
+ * The graded discs of the test or validation patients, with a crop at the centre that the localizer finds. Every graded disc is
+ * in the set, so that the figures of predicted crops are about all discs of these patients. A disc whose level the localizer did not name is
  * cut at a centre from its neighbours (predictedCentre.ts), on an image without any found disc in the middle. Its grade
  * counts like all others, and its flags state what happened.
  */
 import type { PatientPoint, Point } from '../anatomy.js';
 import type { Bank } from '../data/bank.js';
 import { clampToImage } from '../data/roi.js';
-import type { RoiRecord } from '../data/types.js';
+import type { RoiRecord, Split } from '../data/types.js';
 import { CropCutter } from '../model/crops.js';
 import type { CropSet } from '../model/grade.js';
 import type { Site } from '../model/sites.js';
@@ -16,7 +16,7 @@ import type { Disc, RoiDataset } from './roiDataset.js';
 import type { Run } from './stage.js';
 import { requireGraded } from './taskHeads.js';
 
-export interface TestDisc {
+export interface PredictedDisc {
   disc: Disc;
   /** The bank's record of the annotated slice. */
   record: RoiRecord;
@@ -42,32 +42,33 @@ export interface TestDisc {
   flags: string[];
 }
 
-export interface TestSet {
-  discs: TestDisc[];
+export interface PredictedSet {
+  discs: PredictedDisc[];
   /** Crops at the predicted centres. */
   crops: CropSet;
 }
 
 /**
- * Cuts the graded test discs at their predicted centres. A centre outside the image is moved to the nearest point of the
+ * Cuts the graded discs of one side of the split at their predicted centres. A centre outside the image is moved to the nearest point of the
  * image. A disc without a predicted centre is cut in the middle of its annotated slice.
  *
- * @throws SpinegradError ERR_DATA_EMPTY if there is no graded test disc; of `readRecord` and `openImages`
+ * @throws SpinegradError ERR_DATA_EMPTY if a task has no graded disc; of `readRecord` and `openImages`
  */
-export async function cutTestSet(
+export async function cutPredictedSet(
   { progress, signal }: Pick<Run, 'progress' | 'signal'>,
   { manifest }: Bank,
   dataset: RoiDataset,
   searched: readonly SearchedSlice[],
   sites: readonly Site[],
-): Promise<TestSet> {
-  const graded = dataset.graded('test');
-  requireGraded(manifest, ['test']);
+  split: Split,
+): Promise<PredictedSet> {
+  const graded = dataset.graded(split);
+  requireGraded(manifest, [split]);
   const { spec } = dataset.input;
   const places = new PredictedPlaces(manifest, sites, searched);
   const cutter = new CropCutter(manifest.roi, spec);
   const { neighbours } = cutter;
-  const discs: TestDisc[] = [];
+  const discs: PredictedDisc[] = [];
   for (const [index, disc] of graded.entries()) {
     const shown = disc.series[0]!;
     const record = manifest.rois[shown.row]!;
@@ -100,7 +101,7 @@ export async function cutTestSet(
       localizationMm: origin?.named && predicted ? distanceMm(predicted, record) : null,
       levelProbability: origin?.named?.levelProbability ?? null,
     });
-    progress.update('evaluation', index + 1, graded.length);
+    progress.update(split === 'test' ? 'evaluation' : 'calibration', index + 1, graded.length);
     signal.throwIfAborted();
   }
   return { discs, crops: cutter.finish() };
