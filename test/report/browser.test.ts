@@ -17,7 +17,7 @@ import { simulatedRun } from './fixture.js';
 const CANAL = taskOf(DEFAULT_TASK);
 /** One task of each scale column. */
 const SPIDER = SPIDER_TASKS.filter(({ id }) => id !== 'spider/pfirrmann_3');
-const PARTS = ['rois', 'finetuning', 'predictions', 'errors'];
+const PARTS = ['rois', 'finetuning', 'predictions', 'errors', 'saliency'];
 
 describe.skipIf(!hasChromium)('the report in a browser', () => {
   let browser: Browser;
@@ -62,8 +62,11 @@ describe.skipIf(!hasChromium)('the report in a browser', () => {
       );
     });
     expect(problems).toEqual([]);
-    expect(layout.figures).toBe(3 + 3 * tasks.length);
-    expect(widths.length).toBe(6 * tasks[0]!.grades.length + 3 + (3 + 8) * tasks.length);
+    expect(layout.figures).toBe(3 + 4 * tasks.length);
+    // Three images of each disc of the saliency figure: one right for each grade, one wrong for all but the last.
+    const explained = tasks.map(({ grades }) => 2 * grades.length - 1);
+    const saliency = 3 * explained.reduce((sum, discs) => sum + discs, 0);
+    expect(widths.length).toBe(6 * tasks[0]!.grades.length + 3 + (3 + 8) * tasks.length + saliency);
     expect(Math.min(...widths)).toBeGreaterThan(0);
     expect(Math.min(...layout.boxes)).toBeGreaterThan(0);
     expect(layout.outside).toEqual([]);
