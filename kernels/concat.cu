@@ -1,6 +1,6 @@
-// concat along axis 1: copies a range of each row of `from` to a range of each row of `to`. A row is the padded
-// channels of one pixel, or all values of one sample. Each input is one launch; the last one also writes the zeros of
-// the padding.
+// concat along axis 0 or 1: copies a range of each row of `from` to a range of each row of `to`. Along
+// axis 1 a row is the padded channels of one pixel, or all values of one sample; along axis 0 it is the whole tensor.
+// Each input is one launch; the last one also writes the zeros of the padding.
 //
 // Bound by memory. If the rows, the ranges and the sizes are multiples of four, a thread copies 16 bytes.
 #include "kernels/concat.h"

@@ -34,6 +34,7 @@ export { linear } from './engine/ops/linear.js';
 export { logSoftmax } from './engine/ops/logSoftmax.js';
 export { type MaxPool2dOptions, maxPool2d } from './engine/ops/maxPool2d.js';
 export { mse } from './engine/ops/mse.js';
+export { queryInfoNCE } from './engine/ops/queryInfoNCE.js';
 export { type SmoothL1Options, smoothL1 } from './engine/ops/smoothL1.js';
 export { type SoftArgmax2dOptions, softArgmax2d } from './engine/ops/softArgmax2d.js';
 export { softmax } from './engine/ops/softmax.js';
@@ -63,6 +64,7 @@ export { type Depth, ResNet, type ResNetOptions, resnet18, resnet34, resnet50 } 
 export { UNet, type UNetOptions, unet } from './nn/unet.js';
 export { AdamW, type AdamWSettings } from './optim/adamW.js';
 export { Ema } from './optim/ema.js';
+export { LARS, type LarsSettings } from './optim/lars.js';
 export type { ParameterGroup } from './optim/optimizer.js';
 export { constant, type Schedule, stepDecay, warmupCosine } from './optim/schedules.js';
 export { SGD, type SgdSettings } from './optim/sgd.js';

@@ -25,10 +25,12 @@ import { gather } from '#spinegrad/engine/ops/gather.js';
 import { globalAvgPool2d } from '#spinegrad/engine/ops/globalAvgPool2d.js';
 import { infoNCE } from '#spinegrad/engine/ops/infoNCE.js';
 import { l2Normalize } from '#spinegrad/engine/ops/l2Normalize.js';
+import { lars } from '#spinegrad/engine/ops/lars.js';
 import { linear } from '#spinegrad/engine/ops/linear.js';
 import { logSoftmax } from '#spinegrad/engine/ops/logSoftmax.js';
 import { maxPool2d } from '#spinegrad/engine/ops/maxPool2d.js';
 import { mse } from '#spinegrad/engine/ops/mse.js';
+import { queryInfoNCE } from '#spinegrad/engine/ops/queryInfoNCE.js';
 import { sgd } from '#spinegrad/engine/ops/sgd.js';
 import { smoothL1 } from '#spinegrad/engine/ops/smoothL1.js';
 import { softArgmax2d } from '#spinegrad/engine/ops/softArgmax2d.js';
@@ -312,6 +314,26 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
       })),
   },
 
+  queryInfoNCE: {
+    run: ({ queries, labels, keys, keyLabels }, options) =>
+      queryInfoNCE(queries!, labels!, keys!, keyLabels!, options),
+    // Backward computes the similarities again and adds the weighted keys.
+    cases: ({ embeddings: m, batch: n }) => [
+      {
+        label: `the batch x 128, ${m} keys`,
+        inputs: {
+          queries: normals(n, 128),
+          labels: integers(m, n),
+          keys: normals(m, 128),
+          keyLabels: integers(m, m),
+        },
+        gradients: ['queries'],
+        options: { temperature: 1 }, // the rows are not normalized
+        flops: { forward: 2 * n * m * 128, backward: 4 * n * m * 128 },
+      },
+    ],
+  },
+
   focalLoss: {
     run: ({ logits, targets }, options) => focalLoss(logits!, targets!, options),
     cases: ({ values }) => {
@@ -435,6 +457,13 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
       return undefined;
     },
     cases: optimizer(['parameter', 'gradient', 'velocity'], { learningRate: 1e-3, momentum: 0.9 }),
+  },
+  lars: {
+    run: (inputs, options) => {
+      lars(untuple<'parameter' | 'gradient' | 'velocity'>(inputs), options);
+      return undefined;
+    },
+    cases: optimizer(['parameter', 'gradient', 'velocity'], { learningRate: 1e-3 }),
   },
   ema: {
     run: (inputs, { decay }) => {

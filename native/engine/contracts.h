@@ -30,9 +30,9 @@ SPINEGRAD_CONTRACT(LinearFprop, (Input, x), (Input, weight), (OptionalInput, bia
 SPINEGRAD_CONTRACT(LinearDgrad, (Input, dy), (Input, weight), (Output, dx));
 SPINEGRAD_CONTRACT(LinearWgrad, (Input, x), (Input, dy), (Output, dw));
 
-// The dx of one input: `first` is its first channel in dy.
-SPINEGRAD_CONTRACT(ConcatForward, (InputList, inputs), (Output, y));
-SPINEGRAD_CONTRACT(ConcatBackward, (Input, dy), (Output, dx), (Integer, first));
+// axis: 0 or 1. The dx of one input: `first` is its first channel (or row) in dy.
+SPINEGRAD_CONTRACT(ConcatForward, (InputList, inputs), (Output, y), (Integer, axis));
+SPINEGRAD_CONTRACT(ConcatBackward, (Input, dy), (Output, dx), (Integer, first), (Integer, axis));
 SPINEGRAD_CONTRACT(Upsample2dForward, (Input, x), (Output, y), (Integer, scale));
 SPINEGRAD_CONTRACT(Upsample2dBackward, (Input, dy), (Output, dx), (Integer, scale));
 
@@ -109,6 +109,13 @@ SPINEGRAD_CONTRACT(InfoNCEForward, SPINEGRAD_EMBEDDINGS, (Output, loss), (Output
 SPINEGRAD_CONTRACT(InfoNCEBackward, SPINEGRAD_EMBEDDINGS, (Input, logSum), (OptionalInput, positiveLogSum), (Input, dy),
                    (Output, dEmbeddings), (OptionalOutput, dLogScale), SPINEGRAD_INFO_NCE);
 
+#define SPINEGRAD_QUERIES \
+  (Input, queries), (Input, labels), (Input, keys), (Input, keyLabels), (OptionalInput, logScale)
+SPINEGRAD_CONTRACT(QueryInfoNCEForward, SPINEGRAD_QUERIES, (Output, loss), (Output, logSum),
+                   (OptionalOutput, positiveLogSum), SPINEGRAD_INFO_NCE);
+SPINEGRAD_CONTRACT(QueryInfoNCEBackward, SPINEGRAD_QUERIES, (Input, logSum), (OptionalInput, positiveLogSum),
+                   (Input, dy), (Output, dQueries), (OptionalOutput, dLogScale), SPINEGRAD_INFO_NCE);
+
 SPINEGRAD_WORDS(FocalReduction, sum, mean, weightedMean);
 // alpha: one weight per class; empty for ones.
 #define SPINEGRAD_FOCAL_LOSS (Real, gamma), (Real, labelSmoothing), (Integer, ignoreIndex), (RealList, alpha)
@@ -137,6 +144,8 @@ SPINEGRAD_CONTRACT(AdamWStep, (UpdateList, parameter), (InputList, gradient), (U
                    (Real, weightDecay), (Integer, step));
 SPINEGRAD_CONTRACT(SgdStep, (UpdateList, parameter), (InputList, gradient), (UpdateList, velocity),
                    (Real, learningRate), (Real, momentum), (Real, weightDecay), (Flag, nesterov), (Flag, decoupled));
+SPINEGRAD_CONTRACT(LarsStep, (UpdateList, parameter), (InputList, gradient), (UpdateList, velocity),
+                   (Real, learningRate), (Real, momentum), (Real, weightDecay), (Real, trust), (Flag, adapt));
 SPINEGRAD_CONTRACT(EmaStep, (InputList, source), (UpdateList, target), (Real, decay));
 SPINEGRAD_CONTRACT(ClipGradNormForward, (UpdateList, gradient), (Output, norm), (Real, maxNorm));
 
@@ -151,6 +160,13 @@ inline AdamWFactors factorsOf(const AdamWStep& op) {
       .rootCorrection2 = static_cast<float>(std::sqrt(1 - std::pow(op.beta2, t))),
       .eps = static_cast<float>(op.eps),
   };
+}
+
+inline LarsFactors factorsOf(const LarsStep& op) {
+  return {.learningRate = op.learningRate,
+          .momentum = static_cast<float>(op.momentum),
+          .weightDecay = static_cast<float>(op.weightDecay),
+          .trust = op.trust};
 }
 
 inline SgdFactors factorsOf(const SgdStep& op) {

@@ -15,4 +15,11 @@ struct SgdFactors {
   float velocityFraction, gradientFraction;
 };
 
+struct LarsFactors {
+  double learningRate;
+  float momentum, weightDecay;
+  /// Trust coefficient.
+  double trust;
+};
+
 }  // namespace spinegrad

@@ -34,6 +34,31 @@ const cases = [
   { name: 'only one', channels: [6] },
 ];
 
+const rows = (...tensors: NumberInput[]) => ({
+  inputs: Object.fromEntries(tensors.map((tensor, index) => [`x${index}`, tensor])),
+  differentiable: tensors.map((_, index) => `x${index}`),
+});
+
+describeOperation({
+  name: 'concat along axis 0',
+  run: (inputs) => concat(ordered<Tensor>(inputs), 0),
+  reference: (inputs) => ordered(inputs).flatMap(({ values }) => [...values]),
+  differentiable: [],
+  tolerance: { units: 0, gradientUnits: 1, reason: 'values are copied' },
+  cases: [
+    { name: 'matrices', ...rows(normals([5, 3], 1), normals([2, 3], 2)) },
+    { name: 'whole vectors of four', ...rows(normals([4, 8], 1), normals([2, 8], 2), normals([1, 8], 3)) },
+    { name: 'images', ...rows(normals([2, 17, 3, 5], 1), normals([1, 17, 3, 5], 2)) },
+  ],
+  refusals: [
+    {
+      name: 'another length',
+      code: 'ERR_SHAPE',
+      call: (device) => concat([device.zeros([1, 2]), device.zeros([1, 3])], 0),
+    },
+  ],
+});
+
 describeOperation({
   name: 'concat',
   run: (inputs) => concat(ordered<Tensor>(inputs), 1),
@@ -75,7 +100,7 @@ describeOperation({
     {
       name: 'another axis',
       code: 'ERR_ARGUMENT',
-      call: (device) => concat([device.zeros([4, 4])], 0 as 1),
+      call: (device) => concat([device.zeros([4, 4])], 2 as 1),
     },
   ],
 });

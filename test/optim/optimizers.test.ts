@@ -10,6 +10,7 @@ import { sum } from '#spinegrad/engine/ops/sum.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { AdamW } from '#spinegrad/optim/adamW.js';
 import { Ema } from '#spinegrad/optim/ema.js';
+import { LARS } from '#spinegrad/optim/lars.js';
 import type { Optimizer } from '#spinegrad/optim/optimizer.js';
 import { SGD } from '#spinegrad/optim/sgd.js';
 import { DEVICE } from '../device.js';
@@ -18,7 +19,7 @@ import { uniforms } from '../ops/descriptor.js';
 interface Golden {
   torch: string;
   optimizers: {
-    class: 'AdamW' | 'SGD';
+    class: 'AdamW' | 'SGD' | 'LARS';
     settings: Record<string, number | boolean> & {
       groups?: { learningRate?: number; weightDecay?: number }[];
     };
@@ -71,7 +72,7 @@ describe('optimizers', () => {
             parameters: new Map([[`p${i}`, parameters[i]!]]),
           }))
         : named;
-      const optimizer = new { AdamW, SGD }[name](groupsOrMap, settings);
+      const optimizer = new { AdamW, SGD, LARS }[name](groupsOrMap, settings);
       for (const [step, row] of gradients.entries()) {
         parameters.forEach((parameter, i) => {
           setGradient(parameter, row[i]!);
@@ -98,6 +99,33 @@ describe('optimizers', () => {
     for (const [i, parameter] of parameters.entries()) {
       expectClose(await parameter.grad!.data(), clip.after[i]!, 3 * 2 ** -24);
       parameter.dispose();
+    }
+  });
+
+  it('LARS takes the norms over all chunks of a tensor, and the plain rate if a norm is 0', async () => {
+    const next = uniforms(2);
+    const array = (n: number) => Float32Array.from({ length: n }, () => next() - 0.5);
+    const shapes = [
+      [1000, 101],
+      [3, 1],
+      [200, 7],
+      [4, 2],
+    ];
+    const [values, gradients] = [0, 1].map(() => shapes.map(([n, m]) => array(n! * m!))) as Float32Array[][];
+    values![3]!.fill(0);
+    const parameters = shapes.map((shape, i) => device.tensor(values![i]!, shape).keep());
+    parameters.forEach((parameter, i) => {
+      parameter.grad = device.tensor(gradients![i]!, shapes[i]!).keep();
+    });
+    const named = new Map(parameters.map((parameter, i) => [`p${i}`, parameter]));
+    using optimizer = new LARS(named, { learningRate: 2, weightDecay: 0.25, trust: 0.5 });
+    optimizer.step();
+    const norm = (of: Float32Array) => Math.sqrt(of.reduce((sum, v) => sum + v * v, 0));
+    for (const [i, parameter] of parameters.entries()) {
+      const [p, g] = [values![i]!, gradients![i]!];
+      const rate = i === 3 ? 2 : (2 * 0.5 * norm(p)) / (norm(g) + 0.25 * norm(p));
+      const expected = [...p].map((value, k) => value - rate * (g[k]! + 0.25 * value));
+      expectClose(await parameter.data(), expected, 8 * 2 ** -24);
     }
   });
 
@@ -146,11 +174,13 @@ describe('optimizers', () => {
     return { parameters: new Map(Object.entries({ first, second })), train };
   }
 
-  it.each(['AdamW', 'SGD'] as const)('%s resumes from its state with the same bits', async (name) => {
+  it.each(['AdamW', 'SGD', 'LARS'] as const)('%s resumes from its state with the same bits', async (name) => {
     const make = (parameters: Map<string, Tensor>): Optimizer<never> =>
       (name === 'AdamW'
         ? new AdamW(parameters, { learningRate: 0.01 })
-        : new SGD(parameters, { learningRate: 1e-3, momentum: 0.9 })) as unknown as Optimizer<never>;
+        : name === 'SGD'
+          ? new SGD(parameters, { learningRate: 1e-3, momentum: 0.9 })
+          : new LARS(parameters)) as unknown as Optimizer<never>;
     const continuous = smallNetwork();
     const before = make(continuous.parameters);
     continuous.train(before, 3);

@@ -81,6 +81,27 @@ def optimizers():
 
         return Decoupled(ps, lr=0.1, momentum=0.9)
 
+    class LARS(torch.optim.Optimizer):
+        """You, Gitman and Ginsburg 2017, algorithm 1; tensors of one axis are neither adapted nor decayed."""
+
+        def __init__(self, ps, lr, momentum=0.9, weight_decay=0.0, trust=1e-3):
+            super().__init__(ps, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust})
+
+        @torch.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    decay = group["weight_decay"] if p.ndim > 1 else 0.0
+                    rate = group["lr"]
+                    if p.ndim > 1 and p.norm() > 0 and p.grad.norm() > 0:
+                        rate *= group["trust"] * p.norm() / (p.grad.norm() + decay * p.norm())
+                    velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+                    velocity.mul_(group["momentum"]).add_(rate * (p.grad + decay * p))
+                    p.sub_(velocity)
+
+    lars = lambda **options: lambda ps: LARS(ps, **options)
     groups = lambda ps: torch.optim.AdamW(
         [{"params": ps[:1], "lr": 0.3, "weight_decay": 0}, {"params": ps[1:]}], lr=0.01, weight_decay=0.1
     )
@@ -104,6 +125,12 @@ def optimizers():
             sgd(lr=0.1, momentum=0.9, weight_decay=0.2, nesterov=True),
         ),
         ("SGD", {"learningRate": 0.1, "momentum": 0.9, "weightDecay": 0.2, "decoupled": True}, decoupled),
+        ("LARS", {"learningRate": 0.5}, lars(lr=0.5)),
+        (
+            "LARS",
+            {"learningRate": 0.5, "momentum": 0.8, "weightDecay": 0.3, "trust": 0.1},
+            lars(lr=0.5, momentum=0.8, weight_decay=0.3, trust=0.1),
+        ),
     ]
     norms = []
     for max_norm in (0.5, 100.0):

@@ -1,6 +1,7 @@
 /** What pretraining takes as positives, and what its views show. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
+import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { ProjectionHead } from '#spinegrad/model/projection.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { resolveConfig, type Settings } from '#spinegrad/training/config.js';
@@ -78,6 +79,39 @@ describe('the loss', () => {
     const plain = await firstLoss({});
     expect(await firstLoss({ augmentation: { tone: 0.1 } })).not.toBe(plain);
     expect(await firstLoss({ augmentation: { rotation: 10 } })).toBe(plain);
+  });
+});
+
+describe('small crops', () => {
+  it('are further views of the loss', async () => {
+    expect(await firstLoss({ views: 4 })).not.toBe(await firstLoss({ views: 3 }));
+    // Without small crops their side has no effect.
+    expect(await firstLoss({ cropSide: 0.25 })).toBe(await firstLoss({}));
+    expect(await firstLoss({ views: 3, cropSide: 0.25 })).not.toBe(await firstLoss({ views: 3 }));
+  });
+
+  it('have the resolution of the ROI and lie inside of it', async () => {
+    const bank = contrastiveBank();
+    // The first row of pixels is 0, the second 1, and so on: a crop shows where it lies.
+    bank.rois.forEach((_, i) => {
+      bank.rois[i] = 1000 * (Math.floor(i / 32) % 32);
+    });
+    const input = {
+      spec: { fusion: 'none' as const, series: ['T2'], slices: 1 },
+      normalisation: [{ mean: 0, std: 1 }],
+    };
+    const discs = new RoiDataset(device, bank, null, input);
+    const rows = Array.from({ length: 200 }, () => [0]);
+    using crops = discs.views(rows, { seed: 1, step: 2 }, { side: 0.25 }) as Tensor;
+    expect(crops.shape).toEqual([200, 1, 8, 8]);
+    const values = (await crops.data()).map((value) => (value * 65535) / 1000);
+    const tops = Array.from({ length: 200 }, (_, crop) => values[crop * 64 + 3]!);
+    expect(Math.min(...tops)).toBeGreaterThan(-0.01);
+    expect(Math.max(...tops)).toBeLessThan(24.01);
+    expect(Math.max(...tops) - Math.min(...tops)).toBeGreaterThan(20);
+    tops.forEach((top, crop) => {
+      expect(values[crop * 64 + 59]! - top).toBeCloseTo(7, 2);
+    });
   });
 });
 

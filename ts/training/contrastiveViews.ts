@@ -4,7 +4,7 @@ import type { RandomStream } from '../random.js';
 import type { Config } from './config.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
 
-/** Views per disc. */
+/** Complete views per disc; further ones are small crops. */
 export const VIEWS = 2;
 
 type Source = Config['pretraining']['drawFrom'];

@@ -2,7 +2,7 @@
  * Contrastive pretraining, the algorithm box:
  *
  *   for each batch of discs:
- *     two views of each disc: augmented crops of the annotated slice or a neighbour, of one series or of several
+ *     two or more views of each disc: augmented crops of the annotated slice or a neighbour, of one series or of several
  *     z = normalise(projection(encoder(view)))
  *     loss = multi-positive InfoNCE(z, label of the disc), or a weighted mean of several (positives.ts)
  *
@@ -12,6 +12,7 @@
 import { z } from 'zod';
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
+import { concat } from '../engine/ops/concat.js';
 import { add, mul } from '../engine/ops/elementwise.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
 import type { Tensor } from '../engine/tensor.js';
@@ -39,7 +40,7 @@ export interface PretrainingModules {
   temperature?: Temperature | undefined;
 }
 
-const PURPOSE = { order: 101, slice: 102, views: 103, validation: 104, projection: 105 };
+const PURPOSE = { order: 101, slice: 102, views: 103, validation: 104, projection: 105, crops: 106 };
 
 const ADVICE = 'lower pretraining.learningRate';
 
@@ -113,9 +114,13 @@ export function pretraining(
 
     lossOf(batch, keys) {
       const random = keys.stream(PURPOSE.slice);
-      const drawn = drawViews(discs, batch, VIEWS, settings.drawFrom, random);
-      const views = discs.views(drawn, keys.device(PURPOSE.views), settings.augmentation);
-      return contrast(embed(views), batch);
+      const draw = (count: number) => drawViews(discs, batch, count, settings.drawFrom, random);
+      const strengths = settings.augmentation;
+      const full = embed(discs.views(draw(VIEWS), keys.device(PURPOSE.views), strengths));
+      if (settings.views === VIEWS) return contrast(full, batch);
+      const small = { ...strengths, side: settings.cropSide };
+      const crops = discs.views(draw(settings.views - VIEWS), keys.device(PURPOSE.crops), small);
+      return contrast(concat([full, embed(crops)], 0), batch);
     },
 
     async validate(epoch) {

@@ -158,15 +158,19 @@ export class RoiDataset {
   /**
    * Augmented, normalised views of discs.
    *
-   * @param change strengths that differ from those of the dataset
+   * @param change strengths that differ from those of the dataset; `side`: crops of this fraction of the ROI side, at any place
    */
   views(
     discs: readonly Slots[],
     keys: AugmentKeys,
-    change: Partial<Config['augmentation']> = {},
+    { side, ...change }: Partial<Config['augmentation']> & { side?: number } = {},
   ): EncoderInput {
     const { translation = 0, ...strengths } = { ...this.#strengths, ...change };
-    return this.#make(discs, keys, { ...strengths, translation: translation * this.#size });
+    const shift = translation * this.#size;
+    if (side === undefined) return this.#make(discs, keys, { ...strengths, translation: shift });
+    const pixels = Math.max(1, Math.round(side * this.#size));
+    const place = { translation: shift + (this.#size - pixels) / 2, outSize: pixels };
+    return this.#make(discs, keys, { ...strengths, ...place });
   }
 
   /** Normalised crops without augmentation, for evaluation. */

@@ -7,7 +7,9 @@ import { clipGradNorm } from '../engine/ops/clipGradNorm.js';
 import type { Tensor } from '../engine/tensor.js';
 import { tidy } from '../engine/tidy.js';
 import { batches } from '../model/batches.js';
-import { AdamW } from '../optim/adamW.js';
+import { AdamW, type AdamWSettings } from '../optim/adamW.js';
+import { LARS, type LarsSettings } from '../optim/lars.js';
+import type { Optimizer } from '../optim/optimizer.js';
 import { type Schedule, warmupCosine } from '../optim/schedules.js';
 import { RandomStream } from '../random.js';
 import type { Config } from './config.js';
@@ -40,7 +42,8 @@ export class StepKeys {
 
 /** What a training step needs: the algorithm without validation. */
 export interface Training<Item> {
-  settings: Pick<Config['pretraining'], 'epochs' | 'learningRate' | 'warmupEpochs' | 'floor' | 'clipNorm'>;
+  settings: Pick<Config['pretraining'], 'epochs' | 'learningRate' | 'warmupEpochs' | 'floor' | 'clipNorm'> &
+    Partial<Pick<Config['pretraining'], 'optimizer'>>;
   /** Parameters with their rates and weight decays. */
   groups: readonly Group[];
   /** The training items of an epoch. */
@@ -71,7 +74,7 @@ export const stepsPerEpoch = (items: number, batchSize: number): number =>
 
 /** The training steps of a stage, by epoch and step. */
 export class Steps<Item> implements Disposable {
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer<AdamWSettings> | Optimizer<LarsSettings>;
   readonly #perEpoch: number;
   readonly #schedule: Schedule;
   readonly #parameters: readonly Tensor[];
@@ -82,7 +85,7 @@ export class Steps<Item> implements Disposable {
     private readonly seed: number,
   ) {
     const { settings, groups, items, batchSize } = training;
-    this.optimizer = new AdamW(groups);
+    this.optimizer = settings.optimizer === 'lars' ? new LARS(groups) : new AdamW(groups);
     this.#perEpoch = stepsPerEpoch(items.length, batchSize);
     this.#schedule = stageSchedule(settings, this.#perEpoch);
     this.#parameters = groups.flatMap(({ parameters }) => [...parameters.values()]);

@@ -1,6 +1,7 @@
-// concat along axis 1. Row-major tensors are joined image by image. Images of a layer are channel-blocked: if a tensor
-// begins at a block of the result, its planes are copied; otherwise the lanes of each plane are shifted, one pass per
-// pair of planes. Backward copies the slice of each tensor from dy in the same way.
+// concat along axis 0 or 1. Along axis 0, and for row-major tensors, ranges of values are copied. Along axis 1, images
+// of a layer are channel-blocked: if a tensor begins at a block of the result, its planes are copied; otherwise the
+// lanes of each plane are shifted, one pass per pair of planes. Backward copies the slice of each tensor from dy in the
+// same way.
 
 #include <algorithm>
 #include <vector>
@@ -14,7 +15,7 @@
 namespace spinegrad::cpu {
 namespace {
 
-/// Channels [from, from + count) of a tensor, which are channels [to, to + count) of the result.
+/// Channels (or, along axis 0, rows) [from, from + count) of a tensor, which are those from `to` on of the result.
 struct Slice {
   Tensor* tensor;
   int64_t from, to, count;
@@ -89,8 +90,9 @@ void copyBlocked(const std::vector<Slice>& slices, Tensor& result) {
   }
 }
 
-void copyRowMajor(const std::vector<Slice>& slices, Tensor& result) {
-  const int64_t images = result.shape[0], channels = result.shape[1], size = result.elements() / (images * channels);
+void copyRowMajor(const std::vector<Slice>& slices, Tensor& result, int64_t axis) {
+  const int64_t images = axis == 0 ? 1 : result.shape[0], channels = result.shape[axis],
+                size = result.elements() / (images * channels);
   std::vector<const float*> values;
   for (const Slice& slice : slices) values.push_back(read<float>(*slice.tensor));
   float* target = write<float>(result);
@@ -98,30 +100,30 @@ void copyRowMajor(const std::vector<Slice>& slices, Tensor& result) {
   for (int64_t image = 0; image < images; ++image) {
     for (size_t index = 0; index < slices.size(); ++index) {
       const Slice& slice = slices[index];
-      const float* from = values[index] + (image * slice.tensor->shape[1] + slice.from) * size;
+      const float* from = values[index] + (image * slice.tensor->shape[axis] + slice.from) * size;
       std::copy_n(from, slice.count * size, target + (image * channels + slice.to) * size);
     }
   }
 }
 
-void copyChannels(const std::vector<Slice>& slices, Tensor& result) {
-  const bool rowsOnly = std::all_of(slices.begin(), slices.end(), [](const Slice& slice) {
-    return layout(*slice.tensor) == rowMajor(slice.tensor->shape);
-  });
-  rowsOnly ? copyRowMajor(slices, result) : copyBlocked(slices, result);
+void copySlices(const std::vector<Slice>& slices, Tensor& result, int64_t axis) {
+  const bool rowsOnly = axis == 0 || std::all_of(slices.begin(), slices.end(), [](const Slice& slice) {
+                          return layout(*slice.tensor) == rowMajor(slice.tensor->shape);
+                        });
+  rowsOnly ? copyRowMajor(slices, result, axis) : copyBlocked(slices, result);
 }
 
 void forward(const ConcatForward& op) {
   std::vector<Slice> slices;
   int64_t first = 0;
   for (const TensorRef& input : op.inputs) {
-    slices.push_back({input.get(), 0, first, input->shape[1]});
-    first += input->shape[1];
+    slices.push_back({input.get(), 0, first, input->shape[op.axis]});
+    first += input->shape[op.axis];
   }
-  copyChannels(slices, op.y);
+  copySlices(slices, op.y, op.axis);
 }
 
-void backward(const ConcatBackward& op) { copyChannels({{&op.dy, op.first, 0, op.dx.shape[1]}}, op.dx); }
+void backward(const ConcatBackward& op) { copySlices({{&op.dy, op.first, 0, op.dx.shape[op.axis]}}, op.dx, op.axis); }
 
 const Register<forward> registerForward("concat.forward");
 const Register<backward> registerBackward("concat.backward");

@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "native/cpu/ops/gramTiles.h"
+#include "native/cpu/ops/logSum.h"
 #include "native/cpu/runtime/device.h"
 #include "native/cpu/runtime/math.h"
 #include "native/cpu/runtime/memory.h"
@@ -41,21 +42,8 @@
 namespace spinegrad::cpu {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
 /// If no |s| exceeds this, exp(s) is summed without a shift.
 constexpr double maxUnshifted = 60;
-
-SPINEGRAD_SIMD void addToRow(const float* s, int64_t count, float* max, float* sum) {
-  float newMax = *max;
-#pragma omp simd reduction(max : newMax)
-  for (int64_t j = 0; j < count; ++j) newMax = s[j] > newMax ? s[j] : newMax;
-  const float shift = newMax == -infinity ? 0 : newMax;
-  float added = 0;
-#pragma omp simd reduction(+ : added)
-  for (int64_t j = 0; j < count; ++j) added += exponential(s[j] - shift);
-  *sum = *sum * exponential(*max - shift) + added;
-  *max = newMax;
-}
 
 SPINEGRAD_SIMD void addToColumns(const float* s, int64_t rows, int64_t columns, float* max, float* sum) {
   float shift[tileSize];

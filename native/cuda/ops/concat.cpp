@@ -1,4 +1,5 @@
-// concat along axis 1: one copy per input; see kernels/concat.cu. Images are channels last, other tensors row-major.
+// concat along axis 0 or 1: one copy per input; see kernels/concat.cu. Along axis 1 images are channels last; all other
+// tensors are row-major.
 
 #include "kernels/concat.h"
 
@@ -10,17 +11,20 @@
 namespace spinegrad::cuda {
 namespace {
 
-/// A tensor as rows in which the values of a channel are contiguous.
+/// A tensor as rows in which the values of a channel are contiguous; along axis 0 it is one row, and its first axis
+/// takes the place of the channels.
 struct Rows {
   Layout layout;
   /// Rows, floats in one, and floats per channel.
   int64_t count, size, perChannel;
 
-  explicit Rows(const Shape& shape)
-      : layout(shape.rank() == 4 ? Layout::channelsLast : Layout::rowMajor),
-        count(layout == Layout::channelsLast ? shape[0] * shape[2] * shape[3] : shape[0]),
-        size(layout == Layout::channelsLast ? paddedChannels(shape[1]) : shape.elements() / shape[0]),
-        perChannel(layout == Layout::channelsLast ? 1 : size / shape[1]) {}
+  Rows(const Shape& shape, int64_t axis)
+      : layout(axis == 1 && shape.rank() == 4 ? Layout::channelsLast : Layout::rowMajor),
+        count(axis == 0                        ? 1
+              : layout == Layout::channelsLast ? shape[0] * shape[2] * shape[3]
+                                               : shape[0]),
+        size(layout == Layout::channelsLast ? paddedChannels(shape[1]) : shape.elements() / count),
+        perChannel(layout == Layout::channelsLast ? 1 : size / shape[axis]) {}
 };
 
 void copy(const float* from, const ConcatRows& s, float* to) {
@@ -30,12 +34,12 @@ void copy(const float* from, const ConcatRows& s, float* to) {
 }
 
 void forward(const ConcatForward& op) {
-  const Rows y(op.y.shape);
+  const Rows y(op.y.shape, op.axis);
   float* to = write(op.y, y.layout);
   int64_t first = 0;
   for (const TensorRef& input : op.inputs) {
-    const Rows x(input->shape);
-    const int64_t values = input->shape[1] * x.perChannel;
+    const Rows x(input->shape, op.axis);
+    const int64_t values = input->shape[op.axis] * x.perChannel;
     const bool last = &input == &op.inputs.back();
     copy(read(*input, x.layout), {y.count, x.size, y.size, 0, first, values, last ? y.size - first : values}, to);
     first += values;
@@ -43,9 +47,9 @@ void forward(const ConcatForward& op) {
 }
 
 void backward(const ConcatBackward& op) {
-  const Rows dy(op.dy.shape), dx(op.dx.shape);
+  const Rows dy(op.dy.shape, op.axis), dx(op.dx.shape, op.axis);
   copy(read(op.dy, dy.layout),
-       {dx.count, dy.size, dx.size, op.first * dy.perChannel, 0, op.dx.shape[1] * dx.perChannel, dx.size},
+       {dx.count, dy.size, dx.size, op.first * dy.perChannel, 0, op.dx.shape[op.axis] * dx.perChannel, dx.size},
        write(op.dx, dx.layout));
 }
 

@@ -18,7 +18,7 @@ export const setting = <T extends z.ZodType>(schema: T, value: z.output<T>, desc
 
 /** Settings of AdamW and its schedule, which every stage has. */
 export const optimizer = (learningRate: number, weightDecay: number) => ({
-  learningRate: setting(positive, learningRate, 'Peak learning rate of AdamW.'),
+  learningRate: setting(positive, learningRate, 'Peak learning rate of the optimizer.'),
   weightDecay: setting(
     z.number().min(0),
     weightDecay,

@@ -1,7 +1,7 @@
 /** Settings of the contrastive pretraining. */
 import { z } from 'zod';
 import { augmentation } from './augmentation.js';
-import { count, optimizer, positive, setting } from './fields.js';
+import { count, optimizer, positive, positiveFraction, setting } from './fields.js';
 
 const CRITERIA = ['disc', 'level', 'grade'] as const;
 /** What makes two views positives of each other. */
@@ -25,7 +25,7 @@ export const pretraining = z.strictObject({
   discs: setting(
     z.number().int().min(2),
     32,
-    'Discs per batch, with two views each. The other discs are the negatives.',
+    'Discs per batch, with `views` views each. The other discs are the negatives.',
   ),
   positives: setting(
     z.union(
@@ -51,6 +51,16 @@ export const pretraining = z.strictObject({
     'slices',
     'What the views of a disc show: random slices of its first series, or its series in turn (such as T1 and T2; needs two data.series and no fusion).',
   ),
+  views: setting(
+    z.number().int().min(2).max(10),
+    2,
+    'Views of each disc in a batch. The first two are complete; further ones are small crops (multi-crop).',
+  ),
+  cropSide: setting(
+    positiveFraction,
+    0.5,
+    'Side of a small crop as a fraction of the ROI side. It has the resolution of the ROI, and any place in it.',
+  ),
   augmentation: setting(
     strengths,
     {},
@@ -69,5 +79,10 @@ export const pretraining = z.strictObject({
     'Epochs between probes of the encoder on the validation patients (nearest neighbours and a linear classifier), with one after the last epoch; 0: none. A probe takes about a fifth of an epoch.',
   ),
   projection: setting(count, 128, 'Dimension of the projected embedding.'),
+  optimizer: setting(
+    z.enum(['adamw', 'lars']),
+    'adamw',
+    'LARS has a learning rate per tensor, for large batches; SimCLR uses the rate 0.3 for 256 discs and the decay 1e-6.',
+  ),
   ...optimizer(1e-3, 1e-4),
 });
