@@ -79,7 +79,11 @@ export const configSchema = z
       path: ['pretraining', 'drawFrom'],
       error: 'expected slices, or two or more data.series without fusion',
     },
-  );
+  )
+  .refine(({ pretraining }) => pretraining.queue === 0 || pretraining.views === 2, {
+    path: ['pretraining', 'views'],
+    error: 'expected 2, because pretraining.queue is not 0',
+  });
 
 export type Config = z.output<typeof configSchema>;
 

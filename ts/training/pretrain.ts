@@ -4,7 +4,8 @@
  *   for each batch of discs:
  *     two or more views of each disc: augmented crops of the annotated slice or a neighbour, of one series or of several
  *     z = normalise(projection(encoder(view)))
- *     loss = multi-positive InfoNCE(z, label of the disc), or a weighted mean of several (positives.ts)
+ *     loss = multi-positive InfoNCE(z, label of the disc), or a weighted mean of several (positives.ts); with a queue
+ *     (keyQueue.ts) InfoNCE of each view against the keys of the other views and of earlier batches
  *
  * Validation computes the same loss on discs of other patients; retrieval: how often the nearest of all other views shows
  * the same disc, and how often a random one would; alignment and uniformity; and in some epochs the probes of probe.ts.
@@ -14,7 +15,9 @@ import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
 import { concat } from '../engine/ops/concat.js';
 import { add, mul } from '../engine/ops/elementwise.js';
+import { gather } from '../engine/ops/gather.js';
 import { infoNCE } from '../engine/ops/infoNCE.js';
+import { queryInfoNCE } from '../engine/ops/queryInfoNCE.js';
 import type { Tensor } from '../engine/tensor.js';
 import { tidy } from '../engine/tidy.js';
 import { alignment, type Embeddings, retrieved, uniformity } from '../evaluation/embeddings.js';
@@ -26,7 +29,9 @@ import { Temperature } from '../model/temperature.js';
 import type { Module } from '../nn/module.js';
 import { RandomStream } from '../random.js';
 import { drawViews, fixedViews, VIEWS } from './contrastiveViews.js';
+import { newEncoder } from './finetune.js';
 import { decayGroups } from './groups.js';
+import { KeyQueue } from './keyQueue.js';
 import { positivesOf } from './positives.js';
 import { probe } from './probe.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
@@ -38,9 +43,22 @@ export interface PretrainingModules {
   projection: ProjectionHead;
   /** If the temperature is learned. */
   temperature?: Temperature | undefined;
+  /** If there is one. */
+  queue?: KeyQueue | undefined;
 }
 
-const PURPOSE = { order: 101, slice: 102, views: 103, validation: 104, projection: 105, crops: 106 };
+const PURPOSE = {
+  order: 101,
+  slice: 102,
+  views: 103,
+  validation: 104,
+  projection: 105,
+  crops: 106,
+  queue: 107,
+};
+
+/** Label of a key without a disc: no disc has it. */
+const NO_LABEL = -(2 ** 31);
 
 const ADVICE = 'lower pretraining.learningRate';
 
@@ -73,30 +91,67 @@ export async function pretrain(
   const temperature = settings.learnTemperature
     ? new Temperature({ device }, settings.temperature)
     : undefined;
-  return runStage(run, pretraining(run, discs, { encoder, projection, temperature }));
+  const queue = settings.queue > 0 ? newQueue(run, discs) : undefined;
+  return runStage(run, pretraining(run, discs, { encoder, projection, temperature, queue }));
+}
+
+/** A queue whose networks have the first weights of the encoder and the projection. */
+function newQueue({ config, device }: Run, discs: RoiDataset): KeyQueue {
+  const { seed, pretraining: settings } = config;
+  const encoder = newEncoder({ config, device }, discs.input.spec);
+  const build = { device, random: new RandomStream(seed, PURPOSE.projection) };
+  const projection = new ProjectionHead(build, encoder.features, settings.projection);
+  const random = new RandomStream(seed, PURPOSE.queue);
+  const shape = { size: settings.queue, length: settings.projection };
+  return new KeyQueue({ device, random }, encoder, projection, shape);
 }
 
 export function pretraining(
   { config, device }: Pick<Run, 'config' | 'device'>,
   discs: RoiDataset,
-  { encoder, projection, temperature }: PretrainingModules,
+  { encoder, projection, temperature, queue }: PretrainingModules,
 ): Stage<Disc, PretrainingMetrics> {
   const { pretraining: settings } = config;
-  const modules: Record<string, Module> = { encoder, projection };
-  if (temperature) modules.temperature = temperature;
+  const trained: Record<string, Module> = { encoder, projection };
+  if (temperature) trained.temperature = temperature;
   const positives = positivesOf(settings);
   const { epochs, probeEvery } = settings;
   const probed = (epoch: number): boolean => probeEvery > 0 && (epoch % probeEvery === 0 || epoch === epochs);
 
   const embed = (views: EncoderInput): Tensor => projection.forward(encode(encoder, views));
 
+  const scale = temperature ? { logScale: temperature.logScale } : { temperature: settings.temperature };
+  const options = { ...scale, mean: settings.mean };
+  const discOf = new Map(discs.of('train').map((disc) => [disc.id, disc]));
+
+  /** Each view against the keys of the other views and those of the queue, into which the keys of the batch go then. */
+  const contrastKeys = (memory: KeyQueue, views: EncoderInput, batch: readonly Disc[]): Tensor => {
+    memory.follow(encoder, projection, settings.keyMomentum);
+    const [queries, keys] = [embed(views), memory.embed(views)];
+    const queued = memory.ids.map((id) => (id === undefined ? undefined : discOf.get(id)!));
+    const part = (rows: Tensor, view: number) =>
+      gather(rows, device.tensor(Int32Array.from(batch, (_, i) => view * batch.length + i)));
+    const terms = positives.flatMap(({ labelOf, weight }) => {
+      const own = Int32Array.from(batch, labelOf);
+      const others = queued.map((disc) => (disc ? labelOf(disc) : NO_LABEL));
+      const keyLabels = device.tensor(Int32Array.from([...own, ...others]));
+      return [0, 1].map((view) => {
+        const all = concat([part(keys, 1 - view), memory.keys], 0);
+        const loss = queryInfoNCE(part(queries, view), device.tensor(own), all, keyLabels, options);
+        return mul(loss, weight / 2);
+      });
+    });
+    const ids = batch.map(({ id }) => id);
+    memory.push(keys, [...ids, ...ids]);
+    return terms.reduce(add);
+  };
+
   const contrast = (embeddings: Tensor, batch: readonly Disc[]): Tensor => {
-    const scale = temperature ? { logScale: temperature.logScale } : { temperature: settings.temperature };
     const views = embeddings.shape[0]! / batch.length;
     const terms = positives.map(({ labelOf, weight }) => {
       const ids = batch.map(labelOf);
       const rows = device.tensor(Int32Array.from(Array.from({ length: views }, () => ids).flat()));
-      const loss = infoNCE(embeddings, rows, { ...scale, mean: settings.mean });
+      const loss = infoNCE(embeddings, rows, options);
       return weight === 1 ? loss : mul(loss, weight);
     });
     return terms.reduce(add);
@@ -105,8 +160,8 @@ export function pretraining(
   return {
     name: 'pretraining',
     settings,
-    modules,
-    groups: decayGroups(modules, settings),
+    modules: queue ? { ...trained, queue } : trained,
+    groups: decayGroups(trained, settings),
     items: discs.of('train'),
     batchSize: settings.discs,
     orderPurpose: PURPOSE.order,
@@ -116,7 +171,9 @@ export function pretraining(
       const random = keys.stream(PURPOSE.slice);
       const draw = (count: number) => drawViews(discs, batch, count, settings.drawFrom, random);
       const strengths = settings.augmentation;
-      const full = embed(discs.views(draw(VIEWS), keys.device(PURPOSE.views), strengths));
+      const views = discs.views(draw(VIEWS), keys.device(PURPOSE.views), strengths);
+      if (queue) return contrastKeys(queue, views, batch);
+      const full = embed(views);
       if (settings.views === VIEWS) return contrast(full, batch);
       const small = { ...strengths, side: settings.cropSide };
       const crops = discs.views(draw(settings.views - VIEWS), keys.device(PURPOSE.crops), small);

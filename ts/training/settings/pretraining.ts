@@ -73,6 +73,16 @@ export const pretraining = z.strictObject({
   ),
   temperature: setting(positive, 0.1, 'Temperature of InfoNCE.'),
   learnTemperature: setting(z.boolean(), false, 'Learn the temperature, as CLIP does.'),
+  queue: setting(
+    z.number().int().min(0).max(65536),
+    0,
+    'Embeddings of earlier batches that are further keys (MoCo), computed by an encoder whose weights follow the trained one; 0: none. For two views.',
+  ),
+  keyMomentum: setting(
+    z.number().min(0).max(1),
+    0.99,
+    'Fraction of the weights that the encoder of the keys keeps in a step; MoCo uses 0.999 for long trainings.',
+  ),
   probeEvery: setting(
     z.number().int().min(0),
     10,
