@@ -160,7 +160,7 @@ const ARGUMENTS = {
   concat: dims(6).chain(([n, h, w, ...channels]) =>
     fc.tuple(
       fc.subarray(channels).chain((counts) => fc.tuple(...counts.map((c) => tensor([n, c, h, w])))),
-      mostlyValid(one(1)),
+      mostlyValid(one(0, 1, 1)),
     ),
   ),
   conv2d: dims(6).chain(([n, c, h, w, k, r]) =>
@@ -201,6 +201,10 @@ const ARGUMENTS = {
   l2Normalize: fc
     .tuple(dims(2), mostlyValid(one(1e-12, 1)))
     .chain(([shape, eps]) => fc.tuple(tensor(shape), one(eps))),
+  lars: fc.tuple(
+    lists('parameter', 'gradient', 'velocity'),
+    options({ learningRate: unit, momentum: unit, weightDecay: unit, trust: unit, adapt: one(true, false) }),
+  ),
   linear: dims(3).chain(([n, c, k]) => fc.tuple(tensor([n, c]), tensor([k, c]), maybe(tensor([k])))),
   logSoftmax: dims(2).chain((shape) => fc.tuple(tensor(shape))),
   maxPool2d: dims(4).chain((shape) =>
@@ -208,6 +212,15 @@ const ARGUMENTS = {
   ),
   mse: elementwiseLoss({}),
   mul: anyShape.chain((shape) => fc.tuple(tensor(shape), fc.oneof(tensor(shape), invalid))),
+  queryInfoNCE: dims(3).chain(([n, m, d]) =>
+    fc.tuple(
+      tensor([n, d]),
+      tensor([n], 'int32'),
+      tensor([m, d]),
+      tensor([m], 'int32'),
+      options({ temperature: one(0.07, 1), logScale: tensor([1]), mean: one('outside', 'inside') }),
+    ),
+  ),
   sgd: fc.tuple(
     lists('parameter', 'gradient', 'velocity'),
     options({
