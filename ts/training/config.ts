@@ -117,7 +117,7 @@ export type Settings = Record<string, unknown>;
  * What a preset changes in a run on phantoms, without a data folder. The localizer is most of the time of the demo, and
  * phantoms need fewer steps than patients.
  */
-export const PHANTOM_CHANGES: Partial<Record<Preset, Settings>> = { demo: { localization: { epochs: 50 } } };
+export const PHANTOM_CHANGES: Partial<Record<Preset, Settings>> = { demo: { localization: { epochs: 30 } } };
 
 /** Settings with changes; nested objects are merged. */
 export function merge(base: Settings, change: Settings): Settings {
