@@ -7,6 +7,7 @@ import { SpinegradError } from '../error.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { noticeOf } from '../model/bundle.js';
+import { gradeNamesOf } from '../tasks/task.js';
 import { armsOf } from '../training/arms.js';
 import { baseConfig } from './plan.js';
 import { formatStudyPredictions, type StudyPrediction } from './predictionsFile.js';
@@ -38,9 +39,10 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
   }
   const path = join(bankUnit(study).dir, 'manifest.json');
   const manifest = parseManifest(path, await readFile(path, 'utf8'));
-  const gradeNames = (id: string) =>
-    manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
-  await writeFileAtomic(join(dir, 'predictions.csv'), formatStudyPredictions(predictions, gradeNames));
+  await writeFileAtomic(
+    join(dir, 'predictions.csv'),
+    formatStudyPredictions(predictions, gradeNamesOf(manifest.tasks)),
+  );
   const config = baseConfig(plan);
   return await writeStudyReport(dir, {
     name: basename(dir),

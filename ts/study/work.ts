@@ -13,6 +13,7 @@ import { formatPredictions } from '../evaluation/predictionsFile.js';
 import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { type Values, valuesOf } from '../nn/values.js';
+import { gradeNamesOf } from '../tasks/task.js';
 import { armSettings } from '../training/armSettings.js';
 import { type Arm, armsOf } from '../training/arms.js';
 import { calibrateArms } from '../training/calibrateArms.js';
@@ -117,10 +118,11 @@ export async function workCell(unit: CellUnit, base: Bank, context: WorkContext)
   const arms = await calibrateArms(run, data, trained, searched.validation, config.evaluation);
   const { predictions } = await predictArms(run, data, { sites, arms }, searched.test, config.evaluation);
   grader.dispose();
-  const gradeNames = (id: string) =>
-    manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
   await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(searched.test.flatMap(discErrors)));
-  await writeFileAtomic(join(dir, 'predictions.csv'), formatPredictions(predictions, gradeNames));
+  await writeFileAtomic(
+    join(dir, 'predictions.csv'),
+    formatPredictions(predictions, gradeNamesOf(manifest.tasks)),
+  );
   const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
   const { steps } = armSettings(config, discs, arm);
   return { arm: { steps, bestEpoch, validationBalancedAccuracy }, fingerprint: null, trained: seconds };

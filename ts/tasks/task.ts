@@ -131,3 +131,9 @@ export function gradeOf({ grades }: GradeScale, label: string): number | undefin
   const index = grades.findIndex(({ labels }) => labels.some((known) => known.toLowerCase() === wanted));
   return index < 0 ? undefined : index;
 }
+
+/** The names of the grades of a task by its id. */
+export const gradeNamesOf =
+  (tasks: readonly Task[]) =>
+  (id: string): string[] =>
+    tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);

@@ -17,6 +17,7 @@ import { type TrainedArm, writeModel } from '../model/bundle.js';
 import type { Localizer } from '../model/localizer.js';
 import { writeReport } from '../report/report.js';
 import type { TaskFigures } from '../report/types.js';
+import { gradeNamesOf } from '../tasks/task.js';
 import { armSettings } from './armSettings.js';
 import { type Arm, armsOf } from './arms.js';
 import { calibrateArms } from './calibrateArms.js';
@@ -118,9 +119,10 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     sites,
     arms,
   });
-  const gradeNames = (id: string) =>
-    bank.manifest.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
-  await writeFileAtomic(join(dir, 'predictions.csv'), formatPredictions(evaluated.predictions, gradeNames));
+  await writeFileAtomic(
+    join(dir, 'predictions.csv'),
+    formatPredictions(evaluated.predictions, gradeNamesOf(bank.manifest.tasks)),
+  );
   await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(evaluated.errors.flat()));
   const saliency: TaskFigures['saliency'][] = [];
   for (const index of discs.tasks.keys()) {
