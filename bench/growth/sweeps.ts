@@ -1,5 +1,5 @@
 /** The workloads of bench/peers with a size, and the sizes to measure. */
-import { convolutions, REAL } from '../kernels/cases.js';
+import { convolutions, REAL } from '../kernels/resnet18.js';
 import type { Options } from '../peers/job.js';
 
 export interface Sweep {

@@ -1,9 +1,10 @@
 /** Computes the cost of the calls of all cases, or times them. */
 import type { Device } from '#spinegrad/engine/device.js';
 import { recordCase } from './calls.js';
-import { OPERATIONS, REAL, type Scale } from './cases.js';
+import { OPERATIONS } from './cases.js';
 import type { Stopwatch } from './measure.js';
 import type { Peer } from './peer.js';
+import { REAL, type Scale } from './resnet18.js';
 import { DATASHEETS } from './roofline.js';
 import { type CallCost, costOf, type Row, rooflineTable } from './table.js';
 
