@@ -1,7 +1,7 @@
 /**
  * Writes a folder in the table layout (docs/data.md) for a folder of sagittal slices of the SPIDER data set:
  *
- *     node scripts/spider-table.js SLICES OUT [--space]
+ *     node scripts/spider-table.js SLICES OUT [--space] [--all]
  *
  * SLICES has images/<patient>_<t1|t2|t2_SPACE>.png, discs.csv (image, ivd_label, left, top, right, bottom), and
  * radiological_gradings.csv and overview.csv as published (Zenodo 10159290). OUT gets discs.csv and a link to SLICES; no
@@ -12,9 +12,11 @@
  * --space takes the discs of T2_SPACE from space/images/*.png and space/masks/*.png of the same names instead. In these
  * masks all discs have one label, and the lowest is L5/S1. A slice is left out if its levels are unknown: the number of
  * its discs differs from num_discs of overview.csv, or the patient has a disc with the IVD label 0, below L5/S1.
+ *
+ * --all adds the graded discs of the other T1 and T2 slices, without coordinates; `spinegrad locate` finds them.
  */
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DISC_LEVELS } from '#spinegrad/anatomy.js';
 import { discsFromRegions } from '#spinegrad/data/mask.js';
@@ -53,11 +55,11 @@ const MAX_MARGIN = 1.2;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { space: { type: 'boolean', default: false } },
+  options: { space: { type: 'boolean', default: false }, all: { type: 'boolean', default: false } },
 });
 const [slices, out] = positionals;
 if (out === undefined) {
-  console.error('usage: node scripts/spider-table.js SLICES OUT [--space]');
+  console.error('usage: node scripts/spider-table.js SLICES OUT [--space] [--all]');
   process.exit(2);
 }
 
@@ -68,11 +70,14 @@ const gradesOf = new Map(gradings.map((row) => [`${row.Patient} ${row['IVD label
 const overview = await read('overview.csv', ['new_file_name', 'num_discs', 'PixelSpacing']);
 const seriesOf = new Map(overview.map((row) => [row.new_file_name, row]));
 
+const labelOf = (level) => DISC_LEVELS.length - DISC_LEVELS.indexOf(level);
+const isNumbered = (study) => !gradesOf.has(`${study} 0`);
+
 const rows = [];
 /** Adds the row of a disc on an image of a series such as 10_t2. */
 function add(name, image, level, point, box, complete = true) {
   const [, study, series] = /^(\d+)_(.+)$/.exec(name);
-  const grades = gradesOf.get(`${study} ${DISC_LEVELS.length - DISC_LEVELS.indexOf(level)}`);
+  const grades = gradesOf.get(`${study} ${labelOf(level)}`);
   // Published as '[between rows, between columns]' in mm.
   const spacing = seriesOf.get(name).PixelSpacing.replace(/[[\]]/g, '').split(',').map(Number);
   rows.push([
@@ -100,8 +105,7 @@ for (const file of values.space ? (await readdir(join(slices, 'space/masks'))).s
   const [name] = file.split('_slice');
   const mask = await readPng(join(slices, 'space/masks', file), null);
   const discs = discsFromRegions(mask, SPACE_DISC, Number(seriesOf.get(name)?.num_discs));
-  const isNumbered = !gradesOf.has(`${name.split('_')[0]} 0`);
-  if (discs === null || !isNumbered) {
+  if (discs === null || !isNumbered(name.split('_')[0])) {
     unknown++;
     continue;
   }
@@ -109,6 +113,15 @@ for (const file of values.space ? (await readdir(join(slices, 'space/masks'))).s
   const complete = top[1] < MAX_MARGIN * Math.hypot(upper[0] - top[0], upper[1] - top[1]);
   const image = `slices/space/images/${file}`;
   for (const { level, centre, box } of discs) add(name, image, level, centre, box, complete);
+}
+
+const known = new Set(rows.map(([, , image]) => basename(image, '.png')));
+for (const file of values.all ? (await readdir(join(slices, 'images'))).sort() : []) {
+  const name = basename(file, '.png');
+  const [study, series] = name.split(/_(.+)/);
+  if (!/^t[12]$/.test(series) || known.has(name) || !isNumbered(study)) continue;
+  for (const level of DISC_LEVELS.filter((level) => gradesOf.has(`${study} ${labelOf(level)}`)))
+    add(name, `slices/images/${file}`, level, ['', ''], ['', '', '', '']);
 }
 
 await mkdir(out, { recursive: true });

@@ -54,7 +54,7 @@ const annotated = (
   series,
   images: series,
   pixelSpacing: null,
-  annotation: { kind: 'discs', discs, complete: true },
+  annotation: { kind: 'discs', discs, complete: true, found: false },
   ...change,
 });
 

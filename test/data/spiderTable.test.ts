@@ -1,6 +1,6 @@
 /** scripts/spider-table.js: SPIDER slices as a table of discs. */
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,6 +105,19 @@ test('with --space takes T2_SPACE from the masks, and leaves out slices with unk
     ],
   });
   expect(series.map(({ kind }) => kind).sort()).toEqual(['T1', 'T2', 'T2_SPACE']);
+});
+
+test('with --all lists the grades of the other T1 and T2 slices without coordinates', async () => {
+  const out = join(folder, 'all');
+  const slices = await writeSlices();
+  await writeFile(join(slices, 'images/1_t1.png'), png());
+  await writeFile(join(slices, 'images/3_t2.png'), png());
+  await appendFile(join(slices, 'overview.csv'), '1_t1,2,"[0.5, .6]"\n3_t2,1,"[0.5, .6]"\n');
+  expect(run(slices, out, '--all')).toContain('5 discs on 4 slices of 2 patients');
+  const { series, skipped } = await read(out);
+  expect(series.map(({ studyId, kind }) => `${studyId} ${kind}`)).toEqual(['1 T2', '1 T2_SPACE', '2 T1']);
+  // Patient 3 has a disc below L5/S1, so the numbers of its discs are unknown.
+  expect(skipped).toEqual(['ERR_LABEL_MISSING', 'ERR_LABEL_MISSING', 'ERR_COORDINATE_INVALID']);
 });
 
 const testData = process.env.SPINEGRAD_TEST_DATA;

@@ -55,6 +55,7 @@ p1,b.png,t1,L5/S1,2,2,0.5 x 0.6,,1
             annotation: {
               kind: 'discs',
               complete: true,
+              found: false,
               discs: [
                 { level: 'L4/L5', side: null, grades: [4], slice: 1, centre: [1, 1], box: null },
                 { level: 'L5/S1', side: null, grades: [2], slice: 1, centre: [2, 2.5], box: null },
@@ -69,12 +70,23 @@ p1,b.png,t1,L5/S1,2,2,0.5 x 0.6,,1
             annotation: {
               kind: 'discs',
               complete: false,
+              found: false,
               discs: [{ level: 'L5/S1', side: null, grades: [0], slice: 1, centre: [2, 2], box: null }],
             },
           },
         ],
       },
     ]);
+  });
+
+  test('has discs that a localizer found', async () => {
+    const { annotation } = await discsOf(
+      `study,image,series,level,x,y,spacing,found,pfirrman_grade
+p1,a.png,T2,L5/S1,2,2.5,0.5,true,3
+p1,a.png,T2,L4/L5,1,1,0.5,true,5
+`,
+    );
+    expect(annotation).toMatchObject({ found: true, discs: [{ grades: [4] }, { grades: [2] }] });
   });
 
   test('takes centres from boxes, and both if both are present', async () => {

@@ -19,6 +19,7 @@ import type { Localizer } from '#spinegrad/model/localizer.js';
 import type { Normalisation } from '#spinegrad/model/normalisation.js';
 import { Novelty } from '#spinegrad/model/novelty.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
+import { locateTable } from '#spinegrad/predict/locateTable.js';
 import { predict } from '#spinegrad/predict/predict.js';
 import type { TaskGrade } from '#spinegrad/predict/prediction.js';
 import { textOf } from '#spinegrad/predict/text.js';
@@ -476,6 +477,42 @@ describe('predict', () => {
     expect(coloured[0]).toBe(0);
     expect(coloured[1]).toBeGreaterThan(1000);
     expect(coloured[2]).toBeGreaterThan(1000);
+  });
+});
+
+describe('locateTable', () => {
+  const header = 'study,image,series,level,x,y,spacing,rsna_grade';
+
+  async function locateOn(image: Uint16Array) {
+    const data = await mkdtemp(join(folder, 'table-'));
+    await cp(await writePng('table.png', image), join(data, 'table.png'));
+    const rows = discs.map(({ level }) => `7,table.png,T2,${level},,,${SPACING},2`);
+    const marked = '8,other.png,T2,L5/S1,3,4,1,1';
+    await writeFile(join(data, 'discs.csv'), `${[header, ...rows, marked].join('\n')}\n`);
+    const out = join(data, 'complete');
+    const located = await locateTable(device, { data, model, out });
+    const lines = (await readFile(join(out, 'discs.csv'), 'utf8')).trim().split('\n');
+    return { ...located, lines: lines.map((line) => line.split(',')) };
+  }
+
+  it('adds the coordinates that rows lack, and keeps the others', async () => {
+    const { open, found, skipped, lines } = await locateOn(image);
+    expect({ open, found, skipped }).toEqual({ open: 5, found: 5, skipped: [] });
+    expect(lines[0]).toEqual([...header.split(','), 'slice', 'found']);
+    for (const [index, { level, centre }] of discs.entries()) {
+      const [study, file, , name, x, y, , grade, slice, mark] = lines[index + 1]!;
+      expect([study, file, name, grade, slice, mark]).toEqual(['7', '../table.png', level, '2', '1', 'true']);
+      expect(Math.hypot(Number(x) - centre[0], Number(y) - centre[1])).toBeLessThan(2);
+    }
+    expect(lines.at(-1)).toEqual(['8', '../other.png', 'T2', 'L5/S1', '3', '4', '1', '1', '', '']);
+  });
+
+  it('leaves an image without a spine open and states the reason', async () => {
+    const noise = new RandomStream(5);
+    const { found, skipped, lines } = await locateOn(image.map(() => noise.uniform(0, 60000)));
+    expect(found).toBe(0);
+    expect(skipped).toMatchObject([{ path: 'table.png', code: 'ERR_NOT_LUMBAR' }]);
+    expect(lines[1]).toEqual(['7', '../table.png', 'T2', 'L1/L2', '', '', '4', '2', '', '']);
   });
 });
 

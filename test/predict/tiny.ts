@@ -75,6 +75,7 @@ export function tinyBank(count: Record<Split, number>): Bank {
         window: { low: 0, high: 1 },
         discs,
         complete: true,
+        found: false,
         split,
       });
     }
@@ -84,7 +85,7 @@ export function tinyBank(count: Record<Split, number>): Bank {
     slices.set(image, index * SIZE * SIZE);
   });
   const manifest = {
-    version: 3,
+    version: 4,
     // The dots are disc centres, so their distances are those of a table.
     layout: 'table',
     dataset: 'phantom',

@@ -35,6 +35,18 @@ describe('the settings of an arm', () => {
     expect(armSettings(config, discs, contrastive!).steps).toEqual({ finetuning: 20, pretraining: 21 });
   });
 
+  it('give a small training set as many epochs as hold the minimum of steps', () => {
+    const changes = (minSteps: number) =>
+      resolveConfig('demo', {
+        pretraining: { epochs: 7, discs: 32 },
+        finetuning: { epochs: 5, batch: 16, minSteps },
+      });
+    const [scratch] = armsOf({ arms: ['scratch'] });
+    expect(armSettings(changes(30), discs, scratch!).steps.finetuning).toBe(32);
+    expect(armSettings(changes(20), discs, scratch!).steps.finetuning).toBe(20);
+    expect(armSettings(changes(30), discs, long!).settings.epochs).toBe(8 + Math.ceil(21 / 4));
+  });
+
   it('take the learning rate and the epochs of one arm from finetuning.arms', () => {
     const config = resolveConfig('demo', {
       finetuning: { arms: { 'scratch-long': { epochs: 9, learningRate: 0.5 } } },

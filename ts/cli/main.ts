@@ -12,6 +12,7 @@ import { VERSION } from '../io/provenance.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { inspectCommand } from './inspect.js';
+import { locateCommand } from './locate.js';
 import { phantomCommand } from './phantom.js';
 import { predictCommand } from './predict.js';
 import { prepareCommand } from './prepare.js';
@@ -24,6 +25,7 @@ const COMMANDS = [
   trainCommand,
   studyCommand,
   evaluateCommand,
+  locateCommand,
   predictCommand,
   inspectCommand,
   doctorCommand,

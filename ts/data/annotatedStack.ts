@@ -22,7 +22,7 @@ export type Spaced = SourceSlice & Pick<RoiRecord, 'pixelSpacing' | 'spacingFrom
 export class AnnotatedStack {
   readonly plane: TaskSeries['plane'];
   private images: readonly ImageSlice[] = [];
-  private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false };
+  private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false, found: false };
   /** The spacing of the whole series; null: each file states its own. */
   private spacing: Pick<Spaced, 'pixelSpacing' | 'spacingFrom'> | null = null;
   /** Axes about which the files are wrong. */
@@ -45,6 +45,11 @@ export class AnnotatedStack {
   /** Whether every visible disc is marked. */
   get complete(): boolean {
     return this.annotation.complete;
+  }
+
+  /** Whether a localizer found the discs. */
+  get found(): boolean {
+    return this.annotation.found;
   }
 
   /** Opens the images and reads the annotation. */

@@ -106,7 +106,7 @@ class BankBuilder {
     this.slices = new Uint16Array(count(data.studies.map(({ series }) => series.length)) * sliceSize ** 2);
     this.skipped = [...data.skipped];
     this.manifest = {
-      version: 3,
+      version: 4,
       layout: data.layout,
       dataset: data.name,
       synthetic: data.synthetic,

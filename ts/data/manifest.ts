@@ -49,6 +49,7 @@ const slice = z.object({
   side,
   discs: z.array(z.object({ level, centre: point, box: box.nullable() })),
   complete: z.boolean(),
+  found: z.boolean(),
 });
 
 const reports = z.array(
@@ -56,7 +57,7 @@ const reports = z.array(
 );
 
 export const manifestSchema: z.ZodType<BankManifest> = z.object({
-  version: z.literal(3),
+  version: z.literal(4),
   layout: z.enum(LAYOUT_NAMES),
   dataset: z.string(),
   synthetic: z.boolean(),

@@ -58,7 +58,7 @@ export async function annotationFromMask(
     .map(([level]) => level)
     .filter((level) => !discs.some((disc) => disc.level === level));
   const ungraded = discs.map(({ level }) => level).filter((level) => grades[level] === undefined);
-  return { annotation: { kind: 'discs', discs, complete: true }, missing, ungraded };
+  return { annotation: { kind: 'discs', discs, complete: true, found: false }, missing, ungraded };
 }
 
 /** Whether two slices of one size show the same part of the patient, within 10 mm. True without geometry. */

@@ -141,6 +141,7 @@ export class SeriesCutter {
             return { level, centre: applyAffine(toSlice, centre), box: box && mapBox(toSlice, box) };
           }),
         complete: this.stack.complete,
+        found: this.stack.found,
         pixels,
       };
     } catch (error) {

@@ -69,6 +69,8 @@ export interface SliceRecord extends Origin {
   discs: DiscOnSlice[];
   /** Whether every visible disc is in `discs`. If not, discs above the topmost one may be visible too. */
   complete: boolean;
+  /** Whether a localizer found the discs. Then no localizer is trained on the slice, and none is measured on it. */
+  found: boolean;
 }
 
 export interface RoiSpec {
@@ -82,7 +84,7 @@ export interface RoiSpec {
 }
 
 export interface BankManifest {
-  version: 3;
+  version: 4;
   layout: Layout;
   /** Name of the data set. */
   dataset: string;

@@ -11,7 +11,7 @@ export interface ArmSettings {
 }
 
 /**
- * The settings of an arm. A long arm without epochs of its own gets as many more epochs as hold the optimizer steps of
+ * The settings of an arm. A small training set gets as many epochs as hold `finetuning.minSteps`. A long arm without epochs of its own gets as many more epochs as hold the optimizer steps of
  * pretraining, rounded up, so it never has fewer steps than pretraining and fine-tuning together.
  */
 export function armSettings(
@@ -23,7 +23,8 @@ export function armSettings(
   const perEpoch = stepsPerEpoch(discs.graded('train').length, finetuning.batch);
   const own = finetuning.arms[arm.name as ArmName];
   const extra = arm.long ? Math.ceil(pretrainingSteps / perEpoch) : 0;
-  const epochs = own?.epochs ?? finetuning.epochs + extra;
+  const enough = Math.max(finetuning.epochs, Math.ceil(finetuning.minSteps / perEpoch));
+  const epochs = own?.epochs ?? enough + extra;
   const learningRate = own?.learningRate ?? finetuning.learningRate;
   return {
     settings: { ...finetuning, epochs, learningRate },

@@ -39,21 +39,21 @@ export interface Evaluated {
   rsna: RsnaArm[] | null;
   /** By arm, task, kind of crop and disc. */
   predictions: Prediction[];
-  /** The annotated test slices and what the localizer found. */
+  /** The test slices and what the localizer found. */
   searched: SearchedSlice[];
-  /** Errors of the localizer: for each of these slices, one per annotated disc. */
+  /** Errors of the localizer: for each of these slices, one per disc that a reader marked. */
   errors: DiscError[][];
   test: PredictedSet;
 }
 
-/** The annotated slices of one side of the split, and what the localizer finds on them. */
+/** The slices of one side of the split that have discs, and what the localizer finds on them. */
 export async function searchSlices(
   { device }: Pick<Run, 'device'>,
   slices: SliceDataset,
   localizer: Localizer,
   split: Split,
 ): Promise<SearchedSlice[]> {
-  const records = slices.annotated(split);
+  const records = slices.located(split);
   const located = await locateRecords(device, localizer, slices, records);
   return records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
 }

@@ -172,7 +172,7 @@ export function locateRecords(
   return locate(localizer, slices.letterboxed(records), { device, size, normalisation }, views);
 }
 
-/** The annotated and the found discs of a slice, for its evaluation. */
+/** The discs that a reader marked on a slice and those that were found, for its evaluation. */
 export const evaluatedSlice = (
   record: SliceRecord,
   {
@@ -185,7 +185,7 @@ export const evaluatedSlice = (
   series: record.series,
   image: record.file,
   pixelSpacing: record.pixelSpacing,
-  annotated: record.discs.map(({ level, centre }) => ({
+  annotated: (record.found ? [] : record.discs).map(({ level, centre }) => ({
     level,
     centre: applyAffine(record.toImage, centre),
   })),

@@ -58,6 +58,7 @@ function letterbox(drawn: DiscSlice, name: string, size: number) {
     ...{ geometry: null, side: null },
     discs: drawn.discs.map(({ level, centre }) => ({ level, centre: applyAffine(toRow, centre), box: null })),
     complete: true,
+    found: false,
     split: 'train',
   };
   return { record, letterboxed: pixels };

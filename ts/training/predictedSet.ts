@@ -30,7 +30,7 @@ export interface PredictedDisc {
   centreMm: PatientPoint | null;
   /**
    * Distance of the predicted centre from the annotated one in mm, on another series than the searched one in three
-   * dimensions; null if the localizer did not name the disc.
+   * dimensions; null if the localizer did not name the disc, or if no reader marked it.
    */
   localizationMm: number | null;
   /** Probability that the localizer named the level correctly; null if it did not name the disc. */
@@ -92,13 +92,14 @@ export async function cutPredictedSet(
       inputs.push(name === shown.series ? place : await elsewhere(name));
     const row = cutter.add(inputs)[own * spec.slices + neighbours]!;
 
+    const isMeasured = origin?.named !== undefined && !origin.slice.record.found;
     const { slice } = place.slices.find(({ offset }) => offset === 0)!;
     discs.push({
       ...{ disc, record, row, flags },
       image: place.file,
       centre: clampToImage(place.centre, [slice.columns, slice.rows]),
       centreMm: place.centreMm,
-      localizationMm: origin?.named && predicted ? distanceMm(predicted, record) : null,
+      localizationMm: isMeasured && predicted ? distanceMm(predicted, record) : null,
       levelProbability: origin?.named?.levelProbability ?? null,
     });
     progress.update(split === 'test' ? 'evaluation' : 'calibration', index + 1, graded.length);

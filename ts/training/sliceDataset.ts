@@ -48,7 +48,7 @@ export class SliceDataset {
     this.#records = manifest.slices;
     this.#slices = slices;
     this.#pixels = device.tensor(slices, [manifest.slices.length, this.size, this.size]).keep();
-    this.pitchMm = measurePitch(this.of('train'));
+    this.pitchMm = measurePitch(this.annotated('train'));
     this.normalisation = normalisation ?? sliceNormalisation({ manifest, slices });
   }
 
@@ -56,9 +56,14 @@ export class SliceDataset {
     return this.#records.filter((record) => record.split === split);
   }
 
-  /** Slices of a side of the split with at least one annotated disc. */
-  annotated(split: Split): readonly SliceRecord[] {
+  /** Slices of a side of the split with at least one graded place, of a reader or of a localizer. */
+  located(split: Split): readonly SliceRecord[] {
     return this.of(split).filter(isLocated);
+  }
+
+  /** Slices of a side of the split with at least one disc that a reader marked. */
+  annotated(split: Split): readonly SliceRecord[] {
+    return this.located(split).filter(({ found }) => !found);
   }
 
   /** Kinds of series of these slices, the most frequent first. */

@@ -48,6 +48,8 @@ export interface DiscAnnotation {
    * marked one are visible.
    */
   complete: boolean;
+  /** Whether a localizer found the discs (`spinegrad locate`). They are graded, but no localizer learns from them. */
+  found: boolean;
 }
 
 /** A segmentation from which the discs are computed when the study is cut. */

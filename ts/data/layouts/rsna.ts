@@ -125,7 +125,7 @@ const newSeries = (studyId: string, seriesId: string, series: string): RsnaSerie
   series,
   images: join(FILES.images, studyId, seriesId),
   pixelSpacing: null,
-  annotation: { kind: 'discs', discs: [], complete: false },
+  annotation: { kind: 'discs', discs: [], complete: false, found: false },
 });
 
 /**

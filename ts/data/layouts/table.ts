@@ -1,7 +1,8 @@
 /**
  * Reads a table of discs, which a spreadsheet can write, over images of any kind:
  *
- *     discs.csv    study, image, level; x, y or left, top, right, bottom; optional slice, series, spacing, side, complete;
+ *     discs.csv    study, image, level; x, y or left, top, right, bottom; optional slice, series, spacing, side, complete,
+ *                  found;
  *                  one column per task
  *     tasks.json   optional: a list of tasks (`taskSchema`) of this folder
  *

@@ -56,7 +56,9 @@ export class TableReader {
     const about = `study ${study} ${level}`;
     const kind = await this.kindOf(study, image, about);
     const side = this.parse(row, 'side', sideOf, about, 'left, right or nothing');
-    const complete = this.parse(row, 'complete', flagOf, about, 'true or false');
+    const [complete, found] = ['complete', 'found'].map((column) =>
+      this.parse(row, column, flagOf, about, 'true or false'),
+    ) as [boolean, boolean];
     const { centre, box } = this.place(row, about);
     const slice = this.sliceOf(row, kind, about);
 
@@ -66,6 +68,7 @@ export class TableReader {
       throw new SpinegradError('ERR_DUPLICATE_ROW', `${about}: duplicate disc on ${image}; first row used`);
     }
     annotation.complete &&= complete;
+    annotation.found ||= found;
     const grades = this.tasks.map((task) => this.gradeOf(row, task, level, side, about));
     annotation.discs.push({ level, side, grades, slice, centre, box });
     annotation.discs.sort((a, b) => DISC_LEVELS.indexOf(a.level) - DISC_LEVELS.indexOf(b.level));
@@ -144,7 +147,7 @@ export class TableReader {
       series: this.nameOfSeries(row),
       images: relative(this.dir, resolve(this.dir, image)),
       pixelSpacing: pixelSpacing ?? null,
-      annotation: { kind: 'discs', discs: [], complete: true },
+      annotation: { kind: 'discs', discs: [], complete: true, found: false },
     };
     images.set(image, series);
     return series;

@@ -22,6 +22,11 @@ const armRates = Object.fromEntries(
 
 export const finetuning = z.strictObject({
   epochs: setting(count, 15, 'Passes over the training discs; the paper uses 37.'),
+  minSteps: setting(
+    z.number().int().min(0),
+    0,
+    'Minimum number of optimizer steps: a smaller training set gets more epochs. Else a label fraction of 0.1 has a tenth of the steps.',
+  ),
   batch: setting(z.number().int().min(2), 64, 'Discs per batch.'),
   head: setting(
     z.enum(HEAD_NAMES),

@@ -1,0 +1,147 @@
+/**
+ * Completes a table of discs (docs/data.md): rows that have grades but no coordinates get those of the disc that a trained
+ * localizer finds on their image. Only discs without a doubt are taken, because the grade of a wrong level is a wrong grade.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import type { Level } from '../anatomy.js';
+import { readInput } from '../data/input.js';
+import { levelOf, spacingOf } from '../data/layouts/fields.js';
+import { BOX, POINT, TABLE } from '../data/layouts/tableReader.js';
+import { canalSlice } from '../data/series.js';
+import type { Device } from '../engine/device.js';
+import { type Skipped, SpinegradError } from '../error.js';
+import { groupBy } from '../evaluation/groupBy.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { type CsvRow, readCsv } from '../io/csv.js';
+import { csvText, formatCsv } from '../io/writeCsv.js';
+import { loadModel, type Model } from '../model/bundle.js';
+import { DOUBTS } from '../model/doubts.js';
+import { isDoubtful } from '../model/locate.js';
+import { seriesNamed } from '../tasks/index.js';
+import { snakeCase } from '../tasks/task.js';
+import { doubtsOf, refuse } from './checks.js';
+import { rounded } from './gradeCuts.js';
+import { orient } from './orientation.js';
+import { searchedSeries } from './targets.js';
+
+export interface LocateOptions {
+  /** Folder with a table of discs. */
+  data: string;
+  /** Folder of a finished run. */
+  model: string;
+  /** Folder for the complete table. */
+  out: string;
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface LocatedTable {
+  /** Rows without coordinates in the input. */
+  open: number;
+  /** Rows that got coordinates. */
+  found: number;
+  /** Images and discs that remain without coordinates, with the reason. */
+  skipped: Skipped[];
+}
+
+/** Where a disc was found: the number of the slice and the centre in its pixels. */
+interface Place {
+  slice: number;
+  x: number;
+  y: number;
+}
+
+/** Columns that are added to a table that lacks them. */
+const ADDED = ['slice', ...POINT, 'found'];
+
+/**
+ * Writes `discs.csv` of a table with the coordinates that its rows lack; `found` marks them. All other rows are kept.
+ *
+ * @throws SpinegradError those of `readCsv` and `loadModel`; ERR_WRITE
+ *
+ * @example
+ * const { open, found } = await locateTable(device, { data: 'clinic', model: 'runs/annotated', out: 'clinic-complete' });
+ * console.log(`${found} of ${open} discs found`);
+ */
+export async function locateTable(device: Device, options: LocateOptions): Promise<LocatedTable> {
+  const { data, out, signal, onProgress } = options;
+  const rows = await readCsv(join(data, TABLE), ['study', 'image', 'level'], { nameOf: snakeCase });
+  const model = await loadModel(options.model, device);
+  const skipped: Skipped[] = [];
+  let found = 0;
+  try {
+    const images = groupBy(rows.filter(isOpen), ({ fields }) => fields.image!);
+    let done = 0;
+    for (const [image, open] of images) {
+      signal?.throwIfAborted();
+      const places = await placesOn(device, model, { data, image, row: open[0]! }, skipped);
+      for (const { fields } of open) {
+        const place = places.get(levelOf(fields.level!));
+        if (place === undefined) continue;
+        Object.assign(fields, { x: `${place.x}`, y: `${place.y}`, slice: `${place.slice}`, found: 'true' });
+        found++;
+      }
+      onProgress?.(++done, images.size);
+    }
+    const open = [...images.values()].flat().length;
+    await mkdir(out, { recursive: true });
+    await writeFileAtomic(join(out, TABLE), tableText(rows, data, out));
+    return { open, found, skipped };
+  } finally {
+    model.dispose();
+  }
+}
+
+const isOpen = ({ fields }: CsvRow): boolean =>
+  [...POINT, ...BOX].every((column) => (fields[column] ?? '') === '');
+
+/** The discs of an image that the localizer names without a doubt. The reasons for others are added to `skipped`. */
+async function placesOn(
+  device: Device,
+  model: Model,
+  { data, image, row: { fields } }: { data: string; image: string; row: CsvRow },
+  skipped: Skipped[],
+): Promise<Map<Level | undefined, Place>> {
+  const report = (code: Skipped['code'], message: string) => skipped.push({ path: image, code, message });
+  const { description } = model;
+  const { trainedOn, localizer } = description;
+  const kind = seriesNamed(fields.series ?? '', trainedOn.tasks) ?? searchedSeries(description);
+  const places = new Map<Level | undefined, Place>();
+  try {
+    const spacing = spacingOf(fields.spacing ?? '') ?? null;
+    const { slices } = await readInput(resolve(data, image), spacing, kind.weighting);
+    const slice = canalSlice(slices);
+    const oriented = await orient(device, model, { ...slice, pixelSpacing: spacing ?? slice.pixelSpacing });
+    const { located } = oriented;
+    if (!located.lumbar) refuse(image, located);
+    const doubts = doubtsOf(oriented, kind.weighting, localizer.network.sliceSize, trainedOn.layout);
+    const ofSlice = doubts.filter((code) => DOUBTS[code].of === 'slice');
+    if (ofSlice.length > 0) {
+      report('ERR_DISC_DOUBTFUL', `${image}: ${ofSlice.map((code) => DOUBTS[code].message).join('; ')}`);
+      return places;
+    }
+    const doubtful = located.discs.filter(isDoubtful);
+    if (doubtful.length > 0) {
+      const names = doubtful.map(({ level }) => level).join(', ');
+      report('ERR_DISC_DOUBTFUL', `${image}: the place or level of ${names} is uncertain; mark them by hand`);
+    }
+    for (const { level, point } of located.discs.filter((disc) => !isDoubtful(disc)))
+      places.set(level, { slice: slice.instanceNumber ?? 1, x: rounded(point[0]), y: rounded(point[1]) });
+  } catch (error) {
+    if (!(error instanceof SpinegradError)) throw error;
+    report(error.code, error.message);
+  }
+  return places;
+}
+
+/** The table with the images relative to another folder. */
+function tableText(rows: readonly CsvRow[], data: string, out: string): string {
+  const given = Object.keys(rows[0]?.fields ?? {});
+  const columns = [...given, ...ADDED.filter((column) => !given.includes(column))];
+  const values = rows.map(({ fields }) => {
+    const image = relative(resolve(out), resolve(data, csvText(fields.image!)));
+    return columns.map((column) => (column === 'image' ? image : (fields[column] ?? '')));
+  });
+  return formatCsv(columns, values);
+}
