@@ -7,7 +7,7 @@
 import { type Point, SIDES, type Side } from '../anatomy.js';
 import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import { argmax } from './metrics.js';
-import { type Fields, FLAG_SEPARATOR, readTable } from './table.js';
+import { type Fields, FLAG_SEPARATOR, parseProbabilities, probabilityColumns, readTable } from './table.js';
 import type { DiscTrust } from './types.js';
 
 /** `predicted`: the crop is centred on the localizer's disc centre; `annotated`: on the readers'. */
@@ -66,8 +66,7 @@ export function predictionColumns(
   predictions: readonly Prediction[],
   gradeNames: (task: string) => readonly string[],
 ): { columns: string[]; valuesOf: (prediction: Prediction) => CsvValue[] } {
-  const grades = predictions.reduce((most, { probabilities }) => Math.max(most, probabilities.length), 2);
-  const columns = Array.from({ length: grades }, (_, grade) => `p_${grade}`);
+  const columns = probabilityColumns(predictions);
   const valuesOf = (row: Prediction): CsvValue[] => {
     const { task, truth, probabilities, trust, centre, flags } = row;
     const predicted = argmax(probabilities);
@@ -96,8 +95,7 @@ export async function readPredictions(path: string): Promise<Prediction[]> {
 /** The prediction in one line of a table. */
 export function parsePrediction(fields: Fields): Prediction {
   const { has, name, oneOf, number, optional, flags } = fields;
-  const probabilities: number[] = [];
-  for (let grade = 0; has(`p_${grade}`); grade++) probabilities.push(number(`p_${grade}`));
+  const probabilities = parseProbabilities(fields);
   return {
     task: name('task'),
     arm: name('arm'),

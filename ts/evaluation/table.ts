@@ -37,6 +37,19 @@ export async function readTable<T>(
   return (await readCsv(path, columns)).map((row) => parse(fieldsOf(row, path)));
 }
 
+/** The columns `p_0`, `p_1`, … of the line with the largest number of grades; at least two. */
+export function probabilityColumns(lines: readonly { probabilities: readonly number[] }[]): string[] {
+  const grades = lines.reduce((most, { probabilities }) => Math.max(most, probabilities.length), 2);
+  return Array.from({ length: grades }, (_, grade) => `p_${grade}`);
+}
+
+/** The probabilities of a line; columns of further grades are empty. */
+export function parseProbabilities({ has, number }: Fields): number[] {
+  const probabilities: number[] = [];
+  for (let grade = 0; has(`p_${grade}`); grade++) probabilities.push(number(`p_${grade}`));
+  return probabilities;
+}
+
 function fieldsOf({ line, fields }: CsvRow, path: string): Fields {
   const fail = (column: string, expected: string): never => {
     throw new SpinegradError(

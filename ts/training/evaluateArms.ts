@@ -58,18 +58,21 @@ export async function searchSlices(
   return records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
 }
 
-/** The predictions of the arms for the graded test discs. */
+/**
+ * The predictions of the arms for the graded test discs.
+ *
+ * @param test the test discs, cut where the localizer finds them
+ */
 export async function predictArms(
-  run: Pick<Run, 'device' | 'progress' | 'signal'>,
-  { bank, discs }: Omit<EvaluatedData, 'slices'>,
-  { sites, arms }: Omit<EvaluatedNetworks, 'localizer'>,
-  searched: readonly SearchedSlice[],
+  run: Pick<Run, 'device'>,
+  discs: RoiDataset,
+  test: PredictedSet,
+  arms: readonly EvaluatedArm[],
   options: GradingOptions,
-): Promise<Pick<Evaluated, 'predictions' | 'test'>> {
-  const test = await cutPredictedSet(run, bank, discs, searched, sites, 'test');
+): Promise<Prediction[]> {
   const predictions: Prediction[] = [];
   for (const arm of arms) predictions.push(...(await assess(run, discs, test, arm, options)));
-  return { predictions, test };
+  return predictions;
 }
 
 /** @param options also seed and resamples of the bootstrap */
@@ -81,7 +84,9 @@ export async function evaluateArms(
 ): Promise<Evaluated> {
   const searched = await searchSlices(run, data.slices, networks.localizer, 'test');
   const errors = searched.map(discErrors);
-  const { predictions, test } = await predictArms(run, data, networks, searched, options);
+  const { bank, discs } = data;
+  const test = await cutPredictedSet(run, bank, discs, searched, networks.sites, 'test');
+  const predictions = await predictArms(run, discs, test, networks.arms, options);
   const grouped = groupPredictions(predictions);
   return {
     localization: summariseLocalization(errors.flat()),

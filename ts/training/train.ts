@@ -27,6 +27,7 @@ import { gradedSites } from './gradedSites.js';
 import { importedEncoder } from './importedEncoder.js';
 import { trainLocalizer } from './localize.js';
 import { openRun } from './openRun.js';
+import { cutPredictedSet } from './predictedSet.js';
 import type { PretrainingMetrics } from './pretrain.js';
 import { pretrainedEncoder } from './pretrainedEncoder.js';
 import { profiled } from './profile.js';
@@ -83,7 +84,8 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   device.beginSpan('calibration');
   const arms = await timed(timing, 'calibration', async () => {
     const searched = await searchSlices(run, slices, localizer, 'validation');
-    return calibrateArms(run, data, { sites, arms: trained }, searched, { views, coverage });
+    const validation = await cutPredictedSet(run, bank, discs, searched, sites, 'validation');
+    return calibrateArms(run, discs, validation, trained, { views, coverage });
   });
   device.beginSpan('evaluation');
   const evaluated = await timed(timing, 'evaluation', () =>
