@@ -4,7 +4,13 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_SPLIT, splitOf } from '#spinegrad/data/split.js';
+import { readCalibration } from '#spinegrad/evaluation/calibrationFile.js';
+import { conformalSet } from '#spinegrad/evaluation/conformal.js';
+import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
+import { calibrateTask } from '#spinegrad/evaluation/taskCalibration.js';
+import { writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { reportStudy } from '#spinegrad/study/assemble.js';
+import { readEmbeddings } from '#spinegrad/study/embeddingsFile.js';
 import { readStudyPredictions } from '#spinegrad/study/predictionsFile.js';
 import { studyStatus } from '#spinegrad/study/status.js';
 import { openStudy, readStudy } from '#spinegrad/study/study.js';
@@ -58,6 +64,13 @@ async function started(): Promise<string> {
   return folder;
 }
 
+/** A copy of the finished study. */
+async function copied(): Promise<string> {
+  const folder = join(await temporaryFolder(), 'study');
+  await cp(dir, folder, { recursive: true });
+  return folder;
+}
+
 const workHere = (folder: string, shard: Shard = { index: 1, count: 1 }): Promise<void> =>
   work(readStudy(folder), { device: 'cpu', shard, progress: silent, signal: new AbortController().signal });
 
@@ -81,6 +94,7 @@ describe('a finished study', () => {
     expect(artefacts.sort()).toEqual([...Array(3).fill('localizer'), ...Array(3).fill('pretraining')]);
     expect(readdirSync(join(dir, 'cells'))).toHaveLength(12);
     expect(readdirSync(join(dir, 'cells', 'fold1-repeat0-labels0.5-contrastive')).sort()).toEqual([
+      'calibration.csv',
       'config.json',
       'localization.csv',
       'metrics.jsonl',
@@ -124,6 +138,65 @@ describe('a finished study', () => {
     await trainHere(run, data, settings);
     for (const name of ['predictions.csv', 'localization.csv'])
       expect(readFileSync(join(cell, name), 'utf8')).toBe(readFileSync(join(run, name), 'utf8'));
+  });
+
+  it('has in each cell the validation probabilities that its temperature and sets follow from', async () => {
+    for (const name of ['fold0-repeat0-labels1-scratch', 'fold1-repeat0-labels0.5-contrastive']) {
+      const cell = join(dir, 'cells', name);
+      const lines = await readCalibration(join(cell, 'calibration.csv'));
+      const rows = lines.map(({ probabilities }) => probabilities);
+      const truth = lines.map((line) => line.truth);
+      const { temperature, minimums } = calibrateTask('', rows, truth, rows[0]!.length, 0.9);
+      for (const line of await readPredictions(join(cell, 'predictions.csv'))) {
+        expect(line.trust!.temperature).toBe(temperature);
+        expect(line.trust!.set).toEqual(conformalSet(line.probabilities, minimums));
+      }
+    }
+  });
+
+  it('keeps the embeddings of the test discs of one repeat at the largest label fraction', async () => {
+    expect(await readEmbeddings(join(dir, 'cells', 'fold0-repeat0-labels0.5-scratch'))).toBeUndefined();
+    const cell = join(dir, 'cells', 'fold2-repeat0-labels1-contrastive');
+    const { discs, values, features } = (await readEmbeddings(cell))!;
+    const predictions = await readPredictions(join(cell, 'predictions.csv'));
+    const own = predictions.filter(({ crops }) => crops === 'predicted');
+    expect(discs).toEqual(own.map(({ study, level, side }) => ({ study, level, side })));
+    expect(values).toHaveLength(discs.length * features);
+  });
+
+  it('predicts the same from the crops of the fold as from crops that a cell cuts itself', async () => {
+    const folder = await copied();
+    const localizer = readdirSync(join(folder, 'artefacts')).filter((name) => name.startsWith('localizer'));
+    for (const name of localizer) rmSync(join(folder, 'artefacts', name, 'crops.safetensors'));
+    for (const id of ['fold0-repeat0-labels0.5-scratch', 'fold1-repeat0-labels1-contrastive']) {
+      const cell = join(folder, 'cells', id);
+      for (const name of ['result.json', 'predictions.csv']) rmSync(join(cell, name));
+    }
+    await workHere(folder);
+    await reportStudy(readStudy(folder));
+    expect(predictionsOf(folder)).toBe(reference);
+  });
+
+  it('refuses damaged crops and embeddings', async () => {
+    const folder = await copied();
+    const id = 'fold0-repeat0-labels0.5-scratch';
+    const localizer = studyStatus(readStudy(folder)).shared.find(
+      ({ unit }) => unit.id === 'localizer-fold0',
+    )!;
+    const pixels = { shape: [1, 2, 2], data: new Uint16Array(4) };
+    const crops = { validation: pixels, test: pixels };
+    await writeSafetensors(join(localizer.unit.dir, 'crops.safetensors'), crops, {
+      validation: '[]',
+      test: '[]',
+    });
+    rmSync(join(folder, 'cells', id, 'result.json'));
+    await workHere(folder);
+    const failed = readFileSync(join(folder, 'cells', id, 'failed.json'), 'utf8');
+    expect(failed).toMatch(/ERR_STUDY_FILE.*\n.*crops\.safetensors: is damaged; delete .*localizer-/);
+
+    const cell = join(folder, 'cells', 'fold0-repeat0-labels1-scratch');
+    await writeSafetensors(join(cell, 'embeddings.safetensors'), crops);
+    await expect(readEmbeddings(cell)).rejects.toThrow(/embeddings\.safetensors: found no table/);
   });
 });
 
@@ -177,8 +250,7 @@ describe('a failing unit', () => {
   }
 
   it('is reported and skipped, and tried again by the next run', async () => {
-    const folder = join(await temporaryFolder(), 'study');
-    await cp(dir, folder, { recursive: true });
+    const folder = await copied();
     const cell = 'fold0-repeat0-labels1-scratch';
     const { shared } = studyStatus(readStudy(folder));
     const pretraining = shared.find(({ unit }) => unit.id === 'pretraining-fold1-repeat0')!.unit.dir;

@@ -9,7 +9,7 @@ import { ARMS } from '../training/arms.js';
 import type { Config } from '../training/config.js';
 import { labelsOf } from '../training/runFolder.js';
 import { type Cell, cellConfig, sharedConfig } from './cells.js';
-import { baseConfig } from './plan.js';
+import { baseConfig, type Plan } from './plan.js';
 import type { Study } from './study.js';
 
 export type UnitKind = 'bank' | 'localizer' | 'pretraining' | 'cell';
@@ -29,6 +29,8 @@ export interface CellUnit extends Unit {
   localizer: Unit;
   /** Null if the arm does not start from a pretrained encoder. */
   pretraining: Unit | null;
+  /** Whether the embeddings of its test discs are kept. */
+  keepsEmbeddings: boolean;
 }
 
 export const bankUnit = ({ dir, plan }: Study): Unit => ({
@@ -73,9 +75,16 @@ export function cellUnits({ dir, plan, cells }: Study, fingerprint: string): Cel
         sharedConfig(base, { fold, repeat: 0, labels: 1 }),
       ),
       pretraining: pretrained ? pretrainingOf(base, { fold, repeat, labels }, artefact) : null,
+      keepsEmbeddings: keepsEmbeddings(plan, cell),
     };
   });
 }
+
+/** The first repeat at the largest label fraction: a map needs one network per arm, and all cells would fill a disk. */
+export const keepsEmbeddings = (
+  { labels }: Pick<Plan, 'labels'>,
+  cell: Pick<Cell, 'repeat' | 'labels'>,
+): boolean => cell.repeat === 0 && cell.labels === Math.max(...labels);
 
 export const cellFolder = (dir: string, id: string): string => join(dir, 'cells', id);
 

@@ -7,11 +7,16 @@ import { prepareBank, writeSplit } from '../data/bank.js';
 import type { Bank } from '../data/types.js';
 import { withLabels, withSplit } from '../data/views.js';
 import type { Device } from '../engine/device.js';
+import { formatCalibration } from '../evaluation/calibrationFile.js';
 import { discErrors } from '../evaluation/localization.js';
 import { formatLocalization } from '../evaluation/localizationFile.js';
 import { formatPredictions } from '../evaluation/predictionsFile.js';
 import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { embeddingsOf } from '../model/embed.js';
+import { cropInputs } from '../model/grade.js';
+import type { Grader } from '../model/grader.js';
+import type { Localizer } from '../model/localizer.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { gradeNamesOf } from '../tasks/task.js';
 import { armSettings } from '../training/armSettings.js';
@@ -24,6 +29,7 @@ import { gradedSites } from '../training/gradedSites.js';
 import { importedEncoder } from '../training/importedEncoder.js';
 import { trainLocalizer } from '../training/localize.js';
 import { openRun } from '../training/openRun.js';
+import { cutPredictedSet, type PredictedSet } from '../training/predictedSet.js';
 import { pretrainedEncoder } from '../training/pretrainedEncoder.js';
 import type { Progress } from '../training/progress.js';
 import { RoiDataset } from '../training/roiDataset.js';
@@ -31,8 +37,10 @@ import { checkSettings, checkSplitSides, cutOptions } from '../training/runData.
 import { labelsOf, writeIdentity } from '../training/runFolder.js';
 import { SliceDataset } from '../training/sliceDataset.js';
 import type { Run } from '../training/stage.js';
+import { type FoldCrops, readCrops, writeCrops } from './cropsFile.js';
+import { type CellEmbeddings, writeEmbeddings } from './embeddingsFile.js';
 import type { Result } from './results.js';
-import { readSearched, writeSearched } from './searched.js';
+import { readSearched, type Searched, writeSearched } from './searched.js';
 import type { CellUnit, Unit } from './units.js';
 
 /** What all units of a worker share. */
@@ -79,15 +87,35 @@ export async function workLocalizer(unit: Unit, base: Bank, context: WorkContext
   const bank = bankOf(base, unit.config);
   const run = await openUnit(unit, bank, context);
   const { localizer, seconds } = await trainLocalizer(run, bank);
-  using slices = new SliceDataset(run.device, bank);
-  await writeSearched(unit.dir, {
-    validation: await searchSlices(run, slices, localizer, 'validation'),
-    test: await searchSlices(run, slices, localizer, 'test'),
-  });
+  const searched = await searchFold(run, bank, localizer);
+  await writeSearched(unit.dir, searched);
   await writeSafetensors(join(unit.dir, WEIGHTS), await valuesOf(localizer.state()));
   localizer.dispose();
+  using discs = new RoiDataset(run.device, bank, unit.config.augmentation, unit.config.fusion);
+  await writeCrops(unit.dir, await cutFold(run, bank, discs, searched));
   await writeSplit(join(unit.dir, 'split.csv'), bank.manifest);
   return { arm: null, fingerprint: null, trained: seconds };
+}
+
+async function searchFold(run: Run, bank: Bank, localizer: Localizer): Promise<Searched> {
+  using slices = new SliceDataset(run.device, bank);
+  return {
+    validation: await searchSlices(run, slices, localizer, 'validation'),
+    test: await searchSlices(run, slices, localizer, 'test'),
+  };
+}
+
+async function cutFold(
+  run: Run,
+  bank: Bank,
+  discs: RoiDataset,
+  { validation, test }: Searched,
+): Promise<FoldCrops> {
+  const sites = gradedSites(bank.manifest, discs);
+  return {
+    validation: await cutPredictedSet(run, bank, discs, validation, sites, 'validation'),
+    test: await cutPredictedSet(run, bank, discs, test, sites, 'test'),
+  };
 }
 
 /** Pretrains an encoder. */
@@ -112,20 +140,31 @@ export async function workCell(unit: CellUnit, base: Bank, context: WorkContext)
   const weights = await encoderWeights(unit, arm, run, discs);
   const { grader, best, seconds } = await finetune(run, discs, arm, weights);
   const searched = await readSearched(unit.localizer.dir, manifest);
-  const data = { bank, discs };
-  const sites = gradedSites(manifest, discs);
-  const trained = { sites, arms: [{ name: arm.name, grader }] };
-  const arms = await calibrateArms(run, data, trained, searched.validation, config.evaluation);
-  const { predictions } = await predictArms(run, data, { sites, arms }, searched.test, config.evaluation);
+  const { validation, test } =
+    (await readCrops(unit.localizer.dir, manifest, discs)) ?? (await cutFold(run, bank, discs, searched));
+  const trained = [{ name: arm.name, grader }];
+  const arms = await calibrateArms(run, discs, validation, trained, config.evaluation);
+  const predictions = await predictArms(run, discs, test, arms, config.evaluation);
+  if (unit.keepsEmbeddings) await writeEmbeddings(dir, await embedTest(run, discs, test, grader));
   grader.dispose();
-  await writeFileAtomic(join(dir, 'localization.csv'), formatLocalization(searched.test.flatMap(discErrors)));
-  await writeFileAtomic(
-    join(dir, 'predictions.csv'),
-    formatPredictions(predictions, gradeNamesOf(manifest.tasks)),
-  );
+  const write = (name: string, text: string) => writeFileAtomic(join(dir, name), text);
+  await write('localization.csv', formatLocalization(searched.test.flatMap(discErrors)));
+  await write('calibration.csv', formatCalibration(arms[0]!.validation));
+  await write('predictions.csv', formatPredictions(predictions, gradeNamesOf(manifest.tasks)));
   const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
   const { steps } = armSettings(config, discs, arm);
   return { arm: { steps, bestEpoch, validationBalancedAccuracy }, fingerprint: null, trained: seconds };
+}
+
+async function embedTest(
+  { device }: Run,
+  { input }: RoiDataset,
+  { discs, crops }: PredictedSet,
+  grader: Grader,
+): Promise<CellEmbeddings> {
+  const { shape, data } = await embeddingsOf(grader, cropInputs(device, crops, input));
+  const rows = discs.map(({ disc: { studyId: study, level, side } }) => ({ study, level, side }));
+  return { discs: rows, values: data, features: shape[1] };
 }
 
 async function encoderWeights(

@@ -1,0 +1,108 @@
+/**
+ * crops.safetensors of a localizer: the crops at the centres that it found on the validation and test slices of its fold. The
+ * cells of the fold grade these crops. They do not depend on the label fraction: it hides grades and moves no site.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { BankManifest, Split } from '../data/types.js';
+import { SpinegradError } from '../error.js';
+import { readSafetensorsFile, writeSafetensors } from '../io/safetensors.js';
+import type { PredictedDisc, PredictedSet } from '../training/predictedSet.js';
+import type { RoiDataset } from '../training/roiDataset.js';
+import { requireGraded } from '../training/taskHeads.js';
+
+const FILE = 'crops.safetensors';
+
+const SIDES_OF_SPLIT = ['validation', 'test'] as const satisfies readonly Split[];
+
+/** The graded discs of both sides of the split. */
+export type FoldCrops = Record<(typeof SIDES_OF_SPLIT)[number], PredictedSet>;
+
+const discsSchema = z.array(
+  z.strictObject({
+    /** Number of the disc in the bank. */
+    id: z.int().min(0),
+    /** Rows of its crops, as `Slots`. */
+    slots: z.array(z.int().min(0).nullable()),
+    row: z.int().min(0),
+    image: z.string(),
+    centre: z.tuple([z.number(), z.number()]),
+    centreMm: z.tuple([z.number(), z.number(), z.number()]).nullable(),
+    localizationMm: z.number().nullable(),
+    levelProbability: z.number().nullable(),
+    flags: z.array(z.string()),
+  }),
+);
+
+type StoredDisc = z.output<typeof discsSchema>[number];
+
+/** @throws SpinegradError ERR_DISK_FULL, ERR_WRITE */
+export async function writeCrops(dir: string, sets: FoldCrops): Promise<void> {
+  const tensors = new Map<string, { shape: number[]; data: Uint16Array }>();
+  const metadata: Record<string, string> = {};
+  for (const side of SIDES_OF_SPLIT) {
+    const { pixels, size } = sets[side].crops;
+    tensors.set(side, { shape: [pixels.length / size ** 2, size, size], data: pixels });
+    metadata[side] = JSON.stringify(storedDiscs(sets[side]));
+  }
+  await writeSafetensors(join(dir, FILE), tensors, metadata);
+}
+
+function storedDiscs({ discs, crops }: PredictedSet): StoredDisc[] {
+  return discs.map(
+    ({ disc, row, image, centre, centreMm, localizationMm, levelProbability, flags }, index) => ({
+      id: disc.id,
+      slots: [...crops.discs[index]!],
+      row,
+      image,
+      centre: [centre[0], centre[1]],
+      centreMm: centreMm && [centreMm[0], centreMm[1], centreMm[2]],
+      localizationMm,
+      levelProbability,
+      flags,
+    }),
+  );
+}
+
+/**
+ * Reads the discs that are graded in a view of the bank.
+ *
+ * @param manifest of the view
+ * @param dataset of the view
+ * @returns undefined if the folder has no such file, because an older version wrote it
+ * @throws SpinegradError ERR_STUDY_FILE if the file is damaged; ERR_DATA_EMPTY if a task has no graded disc; ERR_FILE_READ,
+ *   ERR_SAFETENSORS_*
+ */
+export async function readCrops(
+  dir: string,
+  manifest: BankManifest,
+  dataset: RoiDataset,
+): Promise<FoldCrops | undefined> {
+  requireGraded(manifest, SIDES_OF_SPLIT);
+  const path = join(dir, FILE);
+  const file = await readSafetensorsFile(path).catch((error: unknown) => {
+    if (error instanceof SpinegradError && error.code === 'ERR_FILE_NOT_FOUND') return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  const setOf = (side: (typeof SIDES_OF_SPLIT)[number]): PredictedSet => {
+    const { data, shape } = file.tensors.get(side)!;
+    const stored = new Map(
+      discsSchema.parse(JSON.parse(file.metadata[side]!)).map((disc) => [disc.id, disc]),
+    );
+    const slots: StoredDisc['slots'][] = [];
+    const discs = dataset.graded(side).map((disc): PredictedDisc => {
+      const { id: _, slots: own, ...place } = stored.get(disc.id)!;
+      slots.push(own);
+      return { disc, record: manifest.rois[disc.row]!, ...place };
+    });
+    return { discs, crops: { pixels: data as Uint16Array, size: shape[1]!, discs: slots } };
+  };
+  try {
+    return { validation: setOf('validation'), test: setOf('test') };
+  } catch (cause) {
+    throw new SpinegradError('ERR_STUDY_FILE', `${path}: is damaged; delete ${dir} and run the study again`, {
+      cause,
+    });
+  }
+}
