@@ -4,7 +4,6 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import type { Level } from '../anatomy.js';
 import { readInput } from '../data/input.js';
 import { levelOf, spacingOf } from '../data/layouts/fields.js';
 import { BOX, POINT, TABLE } from '../data/layouts/tableReader.js';
@@ -17,7 +16,7 @@ import { type CsvRow, readCsv } from '../io/csv.js';
 import { csvText, formatCsv } from '../io/writeCsv.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
-import { isDoubtful } from '../model/locate.js';
+import { isDoubtful, type LocatedDisc } from '../model/locate.js';
 import { seriesNamed } from '../tasks/index.js';
 import { snakeCase } from '../tasks/task.js';
 import { doubtsOf, refuse } from './checks.js';
@@ -45,11 +44,12 @@ export interface LocatedTable {
   skipped: Skipped[];
 }
 
-/** Where a disc was found: the number of the slice and the centre in its pixels. */
-interface Place {
+interface Search {
+  /** Why the image is left out; null if it is not. */
+  reason: Pick<Skipped, 'code' | 'message'> | null;
+  discs: readonly LocatedDisc[];
+  /** Number of the searched slice. */
   slice: number;
-  x: number;
-  y: number;
 }
 
 /** Columns that are added to a table that lacks them. */
@@ -75,13 +75,25 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
     let done = 0;
     for (const [image, open] of images) {
       signal?.throwIfAborted();
-      const places = await placesOn(device, model, { data, image, row: open[0]! }, skipped);
+      const { reason, discs, slice } = await search(device, model, { data, image, row: open[0]! });
+      if (reason !== null) skipped.push({ path: image, ...reason });
+      const unsure: string[] = [];
       for (const { fields } of open) {
-        const place = places.get(levelOf(fields.level!));
-        if (place === undefined) continue;
-        Object.assign(fields, { x: `${place.x}`, y: `${place.y}`, slice: `${place.slice}`, found: 'true' });
+        const disc = discs.find(({ level }) => level === levelOf(fields.level!));
+        if (disc === undefined || isDoubtful(disc)) {
+          unsure.push(fields.level!);
+          continue;
+        }
+        const [x, y] = disc.point.map(rounded);
+        Object.assign(fields, { x: `${x}`, y: `${y}`, slice: `${slice}`, found: 'true' });
         found++;
       }
+      if (reason === null && unsure.length > 0)
+        skipped.push({
+          path: image,
+          code: 'ERR_DISC_DOUBTFUL',
+          message: `${image}: ${unsure.join(', ')} not found, or with a doubtful place or level; mark them by hand`,
+        });
       onProgress?.(++done, images.size);
     }
     const open = [...images.values()].flat().length;
@@ -96,18 +108,14 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
 const isOpen = ({ fields }: CsvRow): boolean =>
   [...POINT, ...BOX].every((column) => (fields[column] ?? '') === '');
 
-/** The discs of an image that the localizer names without a doubt. The reasons for others are added to `skipped`. */
-async function placesOn(
+/** Searches the slice of an image that shows the canal. */
+async function search(
   device: Device,
   model: Model,
   { data, image, row: { fields } }: { data: string; image: string; row: CsvRow },
-  skipped: Skipped[],
-): Promise<Map<Level | undefined, Place>> {
-  const report = (code: Skipped['code'], message: string) => skipped.push({ path: image, code, message });
-  const { description } = model;
-  const { trainedOn, localizer } = description;
-  const kind = seriesNamed(fields.series ?? '', trainedOn.tasks) ?? searchedSeries(description);
-  const places = new Map<Level | undefined, Place>();
+): Promise<Search> {
+  const { trainedOn, localizer } = model.description;
+  const kind = seriesNamed(fields.series ?? '', trainedOn.tasks) ?? searchedSeries(model.description);
   try {
     const spacing = spacingOf(fields.spacing ?? '') ?? null;
     const { slices } = await readInput(resolve(data, image), spacing, kind.weighting);
@@ -115,24 +123,20 @@ async function placesOn(
     const oriented = await orient(device, model, { ...slice, pixelSpacing: spacing ?? slice.pixelSpacing });
     const { located } = oriented;
     if (!located.lumbar) refuse(image, located);
-    const doubts = doubtsOf(oriented, kind.weighting, localizer.network.sliceSize, trainedOn.layout);
-    const ofSlice = doubts.filter((code) => DOUBTS[code].of === 'slice');
-    if (ofSlice.length > 0) {
-      report('ERR_DISC_DOUBTFUL', `${image}: ${ofSlice.map((code) => DOUBTS[code].message).join('; ')}`);
-      return places;
-    }
-    const doubtful = located.discs.filter(isDoubtful);
-    if (doubtful.length > 0) {
-      const names = doubtful.map(({ level }) => level).join(', ');
-      report('ERR_DISC_DOUBTFUL', `${image}: the place or level of ${names} is uncertain; mark them by hand`);
-    }
-    for (const { level, point } of located.discs.filter((disc) => !isDoubtful(disc)))
-      places.set(level, { slice: slice.instanceNumber ?? 1, x: rounded(point[0]), y: rounded(point[1]) });
+    const doubts = doubtsOf(oriented, kind.weighting, localizer.network.sliceSize, trainedOn.layout)
+      .map((code) => DOUBTS[code])
+      .filter((doubt) => doubt.of === 'slice');
+    if (doubts.length > 0)
+      throw new SpinegradError(
+        'ERR_DISC_DOUBTFUL',
+        `${image}: ${doubts.map(({ message }) => message).join('; ')}`,
+      );
+    return { reason: null, discs: located.discs, slice: slice.instanceNumber ?? 1 };
   } catch (error) {
     if (!(error instanceof SpinegradError)) throw error;
-    report(error.code, error.message);
+    const { code, message } = error;
+    return { reason: { code, message }, discs: [], slice: 1 };
   }
-  return places;
 }
 
 /** The table with the images relative to another folder. */
