@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Device } from '#spinegrad/engine/device.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
@@ -205,6 +206,13 @@ describe('the lifetime of a tensor', () => {
   });
 });
 
+it('is printed with its dtype, shape and device, and without its values', () => {
+  using x = device.zeros([2, 3]);
+  expect(inspect({ x })).toBe('{ x: Tensor(float32, [2, 3], cpu) }');
+  x.dispose();
+  expect(inspect(x)).toBe('Tensor(float32, [2, 3], cpu, disposed)');
+});
+
 describe('tidy', () => {
   it('keeps the tensors that the body returns, also in arrays and objects, and frees the others', () => {
     const before = device.memory().tensors;
@@ -257,6 +265,22 @@ describe('tidy', () => {
 
   it('throws ERR_ASYNC_TIDY for an asynchronous body', () => {
     expect(() => tidy(async () => 1)).toThrow(code('ERR_ASYNC_TIDY'));
+  });
+
+  it('keeps tensors in a Map, a Set and an object of a class', () => {
+    const before = device.memory().tensors;
+    class Pair {
+      first = device.zeros([1]);
+      others = new Set([device.zeros([2])]);
+    }
+    const { map, pair } = tidy(() => {
+      device.zeros([9]);
+      return { map: new Map([[device.zeros([3]), [device.zeros([4])]]]), pair: new Pair() };
+    });
+    const kept = [pair.first, ...pair.others, ...map.keys(), ...[...map.values()].flat()];
+    expect(kept.map(({ disposed }) => disposed)).toEqual([false, false, false, false]);
+    expect(device.memory().tensors).toBe(before + 4);
+    for (const tensor of kept) tensor.dispose();
   });
 
   it('returns values without tensors unchanged, also cyclic ones', () => {

@@ -84,20 +84,15 @@ function sum(a: Tensor, b: Tensor): Tensor {
  */
 export function backward(loss: Tensor): void {
   expectTensor('backward', 'loss', loss);
-  if (loss.size !== 1 || !loss.node) {
-    throw new SpinegradError(
-      'ERR_BACKWARD',
-      loss.node
-        ? `backward(): expected a scalar loss, found shape [${loss.shape}]`
-        : 'backward(): the loss does not depend on a tensor with requiresGrad, or was computed under noGrad()',
-    );
-  }
+  if (loss.size !== 1 || !loss.node)
+    throw new SpinegradError('ERR_BACKWARD', `backward(): ${unusable(loss)}`);
   const gradients = new Map<Tensor, Tensor>([[loss, loss.device.full(loss.shape, 1)]]);
   for (const output of reachable(loss)) {
     const node = output.node as GradientNode;
     const gradient = gradients.get(output);
     gradients.delete(output);
     output.node = undefined;
+    output.differentiated = true;
     if (gradient) {
       const partials = node.backward(gradient);
       partials.forEach((partial, index) => {
@@ -120,4 +115,12 @@ export function backward(loss: Tensor): void {
     for (const tensor of node.saved) tensor.dispose();
     if (output !== loss && !output.kept) output.dispose();
   }
+}
+
+/** Why `backward()` cannot start at a tensor. */
+function unusable(loss: Tensor): string {
+  if (loss.node) return `expected a scalar loss, found shape [${loss.shape}]`;
+  return loss.differentiated
+    ? 'the graph of this loss was already freed by backward(); compute the loss again, or call backward() once'
+    : 'the loss does not depend on a tensor with requiresGrad, or was computed under noGrad()';
 }

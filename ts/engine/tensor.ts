@@ -5,6 +5,7 @@
  * `dispose()`, `using` and the end of a `tidy()` scope free memory. `backward()` frees tensors that an operation saved
  * for its gradient. The garbage collector is the backstop.
  */
+import { inspect } from 'node:util';
 import { SpinegradError } from '../error.js';
 import { found } from './check.js';
 import type { Contract, Fields, Values } from './contract.js';
@@ -59,6 +60,8 @@ export class Tensor implements Disposable {
   requiresGrad = false;
   /** @internal */
   node: GradientNode | undefined;
+  /** @internal Whether `backward()` has visited and freed its node. */
+  differentiated = false;
   readonly #shape: Shape;
   readonly #dtype: DType;
   readonly #device: TensorDevice;
@@ -199,6 +202,12 @@ export class Tensor implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** The text of `console.log()`: `Tensor(float32, [2, 3], cpu)`, without the values, which the queue may still compute. */
+  [inspect.custom](): string {
+    const state = this.disposed ? ', disposed' : '';
+    return `Tensor(${this.dtype}, [${this.shape.join(', ')}], ${this.device.name}${state})`;
   }
 }
 

@@ -3,8 +3,12 @@ import { expectFunction } from './check.js';
 import { scopes, Tensor } from './tensor.js';
 
 /**
- * Disposes every tensor that `body` created, except those it returns (alone, in an array or in a plain object) and
- * those that were kept. `body` must be synchronous.
+ * Disposes every tensor that `body` created, except those it returns and those that were kept. Returned are tensors in
+ * arrays, in keys and values of a Map, in a Set, and in the public fields of any other object, also nested. `body` must be
+ * synchronous.
+ *
+ * @example
+ * const logits = tidy(() => new Map([['stenosis', relu(x)]])); // the result of relu lives on
  */
 export function tidy<T>(body: () => T): T {
   expectFunction('tidy', body);
@@ -31,9 +35,10 @@ export function tidy<T>(body: () => T): T {
 function release(value: unknown, scope: Set<Tensor>, seen = new Set<unknown>()): void {
   if (value instanceof Tensor) {
     if (scope.delete(value)) scopes.at(-1)?.add(value);
-  } else if (Array.isArray(value) || (value && Object.getPrototypeOf(value) === Object.prototype)) {
+  } else if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
     if (seen.has(value)) return;
     seen.add(value);
-    for (const inner of Object.values(value)) release(inner, scope, seen);
+    const elements = value instanceof Map ? [...value].flat() : value instanceof Set ? [...value] : [];
+    for (const inner of [...elements, ...Object.values(value)]) release(inner, scope, seen);
   }
 }
