@@ -1,11 +1,13 @@
-/** Ctrl-C and SIGTERM: the first signal stops the work at its next safe point, the second exits immediately. */
+/** Ctrl-C, SIGTERM and SIGHUP (a closed terminal): the first signal stops the work at its next safe point, the second exits immediately. */
 import { constants } from 'node:os';
 import { SpinegradError } from '../error.js';
 import type { Progress } from '../training/progress.js';
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * Runs work that can be stopped through its AbortSignal. After a stop the exit code is 130 (143 for SIGTERM), as shells
- * expect. Errors other than the abort itself are rethrown.
+ * Runs work that can be stopped through its AbortSignal. After a stop the exit code is 130 (143 for SIGTERM, 129 for SIGHUP),
+ * as shells expect. Errors other than the abort itself are rethrown.
  *
  * @param advice what to do after a stop, for the message
  */
@@ -17,7 +19,7 @@ export async function interruptible(
   const abort = new AbortController();
   const { signal } = abort;
   let exitCode = 0;
-  const stop = (name: 'SIGINT' | 'SIGTERM') => {
+  const stop = (name: (typeof SIGNALS)[number]) => {
     exitCode = 128 + constants.signals[name];
     if (signal.aborted) {
       progress.end();
@@ -26,8 +28,7 @@ export async function interruptible(
     progress.line('stopping at the next safe point; press Ctrl-C again to exit immediately');
     abort.abort();
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  for (const name of SIGNALS) process.on(name, stop);
   try {
     await work(signal);
   } catch (error) {
@@ -38,7 +39,6 @@ export async function interruptible(
     process.exitCode = exitCode;
   } finally {
     progress.end();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+    for (const name of SIGNALS) process.off(name, stop);
   }
 }
