@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors, readSafetensorsFile, writeSafetensors } from '#spinegrad/io/safetensors.js';
+import { readModel } from '#spinegrad/model/description.js';
 import golden from './golden/safetensors.json' with { type: 'json' };
 
 let folder: string;
@@ -53,6 +55,17 @@ describe('safetensors', () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  test('refuses a pipe instead of waiting for a writer, also as model.json', async () => {
+    const pipe = join(folder, 'model.json');
+    execFileSync('mkfifo', [pipe]);
+    const refused = {
+      code: 'ERR_FILE_READ',
+      message: expect.stringContaining(`${pipe}: cannot be read: it is a pipe`),
+    };
+    await expect(readSafetensors(pipe)).rejects.toMatchObject(refused);
+    await expect(readModel(folder)).rejects.toMatchObject(refused);
   });
 
   test('reads a file of the safetensors library', async () => {

@@ -1,5 +1,20 @@
-/** The error for a file that cannot be read. */
+/** Checks of files before they are read, and the error for a file that cannot be read. */
+import { stat } from 'node:fs/promises';
 import { SpinegradError } from '../error.js';
+
+/**
+ * Refuses a path that is not a regular file. Reading a pipe would wait for a writer.
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ
+ */
+export async function expectFile(path: string): Promise<void> {
+  const found = await stat(path).catch((cause) => {
+    throw readError(path, cause);
+  });
+  if (found.isFile()) return;
+  const kind = found.isDirectory() ? 'a folder' : 'a pipe, a socket or a device';
+  throw new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: it is ${kind}, expected a file`);
+}
 
 /** Converts an error of Node's file system into ERR_FILE_NOT_FOUND or ERR_FILE_READ. */
 export function readError(path: string, cause: unknown): SpinegradError {

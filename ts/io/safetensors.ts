@@ -7,7 +7,7 @@
 import { open } from 'node:fs/promises';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from './atomic.js';
-import { readError } from './files.js';
+import { expectFile, readError } from './files.js';
 
 export type TensorData = Float32Array | Int32Array | Uint16Array | Uint8Array;
 
@@ -117,6 +117,7 @@ interface Entry {
 }
 
 async function readParts(path: string): Promise<{ header: object; body: ArrayBuffer }> {
+  await expectFile(path);
   const file = await open(path, 'r').catch((cause: unknown) => {
     throw readError(path, cause);
   });

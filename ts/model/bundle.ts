@@ -10,7 +10,7 @@ import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
-import { readError } from '../io/files.js';
+import { expectFile, readError } from '../io/files.js';
 import type { Program } from '../io/provenance.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import { type Values, valuesOf } from '../nn/values.js';
@@ -191,6 +191,7 @@ function chooseArms(dir: string, { arms, recommended }: ModelDescription, which:
 }
 
 async function sha256Of(path: string): Promise<string> {
+  await expectFile(path);
   const bytes = await readFile(path).catch((cause) => {
     throw readError(path, cause);
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
-import { readError } from '../io/files.js';
+import { expectFile, readError } from '../io/files.js';
 import { programSchema } from '../io/provenance.js';
 import { taskSchema } from '../tasks/task.js';
 import { taskCalibrationSchema } from './armCalibration.js';
@@ -98,6 +98,7 @@ export async function readModel(dir: string): Promise<ModelDescription> {
       : 'expected the folder of a finished run; make one with `node train.js`';
     throw new SpinegradError('ERR_MODEL_MISSING', `${path}: there is no such file; ${advice}`);
   }
+  await expectFile(path);
   const text = await readFile(path, 'utf8').catch((cause) => {
     throw readError(path, cause);
   });
