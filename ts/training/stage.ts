@@ -81,6 +81,12 @@ export async function runStage<Item, Metrics extends object>(
   return loop.finish();
 }
 
+/**
+ * An epoch ends with a checkpoint if at least this many steps are not in one. A checkpoint of the default ResNet has 45 MB; with
+ * one step per epoch, writing each would take as long as training.
+ */
+const CHECKPOINT_STEPS = 25;
+
 class StageLoop<Item, Metrics extends object> implements Disposable {
   readonly #steps: Steps<Item>;
   readonly #weights: StageWeights;
@@ -92,6 +98,8 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
   #done = false;
   #seconds = 0;
   #since = performance.now();
+  /** Steps since the last checkpoint. */
+  #unsaved = CHECKPOINT_STEPS;
   /** Weights of the best epoch, or their average. Empty if they are in the modules. */
   #best: Values = new Map();
 
@@ -129,7 +137,8 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     while (!this.#done) {
       this.#mode(true);
       await this.#train();
-      await this.#save(await this.#endEpoch());
+      const weights = await this.#endEpoch();
+      if (this.#done || this.#unsaved >= CHECKPOINT_STEPS) await this.#save(weights);
     }
   }
 
@@ -151,6 +160,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
       const loss = this.#steps.run(this.#epoch, this.#step);
       this.#weights.update((this.#epoch - 1) * steps + this.#step);
       this.#step++;
+      this.#unsaved++;
       const value = loss.item().finally(() => loss.dispose());
       value.catch(() => {});
       await settle();
@@ -227,6 +237,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
         optimizer: await valuesOf(Object.entries(this.#steps.optimizer.stateTensors())),
       },
     );
+    this.#unsaved = 0;
   }
 
   /** The values of all modules. Refuses weights that are not finite, so that no checkpoint holds them. */
