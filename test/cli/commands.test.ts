@@ -1,10 +1,10 @@
 /** Each command in its own process: help, exit codes and results. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { cp, rm, symlink } from 'node:fs/promises';
+import { cp, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { BankManifest } from '#spinegrad/data/types.js';
-import { SERIES } from '../data/layout.js';
+import { SERIES, tinyDicom } from '../data/layout.js';
 import {
   evaluated,
   idsOf,
@@ -126,8 +126,31 @@ describe('evaluate', () => {
     expect(JSON.parse(output(result))).toEqual(numbers(model));
   });
 
-  it('evaluates all studies of another folder', async () => {
-    const result = JSON.parse(output(await spinegrad('evaluate', '--model', model, '--data', data)));
+  it('leaves studies out whose images the run was trained on, and reports them', async () => {
+    const mixed = await temporaryFolder();
+    await cp(data, mixed, { recursive: true });
+    const [first, second, ...trained] = idsOf(mixed);
+    for (const [index, study] of [first!, second!].entries()) {
+      const image = tinyDicom({ instanceNumber: 2, x: 0, mark: 50 * (index + 1) });
+      await writeFile(join(mixed, 'train_images', study, SERIES, '2.dcm'), image);
+    }
+    const ended = await spinegrad('evaluate', '--model', model, '--data', mixed);
+    const result = JSON.parse(output(ended));
+    expect(ended.stderr).toContain('left out 8 of 10 studies, because the run was trained on their images');
+    expect(result.trainingStudies.sort()).toEqual(trained.sort());
+    expect(result.studies).toBe(2);
+    expect(result.tasks[0].arms[0].annotated.patients).toBe(2);
+  });
+
+  it('refuses a folder of which the run was trained on all images', async () => {
+    const ended = await spinegrad('evaluate', '--model', model, '--data', data);
+    expect(failure(ended)).toMatch(/ERR_DATA_EMPTY: .* all 10 studies; .* --include-training$/);
+  });
+
+  it('evaluates all studies of another folder with --include-training', async () => {
+    const args = ['--model', model, '--data', data, '--include-training'];
+    const result = JSON.parse(output(await spinegrad('evaluate', ...args)));
+    expect(result.trainingStudies).toEqual([]);
     expect(result.tasks[0].arms[0].annotated.patients).toBe(10);
     expect(result.localization.n).toBe(50);
   });

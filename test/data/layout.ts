@@ -21,6 +21,8 @@ interface TinyImage {
   /** Anterior on the right instead of the left. */
   mirrored?: boolean;
   axial?: boolean;
+  /** Added to the first rows, so that images differ; default 0. */
+  mark?: number;
   spacing?: [number, number];
 }
 
@@ -31,12 +33,14 @@ export function tinyDicom({
   z = 0,
   mirrored,
   axial,
+  mark = 0,
   spacing = SPACING,
 }: TinyImage): Buffer {
   const pixels = new Uint16Array(ROWS * COLUMNS);
   for (let i = 0; i < pixels.length; i++) {
     const column = mirrored ? COLUMNS - 1 - (i % COLUMNS) : i % COLUMNS;
     pixels[i] = 100 + 7 * column + 3 * Math.floor(i / COLUMNS) + instanceNumber;
+    if (i < 8 * COLUMNS) pixels[i]! += mark;
   }
   const value = (vr: string, ...values: unknown[]) => ({ vr, Value: values });
   const sopClass = '1.2.840.10008.5.1.4.1.1.4';

@@ -13,6 +13,7 @@ interface Flags {
   predictions?: string[];
   data?: string;
   dataset?: Layout;
+  includeTraining: boolean;
   json?: string;
   device: DeviceKind;
 }
@@ -23,8 +24,9 @@ export function evaluateCommand(): Command {
     .option('--model <run>', 'folder of a finished run: apply its localizer and graders to test studies')
     .option(
       '--data <folder>',
-      "with --model: evaluate all studies of this folder; default: the run's test patients",
+      "with --model: evaluate the studies of this folder that the run was not trained on; default: the run's test patients",
     )
+    .option('--include-training', 'with --data: evaluate also studies that the run was trained on', false)
     .addOption(datasetOption())
     .option(
       '--predictions <files...>',
@@ -36,7 +38,7 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate(flags: Flags): Promise<void> {
-  const { model, predictions, data, dataset: layout, json, device } = flags;
+  const { model, predictions, data, dataset: layout, includeTraining, json, device } = flags;
   if ((model === undefined) === (predictions === undefined) || (predictions && data !== undefined)) {
     throw new SpinegradError(
       'ERR_CONFIG',
@@ -55,6 +57,7 @@ async function evaluate(flags: Flags): Promise<void> {
   const { evaluateModel } = await import('../training/evaluateModel.js');
   const progress = terminalProgress();
   await interruptible(progress, 'nothing was written; run again', async (signal) => {
-    await write(await evaluateModel({ model: model!, data, layout, device, progress, signal }));
+    const options = { model: model!, data, layout, includeTraining, device, progress, signal };
+    await write(await evaluateModel(options));
   });
 }

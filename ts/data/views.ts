@@ -45,6 +45,15 @@ export function withSplit(bank: Bank, change: Partial<SplitSpec>): Bank {
   return viewOf(bank, { split, rois: rois.map(place), slices: slices.map(place) });
 }
 
+/** The bank with all slices and discs of some studies on one side of the split. */
+export function withSide(bank: Bank, studies: readonly string[], side: Split): Bank {
+  const chosen = new Set(studies);
+  const place = <T extends { studyId: string; split: Split }>(record: T): T =>
+    chosen.has(record.studyId) ? { ...record, split: side } : record;
+  const { rois, slices } = bank.manifest;
+  return viewOf(bank, { rois: rois.map(place), slices: slices.map(place) });
+}
+
 /**
  * The bank with the grades of a fraction of the training and validation patients. The grades of the other patients are
  * hidden as a whole, and test patients keep theirs. The patients of a side are stratified by their worst grade of the

@@ -45,6 +45,8 @@ export interface TrainedModel {
   evaluation: ModelDescription['evaluation'];
   program: Program;
   manifest: BankManifest;
+  /** Of `trainedImages`; default: none. */
+  trainedImages?: string[];
   input: GraderInput;
   normalisation: Normalisation;
   localizer: { network: Localizer; series: string[]; rmseMm: number | null };
@@ -111,6 +113,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
     trainedOn: { preset, layout, dataset, synthetic, tasks, studies, discs, fingerprint },
+    trainedImages: model.trainedImages ?? [],
     evaluation,
     program,
     notice: noticeOf(manifest),

@@ -68,6 +68,11 @@ const modelSchema = z.object({
     /** Fingerprint of the ROI bank. */
     fingerprint: z.string(),
   }),
+  /**
+   * SHA-256 of the slices for the localizer of the training and validation patients, with which `evaluate` finds these
+   * patients in other folders. Empty in older models.
+   */
+  trainedImages: z.array(z.string()).default([]),
   /** The settings with which `spinegrad evaluate` reproduces the numbers of the run. */
   evaluation: z.object({
     seed: z.number().int(),

@@ -1,4 +1,4 @@
-/** Evaluates the networks of a finished run on its own test patients, or on all studies of another folder. */
+/** Evaluates the networks of a finished run on its own test patients, or on the studies of another folder. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Bank, prepareBank, readBank } from '../data/bank.js';
 import type { Layout } from '../data/layouts/layout.js';
+import { trainedStudies } from '../data/seen.js';
+import { withSide } from '../data/views.js';
 import { type DeviceKind, openDevice } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
@@ -22,10 +24,12 @@ import { SliceDataset } from './sliceDataset.js';
 export interface EvaluateOptions {
   /** Folder of a finished run. */
   model: string;
-  /** A data folder; all its studies are test patients. Default: the test patients of the run. */
+  /** A data folder; its studies are test patients, except those of the training. Default: the test patients of the run. */
   data?: string | undefined;
   /** Layout of the data folder; default: recognised by its files. */
   layout?: Layout | undefined;
+  /** Also evaluate studies of `data` that the run was trained on or chose its epochs by; default false. */
+  includeTraining?: boolean | undefined;
   device: DeviceKind;
   progress: Progress;
   signal: AbortSignal;
@@ -34,16 +38,23 @@ export interface EvaluateOptions {
 export type ModelEvaluation = Pick<Evaluated, 'localization' | 'tasks' | 'rsna'> & {
   synthetic: boolean;
   studies: number;
+  /** Ids of the studies of `data` that are not evaluated, because the run was trained on their images. */
+  trainingStudies: string[];
   skipped: Summary['data']['skipped'];
 };
 
-/** @throws SpinegradError of `loadModel` and `prepareBank`; ERR_BANK_* */
+/**
+ * Evaluates the localizer and all arms of a run.
+ *
+ * @throws SpinegradError of `loadModel` and `prepareBank`; ERR_BANK_*; ERR_DATA_EMPTY if the run was trained on all studies
+ */
 export async function evaluateModel(options: EvaluateOptions): Promise<ModelEvaluation> {
   const { model: dir, progress, signal } = options;
   const description = await readModel(dir);
-  const bank = await (options.data === undefined
-    ? ownBank(dir, description)
-    : otherBank(options.data, description, options));
+  const own = options.data === undefined;
+  const { bank, trainingStudies } = own
+    ? { bank: await ownBank(dir, description), trainingStudies: [] }
+    : withoutTraining(await otherBank(options.data!, description, options), description, options);
   const { threads, ...settings } = description.evaluation;
   using device = await openDevice(options.device, threads === null ? {} : { threads });
   const model = await loadModel(dir, device, 'all');
@@ -58,8 +69,9 @@ export async function evaluateModel(options: EvaluateOptions): Promise<ModelEval
     { localizer: model.localizer, sites: description.sites, arms: model.arms },
     settings,
   );
-  const { synthetic, studies, skipped } = bank.manifest;
-  return { synthetic, studies, skipped, localization, tasks, rsna };
+  const { synthetic, skipped } = bank.manifest;
+  const studies = bank.manifest.studies - trainingStudies.length;
+  return { synthetic, studies, trainingStudies, skipped, localization, tasks, rsna };
 }
 
 async function ownBank(model: string, { trainedOn }: ModelDescription): Promise<Bank> {
@@ -81,6 +93,29 @@ async function ownBank(model: string, { trainedOn }: ModelDescription): Promise<
 }
 
 const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id).join(', ');
+
+/** Leaves out the studies that the run was trained on: their grades would be too good. */
+function withoutTraining(
+  bank: Bank,
+  { trainedImages }: ModelDescription,
+  { model, includeTraining, progress }: EvaluateOptions,
+): { bank: Bank; trainingStudies: string[] } {
+  const trainingStudies = includeTraining ? [] : trainedStudies(bank, trainedImages);
+  if (trainingStudies.length === 0) return { bank, trainingStudies };
+  const { studies, dataDir } = bank.manifest;
+  if (trainingStudies.length === studies) {
+    throw new SpinegradError(
+      'ERR_DATA_EMPTY',
+      `${dataDir}: ${model} was trained on the images of all ${studies} studies; give other studies, or evaluate these with ` +
+        '--include-training',
+    );
+  }
+  progress.line(
+    `left out ${trainingStudies.length} of ${studies} studies, because the run was trained on their images; ` +
+      '--include-training evaluates them too',
+  );
+  return { bank: withSide(bank, trainingStudies, 'train'), trainingStudies };
+}
 
 /** Cuts the bank of another folder as the model's own was cut; all studies are test patients. */
 async function otherBank(

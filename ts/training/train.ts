@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Bank } from '../data/bank.js';
+import { trainedImages } from '../data/seen.js';
 import type { BankManifest } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type DeviceKind, openDevice } from '../engine/openDevice.js';
@@ -115,6 +116,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
     evaluation: { seed, resamples, views, coverage, threads: config.threads || null },
     program: summary.program,
     manifest: bank.manifest,
+    trainedImages: trainedImages(bank),
     input: discs.input,
     normalisation: slices.normalisation,
     localizer: { network: localizer, series: slices.kinds('train'), rmseMm },
