@@ -204,7 +204,7 @@ describe('bad files of a run', () => {
   it('fails for a bank of another version; after its deletion the run resumes to the same bits', async () => {
     const dir = await copyOf(finished);
     const manifest = join(dir, 'bank/manifest.json');
-    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":3', '"version":2'));
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"version":4', '"version":3'));
     const line =
       /ERR_BANK_MANIFEST: .*manifest\.json: version: .*; prepare the bank again: delete .*\/bank and resume/;
     expectFailure(await resume(dir), 1, line);
