@@ -46,9 +46,10 @@ describe.each(FUSIONS)('a run on sagittal and axial T2 of phantoms with fusion %
   });
 
   it('is evaluated again with the same numbers, also on the folder of studies', async () => {
-    const { tasks } = await evaluateModel({ model: dir, device: 'cpu', progress: silent, signal });
+    const options = { model: dir, device: 'cpu', progress: silent, signal } as const;
+    const { tasks } = await evaluateModel(options);
     expect(tasks[0]!.arms).toEqual(readSummary(dir).tasks[0]!.arms);
-    const other = await evaluateModel({ model: dir, data, device: 'cpu', progress: silent, signal });
+    const other = await evaluateModel({ ...options, data, includeTraining: true });
     expect(other.studies).toBe(phantom.studies);
   });
 });

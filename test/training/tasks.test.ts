@@ -67,7 +67,7 @@ describe.each([PFIRRMANN, HERNIATION, MODIC])('a run on $id', (task) => {
     const { signal } = new AbortController();
     const options = { model: dir, device: 'cpu', progress: silent, signal } as const;
     expect(await evaluateModel(options)).toMatchObject(evaluated(readSummary(dir)));
-    const other = await evaluateModel({ ...options, data });
+    const other = await evaluateModel({ ...options, data, includeTraining: true });
     expect(sum(other.tasks[0]!.arms[0]!.annotated.confusion.flat())).toBe(10 * task.levels.length);
   });
 
