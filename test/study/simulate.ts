@@ -1,7 +1,9 @@
 /** A synthetic predictions table of a study: arms of a given skill on the same patients, folds and repeats. */
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { CROPS } from '#spinegrad/evaluation/predictionsFile.js';
+import { calibrated, calibrateTask } from '#spinegrad/evaluation/taskCalibration.js';
 import { RandomStream } from '#spinegrad/random.js';
+import type { StudyCalibration } from '#spinegrad/study/calibrationFile.js';
 import type { StudyPrediction } from '#spinegrad/study/predictionsFile.js';
 import type { StudyFacts } from '#spinegrad/study/summarise.js';
 import type { StudyCell } from '#spinegrad/study/types.js';
@@ -77,6 +79,53 @@ export function simulateStudy({
     program: { version: '0.1.0', commit: 'unknown', date: '2026-11-29T10:00:00.000Z' },
   };
   return { facts, lines };
+}
+
+/**
+ * The predictions with the calibration of each cell, and its validation discs: the test patients of the next fold, whose
+ * probabilities are those of that fold's network.
+ */
+export function calibrateSimulation(
+  lines: readonly StudyPrediction[],
+  { tasks, cells }: Pick<StudyFacts, 'tasks' | 'cells'>,
+  coverage = 0.9,
+): { lines: StudyPrediction[]; calibration: StudyCalibration[] } {
+  const folds = 1 + Math.max(...cells.map(({ fold }) => fold));
+  const calibration: StudyCalibration[] = [];
+  const calibratedLines: StudyPrediction[] = [];
+  for (const { id, grades } of tasks) {
+    for (const cell of cells) {
+      const { repeat, labels, arm } = cell;
+      const linesOf = (fold: number) =>
+        lines.filter(
+          (line) =>
+            line.task === id &&
+            line.fold === fold &&
+            line.repeat === repeat &&
+            line.labels === labels &&
+            line.arm === arm,
+        );
+      const own = linesOf((cell.fold + 1) % folds)
+        .filter(({ crops }) => crops === 'predicted')
+        .map(({ task, study, level, side, truth, probabilities }) => ({
+          ...{ task, study, level, side, truth, probabilities },
+        }));
+      const { temperature, minimums } = calibrateTask(
+        id,
+        own.map(({ probabilities }) => probabilities),
+        own.map(({ truth }) => truth),
+        grades.length,
+        coverage,
+      );
+      calibration.push(...own.map((line) => ({ ...cell, ...line })));
+      for (const line of linesOf(cell.fold)) {
+        const { probabilities, set } = calibrated(line.probabilities, { temperature, minimums });
+        const trust = { temperature, set, setCoverage: coverage, novelty: 0.5 };
+        calibratedLines.push({ ...line, probabilities, trust });
+      }
+    }
+  }
+  return { lines: calibratedLines, calibration };
 }
 
 /** Neighbouring grades are likelier than distant ones. */

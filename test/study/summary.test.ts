@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { rsnaScore } from '#spinegrad/evaluation/rsnaScore.js';
-import { type PatientGroups, summariseStudy } from '#spinegrad/study/summarise.js';
+import type { PatientGroups } from '#spinegrad/study/evaluateGroups.js';
+import { summariseStudy } from '#spinegrad/study/summarise.js';
 import { studySummarySchema } from '#spinegrad/study/types.js';
 import { RSNA_TASKS } from '#spinegrad/tasks/rsna.js';
 import { MODIC, PFIRRMANN } from '../tasks/examples.js';

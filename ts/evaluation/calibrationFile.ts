@@ -4,9 +4,9 @@
  * predictions.csv.
  */
 import { SIDES } from '../anatomy.js';
-import { formatCsv } from '../io/writeCsv.js';
+import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import type { Prediction } from './predictionsFile.js';
-import { parseProbabilities, probabilityColumns, readTable } from './table.js';
+import { type Fields, parseProbabilities, probabilityColumns, readTable } from './table.js';
 
 /** A validation disc, and the probabilities of its grades. */
 export type CalibrationLine = Pick<
@@ -16,14 +16,28 @@ export type CalibrationLine = Pick<
 
 const COLUMNS = ['task', 'study', 'level', 'side', 'truth'] as const;
 
+/** Columns that every file has. */
+export const CALIBRATION_COLUMNS: readonly string[] = [...COLUMNS, 'p_0', 'p_1'];
+
 /** The text of calibration.csv. The same lines give the same bytes, and `readCalibration` returns the same numbers. */
 export function formatCalibration(lines: readonly CalibrationLine[]): string {
-  const columns = probabilityColumns(lines);
-  const rows = lines.map(({ task, study, level, side, truth, probabilities }) => [
-    ...[task, study, level, side, truth],
-    ...columns.map((_, grade) => probabilities[grade] ?? null),
-  ]);
-  return formatCsv([...COLUMNS, ...columns], rows);
+  const { columns, valuesOf } = calibrationColumns(lines);
+  return formatCsv(columns, lines.map(valuesOf));
+}
+
+/** The columns of a table of lines, and the values of a line in them. */
+export function calibrationColumns(lines: readonly CalibrationLine[]): {
+  columns: string[];
+  valuesOf: (line: CalibrationLine) => CsvValue[];
+} {
+  const grades = probabilityColumns(lines);
+  return {
+    columns: [...COLUMNS, ...grades],
+    valuesOf: ({ task, study, level, side, truth, probabilities }) => [
+      ...[task, study, level, side, truth],
+      ...grades.map((_, grade) => probabilities[grade] ?? null),
+    ],
+  };
 }
 
 /**
@@ -35,12 +49,15 @@ export function formatCalibration(lines: readonly CalibrationLine[]): string {
  * const lines = await readCalibration('cells/fold0-repeat0-labels1-scratch/calibration.csv');
  */
 export async function readCalibration(path: string): Promise<CalibrationLine[]> {
-  return await readTable(path, [...COLUMNS, 'p_0', 'p_1'], (fields) => ({
-    task: fields.name('task'),
-    study: fields.name('study'),
-    level: fields.name('level'),
-    side: fields.has('side') ? fields.oneOf('side', SIDES) : null,
-    truth: fields.wholeNumber('truth'),
-    probabilities: parseProbabilities(fields),
-  }));
+  return await readTable(path, CALIBRATION_COLUMNS, parseCalibration);
 }
+
+/** The line of a table. */
+export const parseCalibration = (fields: Fields): CalibrationLine => ({
+  task: fields.name('task'),
+  study: fields.name('study'),
+  level: fields.name('level'),
+  side: fields.has('side') ? fields.oneOf('side', SIDES) : null,
+  truth: fields.wholeNumber('truth'),
+  probabilities: parseProbabilities(fields),
+});

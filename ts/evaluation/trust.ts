@@ -44,6 +44,7 @@ export function measureTrust(predictions: Predictions, { grades }: GradeScale): 
       coveragePerGrade: Object.fromEntries(grades.map(({ name }, grade) => [name, count(isCovered, grade)])),
       meanSize: trust.reduce((sum, { set }) => sum + set.length, 0) / trust.length,
       single: count(({ set }) => set.length === 1),
+      full: count(({ set }) => set.length === grades.length),
     },
     novel: count(({ novelty }) => novelty > 1),
   };

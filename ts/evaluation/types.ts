@@ -99,7 +99,8 @@ const metrics = z.strictObject({
   }),
 });
 
-const calibration = z.strictObject({
+/** How well probabilities fit the grades. */
+export const calibrationSchema = z.strictObject({
   /** Expected calibration error. */
   ece: fraction,
   /** Mean negative log-likelihood of the true grade. */
@@ -113,7 +114,7 @@ const trust = z.strictObject({
   /** Null if runs with different temperatures are pooled. */
   temperature: z.number().positive().nullable(),
   /** Before and after temperature scaling. */
-  calibration: z.strictObject({ before: calibration, after: calibration }),
+  calibration: z.strictObject({ before: calibrationSchema, after: calibrationSchema }),
   sets: z.strictObject({
     /** Null if runs with different ones are pooled. */
     nominal: fraction.nullable(),
@@ -122,8 +123,10 @@ const trust = z.strictObject({
     coveragePerGrade: perGrade(proportion),
     /** Mean number of grades. */
     meanSize: z.number().min(1),
-    /** Discs whose set has one grade. */
+    /** Discs whose set has one grade. No set is empty. */
     single: proportion,
+    /** Discs whose set has all grades. */
+    full: proportion,
   }),
   /** Discs whose crops are unlike the training crops. */
   novel: proportion,

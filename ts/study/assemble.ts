@@ -1,14 +1,19 @@
 /** STUDY/predictions.csv from the predictions of the complete cells, and the report of the study. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseManifest } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
 import { SpinegradError } from '../error.js';
+import { readCalibration } from '../evaluation/calibrationFile.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { noticeOf } from '../model/bundle.js';
 import { gradeNamesOf } from '../tasks/task.js';
 import { armsOf } from '../training/arms.js';
+import { formatStudyCalibration, type StudyCalibration } from './calibrationFile.js';
+import { cellCurve } from './cellCurve.js';
+import { type CurvePoint, formatCurves } from './curvesFile.js';
 import { baseConfig } from './plan.js';
 import { formatStudyPredictions, type StudyPrediction } from './predictionsFile.js';
 import { writeStudyReport } from './report.js';
@@ -18,10 +23,11 @@ import type { StudySummary } from './types.js';
 import { bankUnit, cellFolder } from './units.js';
 
 /**
- * Writes predictions.csv and the report from the cells that are complete. The order is that of the plan, so the same cells
- * give the same bytes.
+ * Writes predictions.csv, calibration.csv, curves.csv and the report from the cells that are complete. The order is that of the
+ * plan, so the same cells give the same bytes. Cells of an older version have no calibration.csv; the report states what is
+ * missing then.
  *
- * @throws SpinegradError ERR_STUDY_EMPTY if no cell is complete; of `readPredictions` and `writeStudyReport`
+ * @throws SpinegradError ERR_STUDY_EMPTY if no cell is complete; of the readers of the files and `writeStudyReport`
  */
 export async function reportStudy(study: Study): Promise<StudySummary> {
   const { dir, plan, cells } = study;
@@ -33,16 +39,25 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
     );
   }
   const predictions: StudyPrediction[] = [];
-  for (const { id, fold, repeat, labels } of complete) {
-    for (const line of await readPredictions(join(cellFolder(dir, id), 'predictions.csv')))
+  const calibration: StudyCalibration[] = [];
+  const curves: CurvePoint[] = [];
+  for (const cell of complete) {
+    const { id, fold, repeat, labels, arm } = cell;
+    const folder = cellFolder(dir, id);
+    for (const line of await readPredictions(join(folder, 'predictions.csv')))
       predictions.push({ fold, repeat, labels, ...line });
+    const path = join(folder, 'calibration.csv');
+    if (existsSync(path))
+      for (const line of await readCalibration(path))
+        calibration.push({ fold, repeat, labels, arm, ...line });
+    curves.push(...(await cellCurve(cell, folder)));
   }
   const path = join(bankUnit(study).dir, 'manifest.json');
   const manifest = parseManifest(path, await readFile(path, 'utf8'));
-  await writeFileAtomic(
-    join(dir, 'predictions.csv'),
-    formatStudyPredictions(predictions, gradeNamesOf(manifest.tasks)),
-  );
+  const write = (name: string, text: string) => writeFileAtomic(join(dir, name), text);
+  await write('predictions.csv', formatStudyPredictions(predictions, gradeNamesOf(manifest.tasks)));
+  await write('calibration.csv', formatStudyCalibration(calibration));
+  await write('curves.csv', formatCurves(curves));
   const config = baseConfig(plan);
   return await writeStudyReport(dir, {
     name: basename(dir),

@@ -3,10 +3,10 @@ import { SpinegradError } from '../error.js';
 import { percentileInterval } from '../evaluation/bootstrap.js';
 import type { Predictions } from '../evaluation/types.js';
 import type { GradeScale } from '../tasks/task.js';
+import type { Difference } from './armResult.js';
 import { definedOf, type EvaluatedArm } from './evaluateArm.js';
 import { differenceOf, permutedDifferences, type ResamplingOptions } from './resample.js';
 import { METRICS, type MetricName } from './sample.js';
-import type { Difference } from './types.js';
 
 /** Sum of the 0.975 and 0.8 quantiles of the normal distribution: a two-sided test at 0.05 with a power of 80 %. */
 export const DETECTABLE = 1.959963984540054 + 0.8416212335729143;

@@ -5,13 +5,13 @@ import { checkPredictions, meanOfDefined, perLevel } from '../evaluation/evaluat
 import { argmax, confusionMatrix, wilsonBounds } from '../evaluation/metrics.js';
 import type { Metrics, Predictions } from '../evaluation/types.js';
 import type { GradeScale } from '../tasks/task.js';
+import type { ArmResult, Estimate } from './armResult.js';
 import { bootstrap, type ResamplingOptions } from './resample.js';
 import { METRICS, type MetricName, meanValues, sampleOf, type Values } from './sample.js';
-import type { ArmResult, Estimate } from './types.js';
 
 /** An arm with its bootstrap resamples, for differences from another arm. */
 export interface EvaluatedArm {
-  result: Omit<ArmResult, 'name' | 'repeats' | 'complete'>;
+  result: Omit<ArmResult, 'name' | 'repeats' | 'complete' | 'trust' | 'ensemble'>;
   /** Means over the repeats. */
   values: Values;
   /** The same for each resample. */

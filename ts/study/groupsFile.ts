@@ -6,7 +6,7 @@ import { SpinegradError } from '../error.js';
 import { groupBy } from '../evaluation/groupBy.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
 import { csvText } from '../io/writeCsv.js';
-import type { PatientGroups } from './summarise.js';
+import type { PatientGroups } from './evaluateGroups.js';
 
 /** Columns of SPIDER's overview.csv, which has one line per series `<patient>_<t1|t2|t2_SPACE>`. */
 const SPIDER = ['new_file_name', 'Manufacturer', 'ManufacturerModelName', 'MagneticFieldStrength'];

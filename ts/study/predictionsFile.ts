@@ -8,7 +8,7 @@ import {
   predictionColumns,
   REQUIRED_COLUMNS,
 } from '../evaluation/predictionsFile.js';
-import { readTable } from '../evaluation/table.js';
+import { type Fields, readTable } from '../evaluation/table.js';
 import { formatCsv } from '../io/writeCsv.js';
 
 /** A prediction of one cell of a study. */
@@ -21,7 +21,15 @@ export interface StudyPrediction extends Prediction {
   labels: number;
 }
 
-const CELL = ['fold', 'repeat', 'labels'] as const;
+/** The columns that state the cell of a line, together with `arm`. */
+export const CELL_COLUMNS = ['fold', 'repeat', 'labels'] as const;
+
+/** The cell of a line, without its arm. */
+export const parseCell = (fields: Fields): Pick<StudyPrediction, (typeof CELL_COLUMNS)[number]> => ({
+  fold: fields.wholeNumber('fold'),
+  repeat: fields.wholeNumber('repeat'),
+  labels: fields.fraction('labels'),
+});
 
 /**
  * The text of a study's predictions.csv. The same predictions give the same bytes, and `readStudyPredictions` returns the
@@ -35,7 +43,7 @@ export function formatStudyPredictions(
 ): string {
   const { columns, valuesOf } = predictionColumns(predictions, gradeNames);
   return formatCsv(
-    [...CELL, ...columns],
+    [...CELL_COLUMNS, ...columns],
     predictions.map((row) => [row.fold, row.repeat, row.labels, ...valuesOf(row)]),
   );
 }
@@ -49,10 +57,8 @@ export function formatStudyPredictions(
  * const predictions = await readStudyPredictions('study/predictions.csv');
  */
 export async function readStudyPredictions(path: string): Promise<StudyPrediction[]> {
-  return await readTable(path, [...CELL, ...REQUIRED_COLUMNS], (fields) => ({
-    fold: fields.wholeNumber('fold'),
-    repeat: fields.wholeNumber('repeat'),
-    labels: fields.fraction('labels'),
+  return await readTable(path, [...CELL_COLUMNS, ...REQUIRED_COLUMNS], (fields) => ({
+    ...parseCell(fields),
     ...parsePrediction(fields),
   }));
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { figureFile } from '../report/svg.js';
 import { snakeCase } from '../tasks/task.js';
+import { readStudyCalibration } from './calibrationFile.js';
+import { readCurves } from './curvesFile.js';
 import { claimChecklist } from './documents/claim.js';
 import { modelCard } from './documents/modelCard.js';
 import { rsnaSubmission } from './documents/submission.js';
@@ -35,7 +37,8 @@ const TITLES: Record<keyof TaskFigures, string> = {
 /**
  * Computes the results of a study from `predictions.csv` in its folder and writes `summary.json`, `report.html`,
  * `figures/*.svg`, `MODEL_CARD.md`, `CLAIM.md`, `TRIPOD+AI.md` and, if all five conditions of the RSNA layout are graded,
- * `submission-ARM.csv` for each arm. Without `groups` it reads `groups.csv`, if there is one. A study with missing cells is reported from those that it has.
+ * `submission-ARM.csv` for each arm. Without `groups` it reads
+ * `groups.csv`, if there is one, and also `calibration.csv` and `curves.csv`. A study with missing cells is reported from those that it has.
  *
  * @param directory folder of the study
  * @throws SpinegradError of `readStudyPredictions`, `readGroups`, `summariseStudy` and `writeFileAtomic`
@@ -45,9 +48,14 @@ const TITLES: Record<keyof TaskFigures, string> = {
  */
 export async function writeStudyReport(directory: string, input: StudyReportInput): Promise<StudySummary> {
   const lines = await readStudyPredictions(join(directory, 'predictions.csv'));
-  const groupsFile = join(directory, 'groups.csv');
-  const groups = input.groups ?? (existsSync(groupsFile) ? await readGroups(groupsFile) : undefined);
-  const summary = summariseStudy(lines, groups ? { ...input, groups } : input);
+  const ifPresent = async <T>(name: string, read: (path: string) => Promise<T>): Promise<T | undefined> => {
+    const path = join(directory, name);
+    return existsSync(path) ? await read(path) : undefined;
+  };
+  const groups = input.groups ?? (await ifPresent('groups.csv', readGroups));
+  const calibration = (await ifPresent('calibration.csv', readStudyCalibration)) ?? [];
+  const curves = (await ifPresent('curves.csv', readCurves)) ?? [];
+  const summary = summariseStudy(lines, { ...input, ...(groups && { groups }), calibration, curves });
   const write = (name: string, text: string) => writeFileAtomic(join(directory, name), text);
   const arms = summary.plan.arms.map(({ name }) => name);
   const figures = summary.tasks.map((result) => drawTask(result, arms));

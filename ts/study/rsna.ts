@@ -4,9 +4,10 @@ import { groupBy } from '../evaluation/groupBy.js';
 import { type RsnaSums, rsnaScoreOf, rsnaSums } from '../evaluation/rsnaScore.js';
 import type { RsnaScore } from '../evaluation/types.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
+import type { Estimate } from './armResult.js';
 import type { ResamplingOptions } from './resample.js';
 import { type BlockLines, poolFolds } from './samples.js';
-import type { Estimate, StudyCell, StudyRsnaArm, StudySummary } from './types.js';
+import type { StudyCell, StudyRsnaArm, StudySummary } from './types.js';
 
 const PARTS = ['score', 'spinal', 'foraminal', 'subarticular', 'anySevereSpinal'] as const;
 

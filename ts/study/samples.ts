@@ -86,6 +86,7 @@ function pool(lines: readonly StudyPrediction[]): Predictions {
     level: sorted.map(discOf),
     truth: sorted.map(({ truth }) => truth),
     probabilities: sorted.map(({ probabilities }) => probabilities),
+    trust: sorted.map(({ trust }) => trust),
   };
 }
 

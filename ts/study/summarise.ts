@@ -1,33 +1,19 @@
-/** All results of a study from the lines of its predictions.csv. */
+/** All results of a study from the lines of its predictions.csv, calibration.csv and curves.csv. */
 import { SpinegradError } from '../error.js';
 import { groupBy } from '../evaluation/groupBy.js';
-import type { Predictions } from '../evaluation/types.js';
 import { type Program, provenance } from '../io/provenance.js';
 import type { Task } from '../tasks/task.js';
-import { compareRepeats } from './compareArms.js';
-import { type EvaluatedArm, evaluateRepeats } from './evaluateArm.js';
-import { holm } from './holm.js';
+import type { StudyCalibration } from './calibrationFile.js';
+import type { ComparedArm } from './compareArms.js';
+import type { CurvePoint } from './curvesFile.js';
+import { evaluateBlock } from './evaluateBlock.js';
+import { evaluateGroups, type PatientGroups } from './evaluateGroups.js';
+import { learningCurves } from './learningCurves.js';
 import type { StudyPrediction } from './predictionsFile.js';
 import type { ResamplingOptions } from './resample.js';
 import { rsnaResults } from './rsna.js';
-import { METRICS } from './sample.js';
-import {
-  type ArmLines,
-  type BlockLines,
-  cellKey,
-  commonLines,
-  groupLines,
-  type Pooled,
-  poolFolds,
-} from './samples.js';
-import type { Block, GroupResult, StudyCell, StudyComparison, StudyData, StudySummary } from './types.js';
-
-/** Where a patient was examined; null if it is unknown. */
-export interface PatientGroups {
-  scanner: string | null;
-  /** Such as `1.5 T`. */
-  fieldStrength: string | null;
-}
+import { cellKey, groupLines } from './samples.js';
+import type { Block, StudyCell, StudyData, StudySummary } from './types.js';
 
 /** What the predictions do not tell about a study. */
 export interface StudyFacts {
@@ -41,12 +27,14 @@ export interface StudyFacts {
   cells: readonly StudyCell[];
   /** By study; default: nothing is known. */
   groups?: ReadonlyMap<string, PatientGroups>;
+  /** The validation discs of the cells; default: not known. */
+  calibration?: readonly StudyCalibration[];
+  /** The validation curves of the cells; default: not known. */
+  curves?: readonly CurvePoint[];
   resampling?: ResamplingOptions;
   /** Default: the running program. */
   program?: Program;
 }
-
-type Evaluated = Pooled & { name: string; evaluated: EvaluatedArm };
 
 /**
  * Computes all results. Cells without predictions are listed in `plan.missing`; the results are those of the others.
@@ -56,6 +44,7 @@ type Evaluated = Pooled & { name: string; evaluated: EvaluatedArm };
  */
 export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFacts): StudySummary {
   const { name, data, tasks, arms, cells, groups, program = provenance() } = facts;
+  const { calibration = [], curves = [] } = facts;
   const resampling = { seed: 0, resamples: 2000, permutations: 2000, ...facts.resampling };
   requirePlanned(lines, facts);
   const found = new Set(lines.map(cellKey));
@@ -86,7 +75,10 @@ export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFa
     tasks: tasks.flatMap((task) => {
       const own = blocks.filter((block) => block.task === task.id);
       if (own.length === 0) return [];
-      const results = own.map((block) => evaluateBlock(block, task, cells, resampling));
+      const ofTask = calibration.filter((line) => line.task === task.id);
+      const results = own.map((block) =>
+        evaluateBlock(block, task, { cells, calibration: ofTask }, resampling),
+      );
       return [
         {
           task,
@@ -95,12 +87,13 @@ export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFa
         },
       ];
     }),
+    curves: learningCurves(curves, cells),
     rsna: rsnaResults(blocks, cells, resampling),
   };
 }
 
 /** The arms at the largest label fraction, on predicted crops if there are any. */
-function primaryOf(results: readonly { block: Block; arms: Evaluated[] }[]): Evaluated[] {
+function primaryOf(results: readonly { block: Block; arms: ComparedArm[] }[]): ComparedArm[] {
   const largest = Math.max(...results.map(({ block }) => block.labels));
   return results.find(({ block }) => block.labels === largest)!.arms;
 }
@@ -117,79 +110,4 @@ function requirePlanned(lines: readonly StudyPrediction[], { cells, tasks }: Stu
         'a task of the plan: the predictions belong to another study',
     );
   }
-}
-
-function evaluateBlock(
-  { labels, crops, arms }: BlockLines,
-  task: Task,
-  cells: readonly StudyCell[],
-  options: ResamplingOptions,
-): { block: Block; arms: Evaluated[] } {
-  const evaluate = ({ name, lines }: ArmLines): Evaluated => {
-    const planned = cells.filter((cell) => cell.arm === name && cell.labels === labels);
-    const pooled = poolFolds(lines, planned);
-    return { name, ...pooled, evaluated: evaluateRepeats(pooled.predictions, task, options) };
-  };
-  const results = arms.map(evaluate);
-  const comparisons = results.flatMap((a, i) =>
-    results.slice(0, i).flatMap((b, j): StudyComparison[] => {
-      let pair: readonly [Evaluated, Evaluated] = [a, b];
-      if (!(a.complete && b.complete)) {
-        const [inBoth, others] = commonLines(arms[i]!, arms[j]!);
-        if (inBoth.lines.length === 0) return [];
-        pair = [evaluate(inBoth), evaluate(others)];
-      }
-      const { repeats, complete, evaluated } = pair[0];
-      const metrics = compareRepeats(...pair, task, options);
-      return [{ a: a.name, b: b.name, patients: evaluated.result.patients, repeats, complete, metrics }];
-    }),
-  );
-  for (const metric of METRICS) {
-    const corrected = holm(comparisons.map(({ metrics }) => metrics[metric].p));
-    comparisons.forEach(({ metrics }, i) => {
-      metrics[metric].pHolm = corrected[i]!;
-    });
-  }
-  const shown = results.map(({ name, repeats, complete, evaluated }) => ({
-    ...{ name, repeats, complete },
-    ...evaluated.result,
-  }));
-  return { block: { labels, crops, arms: shown, comparisons }, arms: results };
-}
-
-/** The results by scanner and by field strength; null if at most one of each is known. */
-function evaluateGroups(
-  arms: readonly Evaluated[],
-  task: Task,
-  groups: ReadonlyMap<string, PatientGroups>,
-  options: ResamplingOptions,
-): GroupResult[] | null {
-  const studies = [
-    ...new Set(arms.flatMap(({ predictions }) => predictions.flatMap(({ studyId }) => studyId))),
-  ];
-  const results = (['scanner', 'fieldStrength'] as const).flatMap((kind) => {
-    const values = new Set(studies.flatMap((study) => groups.get(study)?.[kind] ?? []));
-    if (values.size < 2) return [];
-    return [...values].sort().map((value): GroupResult => {
-      const members = new Set(studies.filter((study) => groups.get(study)?.[kind] === value));
-      const results = arms.flatMap(({ name, predictions }) => {
-        const own = predictions.map((all) => restrict(all, members)).filter(({ truth }) => truth.length > 0);
-        if (own.length === 0) return [];
-        const { discs, metrics, mostSevereAsMildest } = evaluateRepeats(own, task, options).result;
-        return [{ name, discs, metrics, mostSevereAsMildest }];
-      });
-      return { kind, value, patients: members.size, arms: results };
-    });
-  });
-  return results.length > 0 ? results : null;
-}
-
-function restrict(predictions: Predictions, members: ReadonlySet<string>): Predictions {
-  const keep = <T>(values: readonly T[]) => values.filter((_, i) => members.has(predictions.studyId[i]!));
-  return {
-    studyId: keep(predictions.studyId),
-    level: keep(predictions.level),
-    truth: keep(predictions.truth),
-    probabilities: keep(predictions.probabilities),
-  };
 }

@@ -3,13 +3,9 @@ import { z } from 'zod';
 import { CROPS } from '../evaluation/predictionsFile.js';
 import { programSchema } from '../io/provenance.js';
 import { taskSchema } from '../tasks/task.js';
-import { METRICS, type MetricName } from './sample.js';
+import { armSchema, coverageFields, differenceSchema, estimateSchema, perMetric } from './armResult.js';
 
 const wholeNumber = z.int().min(0);
-const optional = z.number().nullable();
-const perGrade = <T extends z.ZodType>(value: T) => z.record(z.string(), value);
-const perMetric = <T extends z.ZodType>(value: T) =>
-  z.strictObject(Object.fromEntries(METRICS.map((name) => [name, value])) as Record<MetricName, T>);
 
 /** One unit of the work of a study. */
 const cell = z.strictObject({
@@ -33,80 +29,19 @@ const data = z.strictObject({
   notice: z.string(),
 });
 
-/** A metric: the mean over the repeats, its 95 % interval, and its value in each repeat. Null if it is undefined. */
-const estimate = z.strictObject({
-  value: optional,
-  /** Null if the sample has too few patients. */
-  low: optional,
-  high: optional,
-  repeats: z.array(optional),
-});
-
-const coverage = {
-  patients: wholeNumber,
-  /** Numbers of the repeats that were evaluated. */
-  repeats: z.array(wholeNumber),
-  /** Whether these are all repeats of the plan, each with all folds. */
-  complete: z.boolean(),
-};
-
-const arm = z.strictObject({
-  name: z.string(),
-  ...coverage,
-  /** Test discs of a repeat; their mean if the repeats differ. */
-  discs: z.number().min(0),
-  patientsPerGrade: perGrade(wholeNumber),
-  /** The interval of `mostSevereAsMildest` is Wilson's, all others are bootstrap intervals. */
-  metrics: perMetric(estimate),
-  recall: perGrade(estimate),
-  /** k of n discs of the most severe grade; k is the mean over the repeats. Null for nominal grades. */
-  mostSevereAsMildest: z.strictObject({ k: z.number().min(0), n: z.number().min(0) }).nullable(),
-  /** Mean over the repeats. Rows: truth; columns: prediction. */
-  confusion: z.array(z.array(z.number().min(0))),
-  /** The predictions of all repeats in bins of confidence, (low, high]; bins without a prediction are left out. */
-  reliability: z.array(
-    z.strictObject({
-      low: z.number(),
-      high: z.number(),
-      /** Predictions in the bin, over all repeats. */
-      count: wholeNumber,
-      /** Mean confidence and fraction of correct predictions. */
-      confidence: z.number(),
-      accuracy: z.number(),
-    }),
-  ),
-  /** Means over the repeats, from cranial to caudal. */
-  perLevel: z.record(
-    z.string(),
-    z.strictObject({ discs: z.number(), correct: z.number(), balancedAccuracy: optional, kappa: optional }),
-  ),
-});
-
-const difference = z.strictObject({
-  value: optional,
-  low: optional,
-  high: optional,
-  /** Two-sided permutation test; null for AUROC and AUPRC. */
-  p: optional,
-  /** `p` after Holm's correction over the comparisons of the same metric, task, fraction and crops. */
-  pHolm: optional,
-  /** The smallest true difference that a study like this one finds with a power of 80 % at a level of 0.05. */
-  detectable: optional,
-});
-
 /** Arm `a` minus arm `b` on the same test discs. */
 const comparison = z.strictObject({
   a: z.string(),
   b: z.string(),
-  ...coverage,
-  metrics: perMetric(difference),
+  ...coverageFields,
+  metrics: perMetric(differenceSchema),
 });
 
 /** The results at one label fraction on one kind of crop. */
 const block = z.strictObject({
   labels: z.number(),
   crops: z.enum(CROPS),
-  arms: z.array(arm),
+  arms: z.array(armSchema),
   /** Each arm minus each earlier arm. */
   comparisons: z.array(comparison),
 });
@@ -116,7 +51,7 @@ const group = z.strictObject({
   kind: z.enum(['scanner', 'fieldStrength']),
   value: z.string(),
   patients: wholeNumber,
-  arms: z.array(arm.pick({ name: true, discs: true, metrics: true, mostSevereAsMildest: true })),
+  arms: z.array(armSchema.pick({ name: true, discs: true, metrics: true, mostSevereAsMildest: true })),
 });
 
 const task = z.strictObject({
@@ -127,15 +62,30 @@ const task = z.strictObject({
   groups: z.array(group).nullable(),
 });
 
+/** The balanced accuracy of an arm on the validation patients by the length of fine-tuning. */
+const learningCurve = z.strictObject({
+  name: z.string(),
+  /** Folds and repeats in the mean. */
+  cells: wholeNumber,
+  /** Mean and standard deviation over the cells. `step`: optimizer steps until the end of the epoch. */
+  epochs: z.array(
+    z.strictObject({ epoch: wholeNumber, step: z.number(), mean: z.number(), sd: z.number().min(0) }),
+  ),
+  /** Mean after the last epoch; null without an epoch. */
+  final: z.number().nullable(),
+  /** Steps until the mean first is at least 95 % of `final`. */
+  stepsTo95: z.number().nullable(),
+});
+
 /** The score of the RSNA 2024 challenge and its parts. */
 const rsnaArm = z.strictObject({
   name: z.string(),
-  ...coverage,
-  score: estimate,
-  spinal: estimate,
-  foraminal: estimate,
-  subarticular: estimate,
-  anySevereSpinal: estimate,
+  ...coverageFields,
+  score: estimateSchema,
+  spinal: estimateSchema,
+  foraminal: estimateSchema,
+  subarticular: estimateSchema,
+  anySevereSpinal: estimateSchema,
 });
 
 export const studySummarySchema = z.strictObject({
@@ -156,6 +106,8 @@ export const studySummarySchema = z.strictObject({
   }),
   resampling: z.strictObject({ seed: z.int(), resamples: wholeNumber, permutations: wholeNumber }),
   tasks: z.array(task),
+  /** By label fraction, ascending; empty without curves.csv. */
+  curves: z.array(z.strictObject({ labels: z.number(), arms: z.array(learningCurve) })),
   /** Null unless the study grades all five conditions of the RSNA layout. */
   rsna: z
     .array(z.strictObject({ labels: z.number(), crops: z.enum(CROPS), arms: z.array(rsnaArm) }))
@@ -164,12 +116,10 @@ export const studySummarySchema = z.strictObject({
 
 export type StudyCell = z.output<typeof cell>;
 export type StudyData = z.output<typeof data>;
-export type Estimate = z.output<typeof estimate>;
-export type ArmResult = z.output<typeof arm>;
-export type Difference = z.output<typeof difference>;
 export type StudyComparison = z.output<typeof comparison>;
 export type Block = z.output<typeof block>;
 export type GroupResult = z.output<typeof group>;
 export type StudyTask = z.output<typeof task>;
+export type LearningCurve = z.output<typeof learningCurve>;
 export type StudyRsnaArm = z.output<typeof rsnaArm>;
 export type StudySummary = z.output<typeof studySummarySchema>;

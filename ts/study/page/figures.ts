@@ -6,8 +6,9 @@ import { gradeClass } from '../../report/grades.js';
 import { type Markup, markup } from '../../report/markup.js';
 import { abbreviate, heatmap, lineChart, PANEL_WIDTH, type Panel } from '../../report/svg.js';
 import type { Task } from '../../tasks/task.js';
+import type { ArmResult, Difference, Estimate } from '../armResult.js';
 import type { MetricName } from '../sample.js';
-import type { ArmResult, Block, Difference, Estimate } from '../types.js';
+import type { Block } from '../types.js';
 
 /** Both bounds, or null without an interval. */
 export const boundsOf = ({ low, high }: Pick<Estimate | Difference, 'low' | 'high'>): Bounds | null =>

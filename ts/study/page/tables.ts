@@ -3,16 +3,9 @@ import { decimal, percent, percentRange, pValue, range, signed, UNDEFINED } from
 import { type Markup, markup } from '../../report/markup.js';
 import { estimate as estimateCell, heads, number, table, whisker } from '../../report/tables/cells.js';
 import type { Task } from '../../tasks/task.js';
+import type { ArmResult, Difference, Estimate } from '../armResult.js';
 import type { MetricName } from '../sample.js';
-import type {
-  ArmResult,
-  Block,
-  Difference,
-  Estimate,
-  GroupResult,
-  StudyRsnaArm,
-  StudySummary,
-} from '../types.js';
+import type { Block, GroupResult, StudyRsnaArm, StudySummary } from '../types.js';
 import { boundsOf } from './figures.js';
 
 const estimate = (value: Estimate) => estimateCell(value.value, boundsOf(value));

@@ -8,8 +8,9 @@ import { scaleClass } from '../../report/style.js';
 import type { Panel } from '../../report/svg.js';
 import { tile } from '../../report/taskSection.js';
 import type { Task } from '../../tasks/task.js';
+import type { ArmResult } from '../armResult.js';
 import { mainComparison, powerStatement, primaryBlock } from '../primary.js';
-import type { ArmResult, Block, StudyTask } from '../types.js';
+import type { Block, StudyTask } from '../types.js';
 import type { WorstError } from '../worstErrors.js';
 import { errorsTable } from './errorsTable.js';
 import {
