@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readBank } from '#spinegrad/data/bank.js';
 import { DEFAULT_SPLIT, splitOf } from '#spinegrad/data/split.js';
 import { readCalibration } from '#spinegrad/evaluation/calibrationFile.js';
 import { conformalSet } from '#spinegrad/evaluation/conformal.js';
@@ -12,9 +13,11 @@ import { writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { reportStudy } from '#spinegrad/study/assemble.js';
 import { readEmbeddings } from '#spinegrad/study/embeddingsFile.js';
 import { readStudyPredictions } from '#spinegrad/study/predictionsFile.js';
+import { cellsOfShard, type Shard } from '#spinegrad/study/shards.js';
 import { studyStatus } from '#spinegrad/study/status.js';
 import { openStudy, readStudy } from '#spinegrad/study/study.js';
-import { type Shard, work } from '#spinegrad/study/worker.js';
+import { cellUnits } from '#spinegrad/study/units.js';
+import { work } from '#spinegrad/study/worker.js';
 import { parseSetting } from '#spinegrad/training/config.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { failure, spinegrad } from '../cli/command.js';
@@ -210,9 +213,14 @@ describe('a study that is killed', () => {
     expect(readdirSync(epochs)).toContain('finetuning-contrastive.safetensors');
     const { stdout } = await spinegrad('study', 'status', '--out', folder);
     expect(stdout).toMatch(/cells +12 +5 +0 +0\n/);
-    await workHere(folder, { index: 1, count: 2 });
+    const shard = { index: 1, count: 2 };
+    const { manifest } = await readBank(join(folder, 'bank'));
+    const units = cellUnits(readStudy(folder), manifest.fingerprint);
+    const own = new Set(cellsOfShard(units, manifest, shard));
+    expect(own.size).toBe(6);
+    await workHere(folder, shard);
     expect(statesOf(folder).map((state) => state === 'done')).toEqual(
-      Array.from({ length: 12 }, (_, position) => position < 5 || position % 2 === 0),
+      units.map((cell, position) => position < 5 || own.has(cell)),
     );
     await workHere(folder, { index: 2, count: 2 });
     await reportStudy(readStudy(folder));

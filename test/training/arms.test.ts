@@ -20,7 +20,7 @@ import {
 
 describe('the settings of an arm', () => {
   const [long] = armsOf({ arms: ['scratch-long'] });
-  const discs = { of: () => new Array(100), graded: () => new Array(70) } as never;
+  const discs = { all: 100, graded: 70 };
 
   it('extend a long arm by at least the steps of pretraining', () => {
     const config = resolveConfig('demo', {

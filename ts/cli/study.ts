@@ -7,8 +7,8 @@ import type { DeviceKind } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
 import { count, duration } from '../report/format.js';
 import type { PlanFile } from '../study/plan.js';
+import type { Shard } from '../study/shards.js';
 import type { Study } from '../study/study.js';
-import type { Shard } from '../study/worker.js';
 import { taskIds } from '../tasks/index.js';
 import { ARM_NAMES, type ArmName } from '../training/arms.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
@@ -76,7 +76,7 @@ export function studyCommand(): Command {
     .addOption(deviceOption())
     .option('--jobs <n>', 'worker processes; a new study divides the cores between them', positive, 1)
     .addOption(
-      new Option('--shard <i/n>', 'work on every n-th cell only, from the i-th; i is 1 to n')
+      new Option('--shard <i/n>', 'work on part i of n only; the parts have about equal work; i is 1 to n')
         .argParser(shardOf)
         .default({ index: 1, count: 1 }, '1/1'),
     )

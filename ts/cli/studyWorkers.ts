@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { DeviceKind } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
-import type { Shard } from '../study/worker.js';
+import type { Shard } from '../study/shards.js';
 import type { Progress } from '../training/progress.js';
 
 interface Options {

@@ -19,7 +19,7 @@ import type { Grader } from '../model/grader.js';
 import type { Localizer } from '../model/localizer.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { gradeNamesOf } from '../tasks/task.js';
-import { armSettings } from '../training/armSettings.js';
+import { armSettings, countTraining } from '../training/armSettings.js';
 import { type Arm, armsOf } from '../training/arms.js';
 import { calibrateArms } from '../training/calibrateArms.js';
 import type { Config } from '../training/config.js';
@@ -152,7 +152,7 @@ export async function workCell(unit: CellUnit, base: Bank, context: WorkContext)
   await write('calibration.csv', formatCalibration(arms[0]!.validation));
   await write('predictions.csv', formatPredictions(predictions, gradeNamesOf(manifest.tasks)));
   const { epoch: bestEpoch, validationBalancedAccuracy } = best!;
-  const { steps } = armSettings(config, discs, arm);
+  const { steps } = armSettings(config, countTraining(discs), arm);
   return { arm: { steps, bestEpoch, validationBalancedAccuracy }, fingerprint: null, trained: seconds };
 }
 

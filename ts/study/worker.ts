@@ -11,15 +11,10 @@ import { SpinegradError } from '../error.js';
 import type { Progress } from '../training/progress.js';
 import { Claims } from './claims.js';
 import { isDone, readFailure, writeFailure, writeResult } from './results.js';
+import { cellsOfShard, type Shard } from './shards.js';
 import { claimsFolder, type Study } from './study.js';
 import { bankUnit, type CellUnit, cellUnits, needsOf, type Unit } from './units.js';
 import { removeCheckpoints, type Work, workBank, workCell, workLocalizer, workPretraining } from './work.js';
-
-/** Every `count`-th cell, from `index` (1 to count). */
-export interface Shard {
-  index: number;
-  count: number;
-}
 
 export interface WorkerOptions {
   device: DeviceKind;
@@ -65,9 +60,7 @@ class Worker {
     this.#retry([unit]);
     const bank = await this.#prepare(unit);
     this.#bank = bank;
-    const { index, count } = shard;
-    const units = cellUnits(study, bank.manifest.fingerprint);
-    const cells = units.filter((_, position) => position % count === index - 1);
+    const cells = cellsOfShard(cellUnits(study, bank.manifest.fingerprint), bank.manifest, shard);
     this.#retry(cells.flatMap((cell) => [cell, ...needsOf(cell)]));
     if (cells.every((cell) => this.#isDone(cell))) return;
     const { threads, precision } = unit.config;

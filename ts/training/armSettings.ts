@@ -10,17 +10,29 @@ export interface ArmSettings {
   steps: { finetuning: number; pretraining: number };
 }
 
+/** Numbers of discs of the training patients. */
+export interface TrainingDiscs {
+  all: number;
+  /** With a grade of at least one task. */
+  graded: number;
+}
+
+export const countTraining = (discs: Pick<RoiDataset, 'of' | 'graded'>): TrainingDiscs => ({
+  all: discs.of('train').length,
+  graded: discs.graded('train').length,
+});
+
 /**
  * The settings of an arm. A small training set gets as many epochs as hold `finetuning.minSteps`. A long arm without epochs of its own gets as many more epochs as hold the optimizer steps of
  * pretraining, rounded up, so it never has fewer steps than pretraining and fine-tuning together.
  */
 export function armSettings(
   { pretraining, finetuning }: Pick<Config, 'pretraining' | 'finetuning'>,
-  discs: Pick<RoiDataset, 'of' | 'graded'>,
+  training: TrainingDiscs,
   arm: Arm,
 ): ArmSettings {
-  const pretrainingSteps = pretraining.epochs * stepsPerEpoch(discs.of('train').length, pretraining.discs);
-  const perEpoch = stepsPerEpoch(discs.graded('train').length, finetuning.batch);
+  const pretrainingSteps = pretraining.epochs * stepsPerEpoch(training.all, pretraining.discs);
+  const perEpoch = stepsPerEpoch(training.graded, finetuning.batch);
   const own = finetuning.arms[arm.name as ArmName];
   const extra = arm.long ? Math.ceil(pretrainingSteps / perEpoch) : 0;
   const enough = Math.max(finetuning.epochs, Math.ceil(finetuning.minSteps / perEpoch));

@@ -20,7 +20,7 @@ import { Grader } from '../model/grader.js';
 import type { Values } from '../nn/values.js';
 import { RandomStream } from '../random.js';
 import type { Task } from '../tasks/task.js';
-import { armSettings } from './armSettings.js';
+import { armSettings, countTraining } from './armSettings.js';
 import type { Arm, EncoderRates, EncoderSource } from './arms.js';
 import { estimateNorms } from './estimateNorms.js';
 import { decayGroups, differentialGroups } from './groups.js';
@@ -83,7 +83,7 @@ export function finetuning(
   arm: Arm,
   grader: Grader,
 ): Stage<Disc, FinetuningMetrics> {
-  const { settings } = armSettings(config, discs, arm);
+  const { settings } = armSettings(config, countTraining(discs), arm);
   const { tasks } = discs;
   const items = discs.graded('train');
   const validated = discs.graded('validation');

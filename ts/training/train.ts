@@ -19,7 +19,7 @@ import type { Localizer } from '../model/localizer.js';
 import { writeReport } from '../report/report.js';
 import type { TaskFigures } from '../report/types.js';
 import { gradeNamesOf } from '../tasks/task.js';
-import { armSettings } from './armSettings.js';
+import { armSettings, countTraining } from './armSettings.js';
 import { type Arm, armsOf } from './arms.js';
 import { calibrateArms } from './calibrateArms.js';
 import { evaluateArms, searchSlices } from './evaluateArms.js';
@@ -206,7 +206,7 @@ async function trainNetworks(run: Run, bank: Bank, discs: RoiDataset, timing: Ti
 
 /** What distinguishes an arm, with its number of optimizer steps. */
 function describe({ config }: Run, discs: RoiDataset, arm: Arm, imported: string | undefined): string {
-  const { finetuning, pretraining } = armSettings(config, discs, arm).steps;
+  const { finetuning, pretraining } = armSettings(config, countTraining(discs), arm).steps;
   const before = pretraining > 0 ? ` after ${pretraining} of pretraining` : '';
   const source = arm.encoder === 'imported' ? `; ${imported}` : '';
   return `${arm.description}${source}; ${finetuning} steps${before}`;
