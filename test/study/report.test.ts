@@ -2,15 +2,23 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatStudyCalibration } from '#spinegrad/study/calibrationFile.js';
+import { formatCurves } from '#spinegrad/study/curvesFile.js';
 import { readGroups } from '#spinegrad/study/groupsFile.js';
 import { formatStudyPredictions, type StudyPrediction } from '#spinegrad/study/predictionsFile.js';
-import { writeStudyReport } from '#spinegrad/study/report.js';
+import { type StudyReportInput, writeStudyReport } from '#spinegrad/study/report.js';
 import type { StudyFacts } from '#spinegrad/study/summarise.js';
 import { studySummarySchema } from '#spinegrad/study/types.js';
 import { worstErrors } from '#spinegrad/study/worstErrors.js';
 import { RSNA_TASKS } from '#spinegrad/tasks/rsna.js';
 import { MODIC, PFIRRMANN } from '../tasks/examples.js';
-import { simulateStudy } from './simulate.js';
+import {
+  calibrateSimulation,
+  GRADIENT,
+  simulateCurves,
+  simulateEmbeddings,
+  simulateStudy,
+} from './simulate.js';
 
 let directory: string;
 beforeAll(async () => {
@@ -21,11 +29,18 @@ afterAll(() => rm(directory, { recursive: true }));
 const read = (name: string) => readFile(join(directory, name), 'utf8');
 
 /** Writes the predictions and the report. */
-async function report(facts: StudyFacts, lines: readonly StudyPrediction[]) {
+async function report(
+  facts: StudyFacts,
+  lines: readonly StudyPrediction[],
+  more: Partial<StudyReportInput> = {},
+) {
   const namesOf = (id: string) => facts.tasks.find((task) => task.id === id)!.grades.map(({ name }) => name);
   await writeFile(join(directory, 'predictions.csv'), formatStudyPredictions(lines, namesOf));
   const resampling = { seed: 1, resamples: 50, permutations: 50 };
-  return await writeStudyReport(directory, { ...facts, resampling, config: { folds: 4, note: '<b>' } });
+  return await writeStudyReport(directory, {
+    ...{ ...facts, resampling, config: { folds: 4, note: '<b>' } },
+    ...more,
+  });
 }
 
 describe('the report of a study', () => {
@@ -47,6 +62,73 @@ describe('the report of a study', () => {
       ...parts.map((part) => `test_pfirrmann-${part}.svg`),
     ]);
     expect(await readdir(directory)).not.toContain('submission-scratch.csv');
+  });
+
+  it('states what is missing if the cells kept no validation discs, embeddings and crops', async () => {
+    const { facts, lines } = simulateStudy({ labels: [1] });
+    const calibrated = calibrateSimulation(lines, facts);
+    await report(facts, calibrated.lines);
+    const page = await read('report.html');
+    expect(page).toContain('The pooled calibration is missing');
+    expect(page).toContain('own validation fold');
+    expect(page).not.toContain('pooled, ');
+    expect(page).toContain('There is no map of the embeddings');
+    expect(page).toContain('No crop is shown');
+    expect(page).not.toContain('Length of fine-tuning');
+    await report(facts, lines);
+    expect(await read('report.html')).not.toContain('Temperature and conformal sets');
+  });
+
+  it('shows calibration, ensembles, curves, maps and crops if the cells kept them', async () => {
+    const { facts, lines: raw } = simulateStudy({ tasks: [PFIRRMANN, MODIC] });
+    const { lines, calibration } = calibrateSimulation(raw, facts);
+    await writeFile(join(directory, 'calibration.csv'), formatStudyCalibration(calibration));
+    await writeFile(join(directory, 'curves.csv'), formatCurves(simulateCurves(facts.cells)));
+    const scanners = new Map(
+      Array.from({ length: 40 }, (_, i) => [
+        `p${i}`,
+        { scanner: ['<A>', 'B', null][i % 3]!, fieldStrength: null },
+      ]),
+    );
+    const summary = await report(facts, lines, {
+      groups: scanners,
+      embeddings: simulateEmbeddings(lines, facts),
+      cropOf: async (task, { study }) => (task === MODIC.id && study === 'p3' ? null : GRADIENT),
+    });
+    expect(studySummarySchema.parse(JSON.parse(await read('summary.json')))).toEqual(summary);
+    const page = await read('report.html');
+    expect(page.match(/NaN|undefined|\[object|Infinity/)).toBeNull();
+    expect(page.match(/pooled, 150 discs/g)).toHaveLength(2 * 2 * 2);
+    expect(page.match(/ensemble of 2/g)).toHaveLength(2 * 2 * 2);
+    const { curves, embeddings } = summary;
+    expect(curves.map(({ labels, arms }) => [labels, arms.length])).toEqual([
+      [0.25, 2],
+      [1, 2],
+    ]);
+    // 0.5 + 0.3 (1 - 2^-5) + 0.015 at the end; the mean first has 95 % of it at the fourth epoch.
+    expect(curves[1]!.arms[0]!.stepsTo95).toBe(40);
+    expect(page.match(/class="band /g)).toHaveLength(4);
+    for (const { grades, scanners: same } of embeddings) {
+      expect(grades!.observed).toBeGreaterThan(grades!.chance + 0.3);
+      expect(Math.abs(same!.observed - same!.chance)).toBeLessThan(0.2);
+    }
+    expect(page).toContain('The same maps by scanner. Circle: &lt;A&gt;; triangle: B. Grey: unknown.');
+    expect(page.match(/data:image\/png;base64,/g)!.length).toBeGreaterThan(12);
+    const figures = await readdir(join(directory, 'figures'));
+    expect(figures).toEqual(
+      expect.arrayContaining([
+        'length-validation.svg',
+        'map-grades.svg',
+        'map-scanners.svg',
+        'test_modic-errors.svg',
+        'test_pfirrmann-errors.svg',
+      ]),
+    );
+    const map = await read('figures/map-grades.svg');
+    await report(facts, lines, { groups: scanners, embeddings: simulateEmbeddings(lines, facts) });
+    expect(await read('figures/map-grades.svg')).toBe(map);
+    for (const name of ['calibration.csv', 'curves.csv']) await rm(join(directory, name));
+    await rm(join(directory, 'figures'), { recursive: true });
   });
 
   it('answers what it knows in the checklists and marks the rest open', async () => {

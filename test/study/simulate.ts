@@ -3,7 +3,10 @@ import { LEVELS } from '#spinegrad/anatomy.js';
 import { CROPS } from '#spinegrad/evaluation/predictionsFile.js';
 import { calibrated, calibrateTask } from '#spinegrad/evaluation/taskCalibration.js';
 import { RandomStream } from '#spinegrad/random.js';
+import type { ReportImage } from '#spinegrad/report/types.js';
+import type { ArmEmbeddings } from '#spinegrad/study/armEmbeddings.js';
 import type { StudyCalibration } from '#spinegrad/study/calibrationFile.js';
+import type { CurvePoint } from '#spinegrad/study/curvesFile.js';
 import type { StudyPrediction } from '#spinegrad/study/predictionsFile.js';
 import type { StudyFacts } from '#spinegrad/study/summarise.js';
 import type { StudyCell } from '#spinegrad/study/types.js';
@@ -127,6 +130,51 @@ export function calibrateSimulation(
   }
   return { lines: calibratedLines, calibration };
 }
+
+/** Embeddings of the test discs of fold 0 whose direction follows the grade. */
+export function simulateEmbeddings(
+  lines: readonly StudyPrediction[],
+  { arms, tasks }: Pick<StudyFacts, 'arms' | 'tasks'>,
+  features = 8,
+): ArmEmbeddings[] {
+  return arms.map(({ name: arm }, index) => {
+    const labels = Math.max(...lines.map((line) => line.labels));
+    const own = lines.filter(
+      (line) =>
+        line.task === tasks[0]!.id &&
+        line.arm === arm &&
+        line.labels === labels &&
+        line.fold === 0 &&
+        line.repeat === 0 &&
+        line.crops === 'predicted',
+    );
+    const random = new RandomStream(5, index);
+    const values = own.flatMap(({ truth }) =>
+      Array.from({ length: features }, (_, k) => random.normal() + (k === truth ? 6 : 0)),
+    );
+    return {
+      ...{ arm, fold: 0, repeat: 0 },
+      discs: own.map(({ study, truth }) => ({ study, grade: truth })),
+      rows: { values: Float32Array.from(values), length: features },
+    };
+  });
+}
+
+/** A validation curve of each cell. */
+export const simulateCurves = (cells: readonly StudyCell[]): CurvePoint[] =>
+  cells.flatMap(({ fold, repeat, labels, arm }) =>
+    Array.from({ length: 6 }, (_, i) => ({
+      ...{ fold, repeat, labels, arm, epoch: i + 1, step: 10 * (i + 1) },
+      balancedAccuracy: 0.5 + 0.3 * labels * (1 - 2 ** -i) + 0.01 * fold,
+    })),
+  );
+
+/** A crop whose brightness is the same in all rows. */
+export const GRADIENT: ReportImage = {
+  pixels: Uint16Array.from({ length: 32 * 32 }, (_, i) => (i % 32) * 2047),
+  width: 32,
+  height: 32,
+};
 
 /** Neighbouring grades are likelier than distant ones. */
 function probabilitiesOf({ grades }: Task, truth: number, skill: number, random: RandomStream): number[] {

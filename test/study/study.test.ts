@@ -11,7 +11,9 @@ import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
 import { calibrateTask } from '#spinegrad/evaluation/taskCalibration.js';
 import { writeSafetensors } from '#spinegrad/io/safetensors.js';
 import { reportStudy } from '#spinegrad/study/assemble.js';
-import { readEmbeddings } from '#spinegrad/study/embeddingsFile.js';
+import { readTestCrops } from '#spinegrad/study/cropsFile.js';
+import { readEmbeddings, writeEmbeddings } from '#spinegrad/study/embeddingsFile.js';
+import { cropSource } from '#spinegrad/study/errorCrops.js';
 import { readStudyPredictions } from '#spinegrad/study/predictionsFile.js';
 import { cellsOfShard, type Shard } from '#spinegrad/study/shards.js';
 import { studyStatus } from '#spinegrad/study/status.js';
@@ -178,6 +180,85 @@ describe('a finished study', () => {
     await workHere(folder);
     await reportStudy(readStudy(folder));
     expect(predictionsOf(folder)).toBe(reference);
+  });
+
+  it('finds the crops of its test discs where the localizer placed them, else in the bank', async () => {
+    const folder = await copied();
+    const study = readStudy(folder);
+    const { manifest, rois } = await readBank(join(folder, 'bank'));
+    const {
+      study: patient,
+      level,
+      side,
+      fold,
+      task,
+    } = (await readStudyPredictions(join(folder, 'predictions.csv'))).find((line) => line.fold === 1)!;
+    const disc = { study: patient, level, side, fold };
+    const { unit } = studyStatus(study).shared.find(({ unit: { id } }) => id === 'localizer-fold1')!;
+    const record = manifest.rois.find(
+      (roi) => roi.studyId === patient && roi.level === level && roi.sliceOffset === 0,
+    )!;
+    const { pixels, rows, size } = (await readTestCrops(unit.dir))!;
+    const row = rows.get(record.disc)!;
+    const area = size ** 2;
+    const found = await cropSource(study, manifest)(task, disc);
+    expect(found).toEqual({
+      pixels: pixels.slice(row * area, (row + 1) * area),
+      width: size,
+      height: size,
+    });
+    expect(await cropSource(study, manifest)(task, { ...disc, study: 'nobody' })).toBeNull();
+    rmSync(join(unit.dir, 'crops.safetensors'));
+    const annotated = await cropSource(study, manifest)(task, disc);
+    expect(annotated!.pixels).toEqual(rois.slice(record.row * area, (record.row + 1) * area));
+    rmSync(join(folder, 'bank', 'bank.safetensors'));
+    expect(await cropSource(study, manifest)(task, disc)).toBeNull();
+  });
+
+  it('is reported with maps, crops, curves and the pooled calibration', async () => {
+    const folder = await copied();
+    const page = readFileSync(join(folder, 'report.html'), 'utf8');
+    expect(page).toContain('Map (UMAP) of the embeddings');
+    expect(page).toContain('data:image/png;base64,');
+    const names = ['calibration.csv', 'curves.csv', 'report.html', 'summary.json', 'figures/map-grades.svg'];
+    const before = names.map((name) => readFileSync(join(folder, name), 'utf8'));
+    const { tasks, curves, embeddings } = await reportStudy(readStudy(folder));
+    for (const arm of tasks[0]!.blocks[0]!.arms) expect(arm.trust!.pooled).not.toBeNull();
+    expect(curves.map(({ labels, arms }) => [labels, arms.map(({ cells }) => cells)])).toEqual([
+      [0.5, [3, 3]],
+      [1, [3, 3]],
+    ]);
+    expect(embeddings.map(({ arm, fold, discs }) => [arm, fold, discs])).toEqual([
+      ['scratch', 0, 20],
+      ['contrastive', 0, 20],
+    ]);
+    names.forEach((name, i) => {
+      // The date of the program is in both of these.
+      if (!/report|summary/.test(name)) expect(readFileSync(join(folder, name), 'utf8')).toBe(before[i]);
+    });
+
+    // Without what older cells lack, and without the pixels of the bank.
+    for (const name of readdirSync(join(folder, 'artefacts')))
+      rmSync(join(folder, 'artefacts', name, 'crops.safetensors'), { force: true });
+    rmSync(join(folder, 'bank', 'bank.safetensors'));
+    for (const id of readdirSync(join(folder, 'cells')))
+      for (const name of ['calibration.csv', 'embeddings.safetensors'])
+        rmSync(join(folder, 'cells', id, name), { force: true });
+    const bare = await reportStudy(readStudy(folder));
+    expect(bare.tasks[0]!.blocks[0]!.arms[0]!.trust!.pooled).toBeNull();
+    expect(bare.embeddings).toEqual([]);
+    const barePage = readFileSync(join(folder, 'report.html'), 'utf8');
+    for (const text of ['pooled calibration is missing', 'no map of the embeddings', 'No crop is shown'])
+      expect(barePage).toContain(text);
+    expect(barePage).not.toContain('data:image/png');
+  });
+
+  it('refuses embeddings of other discs than those of the bank', async () => {
+    const folder = await copied();
+    const cell = join(folder, 'cells', 'fold0-repeat0-labels1-scratch');
+    const stored = (await readEmbeddings(cell))!;
+    await writeEmbeddings(cell, { ...stored, discs: stored.discs.toReversed() });
+    await expect(reportStudy(readStudy(folder))).rejects.toThrow(/embeddings of other discs/);
   });
 
   it('refuses damaged crops and embeddings', async () => {

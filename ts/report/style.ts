@@ -71,6 +71,7 @@ svg .paper { fill: var(--paper); }
 svg .grid { stroke: var(--grid); } svg .axis { stroke: var(--muted); }
 svg .reference { stroke: var(--muted); stroke-dasharray: 2 3; } svg .mark { stroke: var(--ink); stroke-dasharray: 4 3; }
 svg .line { fill: none; stroke: var(--grade, var(--blue)); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+svg .band { fill: var(--grade, var(--blue)); opacity: .14; }
 svg .dot { fill: var(--grade, var(--blue)); } svg .interval { stroke: var(--grade, var(--blue)); stroke-width: 1.5; }
 svg .second { --grade: var(--vermillion); stroke-dasharray: 6 3; }
 .ungraded { --grade: var(--muted); }

@@ -1,5 +1,5 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
-import { line } from 'd3-shape';
+import { area, line } from 'd3-shape';
 /**
  * A figure consists of panels of equal width. The page arranges them to fit the screen; an SVG file arranges them in
  * columns. Colours and fonts come from `figureCss` by class, so both follow the reader's light or dark setting.
@@ -56,6 +56,8 @@ export function figureFile(title: string, rows: readonly (readonly Panel[])[], s
 
 export interface Series {
   name: string;
+  /** Default: the x of the chart. */
+  x?: readonly number[];
   /** One value per x; null is a gap. */
   values: readonly (number | null)[];
   /** Class that sets the colour and, if any, the dashes. */
@@ -64,6 +66,8 @@ export interface Series {
   faint?: boolean;
   /** Interval of each value, drawn as a bar; series are then shifted against each other. */
   bounds?: readonly (Bounds | null)[];
+  /** Bounds of each value, drawn as an area; the values then have no gap. */
+  band?: readonly Bounds[];
 }
 
 export interface LineChart {
@@ -124,14 +128,16 @@ export function lineChart({
   mark,
   reference,
 }: LineChart): Panel {
-  const extremes = series.flatMap(({ values, bounds = [] }) => [
+  const extremes = series.flatMap(({ values, bounds = [], band = [] }) => [
     ...values,
-    ...bounds.flatMap((each) => (each ? [each.low, each.high] : [])),
+    ...[...bounds, ...band].flatMap((each) => (each ? [each.low, each.high] : [])),
   ]);
   const values = extremes.filter((value) => value !== null);
   const low = values.length > 0 ? Math.min(...values) : 0;
   const high = values.length > 0 ? Math.max(...values) : 1;
-  const [first, last] = [x[0] ?? 0, x.at(-1) ?? 0];
+  const axes = series.map((entry) => entry.x ?? x);
+  const ends = [x, ...axes].flatMap((axis) => (axis.length > 0 ? [axis[0]!, axis.at(-1)!] : []));
+  const [first, last] = ends.length > 0 ? [Math.min(...ends), Math.max(...ends)] : [0, 0];
   const inset = series.some(({ bounds }) => bounds) ? SHIFT * (series.length / 2 + 1) : 0;
   const xScale = (logarithmic ? scaleLog : scaleLinear)(
     [first, last > first ? last : first + 1],
@@ -144,10 +150,16 @@ export function lineChart({
   if (!yDomain) yScale.nice(5);
   const yFormat = yScale.tickFormat(5);
   const xTicks = logarithmic ? x : xScale.ticks(6).filter((tick) => Number.isInteger(tick) && tick <= last);
-  const path = line<number | null>()
-    .defined((value) => value !== null)
-    .x((_, i) => xScale(x[i]!))
-    .y((value) => yScale(value!));
+  const pathOf = (axis: readonly number[], values: readonly (number | null)[]) =>
+    line<number | null>()
+      .defined((value) => value !== null)
+      .x((_, i) => xScale(axis[i]!))
+      .y((value) => yScale(value!))(values);
+  const areaOf = (axis: readonly number[], band: readonly Bounds[]) =>
+    area<Bounds>()
+      .x((_, i) => xScale(axis[i]!))
+      .y0(({ low }) => yScale(low))
+      .y1(({ high }) => yScale(high))(band);
   const names = legend(series);
   const top = MARGIN.top + (names.rows - 1) * LEGEND_ROW;
   const body = markup`${names.body}<g transform="translate(${MARGIN.left} ${top})">
@@ -166,10 +178,12 @@ ${
 ${mark && marker(mark.label, xScale(mark.x), mark.position === 'top' ? 10 : PLOT.height - 6)}
 ${series.map((entry, index) => {
   const only = entry.values.length === 1 && entry.values[0] != null;
+  const axis = axes[index]!;
   const shift = entry.bounds ? SHIFT * (index - (series.length - 1) / 2) : 0;
-  return markup`<g transform="translate(${shift} 0)"><path class="line ${entry.style} ${entry.faint ? 'faint' : ''}" d="${path(entry.values)}" />
+  return markup`<g transform="translate(${shift} 0)">${entry.band && markup`<path class="band ${entry.style}" d="${areaOf(axis, entry.band)}" />`}
+<path class="line ${entry.style} ${entry.faint ? 'faint' : ''}" d="${pathOf(axis, entry.values)}" />
 ${only && !entry.bounds && markup`<circle class="dot ${entry.style}" cx="${xScale(first)}" cy="${yScale(entry.values[0]!)}" r="3" />`}
-${entry.bounds?.map((bounds, i) => point(xScale(x[i]!), entry.values[i] ?? null, bounds, yScale, entry.style))}</g>`;
+${entry.bounds?.map((bounds, i) => point(xScale(axis[i]!), entry.values[i] ?? null, bounds, yScale, entry.style))}</g>`;
 })}</g>`;
   return { title, description, height: top + PLOT.height + MARGIN.bottom, body };
 }

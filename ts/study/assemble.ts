@@ -11,9 +11,11 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { noticeOf } from '../model/bundle.js';
 import { gradeNamesOf } from '../tasks/task.js';
 import { armsOf } from '../training/arms.js';
+import { readArmEmbeddings } from './armEmbeddings.js';
 import { formatStudyCalibration, type StudyCalibration } from './calibrationFile.js';
 import { cellCurve } from './cellCurve.js';
 import { type CurvePoint, formatCurves } from './curvesFile.js';
+import { cropSource } from './errorCrops.js';
 import { baseConfig } from './plan.js';
 import { formatStudyPredictions, type StudyPrediction } from './predictionsFile.js';
 import { writeStudyReport } from './report.js';
@@ -67,6 +69,8 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
     cells: cells.map(({ fold, repeat, labels, arm }) => ({ fold, repeat, labels, arm })),
     resampling: { seed: config.seed, resamples: config.evaluation.resamples },
     config: { ...plan },
+    embeddings: await readArmEmbeddings(dir, complete, manifest),
+    cropOf: cropSource(study, manifest),
   });
 }
 

@@ -2,6 +2,7 @@
  * crops.safetensors of a localizer: the crops at the centres that it found on the validation and test slices of its fold. The
  * cells of the fold grade these crops. They do not depend on the label fraction: it hides grades and moves no site.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BankManifest, Split } from '../data/types.js';
@@ -15,8 +16,10 @@ const FILE = 'crops.safetensors';
 
 const SIDES_OF_SPLIT = ['validation', 'test'] as const satisfies readonly Split[];
 
+type SideOfSplit = (typeof SIDES_OF_SPLIT)[number];
+
 /** The graded discs of both sides of the split. */
-export type FoldCrops = Record<(typeof SIDES_OF_SPLIT)[number], PredictedSet>;
+export type FoldCrops = Record<SideOfSplit, PredictedSet>;
 
 const discsSchema = z.array(
   z.strictObject({
@@ -79,27 +82,66 @@ export async function readCrops(
   dataset: RoiDataset,
 ): Promise<FoldCrops | undefined> {
   requireGraded(manifest, SIDES_OF_SPLIT);
-  const path = join(dir, FILE);
-  const file = await readSafetensorsFile(path).catch((error: unknown) => {
-    if (error instanceof SpinegradError && error.code === 'ERR_FILE_NOT_FOUND') return undefined;
-    throw error;
-  });
-  if (file === undefined) return undefined;
-  const setOf = (side: (typeof SIDES_OF_SPLIT)[number]): PredictedSet => {
-    const { data, shape } = file.tensors.get(side)!;
-    const stored = new Map(
-      discsSchema.parse(JSON.parse(file.metadata[side]!)).map((disc) => [disc.id, disc]),
-    );
-    const slots: StoredDisc['slots'][] = [];
-    const discs = dataset.graded(side).map((disc): PredictedDisc => {
-      const { id: _, slots: own, ...place } = stored.get(disc.id)!;
-      slots.push(own);
-      return { disc, record: manifest.rois[disc.row]!, ...place };
-    });
-    return { discs, crops: { pixels: data as Uint16Array, size: shape[1]!, discs: slots } };
-  };
-  try {
+  return await parseFile(dir, (storedOf): FoldCrops => {
+    const setOf = (side: SideOfSplit): PredictedSet => {
+      const { pixels, size, discs: stored } = storedOf(side);
+      const slots: StoredDisc['slots'][] = [];
+      const discs = dataset.graded(side).map((disc): PredictedDisc => {
+        const { id: _, slots: own, ...place } = stored.get(disc.id)!;
+        slots.push(own);
+        return { disc, record: manifest.rois[disc.row]!, ...place };
+      });
+      return { discs, crops: { pixels, size, discs: slots } };
+    };
     return { validation: setOf('validation'), test: setOf('test') };
+  });
+}
+
+/** The crops of the test discs of a fold. */
+export interface TestCrops {
+  /** uint16 [crops, size, size] */
+  pixels: Uint16Array;
+  size: number;
+  /** Row of the crop of the graded slice, by the number of the disc in the bank. */
+  rows: ReadonlyMap<number, number>;
+}
+
+/**
+ * Reads the crops of the test discs.
+ *
+ * @returns undefined if the folder has no such file
+ * @throws SpinegradError ERR_STUDY_FILE if the file is damaged; ERR_FILE_READ, ERR_SAFETENSORS_*
+ */
+export async function readTestCrops(dir: string): Promise<TestCrops | undefined> {
+  return await parseFile(dir, (storedOf) => {
+    const { pixels, size, discs } = storedOf('test');
+    return { pixels, size, rows: new Map([...discs].map(([id, { row }]) => [id, row])) };
+  });
+}
+
+interface StoredSet extends Pick<TestCrops, 'pixels' | 'size'> {
+  /** By number in the bank. */
+  discs: ReadonlyMap<number, StoredDisc>;
+}
+
+/** What `parse` makes of the two sets of the file; undefined without the file. */
+async function parseFile<T>(
+  dir: string,
+  parse: (storedOf: (side: SideOfSplit) => StoredSet) => T,
+): Promise<T | undefined> {
+  const path = join(dir, FILE);
+  if (!existsSync(path)) return undefined;
+  const { tensors, metadata } = await readSafetensorsFile(path);
+  try {
+    return parse((side) => {
+      const { data, shape } = tensors.get(side)!;
+      const discs = discsSchema.parse(JSON.parse(metadata[side]!));
+      return {
+        pixels: data as Uint16Array,
+        size: shape[1]!,
+        discs: new Map(discs.map((disc) => [disc.id, disc])),
+      };
+    });
   } catch (cause) {
     throw new SpinegradError('ERR_STUDY_FILE', `${path}: is damaged; delete ${dir} and run the study again`, {
       cause,

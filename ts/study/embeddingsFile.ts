@@ -2,6 +2,7 @@
  * `embeddings.safetensors` of a cell: the embeddings of its test discs on predicted crops, as the tensor `embeddings`
  * [discs, features]. The metadata `discs` has study, level and side of each row as JSON.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
@@ -35,11 +36,8 @@ export async function writeEmbeddings(
  */
 export async function readEmbeddings(dir: string): Promise<CellEmbeddings | undefined> {
   const path = join(dir, FILE);
-  const file = await readSafetensorsFile(path).catch((error: unknown) => {
-    if (error instanceof SpinegradError && error.code === 'ERR_FILE_NOT_FOUND') return undefined;
-    throw error;
-  });
-  if (file === undefined) return undefined;
+  if (!existsSync(path)) return undefined;
+  const file = await readSafetensorsFile(path);
   try {
     const stored = file.tensors.get('embeddings');
     const discs = discsSchema.parse(JSON.parse(file.metadata.discs!));

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
-import { figureFile } from '../report/svg.js';
+import { figureFile, type Panel } from '../report/svg.js';
 import { snakeCase } from '../tasks/task.js';
 import { readStudyCalibration } from './calibrationFile.js';
 import { readCurves } from './curvesFile.js';
@@ -10,8 +10,12 @@ import { claimChecklist } from './documents/claim.js';
 import { modelCard } from './documents/modelCard.js';
 import { rsnaSubmission } from './documents/submission.js';
 import { tripodChecklist } from './documents/tripod.js';
+import { embeddingMaps, scannerScale } from './embeddingMaps.js';
+import type { CropSource } from './errorCrops.js';
 import { readGroups } from './groupsFile.js';
-import { armScale, renderStudyPage } from './page/page.js';
+import type { ShownError } from './page/gallery.js';
+import { armScale, drawStudy, type StudyFigure } from './page/overall.js';
+import { renderStudyPage } from './page/page.js';
 import { drawTask, type TaskFigures } from './page/taskSection.js';
 import { readStudyPredictions, type StudyPrediction } from './predictionsFile.js';
 import { primaryBlock } from './primary.js';
@@ -22,6 +26,8 @@ import { worstErrors } from './worstErrors.js';
 export interface StudyReportInput extends StudyFacts {
   /** All settings of the study, printed without change. */
   config: Record<string, unknown>;
+  /** Finds the crops of the largest errors; without it there are none. */
+  cropOf?: CropSource;
 }
 
 /** Rows of the table of the largest errors. */
@@ -32,13 +38,14 @@ const TITLES: Record<keyof TaskFigures, string> = {
   labels: 'Label efficiency',
   confusion: 'Confusion',
   reliability: 'Reliability',
+  errors: 'Largest errors',
 };
 
 /**
  * Computes the results of a study from `predictions.csv` in its folder and writes `summary.json`, `report.html`,
  * `figures/*.svg`, `MODEL_CARD.md`, `CLAIM.md`, `TRIPOD+AI.md` and, if all five conditions of the RSNA layout are graded,
- * `submission-ARM.csv` for each arm. Without `groups` it reads
- * `groups.csv`, if there is one, and also `calibration.csv` and `curves.csv`. A study with missing cells is reported from those that it has.
+ * `submission-ARM.csv` for each arm. It also reads `calibration.csv`, `curves.csv` and, without `groups`, `groups.csv`, if
+ * they exist. A study with missing cells is reported from those that it has.
  *
  * @param directory folder of the study
  * @throws SpinegradError of `readStudyPredictions`, `readGroups`, `summariseStudy` and `writeFileAtomic`
@@ -58,21 +65,26 @@ export async function writeStudyReport(directory: string, input: StudyReportInpu
   const summary = summariseStudy(lines, { ...input, ...(groups && { groups }), calibration, curves });
   const write = (name: string, text: string) => writeFileAtomic(join(directory, name), text);
   const arms = summary.plan.arms.map(({ name }) => name);
-  const figures = summary.tasks.map((result) => drawTask(result, arms));
-  const errors = summary.tasks.map((result) => errorsOf(result, lines));
+  const errors: ShownError[][] = [];
+  for (const result of summary.tasks) errors.push(await shownErrors(result, lines, input.cropOf));
+  const figures = summary.tasks.map((result, i) => drawTask(result, arms, errors[i]!));
+  const maps = embeddingMaps(input.embeddings ?? [], summary.resampling.seed);
+  const scanners = scannerScale(maps, groups ?? new Map());
+  const studyFigures = drawStudy(summary, { maps, scanners });
+  const { config } = input;
   await write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
-  await write('report.html', renderStudyPage({ summary, figures, errors, config: input.config }));
+  await write('report.html', renderStudyPage({ summary, figures, errors, studyFigures, config }));
   await makeFolder(join(directory, 'figures'));
-  const scale = armScale(summary.plan.arms);
+  const draw = async (name: string, { title, panels, scale }: StudyFigure) => {
+    if (panels.length > 0) await write(join('figures', `${name}.svg`), figureFile(title, [panels], scale));
+  };
   for (const [i, { task }] of summary.tasks.entries()) {
-    for (const [name, panels] of Object.entries(figures[i]!) as [keyof TaskFigures, TaskFigures['arms']][]) {
-      if (panels.length === 0) continue;
-      await write(
-        join('figures', `${snakeCase(task.id)}-${name}.svg`),
-        figureFile(TITLES[name], [panels], scale),
-      );
+    for (const [name, panels] of Object.entries(figures[i]!) as [keyof TaskFigures, Panel[]][]) {
+      const scale = name === 'errors' ? task : armScale(summary.plan.arms);
+      await draw(`${snakeCase(task.id)}-${name}`, { title: TITLES[name], panels, scale });
     }
   }
+  for (const [name, figure] of Object.entries(studyFigures)) await draw(name, figure);
   await write('MODEL_CARD.md', modelCard(summary));
   await write('CLAIM.md', claimChecklist(summary));
   await write('TRIPOD+AI.md', tripodChecklist(summary));
@@ -92,13 +104,21 @@ function rsnaLines({ rsna }: StudySummary, lines: readonly StudyPrediction[]) {
   return arms.map(({ name }) => [name, of(name)] as const);
 }
 
-/** The largest errors of the last arm in the results of the headlines. */
-function errorsOf(result: StudyTask, lines: readonly StudyPrediction[]) {
+/** The largest errors of the last arm in the results of the headlines, with their crops. */
+async function shownErrors(
+  result: StudyTask,
+  lines: readonly StudyPrediction[],
+  cropOf: CropSource = async () => null,
+): Promise<ShownError[]> {
   const { labels, crops, arms } = primaryBlock(result);
   const arm = arms.at(-1)!.name;
+  const { id, ordered } = result.task;
   const own = lines.filter(
-    (line) =>
-      line.task === result.task.id && line.labels === labels && line.crops === crops && line.arm === arm,
+    (line) => line.task === id && line.labels === labels && line.crops === crops && line.arm === arm,
   );
-  return worstErrors(own, result.task.ordered, ERRORS);
+  const shown: ShownError[] = [];
+  for (const error of worstErrors(own, ordered, ERRORS)) {
+    shown.push({ ...error, crop: await cropOf(id, error) });
+  }
+  return shown;
 }

@@ -52,17 +52,23 @@ export function sampleOf(repeats: readonly Predictions[], scale: GradeScale): Sa
   const patients = [...new Set(repeats.flatMap(({ studyId }) => studyId))].sort();
   const index = new Map(patients.map((name, i) => [name, i]));
   const once = new Float64Array(patients.length).fill(1);
-  const prepared = repeats.map((predictions) => {
+  // The copies of an ensemble are one object: they are prepared and resampled once.
+  const distinct = [...new Set(repeats)];
+  const prepared = distinct.map((predictions) => {
     const patientOf = Uint32Array.from(predictions.studyId, (id) => index.get(id)!);
     const sums = sumsByPatient(predictions, patientOf, patients.length, scale);
     const ranked = rankings(predictions, patientOf, scale);
     const unranked = (drawn: Float64Array) => metricsOf(sums(drawn), scale);
     return { ranked, unranked };
   });
+  const ofRepeats = (values: readonly Values[]) =>
+    repeats.map((predictions) => values[distinct.indexOf(predictions)]!);
   return {
     patients,
-    valuesOf: (drawn = once) => prepared.map((own) => ({ ...own.unranked(drawn), ...own.ranked(drawn) })),
-    unrankedOf: (drawn) => prepared.map((own) => ({ ...own.unranked(drawn), auroc: null, auprc: null })),
+    valuesOf: (drawn = once) =>
+      ofRepeats(prepared.map((own) => ({ ...own.unranked(drawn), ...own.ranked(drawn) }))),
+    unrankedOf: (drawn) =>
+      ofRepeats(prepared.map((own) => ({ ...own.unranked(drawn), auroc: null, auprc: null }))),
   };
 }
 

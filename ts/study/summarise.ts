@@ -3,9 +3,11 @@ import { SpinegradError } from '../error.js';
 import { groupBy } from '../evaluation/groupBy.js';
 import { type Program, provenance } from '../io/provenance.js';
 import type { Task } from '../tasks/task.js';
+import type { ArmEmbeddings } from './armEmbeddings.js';
 import type { StudyCalibration } from './calibrationFile.js';
 import type { ComparedArm } from './compareArms.js';
 import type { CurvePoint } from './curvesFile.js';
+import { summariseEmbeddings } from './embeddingMaps.js';
 import { evaluateBlock } from './evaluateBlock.js';
 import { evaluateGroups, type PatientGroups } from './evaluateGroups.js';
 import { learningCurves } from './learningCurves.js';
@@ -31,6 +33,8 @@ export interface StudyFacts {
   calibration?: readonly StudyCalibration[];
   /** The validation curves of the cells; default: not known. */
   curves?: readonly CurvePoint[];
+  /** The embeddings of one cell per arm; default: not known. */
+  embeddings?: readonly ArmEmbeddings[];
   resampling?: ResamplingOptions;
   /** Default: the running program. */
   program?: Program;
@@ -44,7 +48,7 @@ export interface StudyFacts {
  */
 export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFacts): StudySummary {
   const { name, data, tasks, arms, cells, groups, program = provenance() } = facts;
-  const { calibration = [], curves = [] } = facts;
+  const { calibration = [], curves = [], embeddings = [] } = facts;
   const resampling = { seed: 0, resamples: 2000, permutations: 2000, ...facts.resampling };
   requirePlanned(lines, facts);
   const found = new Set(lines.map(cellKey));
@@ -88,6 +92,7 @@ export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFa
       ];
     }),
     curves: learningCurves(curves, cells),
+    embeddings: summariseEmbeddings(embeddings, groups ?? new Map()),
     rsna: rsnaResults(blocks, cells, resampling),
   };
 }

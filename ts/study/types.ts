@@ -77,6 +77,20 @@ const learningCurve = z.strictObject({
   stepsTo95: z.number().nullable(),
 });
 
+/** Mean fraction of the nearest discs of other patients with the label of a disc, and of all discs of other patients. */
+const agreement = z.strictObject({ observed: z.number(), chance: z.number() }).nullable();
+
+/** The embeddings of the test discs of one cell at the largest label fraction. */
+const embeddings = z.strictObject({
+  ...{ arm: z.string(), fold: wholeNumber, repeat: wholeNumber },
+  /** Test discs with a grade of the first task. */
+  discs: wholeNumber,
+  /** Null if there are too few discs. */
+  grades: agreement,
+  /** Null also if fewer than two scanners are known. */
+  scanners: agreement,
+});
+
 /** The score of the RSNA 2024 challenge and its parts. */
 const rsnaArm = z.strictObject({
   name: z.string(),
@@ -108,6 +122,8 @@ export const studySummarySchema = z.strictObject({
   tasks: z.array(task),
   /** By label fraction, ascending; empty without curves.csv. */
   curves: z.array(z.strictObject({ labels: z.number(), arms: z.array(learningCurve) })),
+  /** One cell per arm; empty if the cells did not keep them. */
+  embeddings: z.array(embeddings),
   /** Null unless the study grades all five conditions of the RSNA layout. */
   rsna: z
     .array(z.strictObject({ labels: z.number(), crops: z.enum(CROPS), arms: z.array(rsnaArm) }))

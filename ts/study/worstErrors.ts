@@ -5,8 +5,16 @@ import { argmax } from '../evaluation/metrics.js';
 import type { StudyPrediction } from './predictionsFile.js';
 import { discOf } from './samples.js';
 
-export interface WorstError {
+/** A disc of a test patient. */
+export interface TestDisc {
   study: string;
+  level: string;
+  side: string | null;
+  /** The fold in which the patient is tested, in the first repeat. */
+  fold: number;
+}
+
+export interface WorstError extends TestDisc {
   /** Level, and side if the task has one. */
   disc: string;
   image: string;
@@ -42,14 +50,14 @@ export function worstErrors(
       (_, grade) => own.reduce((sum, line) => sum + line.probabilities[grade]!, 0) / own.length,
     );
     const predicted = argmax(probabilities);
-    const { study, image, truth, localizationMm } = first;
+    const { study, level, side, fold, image, truth, localizationMm } = first;
     if (predicted === truth) return [];
     const wrong = own.filter((line) => argmax(line.probabilities) !== line.truth).length;
     const flags = [...new Set(own.flatMap((line) => line.flags))];
     const disc = discOf(first);
     return [
       {
-        study,
+        ...{ study, level, side, fold },
         disc,
         image,
         truth,

@@ -1,4 +1,4 @@
-/** The failure gallery as a table: the images are in the data folder, not in the predictions. */
+/** The largest errors as a table, with their image files. */
 import { decimal, UNDEFINED } from '../../report/format.js';
 import { type Markup, markup } from '../../report/markup.js';
 import { heads, number, table } from '../../report/tables/cells.js';

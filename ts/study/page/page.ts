@@ -3,18 +3,13 @@ import { MIN_PATIENTS } from '../../evaluation/bootstrap.js';
 import { documentPage, listed, numberedFigures, programText } from '../../report/document.js';
 import { count, percent } from '../../report/format.js';
 import { type Markup, markup } from '../../report/markup.js';
+import { scaleClass } from '../../report/style.js';
 import { configTable } from '../../report/tables/run.js';
-import type { GradeScale } from '../../tasks/task.js';
 import type { StudySummary } from '../types.js';
-import type { WorstError } from '../worstErrors.js';
+import type { ShownError } from './gallery.js';
+import { armScale, embeddingsSection, lengthSection, type StudyFigures } from './overall.js';
 import { planTable, rsnaTable } from './tables.js';
 import { type TaskFigures, taskSection } from './taskSection.js';
-
-/** The arms as a scale, whose colours distinguish them. */
-export const armScale = (arms: StudySummary['plan']['arms']): GradeScale => ({
-  ordered: false,
-  grades: arms.map(({ name }) => ({ name, labels: [name], weight: 1 })),
-});
 
 /** How to read the numbers. */
 const READING = markup`<p class="caption">Predictions are out-of-fold: each test patient is graded by networks that were not trained
@@ -47,11 +42,13 @@ export interface StudyPageInput {
   summary: StudySummary;
   /** In the order of the tasks. */
   figures: readonly TaskFigures[];
-  errors: readonly (readonly WorstError[])[];
+  errors: readonly (readonly ShownError[])[];
+  /** About all tasks. */
+  studyFigures: StudyFigures;
   config: Record<string, unknown>;
 }
 
-export function renderStudyPage({ summary, figures, errors, config }: StudyPageInput): string {
+export function renderStudyPage({ summary, figures, errors, studyFigures, config }: StudyPageInput): string {
   const { name, data, plan, tasks, rsna, program, resampling } = summary;
   const titles = listed(tasks.map(({ task }) => task.title));
   const figure = numberedFigures('study');
@@ -66,21 +63,27 @@ ${missingCells(summary)}
 <p>Arms: ${plan.arms.map(({ name, description }) => `${name} (${description})`).join('; ')}.</p>
 ${READING}
 ${rsna && markup`<h2>Score of the RSNA 2024 challenge</h2>${rsnaTable(rsna)}<p class="caption">Mean of four log losses with the weights 1, 2 and 4: three conditions, and any severe canal stenosis of a study. Lower is better.</p>`}
-${tasks.map((result, i) =>
-  taskSection({ result, anchor: `task-${i + 1}`, figures: figures[i]!, errors: errors[i]! }, figure),
-)}
+${tasks.map((result, i) => {
+  const gradeColours = scaleClass(1 + i);
+  return taskSection(
+    { result, anchor: `task-${i + 1}`, figures: figures[i]!, errors: errors[i]!, gradeColours },
+    figure,
+  );
+})}
+${lengthSection(summary, studyFigures['length-validation'], figure)}
+${embeddingsSection(summary, studyFigures, { grades: scaleClass(1), scanners: scaleClass(1 + tasks.length) }, figure)}
 <h2>Plan, data and settings</h2>
 <h3>Finished cells</h3>${planTable(summary)}
 <p class="caption">A cell is one fold, repeat, label fraction and arm. ${String(resampling.resamples)} bootstrap resamples and ${String(resampling.permutations)} permutations, seed
-${String(resampling.seed)}. All numbers follow from <code>predictions.csv</code>. A map of the embeddings is not shown, because predictions have no
-embeddings.</p>
+${String(resampling.seed)}. The results on test patients follow from <code>predictions.csv</code>, those of the pooled calibration also from
+<code>calibration.csv</code>, the validation curves from <code>curves.csv</code>.</p>
 <p class="small">${data.notice}</p>
 <details><summary>All settings of the study</summary>${configTable(config)}</details>`;
   return documentPage({
     title: `${name}${data.synthetic ? ', synthetic data' : ''}`,
     subject: 'study',
     synthetic: data.synthetic,
-    scales: [armScale(plan.arms)],
+    scales: [armScale(plan.arms), ...tasks.map(({ task }) => task), studyFigures['map-scanners'].scale],
     body,
   });
 }

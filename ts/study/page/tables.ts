@@ -34,7 +34,7 @@ function deviation({ repeats }: Estimate): string {
 }
 
 /** A group of rows per label fraction: the first cell spans them. */
-function byFraction<T>(
+export function byFraction<T>(
   blocks: readonly Block[],
   rowsOf: (block: Block) => readonly T[],
   cells: (row: T) => Markup,
@@ -89,14 +89,16 @@ export function furtherTable({ ordered, grades }: Task, blocks: readonly Block[]
 
 const SHOWN = ['balancedAccuracy', 'mostSevereAsMildest', 'kappa', 'auroc', 'weightedLogLoss'] as const;
 
-function differenceCell({ value, p, pHolm, ...bounds }: Difference): Markup {
-  if (value === null) return number(UNDEFINED);
-  const interval = range(boundsOf(bounds), 3, signed);
-  return number(signed(value), [
-    interval,
-    p !== null &&
-      markup`<span class="sub">${pValue(p)}; Holm ${pHolm === null ? UNDEFINED : pHolm.toFixed(3)}</span>`,
-  ]);
+/** The p-values of a difference on a line of their own; null without a test. */
+export const pValues = ({ p, pHolm }: Difference): Markup | null =>
+  p === null
+    ? null
+    : markup`<span class="sub">${pValue(p)}; Holm ${pHolm === null ? UNDEFINED : pHolm.toFixed(3)}</span>`;
+
+function differenceCell(difference: Difference): Markup {
+  if (difference.value === null) return number(UNDEFINED);
+  const interval = range(boundsOf(difference), 3, signed);
+  return number(signed(difference.value), [interval, pValues(difference)]);
 }
 
 /** The differences between arms, with intervals and p-values. */

@@ -11,8 +11,7 @@ import type { Task } from '../../tasks/task.js';
 import type { ArmResult } from '../armResult.js';
 import { mainComparison, powerStatement, primaryBlock } from '../primary.js';
 import type { Block, StudyTask } from '../types.js';
-import type { WorstError } from '../worstErrors.js';
-import { errorsTable } from './errorsTable.js';
+import { ENSEMBLE_CAPTION, ensembleTable } from './ensembleTable.js';
 import {
   armsPanel,
   boundsOf,
@@ -21,10 +20,12 @@ import {
   efficiencyPanel,
   reliabilityPanel,
 } from './figures.js';
+import { galleryPanels, gallerySection, type ShownError } from './gallery.js';
 import { armsTable, differencesTable, furtherTable, groupsTable, levelsTable, meanCount } from './tables.js';
+import { hasTrust, setsTable, temperatureTable, trustCaption } from './trustTables.js';
 
 /** The figures of a task, by the name of their file. */
-export type TaskFigures = Record<'arms' | 'labels' | 'confusion' | 'reliability', Panel[]>;
+export type TaskFigures = Record<'arms' | 'labels' | 'confusion' | 'reliability' | 'errors', Panel[]>;
 
 const metric = (name: keyof ArmResult['metrics']) => (arm: ArmResult) => arm.metrics[name];
 
@@ -35,7 +36,11 @@ const shownBlocks = ({ blocks }: StudyTask): Block[] => {
 };
 
 /** @param arms all arms of the plan: their order gives the colours */
-export function drawTask(result: StudyTask, arms: readonly string[]): TaskFigures {
+export function drawTask(
+  result: StudyTask,
+  arms: readonly string[],
+  errors: readonly ShownError[],
+): TaskFigures {
   const { task } = result;
   const blocks = shownBlocks(result);
   const primary = primaryBlock(result);
@@ -61,6 +66,7 @@ export function drawTask(result: StudyTask, arms: readonly string[]): TaskFigure
           ],
     confusion: primary.arms.map((arm) => confusionPanel(task, arm)),
     reliability: primary.arms.map((arm) => reliabilityPanel(arm, gradeClass(arms.indexOf(arm.name)))),
+    errors: galleryPanels(task, errors),
   };
 }
 
@@ -111,10 +117,15 @@ export interface TaskSectionInput {
   result: StudyTask;
   anchor: string;
   figures: TaskFigures;
-  errors: readonly WorstError[];
+  errors: readonly ShownError[];
+  /** Class of the colours of the grades. */
+  gradeColours: string;
 }
 
-export function taskSection({ result, anchor, figures, errors }: TaskSectionInput, figure: Figure): Markup {
+export function taskSection(
+  { result, anchor, figures, errors, gradeColours }: TaskSectionInput,
+  figure: Figure,
+): Markup {
   const { task, groups } = result;
   const primary = primaryBlock(result);
   const { crops } = primary;
@@ -124,6 +135,7 @@ export function taskSection({ result, anchor, figures, errors }: TaskSectionInpu
   const compared = shown.some(({ comparisons }) => comparisons.length > 0);
   const power = powerStatement(primary);
   const colours = scaleClass(0);
+  const ensembles = ensembleTable(task, shown);
   return markup`<section id="${anchor}">
 <h2>${task.title[0]!.toUpperCase()}${task.title.slice(1)}</h2>
 <p class="small">${task.ordered ? 'Ordered' : 'Nominal'} grades: ${task.grades.map(({ name }) => name).join(', ')}. Task <code>${task.id}</code>.</p>
@@ -149,9 +161,14 @@ ${figure(
 their mean confidence; the dotted line is perfect calibration. Below: predictions per bin, over all repeats.`,
   colours,
 )}
+${
+  hasTrust(shown) &&
+  markup`<h3>Temperature and conformal sets</h3>${setsTable(task, shown)}${temperatureTable(shown)}${trustCaption(shown)}`
+}
+${ensembles && markup`<h3>Ensembles of the repeats</h3>${ensembles}<p class="caption">${ENSEMBLE_CAPTION}</p>`}
 ${groups && markup`<h3>Scanners and field strengths</h3>${groupsTable(task, groups)}`}
 <h3>Largest errors of ${last.name}</h3>
-${errors.length > 0 ? errorsTable(task, errors) : markup`<p class="small">No disc is graded wrong.</p>`}
+${errors.length > 0 ? gallerySection(task, figures.errors, errors, figure, gradeColours) : markup`<p class="small">No disc is graded wrong.</p>`}
 <details><summary>Agreement, ranking, calibration and levels</summary>${furtherTable(task, shown)}
 <p class="caption">${furtherCaption(task)}</p>
 <h3>${last.name} by level, ${percent(primary.labels, 0)} of the labels</h3>${levelsTable(task, last)}</details>
