@@ -37,6 +37,7 @@ afterAll(() => {
 function searched(found: (studyId: string) => readonly Level[], move: Point = [0, 0]): SearchedSlice[] {
   return bank.manifest.slices.map((record) => ({
     record,
+    pitchMm: 36,
     found: found(record.studyId).map((level) => {
       const [x, y] = centreOf(LEVELS.indexOf(level as (typeof LEVELS)[number]));
       return { level, point: [x + move[0], y + move[1]], probability: 0.9, levelProbability: 0.8 };
@@ -98,6 +99,15 @@ it('places the centres of another series if the localizer did not search that of
     expect(centre).toEqual([expect.closeTo(x, 6), expect.closeTo(y, 6)]);
     expect(localizationMm).toBeCloseTo(0, 6);
     expect(flags).toEqual(['a doubt']);
+  }
+});
+
+it('continues from the only found disc by the pitch of the localizer', async () => {
+  const onlyFirst = searched(() => ['L1/L2']).map((slice) => ({ ...slice, pitchMm: 5 }));
+  const { discs } = await cut(onlyFirst);
+  for (const { disc, centre, record } of discs.filter(({ disc: { level } }) => level === 'L2/L3')) {
+    const [, top] = centreOf(0);
+    expect(centre[1], disc.studyId).toBeCloseTo(top + 5 / record.pixelSpacing[0], 10);
   }
 });
 

@@ -96,6 +96,7 @@ it('places the conditions of found discs where they are annotated', async () => 
     .filter(({ split }) => split === 'test')
     .map((record) => ({
       record,
+      pitchMm: 29,
       doubts: [],
       found: record.discs.map(({ level, centre }) => ({
         level,

@@ -6,7 +6,7 @@ import type { Doubt } from './doubts.js';
 import type { Localizer } from './localizer.js';
 import { type LocalizerInput, mapOffset, mapsOf, pointsOf, type SliceMaps, VIEWS } from './maps.js';
 import { findPeaks, type Peak } from './peaks.js';
-import { shapeOfPitch } from './spineShape.js';
+import { MEAN_PITCH_MM, shapeOfPitch } from './spineShape.js';
 
 /** A letterboxed slice, as `letterboxSlice` cuts it. */
 export interface LetterboxedSlice {
@@ -36,8 +36,10 @@ export interface LocatedDisc {
 export interface Located {
   /** From cranial to caudal. */
   discs: LocatedDisc[];
-  /** Mean distance of lumbar discs in pixels of the original image, `pitchMm` of the localizer; NaN if fewer than two discs were found. */
+  /** Mean distance of lumbar discs in pixels of the original image; NaN if fewer than two discs were found. */
   pitchPx: number;
+  /** The same distance in mm, on the slices that the localizer was trained on. */
+  pitchMm: number;
   /** Log likelihood ratio of a spine in this view against chance. */
   evidence: number;
   /** Log odds that anterior is on the left. */
@@ -107,6 +109,7 @@ function locateOnPoints(points: readonly Point[], toImage: Affine): Located {
   return {
     discs,
     pitchPx: Math.hypot(first[0] - last[0], first[1] - last[1]) / (discs.length - 1),
+    pitchMm: MEAN_PITCH_MM,
     ...{ evidence: 0, anteriorLeft: 0, doubts: ['no_certainty'], doubtful: true, lumbar: true },
   };
 }
@@ -149,6 +152,7 @@ export function locateOnMaps(
   return {
     discs: located,
     pitchPx: pitch * pixelsPerMapPixel,
+    pitchMm: maps.pitchMm,
     evidence,
     anteriorLeft: anteriorLeft(maps, discs, pitch),
     doubts,

@@ -7,7 +7,6 @@ import { PITCH_MM } from '../data/spacing.js';
 import { SpinegradError } from '../error.js';
 import type { Doubt } from '../model/doubts.js';
 import type { Located } from '../model/locate.js';
-import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import type { TaskSeries } from '../tasks/task.js';
 import { fluidIndex } from './contrast.js';
 import type { Oriented } from './orientation.js';
@@ -75,7 +74,7 @@ export function doubtsOf(
   const toCrop = invertAffine(crop.toImage);
   const lumbar = located.discs.filter(({ level }) => (LEVELS as readonly Level[]).includes(level));
   const points = lumbar.map(({ point }): Point => applyAffine(toCrop, point));
-  const mmPerPixel = MEAN_PITCH_MM / (located.pitchPx * scaleOf(toCrop));
+  const mmPerPixel = located.pitchMm / (located.pitchPx * scaleOf(toCrop));
   const found = fluidIndex(crop.pixels, size, points, mmPerPixel) > 0 ? 'T2' : 'T1';
   if (found !== weighting) doubts.push('weighting');
   return doubts;

@@ -10,6 +10,7 @@ import type { BankManifest } from '../data/types.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
+import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { evaluatedSlice } from '../training/localize.js';
 import type { SearchedSlice } from '../training/predictedPlaces.js';
 
@@ -19,6 +20,8 @@ const slicesSchema = z.array(
   z.strictObject({
     /** Row of the slice in the bank. */
     row: z.int().min(0),
+    // Files written before 2026-11-30 do not have it.
+    pitchMm: z.number().positive().default(MEAN_PITCH_MM),
     found: z.array(
       z.strictObject({
         level: z.enum(DISC_LEVELS),
@@ -42,8 +45,9 @@ export async function writeSearched(dir: string, { validation, test }: Searched)
 }
 
 function storedSlices(searched: readonly SearchedSlice[]): z.output<typeof slicesSchema> {
-  return searched.map(({ record, found, doubts }) => ({
+  return searched.map(({ record, pitchMm, found, doubts }) => ({
     row: record.row,
+    pitchMm,
     found: found.map(({ level, point, probability, levelProbability }) => ({
       level,
       point: [point[0], point[1]],
@@ -66,10 +70,10 @@ export async function readSearched(dir: string, manifest: BankManifest): Promise
   try {
     const { validation, test } = schema.parse(JSON.parse(text));
     const searched = (slices: typeof test) =>
-      slices.map(({ row, found, doubts }) => {
+      slices.map(({ row, pitchMm, found, doubts }) => {
         const record = manifest.slices[row]!;
         // `doubts` states already if the slice is not lumbar.
-        return { record, ...evaluatedSlice(record, { discs: found, doubts, lumbar: true }) };
+        return { record, pitchMm, ...evaluatedSlice(record, { discs: found, doubts, lumbar: true }) };
       });
     return { validation: searched(validation), test: searched(test) };
   } catch (cause) {

@@ -55,7 +55,10 @@ export async function searchSlices(
 ): Promise<SearchedSlice[]> {
   const records = slices.located(split);
   const located = await locateRecords(device, localizer, slices, records);
-  return records.map((record, index) => ({ record, ...evaluatedSlice(record, located[index]!) }));
+  return records.map((record, index) => {
+    const found = located[index]!;
+    return { record, pitchMm: found.pitchMm, ...evaluatedSlice(record, found) };
+  });
 }
 
 /**

@@ -13,12 +13,15 @@ import { neighbours, type SourceSlice } from '../data/series.js';
 import type { BankManifest, RoiRecord, SliceRecord } from '../data/types.js';
 import type { EvaluatedSlice, FoundDisc } from '../evaluation/localization.js';
 import { offsetTo, type Site } from '../model/sites.js';
-import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { predictedCentre } from './predictedCentre.js';
 import type { SeriesRows } from './roiDataset.js';
 
 /** A test slice and the discs that the localizer found on it. */
-export type SearchedSlice = EvaluatedSlice & { record: SliceRecord };
+export interface SearchedSlice extends EvaluatedSlice {
+  record: SliceRecord;
+  /** Mean distance of lumbar discs on the slices that the localizer was trained on. */
+  pitchMm: number;
+}
 
 /** What the localizer states about a disc. */
 export interface Origin {
@@ -69,7 +72,7 @@ export class PredictedPlaces {
       slices.find((item) => isOwn(item, record)) ?? slices.find((item) => item.record.side === null);
     if (slice === undefined) return undefined;
     const named = slice.found.find(({ level }) => level === record.level);
-    return { slice, named, point: predictedCentre(slice.found, record.level, stepOf(slice.record)) };
+    return { slice, named, point: predictedCentre(slice.found, record.level, stepOf(slice)) };
   }
 
   /**
@@ -161,9 +164,13 @@ const isOwn = ({ record: { seriesId, side } }: SearchedSlice, record: RoiRecord)
   seriesId === record.seriesId && (side !== null || record.side === null);
 
 /** The usual way from a disc to the next caudal one in pixels of the image; the letterboxed slice has the head up. */
-function stepOf({ toImage, pixelSpacing: [row, column] }: SliceRecord): Point {
+function stepOf({ record, pitchMm }: SearchedSlice): Point {
+  const {
+    toImage,
+    pixelSpacing: [row, column],
+  } = record;
   const [origin, below] = [applyAffine(toImage, [0, 0]), applyAffine(toImage, [0, 1])];
   const [dx, dy] = [below[0] - origin[0], below[1] - origin[1]];
-  const scale = MEAN_PITCH_MM / Math.hypot(dx * column, dy * row);
+  const scale = pitchMm / Math.hypot(dx * column, dy * row);
   return [dx * scale, dy * scale];
 }
