@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isDoubtful, locateOnMaps } from '#spinegrad/model/locate.js';
+import { locateOnMaps } from '#spinegrad/model/locate.js';
+import { isDoubtful } from '#spinegrad/model/located.js';
 import { mirrorMaps, type SliceMaps } from '#spinegrad/model/maps.js';
 
 const SIDE = 64;

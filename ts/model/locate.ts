@@ -1,9 +1,9 @@
-/** Named discs on slices, with the certainty of their place and of their level. */
-import { type Affine, DISC_LEVELS, LEVELS, type Level, type Point } from '../anatomy.js';
+/** Locates and names the discs on slices. */
+import { type Affine, DISC_LEVELS, LEVELS, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine, scaleOf } from '../data/affine.js';
 import { type DecodedDisc, decode } from './decode.js';
-import type { Doubt } from './doubts.js';
 import type { Localizer } from './localizer.js';
+import { doubtsOf, isSpine, type Located, type LocatedDisc } from './located.js';
 import { type LocalizerInput, mapOffset, mapsOf, pointsOf, type SliceMaps, VIEWS } from './maps.js';
 import { findPeaks, type Peak } from './peaks.js';
 import { MEAN_PITCH_MM, shapeOfPitch } from './spineShape.js';
@@ -18,56 +18,6 @@ export interface LetterboxedSlice {
   /** Of the original image in pixels. */
   imageSize: readonly [width: number, height: number];
 }
-
-export interface LocatedDisc {
-  level: Level;
-  /** In pixels of the original image. */
-  point: Point;
-  /** Probability that a disc is at the point. */
-  probability: number;
-  /** Probability that the disc is of this level. */
-  levelProbability: number;
-  /** Root mean square distance of the views' peaks from the point, in mm. */
-  spreadMm: number;
-  /** Whether the disc was not seen; its point is midway between its neighbours. */
-  interpolated: boolean;
-}
-
-export interface Located {
-  /** From cranial to caudal. */
-  discs: LocatedDisc[];
-  /** Mean distance of lumbar discs in pixels of the original image; NaN if fewer than two discs were found. */
-  pitchPx: number;
-  /** The same distance in mm, on the slices that the localizer was trained on. */
-  pitchMm: number;
-  /** Log likelihood ratio of a spine in this view against chance. */
-  evidence: number;
-  /** Log odds that anterior is on the left. */
-  anteriorLeft: number;
-  doubts: Doubt[];
-  /** Whether `doubts` has an entry. */
-  doubtful: boolean;
-  /** Whether the slice shows a lumbar spine. */
-  lumbar: boolean;
-}
-
-/**
- * Limits. On SPIDER slices of patients outside of the training, right chains have 4 to 6 of log likelihood ratio per disc;
- * noise, CT, the head and neck, and axial slices have at most 1.7. `level` and `room` were chosen on the validation patients of
- * five folds: docs/predict.md.
- */
-const LIMITS = {
-  /** Levels below this probability are uncertain. */
-  level: 0.95,
-  /** Minimum distance of the lowest disc from the lower border, in pitches: the sacrum must be visible. */
-  room: 0.7,
-  /** Places below this probability, or with a larger spread, are uncertain. */
-  place: 0.7,
-  spreadMm: 7,
-  /** Minimum evidence per found disc, and minimum number of lumbar discs, of a lumbar spine. */
-  evidence: 2.5,
-  lumbarDiscs: 4,
-};
 
 /** A view has seen a disc if it has a peak within this fraction of the pitch. */
 const VIEW_RADIUS = 0.35;
@@ -148,7 +98,6 @@ export function locateOnMaps(
   // The discs of the chain begin with the lowest one.
   const room = discs.length > 0 ? (bounds.bottom - discs[0]!.point[1]) / pitch : Number.POSITIVE_INFINITY;
   const doubts = doubtsOf(located, room);
-  const lumbarDiscs = located.filter(isLumbar);
   return {
     discs: located,
     pitchPx: pitch * pixelsPerMapPixel,
@@ -157,30 +106,8 @@ export function locateOnMaps(
     anteriorLeft: anteriorLeft(maps, discs, pitch),
     doubts,
     doubtful: doubts.length > 0,
-    lumbar: lumbarDiscs.length >= LIMITS.lumbarDiscs && evidence >= LIMITS.evidence * located.length,
+    lumbar: isSpine(located, evidence),
   };
-}
-
-const isLumbar = ({ level }: LocatedDisc) => (LEVELS as readonly Level[]).includes(level);
-
-/** Whether the place or the level of a disc is uncertain. */
-export function isDoubtful(disc: LocatedDisc): boolean {
-  return disc.interpolated || disc.levelProbability < LIMITS.level || isUnsteady(disc);
-}
-
-const isUnsteady = ({ probability, spreadMm }: LocatedDisc) =>
-  probability < LIMITS.place || spreadMm > LIMITS.spreadMm;
-
-/** @param room between the lowest disc and the lower border, in pitches */
-function doubtsOf(discs: readonly LocatedDisc[], room: number): Doubt[] {
-  const lumbar = discs.filter(isLumbar);
-  const doubts: Doubt[] = [];
-  if (lumbar.length < LIMITS.lumbarDiscs) doubts.push('few_discs');
-  if (lumbar.some(({ levelProbability }) => levelProbability < LIMITS.level)) doubts.push('level');
-  if (room < LIMITS.room) doubts.push('sacrum');
-  if (lumbar.some(isUnsteady)) doubts.push('place');
-  if (lumbar.some(({ interpolated }) => interpolated)) doubts.push('missed');
-  return doubts;
 }
 
 /** Root mean square distance of the views' nearest peaks, in pixels of the map; a view without one counts as `radius`. */

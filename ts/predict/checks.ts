@@ -6,7 +6,7 @@ import type { SourceSlice } from '../data/series.js';
 import { PITCH_MM } from '../data/spacing.js';
 import { SpinegradError } from '../error.js';
 import type { Doubt } from '../model/doubts.js';
-import type { Located } from '../model/locate.js';
+import type { Located } from '../model/located.js';
 import type { TaskSeries } from '../tasks/task.js';
 import { fluidIndex } from './contrast.js';
 import type { Oriented } from './orientation.js';

@@ -8,7 +8,7 @@ import type { Skipped } from '../error.js';
 import { CropCutter } from '../model/crops.js';
 import type { ModelDescription } from '../model/description.js';
 import type { CropSet } from '../model/grade.js';
-import type { LocatedDisc } from '../model/locate.js';
+import type { LocatedDisc } from '../model/located.js';
 import { type FoundOn, type SeriesPlace, type Source, StudySeries } from './studySeries.js';
 import { type NotGraded, targetsOf } from './targets.js';
 

@@ -16,7 +16,7 @@ import { type CsvRow, readCsv } from '../io/csv.js';
 import { csvText, formatCsv } from '../io/writeCsv.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
-import { isDoubtful, type LocatedDisc } from '../model/locate.js';
+import { isDoubtful, type LocatedDisc } from '../model/located.js';
 import { seriesNamed } from '../tasks/index.js';
 import { snakeCase } from '../tasks/task.js';
 import { doubtsOf, refuse } from './checks.js';

@@ -9,7 +9,8 @@ import { CANONICAL_GEOMETRY, reflectSlice, type SourceSlice } from '../data/seri
 import { canonicalOrientation } from '../dicom/geometry.js';
 import type { Device } from '../engine/device.js';
 import type { Model } from '../model/bundle.js';
-import { type Located, locate, locateOnMaps } from '../model/locate.js';
+import { locate, locateOnMaps } from '../model/locate.js';
+import type { Located } from '../model/located.js';
 import { mapsOf, mirrorMaps } from '../model/maps.js';
 
 type Side = 'left' | 'right' | 'top' | 'bottom';

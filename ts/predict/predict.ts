@@ -13,7 +13,7 @@ import type { ArmCalibration } from '../model/armCalibration.js';
 import { loadModel } from '../model/bundle.js';
 import type { ModelDescription } from '../model/description.js';
 import { DOUBTS } from '../model/doubts.js';
-import { isDoubtful } from '../model/locate.js';
+import { isDoubtful } from '../model/located.js';
 import { doubtsOf, refuse, withScale } from './checks.js';
 import { cutDiscs } from './cutDiscs.js';
 import { gradeCuts, rounded } from './gradeCuts.js';

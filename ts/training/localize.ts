@@ -30,7 +30,8 @@ import {
   summariseLocalization,
 } from '../evaluation/localization.js';
 import { HeatmapLocalizer, type Localizer, MAPS, RegressionLocalizer } from '../model/localizer.js';
-import { type Located, locate } from '../model/locate.js';
+import { locate } from '../model/locate.js';
+import type { Located } from '../model/located.js';
 import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { ResNet } from '../nn/resnet.js';
 import { UNet } from '../nn/unet.js';
