@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ChainDisc, fitChain } from '#spinegrad/model/chain.js';
+import { fitChain } from '#spinegrad/model/chain.js';
+import type { ChainDisc, ChainNode, Naming } from '#spinegrad/model/chainDiscs.js';
 import { type Candidate, ChainScore, REMNANT } from '#spinegrad/model/chainScore.js';
 import { type Decoded, decode, LEVELS_UPWARDS } from '#spinegrad/model/decode.js';
 import { findPeaks } from '#spinegrad/model/peaks.js';
@@ -113,7 +114,9 @@ describe('decode', () => {
   });
 
   it('finds nothing without peaks', () => {
-    expect(decodeDots([], [])).toEqual({ discs: [], pitch: Number.NaN, evidence: 0, peaks: [] });
+    expect(decodeDots([], [])).toEqual({
+      ...{ discs: [], pitch: Number.NaN, evidence: 0, peaks: [], peakLevels: [] },
+    });
   });
 
   it('names spines of any size, tilt and number of discs between false peaks', () => {
@@ -157,19 +160,31 @@ describe('fitChain', () => {
   const LEVELS = 3;
   const BOUNDS = { top: 0, bottom: 150 };
 
-  it('agrees with the enumeration of all chains', () => {
+  it.each<[string, Naming | null]>([
+    ['all chains', null],
+    [
+      'the chains with the given names',
+      { mayBe: (candidate, level) => (candidate + level) % 2 === 0, probability: () => 0.7 },
+    ],
+  ])('agrees with the enumeration of %s', (_, naming) => {
     fc.assert(
       fc.property(candidates, (peaks) => {
-        const fit = fitChain(peaks, scale, LUMBAR_SHAPE, BOUNDS, LEVELS);
-        const { total, best, marginal } = enumerate(peaks);
+        const fit = fitChain(peaks, scale, LUMBAR_SHAPE, BOUNDS, LEVELS, naming);
+        const { total, best, marginal } = enumerate(peaks, naming?.mayBe);
         expect(fit.evidence).toBeCloseTo(Math.log(total), 8);
+        for (const [candidate, probabilities] of fit.levels.entries())
+          for (const [i, probability] of probabilities.entries())
+            expect(probability).toBeCloseTo(
+              (marginal.get(nameOf({ candidate, level: i + REMNANT })) ?? 0) / total,
+              8,
+            );
         const found = fit.discs.filter(({ candidate }) => candidate !== null);
         expect(found.map(nameOf)).toEqual(best.filter(({ level }) => level >= 0).map(nameOf));
         for (const disc of found) {
           const sum = (level: number) => marginal.get(nameOf({ candidate: disc.candidate!, level })) ?? 0;
           const any = Array.from({ length: LEVELS }, (_, level) => sum(level)).reduce((a, b) => a + b);
           expect(disc.probability).toBeCloseTo(any / total, 8);
-          expect(disc.levelProbability).toBeCloseTo(sum(disc.level) / any, 8);
+          expect(disc.levelProbability).toBeCloseTo(naming ? 0.7 : sum(disc.level) / any, 8);
         }
       }),
       { numRuns: 200 },
@@ -194,24 +209,23 @@ describe('fitChain', () => {
     );
   });
 
-  type Node = { candidate: number; level: number };
   const nameOf = ({ candidate, level }: { candidate: number | null; level: number }) =>
     `${candidate} ${level}`;
 
   /** Scores every chain by its definition. */
-  function enumerate(peaks: readonly Candidate[]) {
+  function enumerate(peaks: readonly Candidate[], mayBe: Naming['mayBe'] = () => true) {
     const score = new ChainScore(scale, LUMBAR_SHAPE, BOUNDS, LEVELS - 1);
-    const connect = (from: Node, to: Node) => ({
+    const connect = (from: ChainNode, to: ChainNode) => ({
       ...{ from: peaks[from.candidate]!, fromLevel: from.level },
       ...{ to: peaks[to.candidate]!, toLevel: to.level },
     });
-    const residual = (from: Node, to: Node) =>
+    const residual = (from: ChainNode, to: ChainNode) =>
       score.residual(peaks[from.candidate]!, peaks[to.candidate]!, from.level, to.level);
     const marginal = new Map<string, number>();
     let total = 1;
-    let best: Node[] = [];
+    let best: ChainNode[] = [];
     let bestScore = 0;
-    const visit = (chain: Node[], begun: number) => {
+    const visit = (chain: ChainNode[], begun: number) => {
       const last = chain.at(-1)!;
       const before = chain.at(-2);
       const value = begun + (before === undefined ? 0 : score.end(connect(before, last)));
@@ -224,7 +238,8 @@ describe('fitChain', () => {
         if (!(to.y < peaks[last.candidate]!.y)) continue;
         for (const level of last.level === REMNANT ? [0] : [last.level + 1, last.level + 2]) {
           const node = { candidate, level };
-          if (level >= LEVELS || Math.abs(residual(last, node).direction) > 60) continue;
+          if (level >= LEVELS || !mayBe(candidate, level) || Math.abs(residual(last, node).direction) > 60)
+            continue;
           const segment =
             before === undefined
               ? score.first(connect(last, node), residual(last, node))
@@ -235,8 +250,9 @@ describe('fitChain', () => {
       }
     };
     for (const [candidate, peak] of peaks.entries()) {
-      for (let level = REMNANT; level < LEVELS; level++)
-        visit([{ candidate, level }], score.begin(peak, level));
+      for (let level = REMNANT; level < LEVELS; level++) {
+        if (mayBe(candidate, level)) visit([{ candidate, level }], score.begin(peak, level));
+      }
     }
     return { total, best, marginal };
   }

@@ -2,38 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { locateOnMaps } from '#spinegrad/model/locate.js';
 import { isDoubtful } from '#spinegrad/model/located.js';
 import { mirrorMaps, type SliceMaps } from '#spinegrad/model/maps.js';
-
-const SIDE = 64;
-/** Distance of the discs in pixels of the map; 36 mm. */
-const PITCH = 9;
-const TO_IMAGE = [2, 0, 0, 0, 2, 0] as const;
-const SPACING = [2, 2] as const;
-const IMAGE_SIZE = [2 * SIDE, 2 * SIDE] as const;
-
-type Dot = readonly [x: number, y: number];
-
-const mapOf = (dots: readonly Dot[]) =>
-  Float32Array.from({ length: SIDE * SIDE }, (_, i) =>
-    Math.max(
-      0,
-      ...dots.map(([x, y]) => 0.9 * Math.exp(-(((i % SIDE) - x) ** 2 + (Math.floor(i / SIDE) - y) ** 2) / 4)),
-    ),
-  );
-
-/** Six discs in a slight lordosis, from L5/S1 upwards. */
-const DISCS: Dot[] = [...[30, 28.5, 28.5, 29.5, 31.5, 33.5].entries()].map(([i, x]) => [x, 56 - i * PITCH]);
-
-function maps(discs: readonly Dot[], views: readonly (readonly Dot[])[] = [discs]): SliceMaps {
-  return {
-    width: SIDE,
-    height: SIDE,
-    disc: mapOf(discs),
-    levels: [mapOf(discs.slice(0, 1))],
-    anterior: mapOf(discs.map(([x, y]) => [x - PITCH / 2, y])),
-    views: views.map(mapOf),
-    pitchMm: 36,
-  };
-}
+import { DISCS, type Dot, IMAGE_SIZE, maps, SIDE, SPACING, TO_IMAGE } from './maps.js';
 
 const locateMaps = (slice: SliceMaps, pixelSpacing: readonly [number, number] | null = SPACING) =>
   locateOnMaps(slice, SIDE, { toImage: TO_IMAGE, pixelSpacing, imageSize: IMAGE_SIZE });

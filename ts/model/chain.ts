@@ -7,25 +7,15 @@
  * so the states of the dynamic programme are links, pairs of a peak and a level. The Viterbi recursion gives the best chain,
  * the forward-backward recursion the probability that a peak is the disc of a level (Rabiner, Proc. IEEE 77:257, 1989).
  */
+import { type ChainDisc, type ChainNode, discsOf, type Naming } from './chainDiscs.js';
 import { type Bounds, type Candidate, ChainScore, REMNANT, type Scale } from './chainScore.js';
 import type { Segment, SpineShape } from './spineShape.js';
-
-export interface ChainDisc {
-  /** Number of discs between this one and L5/S1. */
-  level: number;
-  x: number;
-  y: number;
-  /** Probability that the peak is a disc. */
-  probability: number;
-  /** Probability of the level, given that the peak is a disc. */
-  levelProbability: number;
-  /** Index of the candidate; null if the disc has no peak and was interpolated between its neighbours. */
-  candidate: number | null;
-}
 
 export interface Chain {
   /** From the lowest disc upwards; empty if no chain explains the peaks better than chance. */
   discs: ChainDisc[];
+  /** Per candidate: the probability that it is the disc of a level, from REMNANT upwards. */
+  levels: number[][];
   /** Log likelihood ratio of all chains against chance. */
   evidence: number;
 }
@@ -56,6 +46,7 @@ interface Link {
  * Fits a chain to the peaks of a slice in the canonical view: superior up, anterior left.
  *
  * @param levels number of levels that have a name
+ * @param naming default: all names are possible
  *
  * @example
  * const bounds = { top: 0, bottom: 127 };
@@ -67,9 +58,13 @@ export function fitChain(
   shape: SpineShape,
   bounds: Bounds,
   levels: number,
+  naming: Naming | null = null,
 ): Chain {
   const order = candidates.map((_, index) => index).sort((a, b) => candidates[b]!.y - candidates[a]!.y);
   const score = new ChainScore(scale, shape, bounds, levels - 1);
+  const mayBe = (index: number, level: number) => naming === null || naming.mayBe(index, level);
+  const begin = (index: number, level: number) =>
+    mayBe(index, level) ? score.begin(candidates[index]!, level) : Number.NEGATIVE_INFINITY;
 
   const links: Link[] = [];
   /** Links that end at a peak with a level. */
@@ -80,13 +75,13 @@ export function fitChain(
       for (let fromLevel = REMNANT; fromLevel < levels - 1; fromLevel++) {
         for (const step of fromLevel === REMNANT ? [1] : [1, 2]) {
           const toLevel = fromLevel + step;
-          if (toLevel >= levels) continue;
+          if (toLevel >= levels || !mayBe(from, fromLevel) || !mayBe(to, toLevel)) continue;
           const residual = score.residual(candidates[from]!, candidates[to]!, fromLevel, toLevel);
           if (!(Math.abs(residual.direction) <= MAX_TURN)) continue;
           const gain = (step - 1) * score.missed + score.disc(candidates[to]!, toLevel);
           const segment = { from: candidates[from]!, fromLevel, to: candidates[to]!, toLevel };
           const [first, end] = [score.first(segment, residual), score.end(segment)];
-          const begun = score.begin(candidates[from]!, fromLevel) + first;
+          const begun = begin(from, fromLevel) + first;
           const link: Link = {
             ...{ from, fromLevel, to, toLevel, residual, gain, first, end },
             ...{ forward: begun, best: begun, previous: null, backward: end },
@@ -131,7 +126,7 @@ export function fitChain(
   for (let level = REMNANT; level < levels; level++) {
     for (const index of order) {
       const name = key(index, level);
-      const begun = score.begin(candidates[index]!, level) + (continuation.get(name) ?? 0);
+      const begun = begin(index, level) + (continuation.get(name) ?? 0);
       total = logAdd(total, begun);
       include(name, begun);
     }
@@ -142,43 +137,24 @@ export function fitChain(
     (best, link) => (link.best + link.end > (best ? best.best + best.end : 0) ? link : best),
     null,
   );
-  const probability = (index: number, level: number) =>
-    Math.exp((marginal.get(key(index, level)) ?? Number.NEGATIVE_INFINITY) - total);
-  return { discs: last === null ? [] : collect(last, candidates, probability, levels), evidence: total };
+  const probabilities = candidates.map((_, index) =>
+    Array.from({ length: levels - REMNANT }, (_, i) =>
+      Math.exp(marginal.get(key(index, i + REMNANT))! - total),
+    ),
+  );
+  return {
+    discs: discsOf(nodesOf(last), candidates, probabilities, naming),
+    levels: probabilities,
+    evidence: total,
+  };
 }
 
-/** The discs of the best chain, with interpolated ones. */
-function collect(
-  last: Link,
-  candidates: readonly Candidate[],
-  probability: (index: number, level: number) => number,
-  levels: number,
-): ChainDisc[] {
-  const disc = (index: number, level: number): ChainDisc => {
-    let any = 0;
-    for (let other = 0; other < levels; other++) any += probability(index, other);
-    const { x, y } = candidates[index]!;
-    const levelProbability = any > 0 ? probability(index, level) / any : 0;
-    return { level, x, y, probability: Math.min(1, any), levelProbability, candidate: index };
-  };
-  const discs: ChainDisc[] = [];
-  for (let link: Link | null = last; link !== null; link = link.previous) {
-    const upper = disc(link.to, link.toLevel);
-    const lower = disc(link.from, link.fromLevel);
-    discs.push(upper);
-    if (upper.level - lower.level === 2) {
-      discs.push({
-        level: lower.level + 1,
-        x: (lower.x + upper.x) / 2,
-        y: (lower.y + upper.y) / 2,
-        probability: Math.min(lower.probability, upper.probability),
-        levelProbability: Math.min(lower.levelProbability, upper.levelProbability),
-        candidate: null,
-      });
-    }
-    if (link.previous === null && link.fromLevel !== REMNANT) discs.push(lower);
-  }
-  return discs.reverse();
+/** The nodes of the chain that ends with a link, from the lowest disc upwards. */
+function nodesOf(last: Link | null): ChainNode[] {
+  if (last === null) return [];
+  const { previous, from, fromLevel, to, toLevel } = last;
+  const lower = previous === null ? [{ candidate: from, level: fromLevel }] : nodesOf(previous);
+  return [...lower, { candidate: to, level: toLevel }];
 }
 
 const key = (index: number, level: number) => `${index} ${level}`;

@@ -1,6 +1,7 @@
 /** From the maps of the localizer to named discs. No device is involved. */
 import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
 import { type Chain, fitChain } from './chain.js';
+import type { Naming } from './chainDiscs.js';
 import type { Bounds } from './chainScore.js';
 import { findPeaks, maximumNear, type Peak } from './peaks.js';
 import { LUMBAR_SHAPE, type SpineShape } from './spineShape.js';
@@ -39,6 +40,8 @@ export interface Decoded {
   evidence: number;
   /** All peaks, the largest first. */
   peaks: Peak[];
+  /** Per peak: the probability that it is the disc of a level, S1/S2 first and then upwards from L5/S1. */
+  peakLevels: number[][];
 }
 
 const PEAKS = { threshold: 0.1, limit: 24 };
@@ -63,6 +66,7 @@ const UNKNOWN_SCALE = { pitchPerHeight: 0.122, deviation: 0.25 };
  * @param mmPerPixel of the maps; null without pixel spacing
  * @param bounds rows of the maps that the image covers; default: all
  * @param shape default: that of disc centres
+ * @param naming of the peaks, with the number of discs above L5/S1 as the level; default: all names are possible
  *
  * @example
  * const { discs } = decode({ width: 128, height: 128, disc, levels: [sacral] }, 2.3);
@@ -73,6 +77,7 @@ export function decode(
   mmPerPixel: number | null,
   bounds: Bounds = { top: 0, bottom: maps.height - 1 },
   shape: SpineShape = LUMBAR_SHAPE,
+  naming: Naming | null = null,
 ): Decoded {
   const { width, height } = maps;
   const peaks = findPeaks({ width, height, values: maps.disc }, PEAKS.threshold, PEAKS.limit);
@@ -92,7 +97,7 @@ export function decode(
       logRatio(maximumNear({ width, height, values }, peak, radius), LEVEL_RATIO),
     ),
   }));
-  const chain = fitChain(candidates, scale, shape, bounds, LEVELS_UPWARDS.length);
+  const chain = fitChain(candidates, scale, shape, bounds, LEVELS_UPWARDS.length, naming);
   const discs = chain.discs.map(({ level, x, y, probability, levelProbability, candidate }) => ({
     level: LEVELS_UPWARDS[level]!,
     point: [x, y] as Point,
@@ -100,7 +105,8 @@ export function decode(
     levelProbability,
     interpolated: candidate === null,
   }));
-  return { discs, pitch: pitchOf(chain, shape), evidence: chain.evidence, peaks };
+  const { evidence, levels: peakLevels } = chain;
+  return { discs, pitch: pitchOf(chain, shape), evidence, peaks, peakLevels };
 }
 
 function logRatio(value: number, { weight, offset, minimum, maximum }: typeof DISC_RATIO): number {

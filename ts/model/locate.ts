@@ -1,6 +1,7 @@
 /** Locates and names the discs on slices. */
 import { type Affine, DISC_LEVELS, LEVELS, type Point } from '../anatomy.js';
 import { applyAffine, invertAffine, scaleOf } from '../data/affine.js';
+import type { Naming } from './chainDiscs.js';
 import { type DecodedDisc, decode } from './decode.js';
 import type { Localizer } from './localizer.js';
 import { doubtsOf, isSpine, type Located, type LocatedDisc } from './located.js';
@@ -58,17 +59,23 @@ function locateOnPoints(points: readonly Point[], toImage: Affine): Located {
   const [first, last] = [discs[0]!.point, discs.at(-1)!.point];
   return {
     discs,
+    places: [],
     pitchPx: Math.hypot(first[0] - last[0], first[1] - last[1]) / (discs.length - 1),
     pitchMm: MEAN_PITCH_MM,
     ...{ evidence: 0, anteriorLeft: 0, doubts: ['no_certainty'], doubtful: true, lumbar: true },
   };
 }
 
-/** Locates the discs on the maps of a slice. */
+/**
+ * Locates the discs on the maps of a slice.
+ *
+ * @param naming of `places`; default: by the slice alone
+ */
 export function locateOnMaps(
   maps: SliceMaps,
   size: number,
   { toImage, pixelSpacing, imageSize: [width, height] }: Omit<LetterboxedSlice, 'pixels'>,
+  naming: Naming | null = null,
 ): Located {
   const stride = size / maps.width;
   const pixelsPerMapPixel = stride * scaleOf(toImage);
@@ -79,9 +86,16 @@ export function locateOnMaps(
     ([, y]) => (y - mapOffset(stride)) / stride,
   );
   const bounds = { top: Math.min(...rows), bottom: Math.max(...rows) };
-  const { discs, pitch, evidence } = decode(maps, mmPerPixel, bounds, shapeOfPitch(maps.pitchMm));
-  const mm = mmPerPixel ?? maps.pitchMm / pitch;
   const toSlice = (value: number) => value * stride + mapOffset(stride);
+  const imagePoint = ([x, y]: Point) => applyAffine(toImage, [toSlice(x), toSlice(y)]);
+  const { discs, pitch, evidence, ...found } = decode(
+    maps,
+    mmPerPixel,
+    bounds,
+    shapeOfPitch(maps.pitchMm),
+    naming,
+  );
+  const mm = mmPerPixel ?? maps.pitchMm / pitch;
   const peaks = maps.views.map((values) =>
     findPeaks({ width: maps.width, height: maps.height, values }, 0.1, 48),
   );
@@ -90,7 +104,7 @@ export function locateOnMaps(
       const { level, point, probability, levelProbability, interpolated } = disc;
       return {
         ...{ level, probability, levelProbability, interpolated },
-        point: applyAffine(toImage, [toSlice(point[0]), toSlice(point[1])]),
+        point: imagePoint(point),
         spreadMm: mm * spreadOf(point, peaks, VIEW_RADIUS * pitch),
       };
     })
@@ -100,6 +114,9 @@ export function locateOnMaps(
   const doubts = doubtsOf(located, room);
   return {
     discs: located,
+    places: found.peaks.map(({ x, y }, index) => ({
+      ...{ point: imagePoint([x, y]), levels: found.peakLevels[index]! },
+    })),
     pitchPx: pitch * pixelsPerMapPixel,
     pitchMm: maps.pitchMm,
     evidence,

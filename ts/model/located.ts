@@ -16,9 +16,19 @@ export interface LocatedDisc {
   interpolated: boolean;
 }
 
+/** A place at which the localizer sees a disc, possibly wrongly. */
+export interface LocatedPlace {
+  /** In pixels of the original image. */
+  point: Point;
+  /** Probabilities that the disc of a level is at the point, S1/S2 first and then upwards from L5/S1. */
+  levels: readonly number[];
+}
+
 export interface Located {
   /** From cranial to caudal. */
   discs: LocatedDisc[];
+  /** All places, also those that are no disc of the spine; none with the coordinate regression. */
+  places: LocatedPlace[];
   /** Mean distance of lumbar discs in pixels of the original image; NaN if fewer than two discs were found. */
   pitchPx: number;
   /** The same distance in mm, on the slices that the localizer was trained on. */
@@ -39,7 +49,7 @@ export interface Located {
  * noise, CT, the head and neck, and axial slices have at most 1.7. `level` and `room` were chosen on the validation patients of
  * five folds: docs/predict.md.
  */
-const LIMITS = {
+export const LIMITS = {
   /** Levels below this probability are uncertain. */
   level: 0.95,
   /** Minimum distance of the lowest disc from the lower border, in pitches: the sacrum must be visible. */
