@@ -4,6 +4,10 @@
 export const DOUBTS = {
   few_discs: { of: 'slice', message: 'fewer than four lumbar discs were found' },
   level: { of: 'disc', message: 'the level is uncertain: all discs may be one level too high or too low' },
+  vote: {
+    of: 'slice',
+    message: 'neighbouring slices name the discs differently: all discs may be one level too high or too low',
+  },
   sacrum: {
     of: 'slice',
     message:
