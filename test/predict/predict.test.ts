@@ -21,7 +21,7 @@ import { Novelty } from '#spinegrad/model/novelty.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
 import { locateTable } from '#spinegrad/predict/locateTable.js';
 import { predict } from '#spinegrad/predict/predict.js';
-import type { TaskGrade } from '#spinegrad/predict/prediction.js';
+import type { Prediction, TaskGrade } from '#spinegrad/predict/prediction.js';
 import { textOf } from '#spinegrad/predict/text.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
@@ -405,10 +405,12 @@ describe('predict', () => {
     expect((await predict(device, options)).prediction).toEqual((await predict(device, options)).prediction);
   });
 
-  it('takes the middle slice of a DICOM folder and states its orientation', async () => {
+  /** A DICOM series of slices, 4 mm apart. */
+  async function writeSeries(slices: readonly Uint16Array[]): Promise<string> {
     const series = await mkdtemp(join(folder, 'series-'));
-    for (const instance of [1, 2, 3]) {
-      const elements = imageElements(SIZE, SIZE, us(...image), {
+    for (const [index, pixels] of slices.entries()) {
+      const instance = index + 1;
+      const elements = imageElements(SIZE, SIZE, us(...pixels), {
         '0008103E': ['LO', 't2_tse_sag'],
         '00200013': ['IS', String(instance)],
         '00200032': ['DS', `${4 * instance}\\0\\0`],
@@ -417,9 +419,46 @@ describe('predict', () => {
       });
       await writeFile(join(series, `${instance}.dcm`), buildDicom(elements));
     }
-    const { prediction } = await predict(device, { input: series, model });
+    return series;
+  }
+
+  it('takes the middle slice of a DICOM folder and states its orientation', async () => {
+    const input = await writeSeries([image, image, image]);
+    const { prediction } = await predict(device, { input, model });
     expect(prediction.slice).toMatchObject({ instanceNumber: 2, position: 2, of: 3 });
     expect(prediction.orientation).toEqual({ anterior: 'left', superior: 'top', agreesWithHeader: true });
+  });
+
+  it('names the discs by a vote of the neighbouring slices of a stack', async () => {
+    // On the middle slice, a large disc below L5/S1 looks like L5/S1.
+    const [above, last] = discs.slice(-2).map(({ centre }) => centre);
+    const [x, y] = [2 * last![0] - above![0], 2 * last![1] - above![1]];
+    const sacral = image.map((value, i) => {
+      const distance = Math.hypot((i % SIZE) - x, Math.floor(i / SIZE) - y);
+      return Math.min(65535, value + 40000 * Math.exp(-((distance / 3.5) ** 2)));
+    });
+    const namesOf = ({ levels }: Prediction) =>
+      discs.map(
+        ({ centre }) =>
+          levels.find((found) => Math.hypot(found.x - centre[0], found.y - centre[1]) < 2)?.level,
+      );
+    const alone = await predict(device, { input: await writeSeries([sacral]), model });
+    expect(namesOf(alone.prediction)).not.toEqual(LEVELS);
+    expect(alone.prediction.votes).toEqual([]);
+
+    const input = await writeSeries([image, image, sacral, image, image]);
+    const { prediction } = await predict(device, { input, model });
+    expect(prediction.slice.position).toBe(3);
+    expect(namesOf(prediction)).toEqual(LEVELS);
+    expect(prediction.votes.map(({ position }) => position)).toEqual([3, 2, 1, 4, 5]);
+    expect(prediction.votes[0]!.agreeing).toBeLessThan(prediction.votes[0]!.discs);
+    for (const { file, position, discs: shown, agreeing } of prediction.votes.slice(1)) {
+      expect(file).toBe(join(input, `${position}.dcm`));
+      expect([shown, agreeing]).toEqual([5, 5]);
+    }
+    expect(prediction.warnings.join()).toMatch(
+      /those of a vote of 5 slices; the graded slice alone gives \d of 5/,
+    );
   });
 
   it('refuses unreadable input, other series and images that are not a lumbar spine', async () => {

@@ -21,7 +21,7 @@ import { seriesNamed } from '../tasks/index.js';
 import { snakeCase } from '../tasks/task.js';
 import { doubtsOf, refuse } from './checks.js';
 import { rounded } from './gradeCuts.js';
-import { orient } from './orientation.js';
+import { orientInStack } from './stackVote.js';
 import { searchedSeries } from './targets.js';
 
 export interface LocateOptions {
@@ -118,9 +118,10 @@ async function search(
   const kind = seriesNamed(fields.series ?? '', trainedOn.tasks) ?? searchedSeries(model.description);
   try {
     const spacing = spacingOf(fields.spacing ?? '') ?? null;
-    const { slices } = await readInput(resolve(data, image), spacing, kind.weighting);
+    const input = await readInput(resolve(data, image), spacing, kind.weighting);
+    const slices = input.slices.map((slice) => ({ ...slice, pixelSpacing: spacing ?? slice.pixelSpacing }));
     const slice = canalSlice(slices);
-    const oriented = await orient(device, model, { ...slice, pixelSpacing: spacing ?? slice.pixelSpacing });
+    const oriented = await orientInStack(device, model, slice, slices);
     const { located } = oriented;
     if (!located.lumbar) refuse(image, located);
     const doubts = doubtsOf(oriented, kind.weighting, localizer.network.sliceSize, trainedOn.layout)

@@ -11,7 +11,7 @@ import type { Device } from '../engine/device.js';
 import type { Model } from '../model/bundle.js';
 import { locate, locateOnMaps } from '../model/locate.js';
 import type { Located } from '../model/located.js';
-import { mapsOf, mirrorMaps } from '../model/maps.js';
+import { mapsOf, mirrorMaps, type SliceMaps } from '../model/maps.js';
 
 type Side = 'left' | 'right' | 'top' | 'bottom';
 
@@ -20,6 +20,8 @@ export interface Oriented {
   slice: SourceSlice;
   /** The slice as the localizer sees it in the canonical view. */
   crop: Crop;
+  /** The maps of `crop`; null with the coordinate regression. */
+  maps: SliceMaps | null;
   located: Located;
   /** Sides of the stored image. */
   anterior: Side;
@@ -55,6 +57,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
       ...sidesOf(given),
       slice: given,
       crop,
+      maps: null,
       located: located!,
       agreesWithHeader,
       certainty: Infinity,
@@ -73,8 +76,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
     ].map((candidate) => {
       const crop = letterboxSlice(candidate.slice, size);
       const located = locateOnMaps(candidate.maps, size, { ...crop, ...scale });
-      const { isMirrored } = candidate;
-      return { slice: candidate.slice, crop, located, isMirrored, isUpright: index === 0 };
+      return { ...candidate, crop, located, isUpright: index === 0 };
     }),
   );
   const superior = slice.geometry === null ? PRIOR.superior : PRIOR.superiorInHeader;
@@ -87,6 +89,7 @@ export async function orient(device: Device, model: Model, slice: SourceSlice): 
   return {
     slice: chosen.slice,
     crop: chosen.crop,
+    maps: chosen.maps,
     located: chosen.located,
     ...sidesOf(chosen.slice),
     agreesWithHeader: agreesWithHeader && best === 0,

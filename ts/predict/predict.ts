@@ -17,9 +17,9 @@ import { isDoubtful } from '../model/located.js';
 import { doubtsOf, refuse, withScale } from './checks.js';
 import { cutDiscs } from './cutDiscs.js';
 import { gradeCuts, rounded } from './gradeCuts.js';
-import { orient } from './orientation.js';
 import type { LevelPrediction, Prediction } from './prediction.js';
 import { explain, type LevelSaliency } from './saliency.js';
+import { orientInStack } from './stackVote.js';
 import { type NotGraded, searchedSeries } from './targets.js';
 
 export interface PredictOptions {
@@ -62,8 +62,8 @@ export async function predict(
       weighting,
     );
     const slice = canalSlice(slices);
-    const oriented = await orient(device, model, slice);
-    const { located, anterior, superior, agreesWithHeader } = oriented;
+    const oriented = await orientInStack(device, model, slice, slices);
+    const { located, anterior, superior, agreesWithHeader, votes } = oriented;
     if (!located.lumbar) refuse(input, located);
 
     const warnings = trainedOn.synthetic ? [notice] : [];
@@ -74,6 +74,13 @@ export async function predict(
     }
     if (skipped.some(({ code }) => code === 'ERR_STUDY_EXTRA')) {
       warnings.push(`${input} contains several studies; only the study of ${slice.path} is graded`);
+    }
+    const [alone] = votes;
+    if (alone && alone.agreeing < alone.discs) {
+      warnings.push(
+        `the levels are those of a vote of ${votes.length} slices; the graded slice alone gives ${alone.discs - alone.agreeing} of ` +
+          `${alone.discs} discs another level`,
+      );
     }
     const scaled = withScale(oriented, trainedOn.layout);
     if (scaled.replaced !== null) warnings.push(scaled.replaced);
@@ -126,6 +133,10 @@ export async function predict(
         spacingFrom: scaled.replaced === null ? 'input' : 'pitch',
       },
       orientation: { anterior, superior, agreesWithHeader },
+      votes: votes.map(({ image, ...vote }) => ({
+        ...{ file: image.path, instanceNumber: image.instanceNumber, position: slices.indexOf(image) + 1 },
+        ...vote,
+      })),
       model: {
         ...{ folder: options.model, arm: arms[0]!.name, preset: trainedOn.preset },
         ...{ setCoverage: description.evaluation.coverage, trainedOn, notice },

@@ -2,6 +2,7 @@
 import type { Level, Side } from '../anatomy.js';
 import type { Skipped } from '../error.js';
 import type { ModelDescription } from '../model/description.js';
+import type { SliceVote } from '../model/vote.js';
 import type { Oriented } from './orientation.js';
 import type { NotGraded } from './targets.js';
 
@@ -63,6 +64,8 @@ export interface Prediction {
     /** Origin of the spacing: the file or `--spacing`, or the distance of neighbouring discs, taken as 36 mm. */
     spacingFrom: 'input' | 'pitch';
   };
+  /** The slices that voted on the levels, the graded one first; empty if no other slice did. */
+  votes: (Pick<Prediction['slice'], 'file' | 'instanceNumber' | 'position'> & SliceVote)[];
   /** Sides of the stored slice. */
   orientation: Pick<Oriented, 'anterior' | 'superior' | 'agreesWithHeader'>;
   model: Pick<ModelDescription, 'trainedOn' | 'notice'> & {
