@@ -3,39 +3,29 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decode, encode } from 'fast-png';
+import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { predictCommand } from '#spinegrad/cli/predict.js';
 import { readPng } from '#spinegrad/data/png.js';
 import type { SliceRecord } from '#spinegrad/data/types.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
-import { provenance } from '#spinegrad/io/provenance.js';
 import { readSafetensors, writeSafetensors } from '#spinegrad/io/safetensors.js';
-import { loadModel, writeModel } from '#spinegrad/model/bundle.js';
-import { fusionSpec } from '#spinegrad/model/fusion/spec.js';
+import { loadModel } from '#spinegrad/model/bundle.js';
 import { Grader } from '#spinegrad/model/grader.js';
-import type { Localizer } from '#spinegrad/model/localizer.js';
-import type { Normalisation } from '#spinegrad/model/normalisation.js';
-import { Novelty } from '#spinegrad/model/novelty.js';
 import { ResNet } from '#spinegrad/nn/resnet.js';
-import { locateTable } from '#spinegrad/predict/locateTable.js';
 import { predict } from '#spinegrad/predict/predict.js';
 import type { Prediction, TaskGrade } from '#spinegrad/predict/prediction.js';
 import { textOf } from '#spinegrad/predict/text.js';
 import { RandomStream } from '#spinegrad/random.js';
-import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
-import { newLocalizer, trainLocalizer } from '#spinegrad/training/localize.js';
-import { SliceDataset } from '#spinegrad/training/sliceDataset.js';
 import { tinyDicom } from '../data/layout.js';
 import { buildDicom, imageElements, us } from '../dicom/build.js';
-import { SIZE, tinyBank, tinyConfig, tinyRun } from './tiny.js';
+import { changeWeights, heads, randomModel, recordHash, task, trainedModel, writePng } from './models.js';
+import { SIZE, tinyConfig } from './tiny.js';
 
 const device = await openDevice('cpu', { threads: 2 });
 afterAll(() => device.close());
 
-const task = taskOf(DEFAULT_TASK);
-const heads = [{ task: task.id, head: 'softmax', grades: task.grades.length }] as const;
 /** Distance of the pixels of the tiny slices in mm. */
 const SPACING = 4;
 let folder: string;
@@ -45,101 +35,11 @@ let png: string;
 let image: Uint16Array;
 let discs: SliceRecord['discs'];
 
-/** Records the hash of a changed weight file in model.json. */
-async function recordHash(dir: string, name: string): Promise<void> {
-  const path = join(dir, 'model.json');
-  const file = `weights/${name}.safetensors`;
-  const model = JSON.parse(await readFile(path, 'utf8'));
-  for (const { weights } of [model.localizer, ...model.arms]) {
-    if (weights.file !== file) continue;
-    weights.sha256 = createHash('sha256')
-      .update(await readFile(join(dir, file)))
-      .digest('hex');
-  }
-  await writeFile(path, JSON.stringify(model));
-}
-
-/** Changes the weights of the head and their hash in model.json. */
-async function changeWeights(dir: string, name: string, change: (data: Float32Array) => void): Promise<void> {
-  const path = join(dir, `weights/${name}.safetensors`);
-  const tensors = await readSafetensors(path);
-  const [, tensor] = [...tensors].find(([key]) => /^(network\.)?heads?\..*weight$/.test(key))!;
-  change(tensor.data as Float32Array);
-  await writeSafetensors(path, tensors as Map<string, { shape: number[]; data: Float32Array }>);
-  await recordHash(dir, name);
-}
-
-/** Of "normal" there are too few calibration discs, and no crop is novel. */
-function calibration() {
-  const random = new RandomStream(9);
-  const features = 3 * tinyConfig().encoder.width;
-  const discs = Array.from({ length: 40 }, () => [
-    { series: 0, row: Float32Array.from({ length: features }, () => random.normal(0, 1)) },
-  ]);
-  return {
-    calibration: [{ task: task.id, temperature: 2, minimums: [0, 0.3, 0.9], discs: [5, 40, 40] }],
-    novelty: { model: Novelty.fit(discs), limit: 1e6 },
-  };
-}
-
-/** Writes a model whose graders have random weights, and its localizer too unless one is given. */
-async function randomModel({
-  localizer,
-  scratch,
-}: {
-  localizer?: { network: Localizer; normalisation: Normalisation };
-  scratch?: Grader;
-} = {}): Promise<string> {
-  const dir = await mkdtemp(join(folder, 'model-'));
-  const config = tinyConfig();
-  const { manifest } = tinyBank({ train: 1, validation: 1, test: 1 });
-  const arm = (name: string, validationBalancedAccuracy: number | null) => {
-    const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
-    const grader =
-      (name === 'scratch' ? scratch : undefined) ??
-      new Grader(build, new ResNet(build, config.encoder), { heads });
-    return { name, grader, bestEpoch: 1, validationBalancedAccuracy, ...calibration() };
-  };
-  const network = localizer?.network ?? newLocalizer({ config, device });
-  const half = { mean: 0.5, std: 0.25 };
-  const arms = [arm('scratch', null), arm('frozen', 0.7), arm('contrastive', 0.6)];
-  await writeModel(dir, {
-    preset: config.preset,
-    config,
-    evaluation: { seed: 1, resamples: 20, views: 1, coverage: 0.9, threads: null },
-    program: provenance(),
-    manifest,
-    input: { spec: fusionSpec('none', manifest.series, 0), normalisation: [half] },
-    normalisation: localizer?.normalisation ?? half,
-    localizer: { network, series: ['Sagittal T2/STIR'], rmseMm: 3 },
-    sites: [],
-    arms,
-  });
-  if (localizer === undefined) network.dispose();
-  for (const { grader } of arms) grader.dispose();
-  return dir;
-}
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'spinegrad-predict-'));
-  const bank = tinyBank({ train: 64, validation: 8, test: 1 });
-  const learnSides = tinyConfig({ localization: { epochs: 24, augmentation: { flip: 0.5, upend: 0.5 } } });
-  const trained = await trainLocalizer(await tinyRun(device, learnSides), bank);
-  using slices = new SliceDataset(device, bank);
-  const { normalisation } = slices;
-  model = await randomModel({ localizer: { network: trained.localizer, normalisation } });
-  trained.localizer.dispose();
-  const [record] = slices.of('test');
-  discs = record!.discs;
-  image = bank.slices.subarray(record!.row * SIZE ** 2, (record!.row + 1) * SIZE ** 2);
-  png = await writePng('spine.png', image);
+  ({ model, image, discs } = await trainedModel(device, folder));
+  png = await writePng(join(folder, 'spine.png'), image);
 });
-
-async function writePng(name: string, pixels: Uint16Array): Promise<string> {
-  const path = join(folder, name);
-  await writeFile(path, encode({ width: SIZE, height: SIZE, data: pixels, channels: 1, depth: 16 }));
-  return path;
-}
 
 describe('a model', () => {
   it('loads the weights that were written, and the recommended arm by default', async () => {
@@ -162,7 +62,7 @@ describe('a model', () => {
     const code = (dir: string, arm?: string) => loadModel(dir, device, arm).catch((error) => error.code);
     expect(await code(folder)).toBe('ERR_MODEL_MISSING');
     expect(await code(model, 'best')).toBe('ERR_MODEL_ARM');
-    const broken = await randomModel();
+    const broken = await randomModel(device, folder);
     const path = join(broken, 'model.json');
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -5));
@@ -192,7 +92,7 @@ describe('a model', () => {
     ['"L5/S1"', '"S1/S2"', /trainedOn\.tasks\.0\.levels\.4: found "S1\/S2"; expected one of .*"L5\/S1"/],
     ['"synthetic": true', '"synthetic": "yes"', /trainedOn\.synthetic: found "yes"; expected boolean/],
   ])('is refused with %s instead of what this version knows', async (known, unknown, message) => {
-    const broken = await randomModel();
+    const broken = await randomModel(device, folder);
     const path = join(broken, 'model.json');
     const text = await readFile(path, 'utf8');
     expect(text).toContain(known);
@@ -204,7 +104,7 @@ describe('a model', () => {
   });
 
   it('is refused if a weight file was exchanged; the error has the file and both hashes', async () => {
-    const exchanged = await randomModel();
+    const exchanged = await randomModel(device, folder);
     const path = join(exchanged, 'weights/grader-frozen.safetensors');
     const bytes = await readFile(path);
     bytes[bytes.length - 1]! ^= 1;
@@ -222,14 +122,14 @@ describe('a model', () => {
   it.each(['localizer', 'grader-frozen'])(
     'is refused with NaN in %s, even if the hash matches',
     async (name) => {
-      const broken = await randomModel();
+      const broken = await randomModel(device, folder);
       await changeWeights(broken, name, (data) => data.fill(Number.NaN, 1, 2));
       await expect(loadModel(broken, device)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
     },
   );
 
   it('is refused if it is calibrated for another number of grades', async () => {
-    const broken = await randomModel();
+    const broken = await randomModel(device, folder);
     const path = join(broken, 'model.json');
     const stored = JSON.parse(await readFile(path, 'utf8'));
     stored.arms[1].calibration[0].minimums.pop();
@@ -247,7 +147,9 @@ describe('a model', () => {
       .state()
       .get('heads.rsna_spinal_canal_stenosis.bias')!
       .write(Float32Array.of(0, Infinity, 0));
-    await expect(randomModel({ scratch: grader })).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
+    await expect(randomModel(device, folder, { scratch: grader })).rejects.toMatchObject({
+      code: 'ERR_NOT_FINITE',
+    });
   });
 
   it('of an unfinished run is refused with the command to resume', async () => {
@@ -298,7 +200,7 @@ describe('predict', () => {
   it('does not invent a level: the lowest disc is missing', async () => {
     const lowest = discs.at(-1)!.centre;
     const cut = image.map((value, i) => (Math.floor(i / SIZE) > lowest[1] - 4 ? 0 : value));
-    const input = await writePng('cut.png', cut);
+    const input = await writePng(join(folder, 'cut.png'), cut);
     const result = await predict(device, { input, model, spacing: SPACING }).catch(({ code }) => code);
     if (result === 'ERR_NOT_LUMBAR') return;
     const { levels, notFound } = (result as Awaited<ReturnType<typeof predict>>).prediction;
@@ -480,7 +382,7 @@ describe('predict', () => {
     for (const [name, pixels] of Object.entries(images)) {
       // A localizer that saw only tiny slices may find discs in noise.
       const expected = name === 'noise' ? /ERR_NOT_LUMBAR|doubtful/ : /ERR_NOT_LUMBAR/;
-      expect(await code(await writePng(`${name}.png`, pixels)), name).toMatch(expected);
+      expect(await code(await writePng(join(folder, `${name}.png`), pixels)), name).toMatch(expected);
     }
   });
 
@@ -516,42 +418,6 @@ describe('predict', () => {
     expect(coloured[0]).toBe(0);
     expect(coloured[1]).toBeGreaterThan(1000);
     expect(coloured[2]).toBeGreaterThan(1000);
-  });
-});
-
-describe('locateTable', () => {
-  const header = 'study,image,series,level,x,y,spacing,rsna_grade';
-
-  async function locateOn(image: Uint16Array) {
-    const data = await mkdtemp(join(folder, 'table-'));
-    await cp(await writePng('table.png', image), join(data, 'table.png'));
-    const rows = discs.map(({ level }) => `7,table.png,T2,${level},,,${SPACING},2`);
-    const marked = '8,other.png,T2,L5/S1,3,4,1,1';
-    await writeFile(join(data, 'discs.csv'), `${[header, ...rows, marked].join('\n')}\n`);
-    const out = join(data, 'complete');
-    const located = await locateTable(device, { data, model, out });
-    const lines = (await readFile(join(out, 'discs.csv'), 'utf8')).trim().split('\n');
-    return { ...located, lines: lines.map((line) => line.split(',')) };
-  }
-
-  it('adds the coordinates that rows lack, and keeps the others', async () => {
-    const { open, found, skipped, lines } = await locateOn(image);
-    expect({ open, found, skipped }).toEqual({ open: 5, found: 5, skipped: [] });
-    expect(lines[0]).toEqual([...header.split(','), 'slice', 'found']);
-    for (const [index, { level, centre }] of discs.entries()) {
-      const [study, file, , name, x, y, , grade, slice, mark] = lines[index + 1]!;
-      expect([study, file, name, grade, slice, mark]).toEqual(['7', '../table.png', level, '2', '1', 'true']);
-      expect(Math.hypot(Number(x) - centre[0], Number(y) - centre[1])).toBeLessThan(2);
-    }
-    expect(lines.at(-1)).toEqual(['8', '../other.png', 'T2', 'L5/S1', '3', '4', '1', '1', '', '']);
-  });
-
-  it('leaves an image without a spine open and states the reason', async () => {
-    const noise = new RandomStream(5);
-    const { found, skipped, lines } = await locateOn(image.map(() => noise.uniform(0, 60000)));
-    expect(found).toBe(0);
-    expect(skipped).toMatchObject([{ path: 'table.png', code: 'ERR_NOT_LUMBAR' }]);
-    expect(lines[1]).toEqual(['7', '../table.png', 'T2', 'L1/L2', '', '', '4', '2', '', '']);
   });
 });
 

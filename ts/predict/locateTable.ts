@@ -2,18 +2,20 @@
  * Completes a table of discs (docs/data.md): rows that have grades but no coordinates get those of the disc that a trained
  * localizer finds on their image. Only discs without a doubt are taken, because the grade of a wrong level is a wrong grade.
  */
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { readInput } from '../data/input.js';
 import { levelOf, spacingOf } from '../data/layouts/fields.js';
+import { TASKS } from '../data/layouts/table.js';
 import { BOX, POINT, TABLE } from '../data/layouts/tableReader.js';
 import { canalSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { groupBy } from '../evaluation/groupBy.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, writeFileAtomic } from '../io/atomic.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
-import { csvText, formatCsv } from '../io/writeCsv.js';
+import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
 import { isDoubtful, type LocatedDisc } from '../model/located.js';
@@ -56,9 +58,10 @@ interface Search {
 const ADDED = ['slice', ...POINT, 'found'];
 
 /**
- * Writes `discs.csv` of a table with the coordinates that its rows lack; `found` marks them. All other rows are kept.
+ * Writes `discs.csv` of a table with the coordinates that its rows lack; `found` marks them. All other rows are kept, and
+ * `tasks.json` is copied.
  *
- * @throws SpinegradError those of `readCsv` and `loadModel`; ERR_WRITE
+ * @throws SpinegradError those of `readCsv` and `loadModel`; ERR_CONFIG if `out` is the folder of the table; ERR_WRITE
  *
  * @example
  * const { open, found } = await locateTable(device, { data: 'clinic', model: 'runs/annotated', out: 'clinic-complete' });
@@ -66,7 +69,10 @@ const ADDED = ['slice', ...POINT, 'found'];
  */
 export async function locateTable(device: Device, options: LocateOptions): Promise<LocatedTable> {
   const { data, out, signal, onProgress } = options;
+  if (resolve(out) === resolve(data))
+    throw new SpinegradError('ERR_CONFIG', `--out: found the data folder ${data}, expected another folder`);
   const rows = await readCsv(join(data, TABLE), ['study', 'image', 'level'], { nameOf: snakeCase });
+  await makeFolder(out);
   const model = await loadModel(options.model, device);
   const skipped: Skipped[] = [];
   let found = 0;
@@ -97,7 +103,8 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
       onProgress?.(++done, images.size);
     }
     const open = [...images.values()].flat().length;
-    await mkdir(out, { recursive: true });
+    const tasks = join(data, TASKS);
+    if (existsSync(tasks)) await writeFileAtomic(join(out, TASKS), await readFile(tasks));
     await writeFileAtomic(join(out, TABLE), tableText(rows, data, out));
     return { open, found, skipped };
   } finally {
@@ -145,8 +152,11 @@ function tableText(rows: readonly CsvRow[], data: string, out: string): string {
   const given = Object.keys(rows[0]?.fields ?? {});
   const columns = [...given, ...ADDED.filter((column) => !given.includes(column))];
   const values = rows.map(({ fields }) => {
-    const image = relative(resolve(out), resolve(data, csvText(fields.image!)));
-    return columns.map((column) => (column === 'image' ? image : (fields[column] ?? '')));
+    const image = relative(resolve(out), resolve(data, fields.image!));
+    return columns.map((column) => (column === 'image' ? image : csvValue(fields[column] ?? '')));
   });
   return formatCsv(columns, values);
 }
+
+/** A number as it is, so that `formatCsv` does not take a minus sign for the begin of a formula. */
+const csvValue = (text: string): CsvValue => (String(Number(text)) === text ? Number(text) : text);

@@ -19,7 +19,7 @@ import { parseTask, snakeCase, type Task } from '../../tasks/task.js';
 import type { LayoutReader } from './layout.js';
 import { BOX, POINT, TABLE, TableReader } from './tableReader.js';
 
-const TASKS = 'tasks.json';
+export const TASKS = 'tasks.json';
 const REQUIRED = ['study', 'image', 'level'];
 
 /** A table of discs. */
