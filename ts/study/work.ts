@@ -1,17 +1,13 @@
 /** The work of each kind of unit: the stages of a run, with the inputs that the units share. */
-import { existsSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { prepareBank, writeSplit } from '../data/bank.js';
 import type { Bank } from '../data/types.js';
 import { withLabels, withSplit } from '../data/views.js';
-import type { Device } from '../engine/device.js';
 import { formatCalibration } from '../evaluation/calibrationFile.js';
 import { discErrors } from '../evaluation/localization.js';
 import { formatLocalization } from '../evaluation/localizationFile.js';
 import { formatPredictions } from '../evaluation/predictionsFile.js';
-import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
+import { writeFileAtomic } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { embeddingsOf } from '../model/embed.js';
 import { cropInputs } from '../model/grade.js';
@@ -28,29 +24,19 @@ import { type EncoderWeights, finetune } from '../training/finetune.js';
 import { gradedSites } from '../training/gradedSites.js';
 import { importedEncoder } from '../training/importedEncoder.js';
 import { trainLocalizer } from '../training/localize.js';
-import { openRun } from '../training/openRun.js';
 import { cutPredictedSet, type PredictedSet } from '../training/predictedSet.js';
 import { pretrainedEncoder } from '../training/pretrainedEncoder.js';
-import type { Progress } from '../training/progress.js';
 import { RoiDataset } from '../training/roiDataset.js';
 import { checkSettings, checkSplitSides, cutOptions } from '../training/runData.js';
-import { labelsOf, writeIdentity } from '../training/runFolder.js';
+import { labelsOf } from '../training/runFolder.js';
 import { SliceDataset } from '../training/sliceDataset.js';
 import type { Run } from '../training/stage.js';
 import { type FoldCrops, readCrops, writeCrops } from './cropsFile.js';
 import { type CellEmbeddings, writeEmbeddings } from './embeddingsFile.js';
 import type { Result } from './results.js';
 import { readSearched, type Searched, writeSearched } from './searched.js';
+import { openUnit, type WorkContext } from './unitFolder.js';
 import type { CellUnit, Unit } from './units.js';
-
-/** What all units of a worker share. */
-export interface WorkContext {
-  /** The data folder. */
-  data: string;
-  device: Device;
-  progress: Progress;
-  signal: AbortSignal;
-}
 
 export type Work = Pick<Result, 'arm' | 'fingerprint'> & {
   /** Seconds of the training, over all resumed parts. */
@@ -177,34 +163,3 @@ async function encoderWeights(
     return { pretrained: (await readSafetensors(join(pretraining.dir, WEIGHTS))) as Values };
   return encoder === 'imported' ? { imported: (await importedEncoder(run, discs.input.spec)).values } : {};
 }
-
-/** Opens the folder of a unit. A stopped attempt is resumed, unless another version of spinegrad began it with other settings. */
-async function openUnit(
-  { id, dir, config }: Unit,
-  bank: Bank,
-  { data, device, progress, signal }: WorkContext,
-): Promise<Run> {
-  await makeFolder(dir);
-  for (const part of ['.', 'checkpoints']) await removeTemporaries(join(dir, part));
-  if (!isDeepStrictEqual(storedConfig(dir), config)) {
-    await removeCheckpoints({ dir });
-    await writeIdentity(dir, { config, data });
-  }
-  const own: Progress = {
-    ...progress,
-    update: (task, done, total, note) => progress.update(`${id}: ${task}`, done, total, note),
-  };
-  return await openRun({ dir, config, device, progress: own, signal }, bank.manifest.fingerprint, true);
-}
-
-/** The settings in config.json as they were written; undefined without them. */
-function storedConfig(dir: string): unknown {
-  const path = join(dir, 'config.json');
-  return existsSync(path)
-    ? (JSON.parse(readFileSync(path, 'utf8')) as { config?: unknown }).config
-    : undefined;
-}
-
-/** Deletes what a complete unit does not need. The weights of cells are not kept: they would fill the disk. */
-export const removeCheckpoints = ({ dir }: Pick<Unit, 'dir'>): Promise<void> =>
-  rm(join(dir, 'checkpoints'), { recursive: true, force: true });

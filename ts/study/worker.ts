@@ -13,8 +13,9 @@ import { Claims } from './claims.js';
 import { isDone, readFailure, writeFailure, writeResult } from './results.js';
 import { cellsOfShard, type Shard } from './shards.js';
 import { claimsFolder, type Study } from './study.js';
+import { removeCheckpoints } from './unitFolder.js';
 import { bankUnit, type CellUnit, cellUnits, needsOf, type Unit } from './units.js';
-import { removeCheckpoints, type Work, workBank, workCell, workLocalizer, workPretraining } from './work.js';
+import { type Work, workBank, workCell, workLocalizer, workPretraining } from './work.js';
 
 export interface WorkerOptions {
   device: DeviceKind;
