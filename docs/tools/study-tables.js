@@ -58,3 +58,30 @@ for (const { id, labels, comparisons } of blocks)
       ...[interval(kappa, signed), kappa.pHolm.toFixed(3), interval(mostSevereAsMildest, signed)],
     );
   }
+console.log();
+row(
+  ...[
+    'task',
+    'labels',
+    'arm',
+    'coverage',
+    'coverage, pooled',
+    'grades per set',
+    'grades, pooled',
+    'ECE, pooled',
+  ],
+  ...['ensemble of the repeats', 'ensemble − one training'],
+);
+row('---', '---:', '---', '---:', '---:', '---:', '---:', '---:', '---:', '---:');
+for (const { id, labels, arms } of blocks)
+  for (const {
+    name,
+    trust: { split, pooled },
+    ensemble,
+  } of arms)
+    row(
+      ...[`\`${id}\``, labels, name, split.coverage.rate.toFixed(3), pooled.coverage.rate.toFixed(3)],
+      ...[split.meanSize.toFixed(2), pooled.meanSize.toFixed(2), pooled.after.ece.toFixed(3)],
+      ensemble.metrics.balancedAccuracy.value.toFixed(3),
+      interval(ensemble.difference.balancedAccuracy, signed),
+    );
