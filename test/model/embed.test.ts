@@ -25,9 +25,10 @@ it.each(['none', 'attention'] as const)('are what the heads grade, with fusion %
   const input = { spec, normalisation: [{ mean: 0.5, std: 0.3 }] };
   const pixels = Uint16Array.from({ length: DISCS * SIZE ** 2 }, () => random.uniform(0, 65535));
   const crops = { pixels, size: SIZE, discs: Array.from({ length: DISCS }, (_, disc) => [disc]) };
-  const { shape, data } = await embeddingsOf(grader, cropInputs(device, crops, input));
+  const { values, length } = await embeddingsOf(encoder, cropInputs(device, crops, input));
+  const shape = [values.length / length, length];
   expect(shape).toEqual([DISCS, encoder.features]);
-  const rows = noGrad(() => grader.probabilities(grader.heads.forward(device.tensor(data, shape)))[0]!);
+  const rows = noGrad(() => grader.probabilities(grader.heads.forward(device.tensor(values, shape)))[0]!);
   const [graded] = await gradeCrops(device, grader, crops, input);
   expect(new Set(graded!.map((row) => row.join())).size).toBe(DISCS);
   const found = await rows.data();
@@ -42,5 +43,5 @@ it('are refused if a value is not finite', async () => {
   const heads = [{ task: 'test', head: 'softmax' as const, grades: 3 }];
   const grader = new Grader(build, newDiscEncoder(build, { depth: 18, width: 8 }, spec), { heads }).eval();
   const image = () => device.tensor(new Float32Array(SIZE ** 2).fill(Number.NaN), [1, 1, SIZE, SIZE]);
-  await expect(embeddingsOf(grader, [image])).rejects.toThrow(/grader: embeddings: found NaN/);
+  await expect(embeddingsOf(grader.encoder, [image])).rejects.toThrow(/embeddings: found NaN/);
 });

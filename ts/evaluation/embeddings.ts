@@ -92,7 +92,8 @@ export function nearestNeighbours(
   });
 }
 
-function dot(a: Embeddings, i: number, b: Embeddings, j: number): number {
+/** The scalar product of two rows. */
+export function dot(a: Embeddings, i: number, b: Embeddings, j: number): number {
   const { length } = a;
   let sum = 0;
   for (let k = 0; k < length; k++) sum += a.values[i * length + k]! * b.values[j * length + k]!;
@@ -100,7 +101,7 @@ function dot(a: Embeddings, i: number, b: Embeddings, j: number): number {
 }
 
 /** Rows of length 1; a row of zeros stays. */
-function normalised({ values, length }: Embeddings): Embeddings {
+export function normalised({ values, length }: Embeddings): Embeddings {
   const unit = Float32Array.from(values);
   for (let first = 0; first < unit.length; first += length) {
     const row = unit.subarray(first, first + length);

@@ -2,38 +2,38 @@
 import { noGrad } from '../engine/autograd.js';
 import { expectFinite } from '../engine/finite.js';
 import { tidy } from '../engine/tidy.js';
-import { encode } from './fusion/encoder.js';
+import { type DiscEncoder, encode } from './fusion/encoder.js';
 import type { EncoderInput } from './fusion/input.js';
-import type { Grader } from './grader.js';
 
 /**
- * The embeddings of batches of discs.
+ * The embeddings of batches of discs; rows of `encoder.features` values.
  *
- * @param grader in eval mode
+ * @param encoder in eval mode
  * @param makeViews as in `gradeViews`
- * @returns float32 [discs, encoder.features]
  * @throws SpinegradError ERR_NOT_FINITE if a value is NaN or infinite
  *
  * @example
- * const { shape, data } = await embeddingsOf(grader, cropInputs(device, crops, input));
+ * const { values, length } = await embeddingsOf(grader.encoder, cropInputs(device, crops, input));
  */
 export async function embeddingsOf(
-  grader: Grader,
+  encoder: DiscEncoder,
   makeViews: readonly (() => EncoderInput)[],
-): Promise<{ shape: [discs: number, features: number]; data: Float32Array }> {
+): Promise<{ values: Float32Array; length: number }> {
   const batches: Float32Array[] = [];
   for (const makeBatch of makeViews) {
-    using embeddings = noGrad(() => tidy(() => encode(grader.encoder, makeBatch())));
-    const values = (await embeddings.data()) as Float32Array;
-    expectFinite(values, 'grader: embeddings', 'the training diverged, or the input overflows float32');
-    batches.push(values);
+    using embeddings = noGrad(() => tidy(() => encode(encoder, makeBatch())));
+    batches.push((await embeddings.data()) as Float32Array);
   }
-  const { features } = grader.encoder;
-  const data = new Float32Array(batches.reduce((sum, { length }) => sum + length, 0));
+  const values = new Float32Array(batches.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const batch of batches) {
-    data.set(batch, at);
+    values.set(batch, at);
     at += batch.length;
   }
-  return { shape: [data.length / features, features], data };
+  expectFinite(
+    values,
+    'embeddings',
+    'lower the learning rate of the training; the input may overflow float32',
+  );
+  return { values, length: encoder.features };
 }

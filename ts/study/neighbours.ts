@@ -1,5 +1,5 @@
 /** What the neighbours of an embedding have in common with it: what a map of the embeddings can only suggest. */
-import type { Embeddings } from '../evaluation/embeddings.js';
+import { dot, type Embeddings, normalised } from '../evaluation/embeddings.js';
 
 /** Neighbours of a disc. */
 export const NEIGHBOURS = 5;
@@ -23,22 +23,16 @@ export interface Agreement {
  * neighbourAgreement({ values, length: 512 }, grades, studies); // { observed: 0.61, chance: 0.27 }
  */
 export function neighbourAgreement(
-  { values, length }: Embeddings,
+  embeddings: Embeddings,
   labels: readonly (number | string | null)[],
   patients: readonly string[],
 ): Agreement | null {
   const rows = labels.flatMap((label, row) => (label === null ? [] : [row]));
-  const norms = labels.map((_, row) => Math.sqrt(dot(row, row)));
-  function dot(i: number, j: number): number {
-    let sum = 0;
-    for (let k = 0; k < length; k++) sum += values[i * length + k]! * values[j * length + k]!;
-    return sum;
-  }
-  const cosine = (i: number, j: number) => dot(i, j) / (norms[i]! * norms[j]! || 1);
+  const unit = normalised(embeddings);
   const results = rows.flatMap((row): Agreement[] => {
     const others = rows.filter((other) => patients[other] !== patients[row]);
     if (others.length < NEIGHBOURS) return [];
-    const ranked = others.map((other) => ({ other, near: cosine(row, other) }));
+    const ranked = others.map((other) => ({ other, near: dot(unit, row, unit, other) }));
     const nearest = ranked.sort((a, b) => b.near - a.near).slice(0, NEIGHBOURS);
     const isLike = (other: number) => labels[other] === labels[row];
     return [

@@ -1,6 +1,6 @@
 /** A map of embeddings: UMAP (McInnes, Healy and Melville, arXiv 1802.03426) with a seeded random stream. */
 import { UMAP } from 'umap-js';
-import type { Embeddings } from '../evaluation/embeddings.js';
+import { type Embeddings, normalised } from '../evaluation/embeddings.js';
 import { RandomStream } from '../random.js';
 
 /** The defaults of the reference implementation. */
@@ -22,12 +22,11 @@ const PURPOSE = 0x756d6170;
  * @example
  * const places = umapLayout({ values, length: 512 }, 1);
  */
-export function umapLayout({ values, length }: Embeddings, seed: number): [x: number, y: number][] | null {
-  const rows = Array.from({ length: values.length / length }, (_, row) => {
-    const own = [...values.subarray(row * length, (row + 1) * length)];
-    const norm = Math.hypot(...own) || 1;
-    return own.map((value) => value / norm);
-  });
+export function umapLayout(embeddings: Embeddings, seed: number): [x: number, y: number][] | null {
+  const { values, length } = normalised(embeddings);
+  const rows = Array.from({ length: values.length / length }, (_, row) => [
+    ...values.subarray(row * length, (row + 1) * length),
+  ]);
   if (rows.length < MIN_ROWS) return null;
   const random = new RandomStream(seed, PURPOSE);
   const umap = new UMAP({

@@ -148,9 +148,9 @@ async function embedTest(
   { discs, crops }: PredictedSet,
   grader: Grader,
 ): Promise<CellEmbeddings> {
-  const { shape, data } = await embeddingsOf(grader, cropInputs(device, crops, input));
+  const { values, length } = await embeddingsOf(grader.encoder, cropInputs(device, crops, input));
   const rows = discs.map(({ disc: { studyId: study, level, side } }) => ({ study, level, side }));
-  return { discs: rows, values: data, features: shape[1] };
+  return { discs: rows, values, features: length };
 }
 
 async function encoderWeights(

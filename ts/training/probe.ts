@@ -6,14 +6,14 @@
 import type { Split } from '../data/types.js';
 import { backward, noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
-import { expectFinite } from '../engine/finite.js';
 import { focalLoss } from '../engine/ops/focalLoss.js';
 import { linear } from '../engine/ops/linear.js';
 import { tidy } from '../engine/tidy.js';
 import { type Embeddings, nearestNeighbours } from '../evaluation/embeddings.js';
 import { argmax, balancedAccuracy, confusionMatrix } from '../evaluation/metrics.js';
 import { batches } from '../model/batches.js';
-import { type DiscEncoder, encode } from '../model/fusion/encoder.js';
+import { embeddingsOf } from '../model/embed.js';
+import type { DiscEncoder } from '../model/fusion/encoder.js';
 import { GRADING_BATCH } from '../model/grade.js';
 import { classWeights } from '../model/heads/classWeights.js';
 import { AdamW } from '../optim/adamW.js';
@@ -40,8 +40,8 @@ export async function probe(device: Device, discs: RoiDataset, encoder: DiscEnco
   if (train.length === 0 || validation.length === 0) return null;
   const labels = train.map(({ grades }) => grades[0]!);
   const truth = validation.map(({ grades }) => grades[0]!);
-  const references = await embeddingsOf(discs, encoder, train);
-  const queries = await embeddingsOf(discs, encoder, validation);
+  const references = await embed(discs, encoder, train);
+  const queries = await embed(discs, encoder, validation);
   const accuracy = (predicted: readonly number[]) =>
     balancedAccuracy(confusionMatrix(truth, predicted, classes));
   return {
@@ -51,22 +51,11 @@ export async function probe(device: Device, discs: RoiDataset, encoder: DiscEnco
 }
 
 /** Embeddings of the annotated slices without augmentation. */
-async function embeddingsOf(
-  discs: RoiDataset,
-  encoder: DiscEncoder,
-  shown: readonly Disc[],
-): Promise<Embeddings> {
-  const length = encoder.features;
-  const values = new Float32Array(shown.length * length);
-  for (const [index, batch] of batches(shown, GRADING_BATCH).entries()) {
-    using embeddings = noGrad(() =>
-      tidy(() => encode(encoder, discs.plain(batch.map((disc) => discs.slots(disc))))),
-    );
-    values.set(await embeddings.data(), index * GRADING_BATCH * length);
-  }
-  expectFinite(values, 'embeddings', 'lower pretraining.learningRate');
-  return { values, length };
-}
+const embed = (discs: RoiDataset, encoder: DiscEncoder, shown: readonly Disc[]): Promise<Embeddings> =>
+  embeddingsOf(
+    encoder,
+    batches(shown, GRADING_BATCH).map((batch) => () => discs.plain(batch.map((disc) => discs.slots(disc)))),
+  );
 
 /**
  * The classes of the queries by logistic regression on the references: a fixed number of steps of AdamW from zero, all

@@ -58,6 +58,6 @@ function ensembleCell({ metrics, difference }: Ensemble, metric: MetricName): Ma
   );
 }
 
-export const ENSEMBLE_CAPTION = `An ensemble grades a disc by the mean probabilities of the networks of all repeats, which were trained on the
-same patients with other seeds. Below its value: the paired difference from its members; p-values are corrected after Holm over the arms at one label fraction. Its cost is that of
+export const ENSEMBLE_CAPTION = `An ensemble grades a disc by the mean probabilities of the networks of all repeats, with other seeds and, below
+label fraction 1, other labelled patients. Below its value: the paired difference from its members; p-values are corrected after Holm over the arms at one label fraction. Its cost is that of
 as many networks.`;
