@@ -224,6 +224,27 @@ describe('the RSNA layout', () => {
     expect(discsOf(data.studies[0])[0]).toMatchObject({ centre: [20, 6], grades: [0] });
   });
 
+  test.each(['../../outside', '/etc', './1', '2/../1', '..', '.', ''])(
+    "refuses the id '%s', which is not the name of a folder, with the line",
+    async (id) => {
+      const folder = await make([{ studyId: '1' }, { studyId: '2' }]);
+      for (const file of ['train.csv', COORDINATES])
+        await edit(folder, file, (text) => text.replaceAll(/^2,/gm, `${id},`));
+      await edit(folder, 'train_series_descriptions.csv', (text) => text.replace('2,77', `2,${id}`));
+      const { studies, skipped } = await readRsna(folder);
+      expect(studies.map(({ studyId }) => studyId)).toEqual(['1']);
+      const refused = skipped.filter(({ code }) => code === 'ERR_ROW_INVALID');
+      expect(refused.map(({ path }) => path)).toEqual([
+        'train.csv:3',
+        ...[7, 8, 9, 10, 11].map((line) => `${COORDINATES}:${line}`),
+        'train_series_descriptions.csv:3',
+      ]);
+      const expected = "', expected the name of a folder in train_images; row skipped";
+      expect(refused[0]!.message).toBe(`found study_id '${id}${expected}`);
+      expect(refused.at(-1)!.message).toBe(`found series_id '${id}${expected}`);
+    },
+  );
+
   test('keeps a study without labels and skips one without coordinates or folder', async () => {
     const folder = await make([{ studyId: '1' }, { studyId: '2' }, { studyId: '3' }]);
     await edit(folder, 'train.csv', (text) => text.replace(/^1,.*\n/m, ''));

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { encode } from 'fast-png';
@@ -144,6 +144,40 @@ p,a.png,L5/S1,1,1,R,,Moderate
     ]);
   });
 
+  test('refuses images outside of the folder, with the line', async () => {
+    const header = 'study,image,level,x,y,pfirrman_grade';
+    const outside = ['../a.png', 'sub/../../a.png', '/etc/hostname', `${dir}-other/a.png`, '..'];
+    const { studies, skipped } = await read(
+      `${header}\n${outside.map((image) => `p,${image},L5/S1,1,1,3\n`).join('')}`,
+    );
+    expect(studies).toEqual([]);
+    for (const [i, image] of outside.entries()) {
+      expect(skipped[i]).toMatchObject({ path: `discs.csv:${i + 2}`, code: 'ERR_ROW_INVALID' });
+      expect(skipped[i]!.message).toContain(`found image '${image}', expected a path in the folder ${dir}`);
+    }
+  });
+
+  test('follows links, and recognises an image of two patients under any spelling', async () => {
+    await mkdir(join(dir, 'sub'));
+    await symlink('..', join(dir, 'sub/up'));
+    const spellings = ['a.png', './a.png', 'sub/../a.png', 'sub/up/a.png', join(dir, 'a.png')];
+    const rows = spellings.map((image, i) => `p${i},${image},L5/S1,1,1,3\n`).join('');
+    const { studies, skipped } = await read(
+      `study,image,level,x,y,pfirrman_grade\n${rows}p0,./a.png,L4/L5,1,1,3\n`,
+    );
+    expect(studies).toMatchObject([
+      {
+        studyId: 'p0',
+        series: [{ seriesId: 'a.png', annotation: { discs: [{ level: 'L4/L5' }, { level: 'L5/S1' }] } }],
+      },
+    ]);
+    expect(skipped.map(({ code }) => code)).toEqual(Array(4).fill('ERR_DUPLICATE_ROW'));
+    expect(skipped[3]).toMatchObject({
+      path: 'discs.csv:6',
+      message: expect.stringContaining('an image of study p0'),
+    });
+  });
+
   test('takes volumes with a slice, and absolute paths', async () => {
     const { images, annotation } = await discsOf(
       `study,image,level,x,y,slice,pfirrman_grade\np,${resolve(dir, 'v.mha')},L5/S1,1,1,2,3\n`,
@@ -200,7 +234,7 @@ describe('an invalid table', () => {
     ['p,,L5/S1,1,1,,,,,3', 'ERR_ROW_INVALID', 'found no image'],
     ['p,a.png,L6/S1,1,1,,,,,3', 'ERR_LEVEL_UNKNOWN', "'L6/S1'"],
     ['p,a.png,0,1,1,,,,,3', 'ERR_LEVEL_UNKNOWN', "'0'"],
-    ['p,none.png,L5/S1,1,1,,,,,3', 'ERR_FILE_NOT_FOUND', 'there is no image none.png'],
+    ['p,none.png,L5/S1,1,1,,,,,3', 'ERR_FILE_NOT_FOUND', 'none.png: there is no such file; disc skipped'],
     ['p,a.png,L5/S1,one,1,,,,,3', 'ERR_COORDINATE_INVALID', "found x 'one', expected a number"],
     ['p,a.png,L5/S1,,1,,,,,3', 'ERR_COORDINATE_INVALID', 'found no coordinates'],
     ['p,a.png,L5/S1,1,1,two,,,,3', 'ERR_COORDINATE_INVALID', "found slice 'two'"],

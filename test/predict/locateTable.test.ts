@@ -49,10 +49,10 @@ describe('locateTable', () => {
     expect(lines[0]).toEqual([...header.split(','), 'slice', 'found']);
     for (const [index, { level, centre }] of discs.entries()) {
       const [study, file, , name, x, y, , grade, slice, mark] = lines[index + 1]!;
-      expect([study, file, name, grade, slice, mark]).toEqual(['7', '../table.png', level, '2', '1', 'true']);
+      expect([study, file, name, grade, slice, mark]).toEqual(['7', 'images/table.png', level, '2', '1', 'true']);
       expect(Math.hypot(Number(x) - centre[0], Number(y) - centre[1])).toBeLessThan(2);
     }
-    expect(lines.at(-1)).toEqual(['8', '../other.png', 'T2', 'L5/S1', '-3', '4', '1', '1', '', '']);
+    expect(lines.at(-1)).toEqual(['8', 'images/other.png', 'T2', 'L5/S1', '-3', '4', '1', '1', '', '']);
   });
 
   it('leaves an image without a spine open and states the reason', async () => {
@@ -60,7 +60,7 @@ describe('locateTable', () => {
     const { found, skipped, lines } = await locateOn(image.map(() => noise.uniform(0, 60000)));
     expect(found).toBe(0);
     expect(skipped).toMatchObject([{ path: 'table.png', code: 'ERR_NOT_LUMBAR' }]);
-    expect(lines[1]).toEqual(['7', '../table.png', 'T2', 'L1/L2', '', '', '4', '2', '', '']);
+    expect(lines[1]).toEqual(['7', 'images/table.png', 'T2', 'L1/L2', '', '', '4', '2', '', '']);
   });
 
   it('refuses to replace the table that it reads', async () => {

@@ -1,5 +1,6 @@
 /** Checks of files before they are read, and the error for a file that cannot be read. */
 import { stat } from 'node:fs/promises';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { SpinegradError } from '../error.js';
 
 /**
@@ -14,6 +15,17 @@ export async function expectFile(path: string): Promise<void> {
   if (found.isFile()) return;
   const kind = found.isDirectory() ? 'a folder' : 'a pipe, a socket or a device';
   throw new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: it is ${kind}, expected a file`);
+}
+
+/**
+ * The path, relative to a folder, of a file that a table names; null if the text leads out of the folder. Symbolic links are
+ * not resolved: who makes the folder decides what they show.
+ *
+ * @param text relative to the folder, or absolute
+ */
+export function pathWithin(folder: string, text: string): string | null {
+  const path = relative(resolve(folder), resolve(folder, text));
+  return path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path) ? null : path;
 }
 
 /** Converts an error of Node's file system into ERR_FILE_NOT_FOUND or ERR_FILE_READ. */

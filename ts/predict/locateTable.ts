@@ -3,18 +3,19 @@
  * localizer finds on their image. Only discs without a doubt are taken, because the grade of a wrong level is a wrong grade.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { readFile, realpath, symlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { readInput } from '../data/input.js';
 import { levelOf, spacingOf } from '../data/layouts/fields.js';
 import { TASKS } from '../data/layouts/table.js';
-import { BOX, POINT, TABLE } from '../data/layouts/tableReader.js';
+import { BOX, imagePath, POINT, TABLE } from '../data/layouts/tableReader.js';
 import { canalSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { groupBy } from '../evaluation/groupBy.js';
-import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
+import { pathWithin } from '../io/files.js';
 import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
@@ -54,12 +55,15 @@ interface Search {
   slice: number;
 }
 
+/** Link to the folder of the table. */
+const IMAGES = 'images';
+
 /** Columns that are added to a table that lacks them. */
 const ADDED = ['slice', ...POINT, 'found'];
 
 /**
- * Writes `discs.csv` of a table with the coordinates that its rows lack; `found` marks them. All other rows are kept, and
- * `tasks.json` is copied.
+ * Writes `discs.csv` of a table with the coordinates that its rows lack; `found` marks them. All other rows are kept,
+ * `tasks.json` is copied, and `images` is a link to the folder of the table.
  *
  * @throws SpinegradError those of `readCsv` and `loadModel`; ERR_CONFIG if `out` is the folder of the table; ERR_WRITE
  *
@@ -73,6 +77,7 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
     throw new SpinegradError('ERR_CONFIG', `--out: found the data folder ${data}, expected another folder`);
   const rows = await readCsv(join(data, TABLE), ['study', 'image', 'level'], { nameOf: snakeCase });
   await makeFolder(out);
+  await linkImages(data, out);
   const model = await loadModel(options.model, device);
   const skipped: Skipped[] = [];
   let found = 0;
@@ -105,7 +110,7 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
     const open = [...images.values()].flat().length;
     const tasks = join(data, TASKS);
     if (existsSync(tasks)) await writeFileAtomic(join(out, TASKS), await readFile(tasks));
-    await writeFileAtomic(join(out, TABLE), tableText(rows, data, out));
+    await writeFileAtomic(join(out, TABLE), tableText(rows, data));
     return { open, found, skipped };
   } finally {
     model.dispose();
@@ -125,7 +130,7 @@ async function search(
   const kind = seriesNamed(fields.series ?? '', trainedOn.tasks) ?? searchedSeries(model.description);
   try {
     const spacing = spacingOf(fields.spacing ?? '') ?? null;
-    const input = await readInput(resolve(data, image), spacing, kind.weighting);
+    const input = await readInput(join(data, imagePath(data, image, image)), spacing, kind.weighting);
     const slices = input.slices.map((slice) => ({ ...slice, pixelSpacing: spacing ?? slice.pixelSpacing }));
     const slice = canalSlice(slices);
     const oriented = await orientInStack(device, model, slice, slices);
@@ -147,12 +152,24 @@ async function search(
   }
 }
 
-/** The table with the images relative to another folder. */
-function tableText(rows: readonly CsvRow[], data: string, out: string): string {
+/** Makes the link by which the table of `out` names the images of `data`. */
+async function linkImages(data: string, out: string): Promise<void> {
+  const link = join(out, IMAGES);
+  try {
+    const target = await realpath(data);
+    if ((await realpath(link).catch(() => null)) !== target) await symlink(target, link);
+  } catch (cause) {
+    throw writeError(link, cause);
+  }
+}
+
+/** The table with images that are found by the link. An image outside of the folder is kept; `readDataset` refuses it. */
+function tableText(rows: readonly CsvRow[], data: string): string {
   const given = Object.keys(rows[0]?.fields ?? {});
   const columns = [...given, ...ADDED.filter((column) => !given.includes(column))];
   const values = rows.map(({ fields }) => {
-    const image = relative(resolve(out), resolve(data, fields.image!));
+    const path = pathWithin(data, fields.image!);
+    const image = path === null ? fields.image! : join(IMAGES, path);
     return columns.map((column) => (column === 'image' ? image : csvValue(fields[column] ?? '')));
   });
   return formatCsv(columns, values);

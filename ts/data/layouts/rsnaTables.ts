@@ -1,4 +1,5 @@
 /** Reads the CSV files of the RSNA 2024 layout (rsna.ts). An invalid row is listed in `skipped` with its line number. */
+import { basename } from 'node:path';
 import { DISC_LEVELS, type Level, type Point } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
 import { type CsvRow, readCsv } from '../../io/csv.js';
@@ -20,6 +21,7 @@ export async function readLabels(path: string, tasks: readonly Task[], skipped: 
   const columns = tasks.flatMap((task) => task.levels.map((level) => columnOf(task, level)));
   const studies = new Map<string, Map<Level, number>[]>();
   for (const row of await readCsv(path, ['study_id', ...columns])) {
+    if (!namesFolders(row, ['study_id'], FILES.labels, skipped)) continue;
     const studyId = row.fields.study_id!;
     if (studies.has(studyId)) {
       report(skipped, FILES.labels, row, 'ERR_DUPLICATE_ROW', `duplicate study ${studyId}; first row used`);
@@ -54,6 +56,7 @@ export async function readCoordinates(path: string, tasks: readonly Task[], skip
   const studies = new Map<string, Map<Level, Coordinate>[]>();
   const columns = ['study_id', 'series_id', 'instance_number', 'condition', 'level', 'x', 'y'];
   for (const row of await readCsv(path, columns)) {
+    if (!namesFolders(row, ['study_id', 'series_id'], FILES.coordinates, skipped)) continue;
     const { study_id: studyId = '', series_id: seriesId = '', ...fields } = row.fields;
     const skip = (code: Skipped['code'], message: string) =>
       report(skipped, FILES.coordinates, row, code, `study ${studyId}: ${message}`);
@@ -92,6 +95,7 @@ export async function readCoordinates(path: string, tasks: readonly Task[], skip
 export async function readDescriptions(path: string, skipped: Skipped[]) {
   const studies = new Map<string, Map<string, string>>();
   for (const row of await readCsv(path, ['study_id', 'series_id', 'series_description'])) {
+    if (!namesFolders(row, ['study_id', 'series_id'], FILES.series, skipped)) continue;
     const {
       study_id: studyId = '',
       series_id: seriesId = '',
@@ -105,6 +109,16 @@ export async function readDescriptions(path: string, skipped: Skipped[]) {
     } else series.set(seriesId, description);
   }
   return studies;
+}
+
+/** Whether the ids of a row are names of folders; reports the row if they are not. A path could leave the data folder. */
+function namesFolders(row: CsvRow, columns: readonly string[], file: string, skipped: Skipped[]): boolean {
+  const isName = (text: string) => text === basename(text) && !['', '.', '..'].includes(text);
+  const column = columns.find((name) => !isName(row.fields[name]!));
+  if (column === undefined) return true;
+  const found = `found ${column} '${row.fields[column]}', expected the name of a folder in ${FILES.images}`;
+  report(skipped, file, row, 'ERR_ROW_INVALID', `${found}; row skipped`);
+  return false;
 }
 
 function report(skipped: Skipped[], file: string, row: CsvRow, code: Skipped['code'], message: string): void {

@@ -1,9 +1,10 @@
 /** Collects the rows of a table of discs (table.ts) into studies. An invalid row is listed in `skipped` with its line number. */
-import { stat } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Box, DISC_LEVELS, type Level, type Point } from '../../anatomy.js';
 import { type Skipped, SpinegradError } from '../../error.js';
 import type { CsvRow } from '../../io/csv.js';
+import { pathWithin, readError } from '../../io/files.js';
 import type { Task } from '../../tasks/task.js';
 import { flagOf, levelOf, numberOf, readGrade, sideOf, spacingOf } from './fields.js';
 import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation, Study } from './layout.js';
@@ -13,14 +14,41 @@ export const TABLE = 'discs.csv';
 export const POINT = ['x', 'y'];
 export const BOX = ['left', 'top', 'right', 'bottom'];
 
+/**
+ * The path of an image of a table, relative to the data folder.
+ *
+ * @param about begins the message of the error
+ * @throws SpinegradError ERR_ROW_INVALID if the image is outside of the folder
+ */
+export function imagePath(dir: string, image: string, about: string): string {
+  const path = pathWithin(dir, image);
+  if (path !== null) return path;
+  throw new SpinegradError(
+    'ERR_ROW_INVALID',
+    `${about}: found image '${image}', expected a path in the folder ${dir}; make a link in it if the images are elsewhere; ` +
+      'row skipped',
+  );
+}
+
+/** An image that exists. */
+interface TableImage {
+  study: string;
+  /** Relative to the data folder. */
+  path: string;
+  /** A folder or a volume has many slices. */
+  kind: 'slice' | 'stack';
+}
+
 type TableSeries = AnnotatedSeries & { annotation: DiscAnnotation };
 
 export class TableReader {
   readonly skipped: Skipped[] = [];
   /** By study, then by image. */
-  private readonly found = new Map<string, Map<string, TableSeries>>();
-  /** Per image, its study and whether it exists as a file or as a folder or volume with many slices. */
-  private readonly images = new Map<string, { study: string; kind: 'slice' | 'stack' | 'missing' }>();
+  private readonly found = new Map<string, Map<TableImage, TableSeries>>();
+  /** By the text of the table. */
+  private readonly images = new Map<string, TableImage>();
+  /** By the path without symbolic links. */
+  private readonly imagesByPlace = new Map<string, TableImage>();
   private readonly unknownSeries = new Set<string>();
 
   constructor(
@@ -54,15 +82,15 @@ export class TableReader {
       );
     }
     const about = `study ${study} ${level}`;
-    const kind = await this.kindOf(study, image, about);
+    const opened = await this.openImage(study, image, about);
     const side = this.parse(row, 'side', sideOf, about, 'left, right or nothing');
     const [complete, found] = ['complete', 'found'].map((column) =>
       this.parse(row, column, flagOf, about, 'true or false'),
     ) as [boolean, boolean];
     const { centre, box } = this.place(row, about);
-    const slice = this.sliceOf(row, kind, about);
+    const slice = this.sliceOf(row, opened.kind, about);
 
-    const series = this.seriesOf(row, study, image);
+    const series = this.seriesOf(row, opened);
     const { annotation } = series;
     if (annotation.discs.some((disc) => disc.level === level && disc.side === side)) {
       throw new SpinegradError('ERR_DUPLICATE_ROW', `${about}: duplicate disc on ${image}; first row used`);
@@ -75,27 +103,29 @@ export class TableReader {
   }
 
   /** Checks that the image exists and is of one study, because the studies are divided into training and test. */
-  private async kindOf(study: string, image: string, about: string): Promise<'slice' | 'stack'> {
-    let cached = this.images.get(image);
-    if (cached === undefined) {
-      const file = await stat(resolve(this.dir, image)).catch(() => null);
-      const isStack = file?.isDirectory() || /\.(nii|nii\.gz|mha)$/i.test(image);
-      cached = { study, kind: file === null ? 'missing' : isStack ? 'stack' : 'slice' };
-      this.images.set(image, cached);
+  private async openImage(study: string, text: string, about: string): Promise<TableImage> {
+    const image = this.images.get(text) ?? (await this.findImage(study, text, about));
+    this.images.set(text, image);
+    if (image.study === study) return image;
+    throw new SpinegradError(
+      'ERR_DUPLICATE_ROW',
+      `${about}: found ${text}, which is an image of study ${image.study}; expected one study per image; row skipped`,
+    );
+  }
+
+  /** The image of a text; the same for all spellings of its path, and for symbolic links to it. */
+  private async findImage(study: string, text: string, about: string): Promise<TableImage> {
+    const path = imagePath(this.dir, text, about);
+    try {
+      const place = await realpath(join(this.dir, path));
+      const isStack = (await stat(place)).isDirectory() || /\.(nii|nii\.gz|mha)$/i.test(text);
+      const image = this.imagesByPlace.get(place) ?? { study, path, kind: isStack ? 'stack' : 'slice' };
+      this.imagesByPlace.set(place, image);
+      return image;
+    } catch (cause) {
+      const { code, message } = readError(join(this.dir, path), cause);
+      throw new SpinegradError(code, `${about}: ${message}; disc skipped`, { cause });
     }
-    if (cached.kind === 'missing') {
-      throw new SpinegradError(
-        'ERR_FILE_NOT_FOUND',
-        `${about}: there is no image ${image} in ${this.dir}; disc skipped`,
-      );
-    }
-    if (cached.study !== study) {
-      throw new SpinegradError(
-        'ERR_DUPLICATE_ROW',
-        `${about}: found ${image}, which is an image of study ${cached.study}; expected one study per image; row skipped`,
-      );
-    }
-    return cached.kind;
   }
 
   private place(row: CsvRow, about: string): { centre: Point; box: Box | null } {
@@ -130,22 +160,22 @@ export class TableReader {
   }
 
   /** The series of an image; the first row of the image states its kind and its spacing. */
-  private seriesOf(row: CsvRow, study: string, image: string): TableSeries {
-    const images = this.found.get(study) ?? new Map<string, TableSeries>();
-    this.found.set(study, images);
+  private seriesOf(row: CsvRow, image: TableImage): TableSeries {
+    const images = this.found.get(image.study) ?? new Map<TableImage, TableSeries>();
+    this.found.set(image.study, images);
     const cached = images.get(image);
     if (cached !== undefined) return cached;
     const text = row.fields.spacing ?? '';
     const pixelSpacing = spacingOf(text);
     if (pixelSpacing === undefined) {
       const expected = 'mm such as 0.5, or 0.5 x 0.6 for rows and columns';
-      const message = `${image}: found spacing '${text}', expected ${expected}; that of the file is used`;
+      const message = `${image.path}: found spacing '${text}', expected ${expected}; that of the file is used`;
       this.report(row, 'ERR_SPACING_INVALID', message);
     }
     const series: TableSeries = {
-      seriesId: image,
+      seriesId: row.fields.image!,
       series: this.nameOfSeries(row),
-      images: relative(this.dir, resolve(this.dir, image)),
+      images: image.path,
       pixelSpacing: pixelSpacing ?? null,
       annotation: { kind: 'discs', discs: [], complete: true, found: false },
     };
