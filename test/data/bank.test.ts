@@ -185,6 +185,27 @@ describe('bad files', () => {
     await rm(target, { recursive: true });
   });
 
+  test('of a copied study are skipped, so that a patient is in one set of the split', async () => {
+    const images = (studyUid: string) => [1, 2].map((n) => ({ instanceNumber: n, x: -4 * n, studyUid }));
+    const ids = { 11: '1.2.3', 12: '1.2.4', 13: '1.2.3' };
+    const folder = await tinyLayout(
+      Object.entries(ids).map(([studyId, studyUid]) => ({ studyId, images: images(studyUid) })),
+    );
+    const target = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+    const manifest = await prepareBank({ data: folder, out: target, roi, sliceSize: 32 });
+    expect([...new Set(manifest.rois.map(({ studyId }) => studyId))]).toEqual(['11', '12']);
+    expect(manifest.skipped).toEqual([
+      {
+        path: `train_images/13/${SERIES}/2.dcm`,
+        code: 'ERR_STUDY_DUPLICATE',
+        message:
+          'found Study Instance UID (0020,000D) 1.2.3 of study 11, expected one study per UID; study 13 skipped',
+      },
+    ]);
+    await rm(folder, { recursive: true });
+    await rm(target, { recursive: true });
+  });
+
   describe('that crash their worker thread', () => {
     /** Prepares a bank while every thread that starts to read a file with `isBad` crashes. */
     const prepareWith = async (isBad: (file: string) => boolean) => {
@@ -238,6 +259,7 @@ describe('bad files', () => {
       });
       expect(cut).toEqual({
         studyId: '11',
+        studyUids: [],
         discs: [],
         slices: [],
         notices: [],

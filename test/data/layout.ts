@@ -24,6 +24,7 @@ interface TinyImage {
   /** Added to the first rows, so that images differ; default 0. */
   mark?: number;
   spacing?: [number, number];
+  studyUid?: string;
 }
 
 /** A DICOM file, Explicit VR Little Endian, 16 bits. Pixel values increase posteriorly and inferiorly. */
@@ -35,6 +36,7 @@ export function tinyDicom({
   axial,
   mark = 0,
   spacing = SPACING,
+  studyUid,
 }: TinyImage): Buffer {
   const pixels = new Uint16Array(ROWS * COLUMNS);
   for (let i = 0; i < pixels.length; i++) {
@@ -54,6 +56,7 @@ export function tinyDicom({
     '00080016': value('UI', sopClass),
     '00080018': value('UI', `1.2.3.${instanceNumber}`),
     '00080060': value('CS', 'MR'),
+    ...(studyUid !== undefined && { '0020000D': value('UI', studyUid) }),
     '00200013': value('IS', instanceNumber),
     '00200032': value('DS', x, mirrored ? (COLUMNS - 1) * spacing[1] : 0, z),
     '00200037': value('DS', ...orientation),

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
@@ -244,6 +244,31 @@ describe('the RSNA layout', () => {
       expect(refused.at(-1)!.message).toBe(`found series_id '${id}${expected}`);
     },
   );
+
+  test('skips a study whose folder or series is a link to those of another', async () => {
+    const folder = await make([{ studyId: '1' }, { studyId: '2' }, { studyId: '3' }]);
+    const images = join(folder, 'train_images');
+    await rm(join(images, '2'), { recursive: true });
+    await symlink('1', join(images, '2'));
+    await rm(join(images, '3', SERIES), { recursive: true });
+    await symlink(`../1/${SERIES}`, join(images, '3', SERIES));
+    const data = await readRsna(folder);
+    expect(data.studies.map(({ studyId }) => studyId)).toEqual(['1']);
+    const message = expect.stringMatching(/a link to images of study 1, .*study \d skipped/);
+    expect(data.skipped).toEqual([
+      { path: 'train_images/2', code: 'ERR_STUDY_DUPLICATE', message },
+      { path: `train_images/3/${SERIES}`, code: 'ERR_STUDY_DUPLICATE', message },
+    ]);
+  });
+
+  test('follows links to folders elsewhere', async () => {
+    const [folder, other] = [await make([{ studyId: '1' }]), await make([])];
+    await mkdir(join(other, 'train_images'));
+    await rename(join(folder, 'train_images/1'), join(other, 'train_images/1'));
+    await symlink(join(other, 'train_images/1'), join(folder, 'train_images/1'));
+    const data = await readRsna(folder);
+    expect([data.studies.length, data.skipped]).toEqual([1, []]);
+  });
 
   test('keeps a study without labels and skips one without coordinates or folder', async () => {
     const folder = await make([{ studyId: '1' }, { studyId: '2' }, { studyId: '3' }]);

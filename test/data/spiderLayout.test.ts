@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -49,6 +49,16 @@ describe('the SPIDER layout', () => {
       annotation: { kind: 'mask', file: 'masks/1_t2.mha', grades: { 'L5/S1': [2], 'L4/L5': [4] } },
     });
     expect((await gradesOf()).grades['10']).toEqual({ 'T9/T10': [1] });
+  });
+
+  test('skips a patient whose file is a link to that of another', async () => {
+    for (const folder of ['images', 'masks']) {
+      await rm(join(dir, folder, '2_t2.mha'));
+      await symlink('1_t2.mha', join(dir, folder, '2_t2.mha'));
+    }
+    const { studies, skipped } = await readDataset(dir);
+    expect(studies.map(({ studyId }) => studyId)).toEqual(['1', '10']);
+    expect(skipped).toMatchObject([{ path: 'images/2_t2.mha', code: 'ERR_STUDY_DUPLICATE' }]);
   });
 
   test('reads the published column of every task', async () => {

@@ -49,7 +49,14 @@ describe('locateTable', () => {
     expect(lines[0]).toEqual([...header.split(','), 'slice', 'found']);
     for (const [index, { level, centre }] of discs.entries()) {
       const [study, file, , name, x, y, , grade, slice, mark] = lines[index + 1]!;
-      expect([study, file, name, grade, slice, mark]).toEqual(['7', 'images/table.png', level, '2', '1', 'true']);
+      expect([study, file, name, grade, slice, mark]).toEqual([
+        '7',
+        'images/table.png',
+        level,
+        '2',
+        '1',
+        'true',
+      ]);
       expect(Math.hypot(Number(x) - centre[0], Number(y) - centre[1])).toBeLessThan(2);
     }
     expect(lines.at(-1)).toEqual(['8', 'images/other.png', 'T2', 'L5/S1', '-3', '4', '1', '1', '', '']);

@@ -21,6 +21,8 @@ export type Spaced = SourceSlice & Pick<RoiRecord, 'pixelSpacing' | 'spacingFrom
 
 export class AnnotatedStack {
   readonly plane: TaskSeries['plane'];
+  /** Study Instance UIDs (0020,000D) of its files; none before `open`. */
+  studyUids: readonly string[] = [];
   private images: readonly ImageSlice[] = [];
   private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false, found: false };
   /** The spacing of the whole series; null: each file states its own. */
@@ -56,10 +58,11 @@ export class AnnotatedStack {
   async open(): Promise<void> {
     const { images, annotation } = this.series;
     try {
-      const { slices, skipped } = await openImages(join(this.spec.dir, images), this.beforeRead);
+      const { slices, studyUids, skipped } = await openImages(join(this.spec.dir, images), this.beforeRead);
       for (const { path, ...error } of skipped)
         this.report(relative(this.spec.dir, path), error, 'not used as a neighbouring slice');
       this.images = slices;
+      this.studyUids = studyUids;
       this.annotation = annotation.kind === 'discs' ? annotation : await this.readMask(annotation);
       this.checkGeometry();
     } catch (error) {

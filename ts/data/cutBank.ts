@@ -92,6 +92,8 @@ class BankBuilder {
   private readonly rois: Uint16Array;
   private readonly slices: Uint16Array;
   private discs = 0;
+  /** By Study Instance UID, the study in the bank that has it. */
+  private readonly studyOfUid = new Map<string, string>();
 
   constructor(data: Dataset, spec: CutSpec, split: SplitSpec) {
     const { crops, roi, sliceSize } = spec;
@@ -126,11 +128,12 @@ class BankBuilder {
     };
   }
 
-  add({ studyId, discs, slices, skipped, notices }: CutStudy): void {
+  add({ studyId, studyUids, discs, slices, skipped, notices }: CutStudy): void {
     const { manifest } = this;
     this.skipped.push(...skipped);
     manifest.notices.push(...notices);
-    if (discs.length === 0 && slices.length === 0) return;
+    const [first = slices[0]] = discs.flat();
+    if (first === undefined || this.isCopy(studyId, studyUids, first.file)) return;
     const split = splitOf(studyId, manifest.split);
     manifest.studies++;
     for (const rois of discs) this.addDisc(rois, split);
@@ -139,6 +142,20 @@ class BankBuilder {
       this.slices.set(pixels, row * pixels.length);
       manifest.slices.push({ row, ...record, split });
     }
+  }
+
+  /** Whether another study has a Study Instance UID of this one: they are one patient, who could be in train and test. */
+  private isCopy(studyId: string, studyUids: readonly string[], path: string): boolean {
+    for (const uid of studyUids) {
+      const other = this.studyOfUid.get(uid);
+      if (other === undefined) continue;
+      const found = `found Study Instance UID (0020,000D) ${uid} of study ${other}`;
+      const message = `${found}, expected one study per UID; study ${studyId} skipped`;
+      this.skipped.push({ path, code: 'ERR_STUDY_DUPLICATE', message });
+      return true;
+    }
+    for (const uid of studyUids) this.studyOfUid.set(uid, studyId);
+    return false;
   }
 
   private addDisc(rois: readonly CutRoi[], split: Split): void {

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
 import { DICOM_NAME, type Series } from '../dicom/series.js';
+import type { DicomHeader } from '../dicom/types.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import { readMha } from './mha.js';
 import { readNifti } from './nifti.js';
@@ -35,6 +36,8 @@ export interface ImageSlice extends SlicePosition {
 export interface ImageStack {
   /** Sorted as by `sortSeries`. */
   slices: ImageSlice[];
+  /** Study Instance UIDs (0020,000D) of the files, each once. */
+  studyUids: string[];
   /** Files of a folder whose header cannot be read; their slices have no geometry. */
   skipped: Skipped[];
 }
@@ -53,10 +56,6 @@ const readerOf = (path: string): FileReader | undefined =>
 
 /** Whether the name of a file is that of an image file other than DICOM. */
 export const isImageFile = (path: string): boolean => readerOf(path) !== undefined;
-
-const readDicomFile: FileReader = async (path) => dicomSlices(await readDicom(path)).map(numbered);
-
-const numbered = (slice: SourceSlice, index: number) => ({ ...slice, instanceNumber: index + 1 });
 
 /**
  * Opens a folder of DICOM files of one series, or a DICOM file, a NIfTI or MetaImage volume, or a PNG image.
@@ -78,7 +77,7 @@ export async function openImages(
   });
   if (found.isDirectory()) return openFolder(path, beforeRead);
   beforeRead(path);
-  const slices = await (readerOf(path) ?? readDicomFile)(path);
+  const { slices, studyUids } = await readFile(path);
   return {
     slices: slices.map((slice, index) => ({
       path,
@@ -87,11 +86,20 @@ export async function openImages(
       pixelSpacing: slice.pixelSpacing,
       read: async () => slice,
     })),
+    studyUids,
     skipped: [],
   };
 }
 
-const UNKNOWN = { instanceNumber: null, geometry: null, pixelSpacing: null };
+async function readFile(path: string): Promise<{ slices: SourceSlice[]; studyUids: string[] }> {
+  const reader = readerOf(path);
+  if (reader !== undefined) return { slices: await reader(path), studyUids: [] };
+  const image = await readDicom(path);
+  const slices = dicomSlices(image).map((slice, index) => ({ ...slice, instanceNumber: index + 1 }));
+  return { slices, studyUids: image.studyInstanceUid === null ? [] : [image.studyInstanceUid] };
+}
+
+const UNKNOWN = { instanceNumber: null, geometry: null, pixelSpacing: null, studyInstanceUid: null };
 
 async function openFolder(folder: string, beforeRead: (path: string) => void): Promise<ImageStack> {
   const names = (await readdir(folder)).filter((name) => DICOM_NAME.test(name) && name !== 'DICOMDIR').sort();
@@ -99,17 +107,19 @@ async function openFolder(folder: string, beforeRead: (path: string) => void): P
     throw new SpinegradError('ERR_SERIES_EMPTY', `${folder}: the folder has no DICOM file`);
   }
   const slices: ImageSlice[] = [];
+  const studyUids = new Set<string>();
   const skipped: Skipped[] = [];
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
-    let header: Pick<SourceSlice, 'instanceNumber' | 'geometry' | 'pixelSpacing'> = UNKNOWN;
+    let header: Pick<DicomHeader, keyof typeof UNKNOWN> = UNKNOWN;
     try {
       header = await readHeader(path);
     } catch (error) {
       if (!(error instanceof SpinegradError)) throw error;
       skipped.push({ path, code: error.code, message: error.message });
     }
-    const { geometry, instanceNumber, pixelSpacing } = header;
+    const { geometry, instanceNumber, pixelSpacing, studyInstanceUid } = header;
+    if (studyInstanceUid !== null) studyUids.add(studyInstanceUid);
     let slice: Promise<SourceSlice> | undefined;
     slices.push({
       path,
@@ -119,7 +129,7 @@ async function openFolder(folder: string, beforeRead: (path: string) => void): P
       read: () => (slice ??= readSlice(path, beforeRead)),
     });
   }
-  return { slices: sortSeries(slices), skipped };
+  return { slices: sortSeries(slices), studyUids: [...studyUids], skipped };
 }
 
 /** The slices of a DICOM series, one per file. */

@@ -45,6 +45,11 @@ export class SeriesCutter {
     return this.stack.discs;
   }
 
+  /** Study Instance UIDs (0020,000D) of its files; none before `open`. */
+  get studyUids(): readonly string[] {
+    return this.stack.studyUids;
+  }
+
   /** Opens the images and reads the annotation. */
   open(): Promise<void> {
     return this.stack.open();

@@ -16,6 +16,7 @@ import type { Skipped } from '../../error.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { SPINAL_CANAL_STENOSIS } from '../../tasks/rsna.js';
 import type { Task } from '../../tasks/task.js';
+import { distinctStudies } from './distinctStudies.js';
 import type { AnnotatedSeries, DiscAnnotation, LayoutReader, Study } from './layout.js';
 import { type Coordinate, FILES, readCoordinates, readDescriptions, readLabels } from './rsnaTables.js';
 
@@ -57,8 +58,13 @@ export const rsna: LayoutReader = {
       const message = `neither ${FILES.labels} nor ${FILES.coordinates} lists this study; study skipped`;
       skipped.push({ path: join(FILES.images, folder.name), code: 'ERR_STUDY_UNLISTED', message });
     }
+    const foldersOf = ({ studyId, series }: Study) => [
+      join(FILES.images, studyId),
+      ...series.map(({ images }) => images),
+    ];
+    const distinct = await distinctStudies(dir, studies, foldersOf, skipped);
     const synthetic = await isSynthetic(dir);
-    return { name: synthetic ? 'phantom' : basename(resolve(dir)), synthetic, studies, skipped };
+    return { name: synthetic ? 'phantom' : basename(resolve(dir)), synthetic, studies: distinct, skipped };
   },
 };
 

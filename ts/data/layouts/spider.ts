@@ -16,6 +16,7 @@ import { readCsv } from '../../io/csv.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { PFIRRMANN } from '../../tasks/spider.js';
 import { snakeCase, type Task } from '../../tasks/task.js';
+import { distinctStudies } from './distinctStudies.js';
 import { readGrade } from './fields.js';
 import type { AnnotatedSeries, LayoutReader, MaskAnnotation, Study } from './layout.js';
 
@@ -54,7 +55,9 @@ export const spider: LayoutReader = {
       const message = `patient ${patient} has grades but no image with a mask; its grades are not used`;
       skipped.push({ path: GRADINGS, code: 'ERR_SERIES_MISSING', message });
     }
-    return { name: basename(resolve(dir)), synthetic: false, studies, skipped };
+    const filesOf = ({ series }: Study) => series.map(({ images }) => images);
+    const distinct = await distinctStudies(dir, studies, filesOf, skipped);
+    return { name: basename(resolve(dir)), synthetic: false, studies: distinct, skipped };
   },
 };
 
