@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { deflateSync, gunzipSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readInput } from '#spinegrad/data/input.js';
@@ -12,6 +12,8 @@ import { canalSlice } from '#spinegrad/data/series.js';
 import { planeOf, toPixel } from '#spinegrad/dicom/geometry.js';
 import golden from './golden/nifti.json' with { type: 'json' };
 import { encodeMha } from './metaImage.js';
+import { encodeNifti } from './niftiFile.js';
+import { encodePng } from './pngFile.js';
 import { readSpider, SPIDER_MIDDLE_SLICES } from './spider.js';
 
 const testData = process.env.SPINEGRAD_TEST_DATA;
@@ -69,6 +71,20 @@ test('readNifti throws ERR_NIFTI for other files and ERR_FILE_NOT_FOUND', async 
   await expect(readNifti(join(folder, 'none.nii'))).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
 });
 
+test.each([
+  ['a zero pixdim', { pixdim: [4, 0, 0.5] }, 'voxels of 4 x 0 x 0.5 mm; expected positive lengths'],
+  ['a NaN pixdim', { pixdim: [4, Number.NaN, 0.5] }, 'voxels of 4 x NaN x 0.5 mm'],
+  ['an infinite pixdim', { pixdim: [Number.POSITIVE_INFINITY, 1, 1] }, 'voxels of Infinity x 1 x 1 mm'],
+  ['voxels in the header', { voxOffset: 0 }, 'voxels at byte 0; expected a vox_offset of 348 or more'],
+  ['a NaN vox_offset', { voxOffset: Number.NaN }, 'voxels at byte NaN'],
+] as const)('readNifti throws ERR_NIFTI that names the file for %s', async (_, change, part) => {
+  const path = join(folder, 'damaged.nii');
+  await writeFile(path, encodeNifti({ size: [3, 4, 5], ...change }));
+  const error = await readNifti(path).catch((cause) => cause);
+  expect(error.code).toBe('ERR_NIFTI');
+  expect(error.message).toContain(`${path}: found ${part}`);
+});
+
 test('readInput reads a MetaImage volume', async () => {
   await writeFile(join(folder, 'volume.mha'), encodeMha({ size: [4, 3, 2] }));
   const { slices, skipped } = await readInput(join(folder, 'volume.mha'), null, 'T2');
@@ -108,6 +124,39 @@ describe('a PNG slice', () => {
     const { pixels } = await readPng(colour, null);
     expect(pixels[0]).toBeCloseTo(100);
     expect(pixels[1]).toBeCloseTo(76.245);
+  });
+
+  test('can be interlaced', async () => {
+    const passes = ['0 0 8 8', '4 0 8 8', '0 4 4 8', '2 0 4 4', '0 2 2 4', '1 0 2 2', '0 1 1 2'];
+    const [width, height] = [7, 6];
+    const rows = passes.flatMap((pass) => {
+      const [x0, y0, dx, dy] = pass.split(' ').map(Number) as [number, number, number, number];
+      const lines: number[] = [];
+      for (let y = y0; y < height && x0 < width; y += dy) {
+        lines.push(0);
+        for (let x = x0; x < width; x += dx) lines.push(10 * y + x);
+      }
+      return lines;
+    });
+    const path = join(folder, 'interlaced.png');
+    const chunks = [['IDAT', deflateSync(Buffer.from(rows))]] as const;
+    await writeFile(path, encodePng(width, height, chunks, { interlaced: true }));
+    const { pixels } = await readPng(path, null);
+    expect([...pixels.subarray(0, 8)]).toEqual([0, 1, 2, 3, 4, 5, 6, 10]);
+    expect(pixels.at(-1)).toBe(56);
+  });
+
+  test('can have a palette of fewer bits', async () => {
+    const path = join(folder, 'palette.png');
+    const palette = Buffer.from([10, 10, 10, 200, 200, 200]);
+    const rows = deflateSync(Buffer.from([0, 0b01000000, 0, 0b10100000]));
+    const chunks = [
+      ['PLTE', palette],
+      ['IDAT', rows],
+    ] as const;
+    await writeFile(path, encodePng(3, 2, chunks, { depth: 1, colour: 3 }));
+    const { pixels } = await readPng(path, null);
+    expect([...pixels].map(Math.round)).toEqual([10, 200, 10, 200, 10, 200]);
   });
 
   test('throws ERR_PNG for other files and ERR_FILE_NOT_FOUND', async () => {

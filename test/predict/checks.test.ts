@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
-import { doubtsOf } from '#spinegrad/predict/checks.js';
+import type { SourceSlice } from '#spinegrad/data/series.js';
+import { checkSize, doubtsOf } from '#spinegrad/predict/checks.js';
 import type { Oriented } from '#spinegrad/predict/orientation.js';
 
 const SIZE = 96;
@@ -25,4 +26,31 @@ it('measures the weighting at distances in mm by the pitch of the localizer', ()
   expect(doubts(30, 'T1')).toEqual(['weighting']);
   // With twice the pitch it begins at 40 mm, where it is not expected.
   expect(doubts(60, 'T2')).toEqual(['weighting']);
+});
+
+it.each([
+  [1, 1, null],
+  [31, 31, null],
+  [4000, 2, null],
+  [2, 4000, null],
+  [400, 64, null],
+  [512, 512, [0.5, 4]],
+] as const)('refuses a slice of %i x %i pixels of %s mm', (columns, rows, pixelSpacing) => {
+  const slice = { columns, rows, pixelSpacing } as unknown as SourceSlice;
+  expect(() => checkSize('a.png', slice)).toThrowError(
+    expect.objectContaining({
+      code: 'ERR_NOT_LUMBAR',
+      message: expect.stringContaining(`a.png: found a slice of ${columns} x ${rows} pixels`),
+    }),
+  );
+});
+
+it('accepts the slices of lumbar MRI, with pixels that are not square too', () => {
+  for (const [columns, rows, pixelSpacing] of [
+    [32, 32, null],
+    [256, 1024, [0.3, 0.3]],
+    [128, 512, [0.5, 1]],
+  ] as const) {
+    checkSize('a.png', { columns, rows, pixelSpacing } as unknown as SourceSlice);
+  }
 });

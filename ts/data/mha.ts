@@ -4,18 +4,14 @@
  * ElementDataFile, followed by the voxels, raw or compressed by zlib or gzip. Row i of the direction matrix is the
  * direction of voxel axis i in LPS. MetaIO, ITK and this reader ignore AnatomicalOrientation.
  */
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
 import { ORTHONORMAL_TOLERANCE } from '../dicom/geometry.js';
 import type { Vector3 } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
-import { readError } from '../io/files.js';
+import { checkImageSize, readImageFile } from '../io/imageLimit.js';
 import type { SourceSlice } from './series.js';
 import { sagittalSlices, type Volume } from './volume.js';
-
-/** Maximum size of the voxels in bytes. The largest series of SPIDER has about 0.1 GB. */
-export const MAX_VOXEL_BYTES = 2 ** 29;
 
 /** The header ends within this number of bytes. SimpleITK writes less than 1 kB. */
 const MAX_HEADER_BYTES = 2 ** 16;
@@ -51,18 +47,14 @@ const SPACING = ['ElementSize', 'ElementSpacing'];
  * Reads the sagittal slices of a 3-D volume, from the patient's right to the left. Values that are not finite become 0.
  * `instanceNumber` counts from 1 along the voxel axis. Slices have no pixel spacing if the file states none.
  *
- * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ; ERR_MHA if the header is invalid, if voxels are missing, in
- *   another file, text or vectors, if they exceed `MAX_VOXEL_BYTES`, or if a voxel axis is more than 30 degrees from
- *   each patient axis
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_IMAGE_LIMIT; ERR_MHA if the header is invalid, if voxels are
+ *   missing, in another file, text or vectors, or if a voxel axis is more than 30 degrees from each patient axis
  * @example
  * const slices = await readMha('SPIDER/images/1_t2.mha');
  * const { rows, columns, pixelSpacing } = canalSlice(slices);
  */
 export async function readMha(path: string): Promise<SourceSlice[]> {
-  const file = await readFile(path).catch((cause) => {
-    throw readError(path, cause);
-  });
-  return sagittalSlices(await new MhaReader(path, file).read());
+  return sagittalSlices(await new MhaReader(path, await readImageFile(path)).read());
 }
 
 class MhaReader {
@@ -93,7 +85,7 @@ class MhaReader {
     return {
       path,
       size: size as [number, number, number],
-      values: await this.voxels(size[0]! * size[1]! * size[2]!),
+      values: await this.voxels(size),
       axes: axes as unknown as Volume['axes'],
       origin: (this.numbers(ORIGIN, 3) ?? [0, 0, 0]) as unknown as Vector3,
       hasSpacing: spacing !== null,
@@ -160,19 +152,14 @@ class MhaReader {
     return axes;
   }
 
-  private async voxels(count: number): Promise<ArrayLike<number>> {
+  private async voxels(size: readonly number[]): Promise<ArrayLike<number>> {
     const name = this.fields.get('ElementType')?.replace(/_ARRAY$/, '');
     const Elements = ELEMENTS[name as keyof typeof ELEMENTS];
     if (Elements === undefined) {
       throw this.error(`ElementType = ${name ?? '(missing)'}`, Object.keys(ELEMENTS).join(', '));
     }
-    const expected = count * Elements.BYTES_PER_ELEMENT;
-    if (expected > MAX_VOXEL_BYTES) {
-      throw this.error(
-        `${expected} bytes of voxels`,
-        `at most ${MAX_VOXEL_BYTES}; crop or resample the volume`,
-      );
-    }
+    checkImageSize(this.path, size, Elements.BYTES_PER_ELEMENT);
+    const expected = size[0]! * size[1]! * size[2]! * Elements.BYTES_PER_ELEMENT;
     const stored = this.file.subarray(this.dataStart);
     const bytes = this.flag('CompressedData') ? await this.unpacked(stored, expected) : stored;
     // A copy, because typed arrays must be aligned to their elements.

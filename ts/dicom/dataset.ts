@@ -6,6 +6,7 @@
 import { inflateRawSync } from 'node:zlib';
 import dicomParser, { type DataSet, type Element } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
+import { MAX_FILE_BYTES } from '../io/imageLimit.js';
 
 const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
@@ -13,9 +14,6 @@ const DEFLATED_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
 export const PIXEL_DATA = 'x7fe00010';
-
-/** Limit of an inflated data set. Without it, a file of a few kilobytes can allocate gigabytes. */
-const MAX_INFLATED_BYTES = 2 ** 30;
 
 export interface ParsedDataSet {
   dataSet: DataSet;
@@ -113,7 +111,7 @@ function guessTransferSyntax(bytes: Uint8Array, at: number): string | null {
 
 function inflate(body: Uint8Array, path: string): Uint8Array {
   try {
-    return inflateRawSync(body, { maxOutputLength: MAX_INFLATED_BYTES });
+    return inflateRawSync(body, { maxOutputLength: MAX_FILE_BYTES });
   } catch (error) {
     throw truncated(path, `the data set cannot be inflated (${describe(error)})`, error);
   }

@@ -1,5 +1,6 @@
 /** The layout of Pixel Data (7FE0,0010), checked before anything is allocated: a damaged header can state gigabytes. */
 import { SpinegradError } from '../error.js';
+import { checkImageSize } from '../io/imageLimit.js';
 import type { DicomHeader } from './types.js';
 
 /** Layout of the pixel cells, checked by `pixelLayout`. */
@@ -22,9 +23,6 @@ export interface PixelCells {
   littleEndian: boolean;
 }
 
-/** Upper bound of Rows * Columns, far above any MR or CT slice. */
-const MAX_FRAME_PIXELS = 2 ** 26;
-
 /**
  * Rows (0028,0010) and Columns (0028,0011) of the image in a file.
  *
@@ -42,7 +40,8 @@ export function imageSize({ path, hasPixelData, rows, columns }: DicomHeader): {
 /**
  * The layout that a header describes.
  *
- * @throws SpinegradError ERR_DICOM_NO_PIXELS if there is no image, ERR_DICOM_UNSUPPORTED if it cannot be read
+ * @throws SpinegradError ERR_DICOM_NO_PIXELS if there is no image, ERR_DICOM_UNSUPPORTED if it cannot be read, ERR_IMAGE_LIMIT
+ *   if it is too large
  */
 export function pixelLayout(header: DicomHeader): PixelLayout {
   const { rows, columns } = imageSize(header);
@@ -64,9 +63,7 @@ export function pixelLayout(header: DicomHeader): PixelLayout {
   if (!Number.isInteger(frames) || frames < 1) {
     throw unsupported(`Number of Frames (0028,0008) is ${frames}`, '1 or more');
   }
-  if (rows * columns > MAX_FRAME_PIXELS) {
-    throw unsupported(`the frame has ${rows} x ${columns} pixels`, `at most ${MAX_FRAME_PIXELS}`);
-  }
+  checkImageSize(path, [columns, rows, frames], bitsAllocated / 8);
   const monochrome1 = photometric === 'MONOCHROME1';
   return { rows, columns, frames, bitsAllocated, bitsStored, highBit, signed, monochrome1 };
 }

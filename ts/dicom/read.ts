@@ -8,6 +8,7 @@ import { isMainThread } from 'node:worker_threads';
 import type { DataSet } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
+import { checkImageFile } from '../io/imageLimit.js';
 import { describe, PIXEL_DATA, parseDataSet, truncated } from './dataset.js';
 import { frameCells } from './frames.js';
 import { frameGeometry, headerOf } from './header.js';
@@ -25,7 +26,7 @@ const HEADER_BYTES = 64 * 1024;
  * const { frames, rows, columns, pixelSpacing } = await readDicom('1.dcm');
  * const { pixels, geometry } = frames[0]!; // rows * columns modality values, image plane in mm
  *
- * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED,
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_IMAGE_LIMIT, ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED,
  *   ERR_DICOM_NO_PIXELS, ERR_DICOM_UNSUPPORTED, ERR_DICOM_DECODE
  */
 export async function readDicom(path: string, options: ReadOptions = {}): Promise<DicomImage> {
@@ -54,7 +55,7 @@ export async function parseDicom(
 /**
  * Reads the attributes of a file, and usually only its first 64 KiB.
  *
- * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_IMAGE_LIMIT, ERR_DICOM_NOT_DICOM, ERR_DICOM_TRUNCATED
  */
 export async function readHeader(path: string): Promise<DicomHeader> {
   const start = await readBytes(path, HEADER_BYTES);
@@ -123,6 +124,7 @@ function summaryOf(header: DicomHeader): Omit<DicomImage, 'frames'> {
 
 /** The bytes of a file, in a buffer that can be transferred to another thread, or the first `limit` bytes. */
 async function readBytes(path: string, limit?: number): Promise<Uint8Array> {
+  checkImageFile(path);
   try {
     // In a worker thread, synchronous reads are faster and block nothing.
     if (!isMainThread) return limit === undefined ? ownMemory(readFileSync(path)) : firstBytes(path, limit);

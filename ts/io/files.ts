@@ -1,4 +1,5 @@
 /** Checks of files before they are read, and the error for a file that cannot be read. */
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { SpinegradError } from '../error.js';
@@ -12,6 +13,11 @@ export async function expectFile(path: string): Promise<void> {
   const found = await stat(path).catch((cause) => {
     throw readError(path, cause);
   });
+  checkKind(path, found);
+}
+
+/** @throws SpinegradError ERR_FILE_READ if the path is not that of a regular file */
+export function checkKind(path: string, found: Stats): void {
   if (found.isFile()) return;
   const kind = found.isDirectory() ? 'a folder' : 'a pipe, a socket or a device';
   throw new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: it is ${kind}, expected a file`);
@@ -30,6 +36,7 @@ export function pathWithin(folder: string, text: string): string | null {
 
 /** Converts an error of Node's file system into ERR_FILE_NOT_FOUND or ERR_FILE_READ. */
 export function readError(path: string, cause: unknown): SpinegradError {
+  if (cause instanceof SpinegradError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT') {
     return new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file`, { cause });

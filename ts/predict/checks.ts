@@ -17,6 +17,30 @@ const ORIENTATION_CERTAINTY = 2;
 /** Minimum log odds per disc of the anterior edges; a smaller one is below that of 66 of 66 slices of SPIDER test patients. */
 const ANTERIOR_EVIDENCE = 1.5;
 
+/** Minimum side of a slice in pixels. On a smaller slice of a lumbar spine, a disc is about one pixel high. */
+const MIN_SIDE = 32;
+
+/** Maximum ratio of the sides of a slice in mm. A strip shows no lumbar spine, whatever the localizer finds on it. */
+const MAX_ASPECT = 6;
+
+/**
+ * Refuses a slice whose size cannot be that of a lumbar spine.
+ *
+ * @throws SpinegradError ERR_NOT_LUMBAR
+ */
+export function checkSize(input: string, { rows, columns, pixelSpacing }: SourceSlice): void {
+  const [rowSpacing, columnSpacing] = pixelSpacing ?? [1, 1];
+  const [width, height] = [columns * columnSpacing, rows * rowSpacing];
+  const isStrip = Math.max(width, height) > MAX_ASPECT * Math.min(width, height);
+  if (Math.min(rows, columns) >= MIN_SIDE && !isStrip) return;
+  const size = pixelSpacing === null ? '' : ` of ${columnSpacing} x ${rowSpacing} mm`;
+  throw new SpinegradError(
+    'ERR_NOT_LUMBAR',
+    `${input}: found a slice of ${columns} x ${rows} pixels${size}, expected at least ${MIN_SIDE} in both directions, and ` +
+      `sides of a ratio up to ${MAX_ASPECT}; give a sagittal slice through the spinal canal`,
+  );
+}
+
 /** @throws SpinegradError ERR_NOT_LUMBAR */
 export function refuse(input: string, { discs, evidence }: Located): never {
   const found = discs.length === 0 ? 'no disc' : discs.map(({ level }) => level).join(', ');

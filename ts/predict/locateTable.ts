@@ -22,7 +22,7 @@ import { DOUBTS } from '../model/doubts.js';
 import { isDoubtful, type LocatedDisc } from '../model/located.js';
 import { seriesNamed } from '../tasks/index.js';
 import { snakeCase } from '../tasks/task.js';
-import { doubtsOf, refuse } from './checks.js';
+import { checkSize, doubtsOf, refuse } from './checks.js';
 import { rounded } from './gradeCuts.js';
 import { orientInStack } from './stackVote.js';
 import { searchedSeries } from './targets.js';
@@ -133,6 +133,7 @@ async function search(
     const input = await readInput(join(data, imagePath(data, image, image)), spacing, kind.weighting);
     const slices = input.slices.map((slice) => ({ ...slice, pixelSpacing: spacing ?? slice.pixelSpacing }));
     const slice = canalSlice(slices);
+    checkSize(image, slice);
     const oriented = await orientInStack(device, model, slice, slices);
     const { located } = oriented;
     if (!located.lumbar) refuse(image, located);

@@ -14,7 +14,7 @@ import { loadModel } from '../model/bundle.js';
 import type { ModelDescription } from '../model/description.js';
 import { DOUBTS } from '../model/doubts.js';
 import { isDoubtful } from '../model/located.js';
-import { doubtsOf, refuse, withScale } from './checks.js';
+import { checkSize, doubtsOf, refuse, withScale } from './checks.js';
 import { cutDiscs } from './cutDiscs.js';
 import { gradeCuts, rounded } from './gradeCuts.js';
 import type { LevelPrediction, Prediction } from './prediction.js';
@@ -62,6 +62,7 @@ export async function predict(
       weighting,
     );
     const slice = canalSlice(slices);
+    checkSize(input, slice);
     const oriented = await orientInStack(device, model, slice, slices);
     const { located, anterior, superior, agreesWithHeader, votes } = oriented;
     if (!located.lumbar) refuse(input, located);
