@@ -8,10 +8,8 @@ import * as api from '#spinegrad/index.js';
 import * as spine from '#spinegrad/spine.js';
 import { root } from './cli/command.js';
 
-it.each([
-  ['spinegrad', 'index', api],
-  ['spinegrad/spine', 'spine', spine],
-])('documents each function, class and constant of %s', (_, name, exported) => {
+/** The functions, classes and constants of an entry point. */
+function valuesOf(name: string): { checker: ts.TypeChecker; values: ts.Symbol[] } {
   const file = join(root, `dist/${name}.d.ts`);
   const program = ts.createProgram([file], { skipLibCheck: true, module: ts.ModuleKind.NodeNext });
   const checker = program.getTypeChecker();
@@ -20,9 +18,57 @@ it.each([
     .getExportsOfModule(index)
     .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
     .filter((symbol) => symbol.flags & ts.SymbolFlags.Value);
+  return { checker, values };
+}
+
+it.each([
+  ['spinegrad', 'index', api],
+  ['spinegrad/spine', 'spine', spine],
+])('documents each function, class and constant of %s', (_, name, exported) => {
+  const { checker, values } = valuesOf(name);
   expect(values.map(({ name }) => name).sort()).toEqual(Object.keys(exported).sort());
   const undocumented = values.filter((symbol) => symbol.getDocumentationComment(checker).length === 0);
   expect(undocumented.map(({ name }) => name)).toEqual([]);
+});
+
+/** Not called by users, or with any number of arguments. */
+const UNCHECKED = ['CapturedStep', 'Device', 'Module', 'Tensor', 'SpinegradError', 'RandomStream'];
+
+/** The functions and constructors of an entry point, with the positions of their options. */
+function callables(entry: string, exported: Readonly<Record<string, unknown>>) {
+  const { checker, values } = valuesOf(entry);
+  return values.flatMap((symbol) => {
+    const type = checker.getTypeOfSymbol(symbol);
+    const [signature] = [...type.getConstructSignatures(), ...type.getCallSignatures()];
+    if (!signature || UNCHECKED.includes(symbol.name)) return [];
+    const options = signature.parameters.flatMap((parameter, index) => {
+      const isTensor = checker.typeToString(checker.getTypeOfSymbol(parameter)) === 'Tensor';
+      return /^(options|settings|keys|build)$/.test(parameter.name) && !isTensor ? [index] : [];
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: called as JavaScript does.
+    const value = exported[symbol.name] as any;
+    const isClass = type.getConstructSignatures().length > 0;
+    const call = async (...given: unknown[]) => (isClass ? new value(...given) : value(...given));
+    return [{ name: symbol.name, call, options }];
+  });
+}
+
+describe('a call from JavaScript', () => {
+  it.each(callables('index', api))('$name() refuses extra arguments', async ({ name, call }) => {
+    const code = expect.objectContaining({ code: 'ERR_ARGUMENT', name: 'SpinegradError' });
+    const called = call(...Array(12).fill(undefined));
+    await expect(called).rejects.toThrow(code);
+    await expect(called).rejects.toThrow(new RegExp(`^${name}\\(\\): expected .*arguments?, found 12$`));
+  });
+
+  const optional = callables('index', api).flatMap(({ name, call, options }) =>
+    options.map((index) => ({ name, call, index })),
+  );
+  it.each(optional)('$name() refuses unknown options in argument $index', async ({ call, index }) => {
+    const called = call(...Array(index).fill(undefined), { dilatation: 2 });
+    await expect(called).rejects.toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+    await expect(called).rejects.toThrow(/unknown option 'dilatation', expected only \w+/);
+  });
 });
 
 it('exports each operation', () => {
@@ -31,6 +77,28 @@ it('exports each operation', () => {
   const files = readdirSync(join(root, 'ts/engine/ops')).map((file) => file.replace(/\.ts$/, ''));
   const operations = files.filter((name) => !internal.includes(name));
   expect(operations.filter((name) => !(name in api))).toEqual([]);
+});
+
+describe('a constructor without arguments', () => {
+  const modules = [
+    'Conv2d',
+    'BatchNorm2d',
+    'Linear',
+    'ResNet',
+    'UNet',
+    'AdamW',
+    'SGD',
+    'LARS',
+    'Ema',
+  ] as const;
+  it.each([...modules, 'resnet18', 'resnet34', 'resnet50', 'unet'] as const)(
+    '%s() names what is missing',
+    async (name) => {
+      const { call } = callables('index', api).find((one) => one.name === name)!;
+      await expect(call()).rejects.toThrow(expect.objectContaining({ name: 'SpinegradError' }));
+      await expect(call()).rejects.toThrow(/^\w+\(\): [\w.]+: expected .*, found undefined/);
+    },
+  );
 });
 
 describe('an invalid argument', () => {
@@ -58,7 +126,20 @@ describe('an invalid argument', () => {
     'ResNet options': (value) => new api.ResNet(build(), value),
     'ResNet depth': (value) => new api.ResNet(build(), { depth: value, width: 1 }),
     'resnet18 strides': (value) => api.resnet18(build(), { width: 1, strides: value }),
+    'resnet18 build': (value) => api.resnet18(value, { width: 1 }),
+    'resnet18 device': (value) => api.resnet18({ ...build(), device: value }, { width: 1 }),
+    'resnet18 random': (value) => api.resnet18({ ...build(), random: value }, { width: 1 }),
+    'Conv2d inputs': (value) => new api.Conv2d(build(), value, 1, 1),
+    'Conv2d kernel': (value) => new api.Conv2d(build(), 1, 1, value),
+    'Conv2d options': (value) => new api.Conv2d(build(), 1, 1, 1, value),
+    'BatchNorm2d channels': (value) => new api.BatchNorm2d(build(), value),
+    'BatchNorm2d conv': (value) => new api.BatchNorm2d(build(), 1, value),
+    'Linear build': (value) => new api.Linear(value, 1, 1),
+    'Linear outputs': (value) => new api.Linear(build(), 1, value),
+    'UNet options': (value) => api.unet(build(), value),
+    clipGradNorm: (value) => api.clipGradNorm(value, 1),
     AdamW: (value) => new api.AdamW(value),
+    'AdamW group': (value) => new api.AdamW([{ name: 'x', parameters: value }]),
     SGD: (value) => new api.SGD(value),
     Ema: (value) => new api.Ema(value, 0.9),
     'warmupCosine options': (value) => api.warmupCosine(value),

@@ -422,8 +422,10 @@ export const OPERATIONS: Readonly<Record<string, OperationCases>> = {
   clipGradNorm: {
     run: (inputs, { maxNorm }) => {
       const gradients = untuple<'gradient'>(inputs);
+      // Only the gradients are used, so each tensor is its own.
+      for (const { gradient } of gradients) gradient.grad = gradient;
       return clipGradNorm(
-        gradients.map(({ gradient }) => ({ grad: gradient }) as unknown as Tensor),
+        gradients.map(({ gradient }) => gradient),
         maxNorm,
       );
     },

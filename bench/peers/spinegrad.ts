@@ -137,8 +137,7 @@ function stepsJob<Item>(stage: Training<Item>, plain: Training<Item>, { dispose 
         backward(value);
         return value;
       });
-      const parameters = plain.groups.flatMap((group) => [...group.parameters.values()]);
-      const norm = clipGradNorm(parameters, 1e9);
+      const norm = clipGradNorm(plain.groups, 1e9);
       const values = [await loss.item(), await norm.item()].map((value) => Float32Array.of(value));
       steps.optimizer.zeroGrad();
       for (const tensor of [loss, norm]) tensor.dispose();

@@ -243,7 +243,7 @@ for (const [name, operation] of Object.entries(elementwise)) {
     operation.length === 1 ? unary : anyShape.chain((shape) => fc.tuple(tensor(shape), tensor(shape)));
 }
 
-const HELPERS = ['elementwiseLoss', 'expectTuples', 'lossContracts'];
+const HELPERS = ['elementwiseLoss', 'expectTuples', 'groupsOf', 'lossContracts'];
 const missing = Object.keys(ops).filter(
   (name) => typeof ops[name] === 'function' && !(name in ARGUMENTS) && !HELPERS.includes(name),
 );

@@ -261,8 +261,38 @@ describe('optimizers', () => {
     setGradient(a, [1, 1]);
     expect(() => new AdamW(parameters, { learningRate: -1 }).step()).toThrow(code('ERR_ARGUMENT'));
     expect(() => clipGradNorm([device.zeros([1])], 1)).toThrow(code('ERR_NO_GRADIENT'));
+    for (const form of [undefined, 1, {}, [1], 'ab', { parameters }] as unknown[]) {
+      const hint = /parameters: expected the Map of module.parameters\(\), an array of tensors, or/;
+      expect(() => clipGradNorm(form as Tensor[], 1)).toThrow(hint);
+      expect(() => new AdamW(form as Tensor[])).toThrow(hint);
+    }
+    // @ts-expect-error: an unknown setting of a group
+    expect(() => new AdamW([{ name: 'x', parameters, lr: 1 }])).toThrow("unknown option 'lr'");
     expect(() => clipGradNorm([a], 0)).toThrow(code('ERR_ARGUMENT'));
     expect(() => clipGradNorm([a, a], 1)).toThrow(code('ERR_ARGUMENT'));
+  });
+
+  it('and clipping take parameters as a Map, an array or groups', async () => {
+    const tensors = [device.tensor([1, 2]), device.tensor([3])];
+    const named = new Map(tensors.map((tensor, index) => [`p${index}`, tensor]));
+    const groups = [
+      { name: 'x', parameters: tensors.slice(0, 1) },
+      { name: 'y', parameters: tensors.slice(1).values() },
+    ];
+    const states = [named, tensors, groups].map((parameters) => {
+      using optimizer = new SGD(parameters);
+      return Object.keys(optimizer.stateTensors());
+    });
+    expect(states).toEqual([
+      ['velocity.p0', 'velocity.p1', 'steps'],
+      ['velocity.0', 'velocity.1', 'steps'],
+      ['velocity.x.0', 'velocity.y.0', 'steps'],
+    ]);
+    for (const parameters of [named, tensors, tensors.values(), [{ name: 'x', parameters: named }]]) {
+      for (const tensor of tensors) tensor.grad = device.full(tensor.shape, 1).keep();
+      using norm = clipGradNorm(parameters, 1);
+      expect(await norm.item()).toBeCloseTo(Math.sqrt(3), 6);
+    }
   });
 
   it('frees its tensors in dispose()', () => {

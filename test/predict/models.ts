@@ -17,6 +17,7 @@ import { ResNet } from '#spinegrad/nn/resnet.js';
 import { RandomStream } from '#spinegrad/random.js';
 import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import { newLocalizer, trainLocalizer } from '#spinegrad/training/localize.js';
+import { resnetOptions } from '#spinegrad/training/settings/encoder.js';
 import { SliceDataset } from '#spinegrad/training/sliceDataset.js';
 import { SIZE, tinyBank, tinyConfig, tinyRun } from './tiny.js';
 
@@ -83,7 +84,7 @@ export async function randomModel(
     const build = { device, random: new RandomStream(validationBalancedAccuracy === null ? 1 : 2) };
     const grader =
       (name === 'scratch' ? scratch : undefined) ??
-      new Grader(build, new ResNet(build, config.encoder), { heads });
+      new Grader(build, new ResNet(build, resnetOptions(config.encoder)), { heads });
     return { name, grader, bestEpoch: 1, validationBalancedAccuracy, ...calibration() };
   };
   const network = localizer?.network ?? newLocalizer({ config, device });

@@ -18,6 +18,7 @@ import { predict } from '#spinegrad/predict/predict.js';
 import type { Prediction, TaskGrade } from '#spinegrad/predict/prediction.js';
 import { textOf } from '#spinegrad/predict/text.js';
 import { RandomStream } from '#spinegrad/random.js';
+import { resnetOptions } from '#spinegrad/training/settings/encoder.js';
 import { tinyDicom } from '../data/layout.js';
 import { buildDicom, imageElements, us } from '../dicom/build.js';
 import { changeWeights, heads, randomModel, recordHash, task, trainedModel, writePng } from './models.js';
@@ -142,7 +143,7 @@ describe('a model', () => {
 
   it('is not written with weights that are not finite', async () => {
     const build = { device, random: new RandomStream(1) };
-    using grader = new Grader(build, new ResNet(build, tinyConfig().encoder), { heads });
+    using grader = new Grader(build, new ResNet(build, resnetOptions(tinyConfig().encoder)), { heads });
     grader
       .state()
       .get('heads.rsna_spinal_canal_stenosis.bias')!

@@ -5,6 +5,7 @@
  * function. `backward(loss)` visits the recorded nodes from the latest to the earliest, and frees the saved tensors and
  * the output of each node after its gradient.
  */
+import { expectArguments } from '../arguments.js';
 import { SpinegradError } from '../error.js';
 import { expectFunction } from './check.js';
 import { BINARY, contract } from './contract.js';
@@ -15,6 +16,7 @@ let enabled = true;
 
 /** Runs `body`, which must be synchronous, without recording operations. */
 export function noGrad<T>(body: () => T): T {
+  expectArguments('noGrad', arguments.length, 1);
   expectFunction('noGrad', body);
   const before = enabled;
   enabled = false;
@@ -83,6 +85,7 @@ function sum(a: Tensor, b: Tensor): Tensor {
  * from. Frees the recorded intermediate tensors, except `loss` and those on which `keep()` was called.
  */
 export function backward(loss: Tensor): void {
+  expectArguments('backward', arguments.length, 1);
   expectTensor('backward', 'loss', loss);
   if (loss.size !== 1 || !loss.node)
     throw new SpinegradError('ERR_BACKWARD', `backward(): ${unusable(loss)}`);

@@ -1,17 +1,6 @@
 /** Checks of arguments. An error names the operation, the argument, the value found and the value expected. */
-import { inspect } from 'node:util';
+import { found } from '../arguments.js';
 import { SpinegradError } from '../error.js';
-
-/** Formats any value for a message: short, on one line. */
-export const found = (value: unknown): string =>
-  inspect(value, {
-    depth: 0,
-    maxArrayLength: 8,
-    maxStringLength: 40,
-    breakLength: Infinity,
-    compact: true,
-    customInspect: false,
-  });
 
 /** The smallest positive number that float32 holds in full precision. */
 const SMALLEST = 2 ** -126;

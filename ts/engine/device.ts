@@ -1,7 +1,9 @@
 /** A device: an ordered queue, memory, and factories of tensors. */
+
+import { expectArguments, found, optionsOf } from '../arguments.js';
 import { SpinegradError } from '../error.js';
 import { CapturedStep } from './capturedStep.js';
-import { expectNumber, expectShape, found } from './check.js';
+import { expectNumber, expectShape } from './check.js';
 import {
   type Contract,
   checkContract,
@@ -63,9 +65,9 @@ export class Device implements TensorDevice {
     readonly name: string,
     /** Why this device was chosen. */
     readonly reason: string,
-    options: DeviceOptions,
+    { threads = 0, precision }: DeviceOptions,
   ) {
-    this.handle = rethrow(() => native.open(name, options?.threads ?? 0, options?.precision === 'bf16'));
+    this.handle = rethrow(() => native.open(name, threads, precision === 'bf16'));
     const found = native.contracts(this.handle);
     this.#native = new Map(found.map((one, index) => [one.name, [index, one]]));
     try {
@@ -91,6 +93,7 @@ export class Device implements TensorDevice {
 
   /** A tensor with the given values; its dtype is the array's. A plain array of numbers makes float32. */
   tensor(values: TypedArray | readonly number[], shape?: Shape): Tensor {
+    expectArguments('tensor', arguments.length, 2);
     const numbers = Array.isArray(values) && values.findIndex((value) => typeof value !== 'number') < 0;
     const array = numbers ? Float32Array.from(values) : (values as TypedArray);
     const dtype = dtypeOf(array);
@@ -113,11 +116,13 @@ export class Device implements TensorDevice {
   }
 
   zeros(shape: Shape): Tensor {
+    expectArguments('zeros', arguments.length, 1);
     return this.full(shape, 0);
   }
 
   /** float32; every value is `value`, which may be infinite or NaN. */
   full(shape: Shape, value: number): Tensor {
+    expectArguments('full', arguments.length, 2);
     if (typeof value !== 'number') {
       throw new SpinegradError('ERR_ARGUMENT', `full(): value: expected a number, found ${found(value)}`);
     }
@@ -180,6 +185,7 @@ export class Device implements TensorDevice {
    * A violation rejects with `ERR_CAPTURE`, here or at the read after the replay.
    */
   async capture<T>(step: () => T): Promise<CapturedStep<T>> {
+    expectArguments('capture', arguments.length, 1);
     rethrow(() => native.beginCapture(this.handle));
     const end = async (): Promise<RecordingHandle> => {
       try {
@@ -207,6 +213,7 @@ export class Device implements TensorDevice {
    * was empty, it includes the time to enqueue. Rejects with the first error of the queue.
    */
   async time(body: () => void): Promise<number> {
+    expectArguments('time', arguments.length, 1);
     let result: unknown;
     const milliseconds = rethrow(() =>
       native.time(this.handle, () => {
@@ -231,13 +238,16 @@ export class Device implements TensorDevice {
    * Records the time of each operation until `stopProfile()`, for the first `limit` operations. Captured operations do
    * not run and are not recorded; a replay is one operation.
    */
-  startProfile({ limit = 100_000 }: { limit?: number } = {}): void {
+  startProfile(options?: { limit?: number }): void {
+    expectArguments('startProfile', arguments.length, 1);
+    const { limit } = optionsOf('startProfile', options, { limit: 100_000 });
     expectNumber('startProfile', 'limit', limit, { min: 1, max: 10_000_000, integer: true });
     rethrow(() => native.startProfile(this.handle, limit));
   }
 
   /** Starts a span of the profile, which ends at the next call. Has no effect without a profile. */
   beginSpan(name: string): void {
+    expectArguments('beginSpan', arguments.length, 1);
     rethrow(() => native.beginSpan(this.handle, `${name}`));
   }
 

@@ -1,11 +1,15 @@
 /** Chooses and opens a device. */
+
+import { expectArguments, found, optionsOf } from '../arguments.js';
 import { SpinegradError } from '../error.js';
-import { expectNumber, found } from './check.js';
+import { expectNumber } from './check.js';
 import { Device, type DeviceOptions } from './device.js';
 import { native } from './native.js';
 
 /** `cuda` is `cuda:0`, the first device that the driver counts. */
 export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
+
+const DEFAULTS = { threads: undefined, precision: 'tf32' };
 
 /**
  * Opens a device. `cuda` is an error (`ERR_DEVICE_UNAVAILABLE`) when no GPU can be used; there is no fallback. `auto` is
@@ -15,7 +19,9 @@ export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
  * using device = await openDevice('cpu', { threads: 4 });
  */
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
-  const { threads, precision = 'tf32' } = options ?? {};
+  expectArguments('openDevice', arguments.length, 2);
+  const checked = optionsOf('openDevice', options, DEFAULTS);
+  const { threads, precision } = checked;
   if (threads !== undefined) {
     expectNumber('openDevice', 'threads', threads, { min: 1, max: 1024, integer: true });
   }
@@ -33,7 +39,7 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
           "use device 'cuda' or precision tf32",
       );
     }
-    return new Device('cpu', kind === 'cpu' ? 'requested' : AUTO_REASON, options);
+    return new Device('cpu', kind === 'cpu' ? 'requested' : AUTO_REASON, checked);
   }
   const cuda = typeof kind === 'string' ? /^cuda(?::(\d{1,3}))?$/.exec(kind) : null;
   if (!cuda) {
@@ -42,7 +48,7 @@ export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptio
       `openDevice(): expected 'cpu', 'cuda', 'cuda:N' or 'auto', found ${found(kind)}`,
     );
   }
-  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'requested', options);
+  return new Device(`cuda:${Number(cuda[1] ?? 0)}`, 'requested', checked);
 }
 
 const AUTO_REASON = "auto uses the CPU; CUDA has not been verified on a GPU and must be requested as 'cuda'";

@@ -1,4 +1,5 @@
 /** Profiles of `device.stopProfile()`: events, totals per operation, and a Chrome trace. */
+import { expectArguments } from '../arguments.js';
 import type { NativeProfile } from './native.js';
 
 /** Times are milliseconds since the start of the first operation, by the clock of the device. */
@@ -42,9 +43,10 @@ export function profileOf({ names, times, spans, firsts, skipped }: NativeProfil
 }
 
 /** Totals per operation, the longest first. */
-export function byOperation({ operations }: Profile): OperationTime[] {
+export function byOperation(profile: Profile): OperationTime[] {
+  expectArguments('byOperation', arguments.length, 1);
   const rows = new Map<string, { calls: number; total: number }>();
-  for (const { name, start, end } of operations) {
+  for (const { name, start, end } of profile.operations) {
     const { calls, total } = rows.get(name) ?? { calls: 0, total: 0 };
     rows.set(name, { calls: calls + 1, total: total + end - start });
   }
@@ -61,7 +63,9 @@ type TraceEvent = { pid: 1; tid: number; name: string } & (
 );
 
 /** A trace for Perfetto (ui.perfetto.dev) and chrome://tracing: one row of operations and one of spans. */
-export function chromeTrace({ operations, spans }: Profile, device: string): { traceEvents: TraceEvent[] } {
+export function chromeTrace(profile: Profile, device: string): { traceEvents: TraceEvent[] } {
+  expectArguments('chromeTrace', arguments.length, 2);
+  const { operations, spans } = profile;
   const row = (tid: number, name: string, events: readonly ProfileEvent[]): TraceEvent[] => [
     { pid: 1, tid, name: 'thread_name', ph: 'M', args: { name } },
     ...events.map(

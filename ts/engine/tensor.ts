@@ -6,8 +6,8 @@
  * for its gradient. The garbage collector is the backstop.
  */
 import { inspect } from 'node:util';
+import { expectArguments, found } from '../arguments.js';
 import { SpinegradError } from '../error.js';
-import { found } from './check.js';
 import type { Contract, Fields, Values } from './contract.js';
 import { ARRAYS, type DType, dtypeOf, type TypedArray, type TypedArrays } from './dtype.js';
 import { type DeviceHandle, fromNative, native, rethrow, type TensorHandle } from './native.js';
@@ -166,6 +166,7 @@ export class Tensor implements Disposable {
 
   /** Replaces the values, in queue order. */
   write(values: TypedArray): this {
+    expectArguments('write', arguments.length, 1);
     const dtype = dtypeOf(values);
     if (dtype !== this.dtype) {
       throw new SpinegradError(

@@ -1,3 +1,4 @@
+import { expectArguments } from '../arguments.js';
 import { SpinegradError } from '../error.js';
 import { expectFunction } from './check.js';
 import { scopes, Tensor } from './tensor.js';
@@ -11,6 +12,7 @@ import { scopes, Tensor } from './tensor.js';
  * const logits = tidy(() => new Map([['stenosis', relu(x)]])); // the result of relu lives on
  */
 export function tidy<T>(body: () => T): T {
+  expectArguments('tidy', arguments.length, 1);
   expectFunction('tidy', body);
   const scope = new Set<Tensor>();
   scopes.push(scope);

@@ -4,7 +4,9 @@
  * written and read; I64 (PyTorch's `num_batches_tracked`) is only read, as numbers. Reading enforces the rules of the
  * format: byte ranges lie inside the file, match shape and type, do not overlap and leave no gaps.
  */
+
 import { open } from 'node:fs/promises';
+import { expectArguments } from '../arguments.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from './atomic.js';
 import { expectFile, readError } from './files.js';
@@ -39,6 +41,7 @@ const BYTES: Record<StoredTensor['dtype'], number> = { F32: 4, I32: 4, U16: 2, U
  *   ERR_SAFETENSORS_OFFSETS, ERR_SAFETENSORS_OVERLAP, ERR_SAFETENSORS_DTYPE, ERR_SAFETENSORS_RANGE
  */
 export async function readSafetensors(path: string): Promise<Map<string, StoredTensor>> {
+  expectArguments('readSafetensors', arguments.length, 1);
   return (await readSafetensorsFile(path)).tensors;
 }
 
@@ -85,6 +88,7 @@ export async function writeSafetensors(
     | Record<string, { shape: readonly number[]; data: TensorData }>,
   metadata: Record<string, string> = {},
 ): Promise<void> {
+  expectArguments('writeSafetensors', arguments.length, 3);
   const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   entries.sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   const header: Record<string, unknown> = {};

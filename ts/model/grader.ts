@@ -79,7 +79,7 @@ export class Grader extends Module {
       const graded = ofTask.some((grade) => grade !== null);
       return graded ? [HEADS[head].loss(logits[task]!, ofTask, options[task]!)] : [];
     });
-    if (losses.length > 0) return losses.reduce(add);
+    if (losses.length > 0) return losses.reduce((a, b) => add(a, b));
     throw new SpinegradError(
       'ERR_NO_TARGETS',
       'Grader.loss(): grades: found no grade, expected at least one',

@@ -1,3 +1,4 @@
+import { expectArguments } from '../arguments.js';
 import { BatchNorm2d } from './layers.js';
 import type { Module } from './module.js';
 
@@ -7,6 +8,7 @@ import type { Module } from './module.js';
  * and its state contains no batch norms.
  */
 export async function foldBatchNorms<T extends Module>(network: T): Promise<T> {
+  expectArguments('foldBatchNorms', arguments.length, 1);
   for (const module of network.eval().modules()) {
     if (module instanceof BatchNorm2d) await module.fold();
   }

@@ -1,5 +1,6 @@
 /** Weights of a torchvision ResNet for a ResNet of other input channels, also if the file has only some of the layers. */
 
+import { expectArguments } from '../arguments.js';
 import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
@@ -36,6 +37,7 @@ const IGNORED = /^fc\.|num_batches_tracked$/;
  * const { missing } = importResNet(net, await readSafetensors('resnet18.safetensors'), 'resnet18.safetensors');
  */
 export function importResNet(net: ResNet, tensors: ReadonlyMap<string, Stored>, source: string): Imported {
+  expectArguments('importResNet', arguments.length, 3);
   const fail = (message: string): never => {
     throw new SpinegradError('ERR_WEIGHTS', `${source}: ${message}`);
   };

@@ -3,6 +3,7 @@
  * are trained (`requiresGrad`); buffers, such as running statistics, are only stored.
  */
 
+import { expectArguments, optionsOf } from '../arguments.js';
 import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
 import type { Tensor } from '../engine/tensor.js';
@@ -37,6 +38,7 @@ export abstract class Module {
   }
 
   train(on = true): this {
+    expectArguments('train', arguments.length, 1);
     this.#training = on;
     for (const child of this.#children.values()) child.train(on);
     return this;
@@ -89,8 +91,10 @@ export abstract class Module {
   load(
     tensors: ReadonlyMap<string, { shape: readonly number[]; data: TypedArray | Float64Array }>,
     source: string,
-    { ignore }: { ignore?: RegExp } = {},
+    options?: { ignore?: RegExp },
   ): this {
+    expectArguments('load', arguments.length, 3);
+    const { ignore } = optionsOf('load', options, { ignore: undefined });
     const fail = (found: string, expected: string) => {
       throw new SpinegradError('ERR_WEIGHTS', `${source}: found ${found}, expected ${expected}`);
     };

@@ -3,12 +3,13 @@
  * without `fc`. Each batch norm is fused with the residual and ReLU that follow, so a basic block runs four operations
  * (conv, BN + ReLU, conv, BN + residual + ReLU), or two if the norms are folded (conv + ReLU, conv + residual + ReLU).
  */
-import { expectNumber, found } from '../engine/check.js';
+import { expectArguments, found, optionsOf } from '../arguments.js';
+import { expectNumber } from '../engine/check.js';
 import { globalAvgPool2d } from '../engine/ops/globalAvgPool2d.js';
 import { maxPool2d } from '../engine/ops/maxPool2d.js';
 import type { Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-import { BatchNorm2d, type Build, Conv2d, convNorm } from './layers.js';
+import { BatchNorm2d, type Build, Conv2d, convNorm, expectBuild } from './layers.js';
 import { Module } from './module.js';
 
 export type Depth = 18 | 34 | 50;
@@ -98,10 +99,9 @@ class Stage extends Module {
     width: number,
     stride: number,
     count: number,
-    options: ResNetOptions,
+    { depth, zeroInitResidual }: Required<ResNetOptions>,
   ) {
     super();
-    const { depth, zeroInitResidual = false } = options;
     const outputs = depth === 50 ? width * 4 : width;
     this.#blocks = Array.from({ length: count }, (_, index) => {
       const from = index === 0 ? inputs : outputs;
@@ -117,7 +117,10 @@ class Stage extends Module {
   }
 }
 
-function expectOptions({ depth, inputChannels = 1, width = 64, strides = [1] }: ResNetOptions): void {
+const DEFAULTS = { inputChannels: 1, width: 64, zeroInitResidual: false, strides: [1, 2, 2, 2] };
+const DEFAULTS_WITH_DEPTH = { depth: undefined, ...DEFAULTS };
+
+function expectOptions({ depth, inputChannels, width, strides }: Required<ResNetOptions>): void {
   const fail = (argument: string, expected: string, value: unknown) => {
     throw new SpinegradError(
       'ERR_ARGUMENT',
@@ -146,15 +149,18 @@ export class ResNet extends Module {
   readonly #stages: Stage[];
 
   constructor(build: Build, options: ResNetOptions) {
+    expectArguments('ResNet', arguments.length, 2);
+    const checked: Required<ResNetOptions> = optionsOf('ResNet', options, DEFAULTS_WITH_DEPTH);
+    expectBuild('ResNet', build);
+    expectOptions(checked);
     super();
-    expectOptions(options ?? {});
-    const { depth, inputChannels = 1, width = 64, strides = [1, 2, 2, 2] } = options;
+    const { depth, inputChannels, width, strides } = checked;
     this.architecture = { depth, inputChannels, width, strides };
     this.#conv1 = this.child('conv1', new Conv2d(build, inputChannels, width, 7, { stride: 2, padding: 3 }));
     this.#bn1 = this.child('bn1', new BatchNorm2d(build, width, this.#conv1));
     let channels = width;
     this.#stages = strides.map((stride, index) => {
-      const stage = new Stage(build, channels, width * 2 ** index, stride, BLOCKS[depth][index]!, options);
+      const stage = new Stage(build, channels, width * 2 ** index, stride, BLOCKS[depth][index]!, checked);
       channels = width * 2 ** index * (depth === 50 ? 4 : 1);
       return this.child(`layer${index + 1}`, stage);
     });
@@ -195,15 +201,25 @@ export class ResNet extends Module {
   }
 }
 
+type FixedDepth = Omit<ResNetOptions, 'depth'>;
+
 /** ResNet-18; see `ResNet`. */
-export const resnet18 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
-  new ResNet(build, { ...options, depth: 18 });
+export function resnet18(build: Build, options: FixedDepth = {}): ResNet {
+  expectArguments('resnet18', arguments.length, 2);
+  return new ResNet(build, { ...optionsOf('resnet18', options, DEFAULTS), depth: 18 });
+}
+
 /** ResNet-34; see `ResNet`. */
-export const resnet34 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
-  new ResNet(build, { ...options, depth: 34 });
+export function resnet34(build: Build, options: FixedDepth = {}): ResNet {
+  expectArguments('resnet34', arguments.length, 2);
+  return new ResNet(build, { ...optionsOf('resnet34', options, DEFAULTS), depth: 34 });
+}
+
 /** ResNet-50; see `ResNet`. */
-export const resnet50 = (build: Build, options: Omit<ResNetOptions, 'depth'> = {}): ResNet =>
-  new ResNet(build, { ...options, depth: 50 });
+export function resnet50(build: Build, options: FixedDepth = {}): ResNet {
+  expectArguments('resnet50', arguments.length, 2);
+  return new ResNet(build, { ...optionsOf('resnet50', options, DEFAULTS), depth: 50 });
+}
 
 /** Returns the stage of a parameter of a ResNet: 0 for the stem, 1 to 4 for `layer1` to `layer4`. */
 export function stageOf(name: string): number {

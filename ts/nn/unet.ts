@@ -6,13 +6,14 @@
  * and a 1x1 convolution with nearest upsampling instead of a transposed convolution. The 1x1 convolution comes first,
  * because it is four times cheaper before the upsampling.
  */
+import { expectArguments, optionsOf } from '../arguments.js';
 import { expectNumber } from '../engine/check.js';
 import { concat } from '../engine/ops/concat.js';
 import { maxPool2d } from '../engine/ops/maxPool2d.js';
 import { upsample2d } from '../engine/ops/upsample2d.js';
 import { expectTensor, type Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-import { BatchNorm2d, type Build, Conv2d, convNorm } from './layers.js';
+import { BatchNorm2d, type Build, Conv2d, convNorm, expectBuild } from './layers.js';
 import { Module } from './module.js';
 
 export interface UNetOptions {
@@ -27,6 +28,8 @@ export interface UNetOptions {
   /** Pixels of the image per pixel of the result, in each dimension: 1 or 2. Default 1. */
   outputStride?: 1 | 2;
 }
+
+const DEFAULTS = { outputs: undefined, inputChannels: 1, width: 16, levels: 4, outputStride: 1 };
 
 /** Deviation of the initial weights of the last layer: the first logits are near 0 (Lin et al. 2017, section 4.1). */
 const HEAD_DEVIATION = 0.01;
@@ -84,14 +87,17 @@ export class UNet extends Module {
 
   /** @throws SpinegradError ERR_ARGUMENT if an option is out of range */
   constructor(build: Build, options: UNetOptions) {
-    super();
-    const { outputs, inputChannels = 1, width = 16, levels = 4, outputStride = 1 } = options ?? {};
+    expectArguments('UNet', arguments.length, 2);
+    const checked: Required<UNetOptions> = optionsOf('UNet', options, DEFAULTS);
+    expectBuild('UNet', build);
+    const { outputs, inputChannels, width, levels, outputStride } = checked;
     const positive = { min: 1, integer: true };
     expectNumber('UNet', 'outputs', outputs, positive);
     expectNumber('UNet', 'inputChannels', inputChannels, positive);
     expectNumber('UNet', 'width', width, positive);
     expectNumber('UNet', 'levels', levels, { min: 2, max: 6, integer: true });
     expectNumber('UNet', 'outputStride', outputStride, { min: 1, max: 2, integer: true });
+    super();
     this.architecture = { outputs, inputChannels, width, levels, outputStride };
     this.features = width * 2 ** (levels - 1);
     this.stride = 2 ** (levels - 1);
@@ -152,4 +158,7 @@ export class UNet extends Module {
  * const net = unet({ device, random: new RandomStream(1) }, { outputs: 1, width: 16 });
  * net.forward(device.zeros([2, 1, 128, 128])).shape; // [2, 1, 128, 128]
  */
-export const unet = (build: Build, options: UNetOptions): UNet => new UNet(build, options);
+export function unet(build: Build, options: UNetOptions): UNet {
+  expectArguments('unet', arguments.length, 2);
+  return new UNet(build, options);
+}

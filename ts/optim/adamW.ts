@@ -1,6 +1,8 @@
+import { expectArguments, optionsOf } from '../arguments.js';
 import { adamW } from '../engine/ops/adamW.js';
+import type { ParameterGroup, Parameters } from '../engine/ops/multitensor.js';
 import type { Tensor } from '../engine/tensor.js';
-import { Optimizer, type ParameterGroup, type ParameterUpdate } from './optimizer.js';
+import { Optimizer, type ParameterUpdate } from './optimizer.js';
 
 export interface AdamWSettings {
   learningRate: number;
@@ -14,15 +16,22 @@ export interface AdamWSettings {
   weightDecay: number;
 }
 
-const DEFAULTS = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
+const DEFAULTS: AdamWSettings = {
+  learningRate: 1e-3,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.01,
+};
 
 /** AdamW (Loshchilov and Hutter, ICLR 2019) with the formula and defaults of PyTorch. */
 export class AdamW extends Optimizer<AdamWSettings> {
   constructor(
-    parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<AdamWSettings>[],
+    parameters: Parameters | readonly ParameterGroup<AdamWSettings>[],
     settings: Partial<AdamWSettings> = {},
   ) {
-    super(parameters, { ...DEFAULTS, ...settings }, ['firstMoment', 'secondMoment']);
+    expectArguments('AdamW', arguments.length, 2);
+    super(parameters, optionsOf('AdamW', settings, DEFAULTS), ['firstMoment', 'secondMoment']);
   }
 
   protected override update(

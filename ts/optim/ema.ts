@@ -1,5 +1,6 @@
+import { expectArguments, found } from '../arguments.js';
 import { noGrad } from '../engine/autograd.js';
-import { expectNumber, found } from '../engine/check.js';
+import { expectNumber } from '../engine/check.js';
 import { copy } from '../engine/ops/copy.js';
 import { ema } from '../engine/ops/ema.js';
 import type { Tensor } from '../engine/tensor.js';
@@ -19,6 +20,7 @@ export class Ema implements Disposable {
     sources: ReadonlyMap<string, Tensor>,
     readonly decay: number,
   ) {
+    expectArguments('Ema', arguments.length, 2);
     expectNumber('Ema', 'decay', decay, { min: 0, max: 1 });
     if (!(sources instanceof Map)) {
       throw new SpinegradError(

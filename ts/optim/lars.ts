@@ -1,6 +1,8 @@
+import { expectArguments, optionsOf } from '../arguments.js';
 import { lars } from '../engine/ops/lars.js';
+import type { ParameterGroup, Parameters } from '../engine/ops/multitensor.js';
 import type { Tensor } from '../engine/tensor.js';
-import { Optimizer, type ParameterGroup, type ParameterUpdate } from './optimizer.js';
+import { Optimizer, type ParameterUpdate } from './optimizer.js';
 
 export interface LarsSettings {
   learningRate: number;
@@ -12,7 +14,7 @@ export interface LarsSettings {
   trust: number;
 }
 
-const DEFAULTS = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, trust: 1e-3 };
+const DEFAULTS: LarsSettings = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, trust: 1e-3 };
 
 /**
  * LARS (You, Gitman and Ginsburg, 2017): momentum with a learning rate per tensor, in proportion to the norm of the
@@ -24,10 +26,11 @@ const DEFAULTS = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, trust: 1e-3
  */
 export class LARS extends Optimizer<LarsSettings> {
   constructor(
-    parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<LarsSettings>[],
+    parameters: Parameters | readonly ParameterGroup<LarsSettings>[],
     settings: Partial<LarsSettings> = {},
   ) {
-    super(parameters, { ...DEFAULTS, ...settings }, ['velocity']);
+    expectArguments('LARS', arguments.length, 2);
+    super(parameters, optionsOf('LARS', settings, DEFAULTS), ['velocity']);
   }
 
   protected override update(updates: readonly ParameterUpdate[], settings: LarsSettings): void {

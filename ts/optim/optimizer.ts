@@ -3,18 +3,12 @@
  * checkpoints. A step reads nothing back from the device.
  */
 
-import { found } from '../engine/check.js';
+import { optionsOf } from '../arguments.js';
 import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
+import { groupsOf, type ParameterGroup, type Parameters } from '../engine/ops/multitensor.js';
 import { expectTensor, type Tensor } from '../engine/tensor.js';
 import { SpinegradError } from '../error.js';
-
-/** Parameters with common settings. Missing settings default to those of the optimizer. */
-export type ParameterGroup<Settings> = Partial<Settings> & {
-  /** For messages and logs. */
-  name: string;
-  parameters: ReadonlyMap<string, Tensor>;
-};
 
 /** The tensors of one parameter in a step. */
 export interface ParameterUpdate {
@@ -47,23 +41,21 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
   #steps: Tensor | undefined;
 
   /**
-   * @param parameters named tensors, or groups of them; each tensor and name must be unique
+   * @param parameters tensors, or groups of them; each tensor and name must be unique
    * @param moments names of the tensors stored per parameter, initialised with zeros
    */
   protected constructor(
-    parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<Settings>[],
+    parameters: Parameters | readonly ParameterGroup<Settings>[],
     settings: Settings,
     moments: readonly string[],
   ) {
-    const groups =
-      parameters instanceof Map
-        ? [{ name: 'all', parameters } as unknown as ParameterGroup<Settings>]
-        : (parameters as readonly ParameterGroup<Settings>[]);
-    expectGroups(groups);
+    const optimizer = new.target.name;
+    const groups = groupsOf(optimizer, parameters);
+    expectUnique(optimizer, groups);
     this.#moments = moments;
-    this.#groups = groups.map(({ name: group, parameters: named, ...overrides }) => ({
+    this.#groups = groups.map(({ name: group, parameters: named, settings: overrides }) => ({
       name: group,
-      settings: { ...settings, ...definedOnly(overrides) },
+      settings: optionsOf(optimizer, overrides, settings) as Settings,
       slots: [...named].map(([name, parameter]) => {
         const zeros = (): Tensor => parameter.device.zeros(parameter.shape).keep();
         return { name, parameter, moments: moments.map(zeros), steps: 0 };
@@ -168,21 +160,19 @@ export abstract class Optimizer<Settings extends { learningRate: number }> imple
 }
 
 /** Throws ERR_PARAMETER unless there is at least one parameter, and each tensor and name is unique. */
-function expectGroups(groups: readonly ParameterGroup<object>[]): void {
+function expectUnique(
+  optimizer: string,
+  groups: readonly { name: string; parameters: ReadonlyMap<string, Tensor> }[],
+): void {
   const fail = (message: string): never => {
-    throw new SpinegradError('ERR_PARAMETER', `Optimizer: ${message}`);
+    throw new SpinegradError('ERR_PARAMETER', `${optimizer}(): ${message}`);
   };
-  if (!Array.isArray(groups)) fail(`expected a Map of tensors or an array of groups, found ${found(groups)}`);
   const names = new Set<string>();
   const tensors = new Set<Tensor>();
-  for (const { name: group, parameters } of groups.map((value) => value ?? {})) {
-    if (!(parameters instanceof Map)) {
-      fail(`group ${group}: parameters: expected a Map of tensors, found ${found(parameters)}`);
-    }
+  for (const { name: group, parameters } of groups) {
     for (const [name, parameter] of parameters) {
-      expectTensor('Optimizer', name, parameter);
       if (names.has(name) || tensors.has(parameter)) {
-        fail(`group ${group}: parameter ${name} was found in another group too; expected each once`);
+        fail(`group ${group}: parameter ${name} was found twice; expected each once`);
       }
       names.add(name);
       tensors.add(parameter);
@@ -190,6 +180,3 @@ function expectGroups(groups: readonly ParameterGroup<object>[]): void {
   }
   if (tensors.size === 0) fail('expected at least one parameter, found none');
 }
-
-const definedOnly = <T extends object>(options: T): Partial<T> =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;

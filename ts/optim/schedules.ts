@@ -2,12 +2,18 @@
  * Learning rate schedules: factors that depend only on the step, counted from 0, so that a resumed run needs no other
  * state. Set `optimizer.learningRateFactor = schedule(step)` before each step.
  */
+import { expectArguments, optionsOf } from '../arguments.js';
 import { expectNumber } from '../engine/check.js';
 
 export type Schedule = (step: number) => number;
 
 /** Always 1. */
-export const constant = (): Schedule => () => 1;
+export function constant(): Schedule {
+  expectArguments('constant', arguments.length, 0);
+  return () => 1;
+}
+
+const WARMUP_COSINE = { warmupSteps: 0, totalSteps: undefined, floor: 0 };
 
 /**
  * Increases linearly from 1 / warmupSteps to 1 in `warmupSteps` steps (Goyal et al. 2017), then decreases along half a
@@ -20,14 +26,11 @@ export function warmupCosine(options: {
   /** Default 0. */
   floor?: number;
 }): Schedule {
-  const { totalSteps } = options ?? {};
+  expectArguments('warmupCosine', arguments.length, 1);
+  const { totalSteps, warmupSteps, floor } = optionsOf('warmupCosine', options, WARMUP_COSINE);
   expectNumber('warmupCosine', 'totalSteps', totalSteps, { min: 1, integer: true });
-  const warmupSteps = expectNumber('warmupCosine', 'warmupSteps', options?.warmupSteps ?? 0, {
-    min: 0,
-    max: totalSteps,
-    integer: true,
-  });
-  const floor = expectNumber('warmupCosine', 'floor', options?.floor ?? 0, { min: 0, max: 1 });
+  expectNumber('warmupCosine', 'warmupSteps', warmupSteps, { min: 0, max: totalSteps, integer: true });
+  expectNumber('warmupCosine', 'floor', floor, { min: 0, max: 1 });
   return (step) => {
     if (step < warmupSteps) return (step + 1) / warmupSteps;
     if (step >= totalSteps) return floor;
@@ -36,9 +39,13 @@ export function warmupCosine(options: {
   };
 }
 
+const STEP_DECAY = { every: undefined, factor: undefined };
+
 /** Multiplies the rate by `factor` every `every` steps. */
 export function stepDecay(options: { every: number; factor: number }): Schedule {
-  const every = expectNumber('stepDecay', 'every', options?.every, { min: 1, integer: true });
-  const factor = expectNumber('stepDecay', 'factor', options?.factor, { above: 0, max: 1 });
+  expectArguments('stepDecay', arguments.length, 1);
+  const { every, factor } = optionsOf('stepDecay', options, STEP_DECAY);
+  expectNumber('stepDecay', 'every', every, { min: 1, integer: true });
+  expectNumber('stepDecay', 'factor', factor, { above: 0, max: 1 });
   return (step) => factor ** Math.floor(step / every);
 }

@@ -1,6 +1,7 @@
+import { expectArguments, optionsOf } from '../arguments.js';
+import type { ParameterGroup, Parameters } from '../engine/ops/multitensor.js';
 import { sgd } from '../engine/ops/sgd.js';
-import type { Tensor } from '../engine/tensor.js';
-import { Optimizer, type ParameterGroup, type ParameterUpdate } from './optimizer.js';
+import { Optimizer, type ParameterUpdate } from './optimizer.js';
 
 export interface SgdSettings {
   learningRate: number;
@@ -14,15 +15,22 @@ export interface SgdSettings {
   decoupled: boolean;
 }
 
-const DEFAULTS = { learningRate: 1e-3, momentum: 0, weightDecay: 0, nesterov: false, decoupled: false };
+const DEFAULTS: SgdSettings = {
+  learningRate: 1e-3,
+  momentum: 0,
+  weightDecay: 0,
+  nesterov: false,
+  decoupled: false,
+};
 
 /** Stochastic gradient descent with momentum, with the formula of PyTorch. */
 export class SGD extends Optimizer<SgdSettings> {
   constructor(
-    parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup<SgdSettings>[],
+    parameters: Parameters | readonly ParameterGroup<SgdSettings>[],
     settings: Partial<SgdSettings> = {},
   ) {
-    super(parameters, { ...DEFAULTS, ...settings }, ['velocity']);
+    expectArguments('SGD', arguments.length, 2);
+    super(parameters, optionsOf('SGD', settings, DEFAULTS), ['velocity']);
   }
 
   protected override update(updates: readonly ParameterUpdate[], settings: SgdSettings): void {

@@ -25,6 +25,7 @@ import type { Arm, EncoderRates, EncoderSource } from './arms.js';
 import { estimateNorms } from './estimateNorms.js';
 import { decayGroups, differentialGroups } from './groups.js';
 import type { Disc, RoiDataset } from './roiDataset.js';
+import { resnetOptions } from './settings/encoder.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
 import { taskHeads } from './taskHeads.js';
 
@@ -55,7 +56,7 @@ export function newEncoder(
   spec: FusionSpec,
 ): DiscEncoder {
   const build = { device, random: new RandomStream(config.seed, PURPOSE.encoder) };
-  return newDiscEncoder(build, config.encoder, spec);
+  return newDiscEncoder(build, resnetOptions(config.encoder), spec);
 }
 
 /** The first weights of the encoders that are not random. */

@@ -1,9 +1,10 @@
 /** Parameter groups: which parameters decay, and the learning rate of each stage of an encoder. */
+
+import type { ParameterGroup } from '../engine/ops/multitensor.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
 import { stageOf } from '../nn/resnet.js';
 import type { AdamWSettings } from '../optim/adamW.js';
-import type { ParameterGroup } from '../optim/optimizer.js';
 
 interface Rates {
   learningRate: number;

@@ -39,6 +39,7 @@ import { RandomStream } from '../random.js';
 import type { Config } from './config.js';
 import { decayGroups } from './groups.js';
 import { withPhantoms } from './phantomSlices.js';
+import { resnetOptions } from './settings/encoder.js';
 import { SliceDataset, sliceNormalisation } from './sliceDataset.js';
 import { type Run, runStage, type Stage, type StageResult } from './stage.js';
 
@@ -126,7 +127,7 @@ export function newLocalizer({ config, device }: Context, pitchMm = MEAN_PITCH_M
     return new HeatmapLocalizer(network, data.sliceSize, pitchMm);
   }
   const { width, strides } = settings.regression;
-  const encoder = new ResNet(build, { ...config.encoder, width, strides });
+  const encoder = new ResNet(build, { ...resnetOptions(config.encoder), width, strides });
   const random = new RandomStream(seed, PURPOSE.coordinates);
   return new RegressionLocalizer({ device, random }, encoder, data.sliceSize);
 }

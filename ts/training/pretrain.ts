@@ -143,7 +143,7 @@ export function pretraining(
     });
     const ids = batch.map(({ id }) => id);
     memory.push(keys, [...ids, ...ids]);
-    return terms.reduce(add);
+    return terms.reduce((a, b) => add(a, b));
   };
 
   const contrast = (embeddings: Tensor, batch: readonly Disc[]): Tensor => {
@@ -154,7 +154,7 @@ export function pretraining(
       const loss = infoNCE(embeddings, rows, options);
       return weight === 1 ? loss : mul(loss, weight);
     });
-    return terms.reduce(add);
+    return terms.reduce((a, b) => add(a, b));
   };
 
   return {

@@ -77,7 +77,6 @@ export class Steps<Item> implements Disposable {
   readonly optimizer: Optimizer<AdamWSettings> | Optimizer<LarsSettings>;
   readonly #perEpoch: number;
   readonly #schedule: Schedule;
-  readonly #parameters: readonly Tensor[];
   #order: { epoch: number; batches: Item[][] } = { epoch: 0, batches: [] };
 
   constructor(
@@ -88,7 +87,6 @@ export class Steps<Item> implements Disposable {
     this.optimizer = settings.optimizer === 'lars' ? new LARS(groups) : new AdamW(groups);
     this.#perEpoch = stepsPerEpoch(items.length, batchSize);
     this.#schedule = stageSchedule(settings, this.#perEpoch);
-    this.#parameters = groups.flatMap(({ parameters }) => [...parameters.values()]);
   }
 
   /** Number of steps of an epoch (from 1). */
@@ -106,7 +104,7 @@ export class Steps<Item> implements Disposable {
       const loss = training.lossOf(batch, keys);
       loss.keep();
       backward(loss);
-      clipGradNorm(this.#parameters, training.settings.clipNorm).dispose();
+      clipGradNorm(training.groups, training.settings.clipNorm).dispose();
       optimizer.learningRateFactor = this.#schedule(count);
       optimizer.step();
       optimizer.zeroGrad();

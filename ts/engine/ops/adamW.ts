@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
@@ -40,9 +41,19 @@ export interface AdamWStepOptions {
 
 const NAMES = ['parameter', 'gradient', 'firstMoment', 'secondMoment'] as const;
 
+const DEFAULTS = {
+  learningRate: undefined,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.01,
+  step: undefined,
+};
+
 /** One step of AdamW (Loshchilov and Hutter 2019) for many parameters at once, in place, as PyTorch computes it. */
 export function adamW(tensors: readonly AdamWTensors[], options: AdamWStepOptions): void {
-  const { learningRate, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, step } = options ?? {};
+  expectArguments('adamW', arguments.length, 2);
+  const { learningRate, beta1, beta2, eps, weightDecay, step } = optionsOf('adamW', options, DEFAULTS);
   expectNumber('adamW', 'learningRate', learningRate, { min: 0 });
   expectNumber('adamW', 'beta1', beta1, { min: 0, below: 1 });
   expectNumber('adamW', 'beta2', beta2, { min: 0, below: 1 });

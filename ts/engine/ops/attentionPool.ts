@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
@@ -34,6 +35,7 @@ const BACKWARD = contract('attentionPool.backward', {
  * attentionPool(device.full([4, 512], 1), device.zeros([4, 1]), mask).shape; // [2, 512]
  */
 export function attentionPool(embeddings: Tensor, scores: Tensor, mask: Tensor): Tensor {
+  expectArguments('attentionPool', arguments.length, 3);
   const [rows, columns] = expectTensor('attentionPool', 'embeddings', embeddings, {
     shape: [null, null],
   }) as [number, number];

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { expectNumber, expectOneOf, expectPair, type Pair } from '../check.js';
 import { contract } from '../contract.js';
 import { PURPOSE, philox, uniform } from '../philox.js';
@@ -138,25 +139,35 @@ interface Checked {
   bank: readonly [height: number, width: number];
   strengths: Strengths;
   size: readonly [height: number, width: number];
+  seed: number;
+  step: number;
 }
 
-function check(bankSize: Pair, keys: AugmentKeys, options: AugmentOptions): Checked {
-  const bank = expectPair('augment', 'size of the bank', bankSize, 1);
-  const size = expectPair('augment', 'outSize', options?.outSize ?? bank, 1);
-  for (const side of [...bank, ...size]) expectNumber('augment', 'side of an image', side, { max: 4096 });
-  expectNumber('augment', 'seed', keys?.seed, WORD);
-  expectNumber('augment', 'step', keys.step, WORD);
-  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
-  const strengths: Strengths = { ...NO_AUGMENTATION, ...Object.fromEntries(given) };
-  for (const [name, range] of Object.entries(RANGES)) {
-    expectNumber('augment', name, strengths[name as keyof typeof RANGES], range);
+const KEYS = { seed: undefined, step: undefined };
+const DEFAULTS = { outSize: undefined, ...NO_AUGMENTATION };
+
+type Given = AugmentKeys & Strengths & Pick<AugmentOptions, 'outSize'>;
+
+const given = (name: string, keys: AugmentKeys, options: AugmentOptions): Given => ({
+  ...optionsOf(name, options, DEFAULTS),
+  ...optionsOf(name, keys, KEYS),
+});
+
+function check(name: string, bankSize: Pair, { outSize, seed, step, ...strengths }: Given): Checked {
+  const bank = expectPair(name, 'size of the bank', bankSize, 1);
+  const size = expectPair(name, 'outSize', outSize ?? bank, 1);
+  for (const side of [...bank, ...size]) expectNumber(name, 'side of an image', side, { max: 4096 });
+  expectNumber(name, 'seed', seed, WORD);
+  expectNumber(name, 'step', step, WORD);
+  for (const [strength, range] of Object.entries(RANGES)) {
+    expectNumber(name, strength, strengths[strength as keyof typeof RANGES], range);
   }
   // Such a narrow kernel is one pixel, and its exponents would overflow float32.
   if (strengths.blur < 1e-3) strengths.blur = 0;
-  expectOneOf('augment', 'cutoutFill', strengths.cutoutFill, FILLS);
-  expectNumber('augment', 'mean', strengths.mean, { min: -1e6, max: 1e6 });
-  expectNumber('augment', 'std', strengths.std, { min: 1e-6, max: 1e6 });
-  return { bank, strengths, size };
+  expectOneOf(name, 'cutoutFill', strengths.cutoutFill, FILLS);
+  expectNumber(name, 'mean', strengths.mean, { min: -1e6, max: 1e6 });
+  expectNumber(name, 'std', strengths.std, { min: 1e-6, max: 1e6 });
+  return { bank, strengths, size, seed, step };
 }
 
 /**
@@ -180,15 +191,16 @@ export function augment(
   keys: AugmentKeys,
   options: AugmentOptions = {},
 ): Tensor {
+  expectArguments('augment', arguments.length, 4);
+  const checked = given('augment', keys, options);
   const [, height, width] = expectTensor('augment', 'bank', bank, {
     dtype: 'uint16',
     shape: [null, null, null],
   }) as [number, number, number];
   const { device } = bank;
   const [n] = expectTensor('augment', 'indices', indices, { dtype: 'int32', shape: [null], device });
-  const { strengths, size } = check([height, width], keys, options);
+  const { strengths, size, seed, step } = check('augment', [height, width], checked);
   const y = device.empty([n!, 1, ...size]);
-  const { seed, step } = keys;
   device.run(FORWARD, {
     bank,
     indices,
@@ -234,12 +246,14 @@ export function augmentGeometry(
   keys: AugmentKeys,
   options: AugmentOptions = {},
 ): [a: number, b: number, c: number, d: number, e: number, f: number] {
-  const { bank, strengths: strength, size } = check(bankSize, keys, options);
+  expectArguments('augmentGeometry', arguments.length, 4);
+  const checked = check('augmentGeometry', bankSize, given('augmentGeometry', keys, options));
+  const { bank, strengths: strength, size, seed, step } = checked;
   const [height, width] = bank;
   const [outHeight, outWidth] = size;
   expectNumber('augmentGeometry', 'row', row, WORD);
   const numbers = [0, 1, 4].flatMap((block) =>
-    philox([keys.seed, PURPOSE.augmentView], [block, row, keys.step, 0]).map(uniform),
+    philox([seed, PURPOSE.augmentView], [block, row, step, 0]).map(uniform),
   );
   const symmetric = (index: number, most: number): number => (2 * numbers[index]! - 1) * most;
   const angle = (symmetric(0, strength.rotation) * Math.PI) / 180;

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectNumber } from '../check.js';
@@ -55,6 +56,8 @@ export interface BatchNorm2dOptions {
   residual?: Tensor | undefined;
 }
 
+const DEFAULTS = { training: false, momentum: 0.1, eps: 1e-5, relu: false, residual: undefined };
+
 /**
  * Batch normalization (Ioffe and Szegedy 2015) of x [N, C, H, W] over N, H and W, as PyTorch defines it: biased
  * variance to normalize, unbiased variance in the running estimate.
@@ -74,6 +77,8 @@ export function batchNorm2d(
   runningVariance: Tensor,
   options: BatchNorm2dOptions = {},
 ): Tensor {
+  expectArguments('batchNorm2d', arguments.length, 6);
+  const { training, relu, residual, eps, momentum } = optionsOf('batchNorm2d', options, DEFAULTS);
   const [n, c, h, w] = expectTensor('batchNorm2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,
     number,
@@ -85,7 +90,6 @@ export function batchNorm2d(
   for (const [name, tensor] of Object.entries(channels)) {
     expectTensor('batchNorm2d', name, tensor, { shape: [c], device });
   }
-  const { training = false, relu = false, residual, eps = 1e-5, momentum = 0.1 } = options ?? {};
   if (residual) expectTensor('batchNorm2d', 'residual', residual, { shape: x.shape, device });
   expectNumber('batchNorm2d', 'eps', eps, { above: 0 });
   expectNumber('batchNorm2d', 'momentum', momentum, { min: 0, max: 1 });

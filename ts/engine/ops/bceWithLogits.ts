@@ -1,5 +1,11 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import type { Tensor } from '../tensor.js';
-import { type ElementwiseLossOptions, elementwiseLoss, lossContracts } from './elementwiseLoss.js';
+import {
+  type ElementwiseLossOptions,
+  elementwiseLoss,
+  LOSS_DEFAULTS,
+  lossContracts,
+} from './elementwiseLoss.js';
 
 const LOSS = lossContracts('bceWithLogits');
 
@@ -13,5 +19,6 @@ const LOSS = lossContracts('bceWithLogits');
  * bceWithLogits(device.full([4], 0), device.full([4], 1)); // [0.693]: log 2
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: ElementwiseLossOptions = {}): Tensor {
-  return elementwiseLoss(LOSS, logits, targets, options);
+  expectArguments('bceWithLogits', arguments.length, 3);
+  return elementwiseLoss(LOSS, logits, targets, optionsOf('bceWithLogits', options, LOSS_DEFAULTS));
 }

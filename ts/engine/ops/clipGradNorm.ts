@@ -1,31 +1,30 @@
+import { expectArguments } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
-import { expectTuples } from './multitensor.js';
+import { expectTuples, groupsOf, type ParameterGroup, type Parameters } from './multitensor.js';
 
 const FORWARD = contract('clipGradNorm.forward', { gradient: 'update[]', norm: 'output', maxNorm: 'real' });
 
 /**
  * Scales the gradients of `parameters` in place so that their Euclidean norm, taken over all of them together, is at
  * most `maxNorm`. Returns the norm before the scaling as a tensor of one value, without reading it back to the host.
- * Parameters without a gradient are ignored. A norm that is not finite makes the gradients NaN, as in PyTorch.
+ * Parameters are given in the forms that optimizers take; those without a gradient are ignored. A norm that is not finite makes the gradients NaN, as in PyTorch.
  *
  * @example
  * backward(loss);
- * clipGradNorm(net.parameters().values(), 1).dispose();
+ * clipGradNorm(net.parameters(), 1).dispose();
  * optimizer.step();
  */
-export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
+export function clipGradNorm(
+  parameters: Parameters | readonly ParameterGroup<object>[],
+  maxNorm: number,
+): Tensor {
+  expectArguments('clipGradNorm', arguments.length, 2);
   expectNumber('clipGradNorm', 'maxNorm', maxNorm, { above: 0 });
-  if (typeof parameters?.[Symbol.iterator] !== 'function') {
-    throw new SpinegradError(
-      'ERR_ARGUMENT',
-      `clipGradNorm(): parameters: expected an iterable of tensors, found ${typeof parameters}`,
-    );
-  }
-  const gradients = [...parameters].flatMap((parameter) =>
-    parameter?.grad ? [{ gradient: parameter.grad }] : [],
+  const gradients = groupsOf('clipGradNorm', parameters).flatMap((group) =>
+    [...group.parameters.values()].flatMap(({ grad }) => (grad ? [{ gradient: grad }] : [])),
   );
   const lists = expectTuples('clipGradNorm', gradients, ['gradient']);
   if (!lists) {

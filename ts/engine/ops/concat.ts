@@ -1,6 +1,6 @@
+import { expectArguments, found } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { found } from '../check.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
 
@@ -20,6 +20,7 @@ const BACKWARD = contract('concat.backward', {
  * concat([device.zeros([5, 3]), device.zeros([2, 3])], 0).shape; // [7, 3]
  */
 export function concat(tensors: readonly Tensor[], dim: 0 | 1): Tensor {
+  expectArguments('concat', arguments.length, 2);
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new SpinegradError(
       'ERR_ARGUMENT',

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectPair, type Pair } from '../check.js';
@@ -46,6 +47,15 @@ export interface Conv2dOptions {
   forBatchNorm?: boolean;
 }
 
+const DEFAULTS = {
+  bias: undefined,
+  stride: 1,
+  padding: 0,
+  relu: false,
+  residual: undefined,
+  forBatchNorm: false,
+};
+
 /**
  * Cross-correlation of images x [N, C, H, W] with filters weight [K, C, R, S], zero padding on both sides:
  * y [N, K, P, Q] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise; bias, residual and ReLU by option.
@@ -56,6 +66,8 @@ export interface Conv2dOptions {
  * conv2d(x, weight, { stride: 2, padding: 1 }).shape; // [1, 16, 4, 4]
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  expectArguments('conv2d', arguments.length, 3);
+  const { bias, stride, padding, relu, residual, forBatchNorm } = optionsOf('conv2d', options, DEFAULTS);
   const [n, c, h, w] = expectTensor('conv2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,
     number,
@@ -69,7 +81,6 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     number,
     number,
   ];
-  const { bias, stride = 1, padding = 0, relu = false, residual, forBatchNorm = false } = options ?? {};
   if (bias) expectTensor('conv2d', 'bias', bias, { shape: [k], device });
   const [strideH, strideW] = expectPair('conv2d', 'stride', stride, 1);
   const [padH, padW] = expectPair('conv2d', 'padding', padding, 0);

@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
@@ -11,6 +12,7 @@ const FORWARD = contract('copy.forward', { x: 'input', y: 'output' });
  * const snapshot = copy(x);
  */
 export function copy(x: Tensor): Tensor {
+  expectArguments('copy', arguments.length, 1);
   expectTensor('copy', 'x', x);
   const y = x.device.empty(x.shape);
   x.device.run(FORWARD, { x, y });

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
@@ -20,6 +21,8 @@ export interface DropoutOptions {
   step: number;
 }
 
+const DEFAULTS = { p: undefined, seed: undefined, step: undefined };
+
 /**
  * Inverted dropout: an element is 0 with probability p, else x / (1 - p). The mask is a pure function of
  * (seed, step, row-major element). It is recomputed for the gradient, not stored.
@@ -28,11 +31,13 @@ export interface DropoutOptions {
  * const y = dropout(x, { p: 0.2, seed: 7, step: 0 });
  */
 export function dropout(x: Tensor, options: DropoutOptions): Tensor {
+  expectArguments('dropout', arguments.length, 2);
+  const { p: probability, seed, step } = optionsOf('dropout', options, DEFAULTS);
   expectTensor('dropout', 'x', x);
+  expectNumber('dropout', 'p', probability, { min: 0, below: 1 });
   const word = { min: 0, max: 2 ** 32 - 1, integer: true };
-  const probability = expectNumber('dropout', 'p', options?.p, { min: 0, below: 1 });
-  const seed = expectNumber('dropout', 'seed', options.seed, word);
-  const step = expectNumber('dropout', 'step', options.step, word);
+  expectNumber('dropout', 'seed', seed, word);
+  expectNumber('dropout', 'step', step, word);
   const masked = (tensor: Tensor): Tensor => {
     const y = x.device.empty(x.shape);
     x.device.run(FORWARD, { x: tensor, y, probability, seed, step });

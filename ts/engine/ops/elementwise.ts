@@ -1,4 +1,5 @@
 /** Elementwise operations. native/engine/elementwise.h has their functions. */
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { expectNumber } from '../check.js';
 import { BINARY, contract, UNARY, UNARY_BACKWARD } from '../contract.js';
@@ -9,7 +10,8 @@ import { copy } from './copy.js';
 function unary(name: string, from: 'x' | 'y'): (x: Tensor) => Tensor {
   const forward = contract(`${name}.forward`, UNARY);
   const backward = contract(`${name}.backward`, UNARY_BACKWARD);
-  return (x) => {
+  return function (x) {
+    expectArguments(name, arguments.length, 1);
     expectTensor(name, 'x', x);
     const { device, shape } = x;
     const y = device.empty(shape);
@@ -31,7 +33,8 @@ type Gradients = (
 /** y = f(a, b), tensors of one shape. */
 function binary(name: string, gradients: Gradients): (a: Tensor, b: Tensor) => Tensor {
   const forward = contract(`${name}.forward`, BINARY);
-  return (a, b) => {
+  return function (a, b) {
+    expectArguments(name, arguments.length, 2);
     expectTensor(name, 'a', a);
     expectTensor(name, 'b', b, { shape: a.shape, device: a.device });
     const y = a.device.empty(a.shape);
@@ -87,6 +90,7 @@ function scaled(a: Tensor, factor: number): Tensor {
  * mul(device.full([2], 3), 2); // [6, 6]
  */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
+  expectArguments('mul', arguments.length, 2);
   if (b instanceof Tensor) return multiply(a, b);
   expectTensor('mul', 'a', a);
   const factor = expectNumber('mul', 'b', b);

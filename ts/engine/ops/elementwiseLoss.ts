@@ -16,6 +16,9 @@ export interface ElementwiseLossOptions {
   weight?: Tensor | undefined;
 }
 
+/** @internal Default options of a loss. */
+export const LOSS_DEFAULTS = { reduction: 'mean', weight: undefined };
+
 /** @internal The contracts of a loss; `attributes` are its fields beyond those that all losses share. */
 export const lossContracts = (name: string, attributes: Record<string, 'real'> = {}) => ({
   name,
@@ -44,10 +47,9 @@ export function elementwiseLoss(
   { name, forward, backward }: ReturnType<typeof lossContracts>,
   prediction: Tensor,
   target: Tensor,
-  options: ElementwiseLossOptions,
+  { reduction, weight }: Required<Pick<ElementwiseLossOptions, 'reduction'>> & ElementwiseLossOptions,
   beta?: number,
 ): Tensor {
-  const { reduction = 'mean', weight } = options ?? {};
   const shape = expectTensor(name, 'prediction', prediction);
   const { device } = prediction;
   expectTensor(name, 'target', target, { shape, device });

@@ -1,6 +1,7 @@
+import { expectArguments, found, optionsOf } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
-import { expectNumber, expectOneOf, found } from '../check.js';
+import { expectNumber, expectOneOf } from '../check.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
 
@@ -65,6 +66,15 @@ function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigm
   return weights.map((weight, index) => expectNumber('focalLoss', `alpha[${index}]`, weight, range));
 }
 
+const DEFAULTS = {
+  form: 'softmax',
+  gamma: 2,
+  alpha: undefined,
+  labelSmoothing: 0,
+  ignoreIndex: -100,
+  reduction: 'mean',
+};
+
 /**
  * Focal loss (Lin et al., "Focal Loss for Dense Object Detection", 2017) of logits [N, C]: a scalar [1].
  *
@@ -85,10 +95,11 @@ function expectAlpha(alpha: readonly number[] | undefined, classes: number, sigm
  * const loss = focalLoss(logits, device.tensor(Int32Array.of(0, 2)), { gamma: 2, alpha: [0.5, 1, 2] });
  */
 export function focalLoss(logits: Tensor, targets: Tensor, options: FocalLossOptions = {}): Tensor {
+  expectArguments('focalLoss', arguments.length, 3);
+  const given = optionsOf('focalLoss', options, DEFAULTS);
+  const { form, gamma, alpha, labelSmoothing, ignoreIndex, reduction } = given;
   const [n, c] = expectTensor('focalLoss', 'logits', logits, { shape: [null, null] }) as [number, number];
   const { device } = logits;
-  const { form = 'softmax', gamma = 2, alpha, labelSmoothing = 0 } = options ?? {};
-  const { ignoreIndex = -100, reduction = 'mean' } = options ?? {};
   expectOneOf('focalLoss', 'form', form, ['softmax', 'sigmoid']);
   const sigmoid = form === 'sigmoid';
   expectTensor('focalLoss', 'targets', targets, {

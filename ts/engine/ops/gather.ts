@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
@@ -15,6 +16,7 @@ const BACKWARD = contract('gather.backward', { dy: 'input', indices: 'input', dx
  * gather(x, device.tensor(Int32Array.of(2, 0))); // [[3], [1]]
  */
 export function gather(x: Tensor, indices: Tensor): Tensor {
+  expectArguments('gather', arguments.length, 2);
   const shape = expectTensor('gather', 'x', x);
   const { device } = x;
   const [n] = expectTensor('gather', 'indices', indices, { dtype: 'int32', shape: [null], device });

@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
@@ -12,6 +13,7 @@ const BACKWARD = contract('globalAvgPool2d.backward', { dy: 'input', dx: 'output
  * globalAvgPool2d(device.full([2, 64, 3, 3], 1)).shape; // [2, 64]
  */
 export function globalAvgPool2d(x: Tensor): Tensor {
+  expectArguments('globalAvgPool2d', arguments.length, 1);
   const [n, c] = expectTensor('globalAvgPool2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,
     number,

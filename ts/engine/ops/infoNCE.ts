@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectNumber, expectOneOf, TEMPERATURE } from '../check.js';
@@ -37,6 +38,9 @@ export interface InfoNCEOptions {
   mean?: (typeof MEANS)[number];
 }
 
+/** @internal Defaults; the temperature is 0.07 without `logScale`. */
+export const INFO_NCE = { temperature: undefined, logScale: undefined, mean: 'outside' };
+
 /**
  * Contrastive loss with any number of positives per row: the other rows with the same label. With s_ia = e_i . e_a /
  * temperature, P(i) the positives of row i and Z_i = log(sum over a != i of exp(s_ia)), a row's loss is
@@ -59,10 +63,11 @@ export interface InfoNCEOptions {
  * const loss = infoNCE(embeddings, device.tensor(Int32Array.of(0, 1, 0, 1)), { temperature: 0.1 });
  */
 export function infoNCE(embeddings: Tensor, labels: Tensor, options: InfoNCEOptions = {}): Tensor {
+  expectArguments('infoNCE', arguments.length, 3);
+  const { logScale, temperature: given, mean } = optionsOf('infoNCE', options, INFO_NCE);
   const [n] = expectTensor('infoNCE', 'embeddings', embeddings, { shape: [null, null] }) as [number];
   const { device } = embeddings;
   expectTensor('infoNCE', 'labels', labels, { dtype: 'int32', shape: [n], device });
-  const { logScale, temperature: given, mean = 'outside' } = options ?? {};
   if (logScale) {
     expectTensor('infoNCE', 'logScale', logScale, { shape: [1], device });
     if (given !== undefined) {

@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
@@ -20,6 +21,7 @@ const BACKWARD = contract('l2Normalize.backward', {
  * l2Normalize(device.tensor(Float32Array.of(3, 4), [1, 2])); // [[0.6, 0.8]]
  */
 export function l2Normalize(x: Tensor, eps = 1e-12): Tensor {
+  expectArguments('l2Normalize', arguments.length, 2);
   const [n] = expectTensor('l2Normalize', 'x', x, { shape: [null, null] }) as [number];
   expectNumber('l2Normalize', 'eps', eps, { above: 0 });
   const { device } = x;

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
@@ -35,6 +36,8 @@ export interface LarsStepOptions {
 
 const NAMES = ['parameter', 'gradient', 'velocity'] as const;
 
+const DEFAULTS = { learningRate: undefined, momentum: 0.9, weightDecay: 0, trust: 1e-3, adapt: true };
+
 /**
  * One step of LARS (You, Gitman and Ginsburg, "Large batch training of convolutional networks", 2017) for many parameters
  * at once, in place. With the Euclidean norms of the whole parameter p and its gradient g,
@@ -47,7 +50,8 @@ const NAMES = ['parameter', 'gradient', 'velocity'] as const;
  * @throws SpinegradError ERR_ARGUMENT
  */
 export function lars(tensors: readonly LarsTensors[], options: LarsStepOptions): void {
-  const { learningRate, momentum = 0.9, weightDecay = 0, trust = 1e-3, adapt = true } = options ?? {};
+  expectArguments('lars', arguments.length, 2);
+  const { learningRate, momentum, weightDecay, trust, adapt } = optionsOf('lars', options, DEFAULTS);
   expectNumber('lars', 'learningRate', learningRate, { min: 0 });
   expectNumber('lars', 'momentum', momentum, { min: 0, below: 1 });
   expectNumber('lars', 'weightDecay', weightDecay, { min: 0 });

@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
@@ -14,6 +15,7 @@ const BIAS_GRAD = contract('linear.biasGrad', { dy: 'input', db: 'output' });
  * linear(device.full([2, 8], 1), device.full([3, 8], 0.5), device.full([3], 1)); // [2, 3], all 5
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  expectArguments('linear', arguments.length, 3);
   const [n, c] = expectTensor('linear', 'x', x, { shape: [null, null] }) as [number, number];
   const { device } = x;
   const [k] = expectTensor('linear', 'weight', weight, { shape: [null, c], device }) as [number];

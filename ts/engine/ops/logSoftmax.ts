@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
@@ -12,6 +13,7 @@ const BACKWARD = contract('logSoftmax.backward', { y: 'input', dy: 'input', dx: 
  * logSoftmax(device.full([1, 2], 7)); // [[-0.693, -0.693]]
  */
 export function logSoftmax(x: Tensor): Tensor {
+  expectArguments('logSoftmax', arguments.length, 1);
   expectTensor('logSoftmax', 'x', x, { shape: [null, null] });
   const { device } = x;
   const y = device.empty(x.shape);

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectPair, type Pair } from '../check.js';
@@ -22,6 +23,8 @@ export interface MaxPool2dOptions {
   padding?: Pair;
 }
 
+const DEFAULTS = { stride: undefined, padding: 0 };
+
 /**
  * Maximum of each window of x [N, C, H, W]. The gradient goes to the first maximum of the window.
  *
@@ -29,15 +32,16 @@ export interface MaxPool2dOptions {
  * maxPool2d(device.full([1, 64, 48, 48], 1), 3, { stride: 2, padding: 1 }).shape; // [1, 64, 24, 24]
  */
 export function maxPool2d(x: Tensor, kernelSize: Pair, options: MaxPool2dOptions = {}): Tensor {
+  expectArguments('maxPool2d', arguments.length, 3);
+  const { stride, padding } = optionsOf('maxPool2d', options, DEFAULTS);
   const [n, c, h, w] = expectTensor('maxPool2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,
     number,
     number,
     number,
   ];
-  const { stride = kernelSize, padding = 0 } = options ?? {};
   const [kernelH, kernelW] = expectPair('maxPool2d', 'kernelSize', kernelSize, 1);
-  const [strideH, strideW] = expectPair('maxPool2d', 'stride', stride, 1);
+  const [strideH, strideW] = expectPair('maxPool2d', 'stride', stride ?? kernelSize, 1);
   const [padH, padW] = expectPair('maxPool2d', 'padding', padding, 0);
   const p = Math.floor((h + 2 * padH - kernelH) / strideH) + 1;
   const q = Math.floor((w + 2 * padW - kernelW) / strideW) + 1;

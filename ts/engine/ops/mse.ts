@@ -1,5 +1,11 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import type { Tensor } from '../tensor.js';
-import { type ElementwiseLossOptions, elementwiseLoss, lossContracts } from './elementwiseLoss.js';
+import {
+  type ElementwiseLossOptions,
+  elementwiseLoss,
+  LOSS_DEFAULTS,
+  lossContracts,
+} from './elementwiseLoss.js';
 
 const LOSS = lossContracts('mse');
 
@@ -11,5 +17,6 @@ const LOSS = lossContracts('mse');
  * mse(device.full([4], 3), device.full([4], 1)); // [4]: the mean of (3 - 1)^2
  */
 export function mse(prediction: Tensor, target: Tensor, options: ElementwiseLossOptions = {}): Tensor {
-  return elementwiseLoss(LOSS, prediction, target, options);
+  expectArguments('mse', arguments.length, 3);
+  return elementwiseLoss(LOSS, prediction, target, optionsOf('mse', options, LOSS_DEFAULTS));
 }

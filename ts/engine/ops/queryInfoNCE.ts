@@ -1,9 +1,10 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { SpinegradError } from '../../error.js';
 import { record } from '../autograd.js';
 import { expectNumber, expectOneOf, TEMPERATURE } from '../check.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
-import type { InfoNCEOptions } from './infoNCE.js';
+import { INFO_NCE, type InfoNCEOptions } from './infoNCE.js';
 
 const MEANS = ['outside', 'inside'] as const;
 const INPUTS = {
@@ -56,6 +57,8 @@ export function queryInfoNCE(
   keyLabels: Tensor,
   options: InfoNCEOptions = {},
 ): Tensor {
+  expectArguments('queryInfoNCE', arguments.length, 5);
+  const { logScale, temperature: given, mean } = optionsOf('queryInfoNCE', options, INFO_NCE);
   const [n, d] = expectTensor('queryInfoNCE', 'queries', queries, { shape: [null, null] }) as [
     number,
     number,
@@ -64,7 +67,6 @@ export function queryInfoNCE(
   expectTensor('queryInfoNCE', 'labels', labels, { dtype: 'int32', shape: [n], device });
   const [m] = expectTensor('queryInfoNCE', 'keys', keys, { shape: [null, d], device }) as [number];
   expectTensor('queryInfoNCE', 'keyLabels', keyLabels, { dtype: 'int32', shape: [m], device });
-  const { logScale, temperature: given, mean = 'outside' } = options ?? {};
   if (logScale) {
     expectTensor('queryInfoNCE', 'logScale', logScale, { shape: [1], device });
     if (given !== undefined) {

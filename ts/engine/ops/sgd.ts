@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
 import type { Tensor } from '../tensor.js';
@@ -35,9 +36,18 @@ export interface SgdStepOptions {
 
 const NAMES = ['parameter', 'gradient', 'velocity'] as const;
 
+const DEFAULTS = {
+  learningRate: undefined,
+  momentum: 0,
+  weightDecay: 0,
+  nesterov: false,
+  decoupled: false,
+};
+
 /** One step of SGD with momentum for many parameters at once, in place, as PyTorch computes it (dampening 0). */
 export function sgd(tensors: readonly SgdTensors[], options: SgdStepOptions): void {
-  const { learningRate, momentum = 0, weightDecay = 0, nesterov = false, decoupled = false } = options ?? {};
+  expectArguments('sgd', arguments.length, 2);
+  const { learningRate, momentum, weightDecay, nesterov, decoupled } = optionsOf('sgd', options, DEFAULTS);
   expectNumber('sgd', 'learningRate', learningRate, { min: 0 });
   expectNumber('sgd', 'momentum', momentum, { min: 0, below: 1 });
   expectNumber('sgd', 'weightDecay', weightDecay, { min: 0 });

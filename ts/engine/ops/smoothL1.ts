@@ -1,6 +1,12 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { expectNumber } from '../check.js';
 import type { Tensor } from '../tensor.js';
-import { type ElementwiseLossOptions, elementwiseLoss, lossContracts } from './elementwiseLoss.js';
+import {
+  type ElementwiseLossOptions,
+  elementwiseLoss,
+  LOSS_DEFAULTS,
+  lossContracts,
+} from './elementwiseLoss.js';
 
 const LOSS = lossContracts('smoothL1', { beta: 'real' });
 
@@ -8,6 +14,8 @@ export interface SmoothL1Options extends ElementwiseLossOptions {
   /** The difference at which the square becomes a line, in units of the prediction. Default 1. */
   beta?: number;
 }
+
+const DEFAULTS = { ...LOSS_DEFAULTS, beta: 1 };
 
 /**
  * d^2 / (2 beta) if |d| < beta, else |d| - beta / 2, of d = prediction - target (Girshick, "Fast R-CNN", 2015),
@@ -17,7 +25,8 @@ export interface SmoothL1Options extends ElementwiseLossOptions {
  * smoothL1(device.full([4], 3), device.full([4], 1), { beta: 1 }); // [1.5]
  */
 export function smoothL1(prediction: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
-  const { beta = 1 } = options ?? {};
-  expectNumber('smoothL1', 'beta', beta, { above: 0 });
-  return elementwiseLoss(LOSS, prediction, target, options, beta);
+  expectArguments('smoothL1', arguments.length, 3);
+  const given = optionsOf('smoothL1', options, DEFAULTS);
+  const beta = expectNumber('smoothL1', 'beta', given.beta, { above: 0 });
+  return elementwiseLoss(LOSS, prediction, target, given, beta);
 }

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { expectNumber, TEMPERATURE } from '../check.js';
 import { contract } from '../contract.js';
@@ -23,6 +24,8 @@ export interface SoftArgmax2dOptions {
   temperature?: number;
 }
 
+const DEFAULTS = { temperature: 1 };
+
 /**
  * The mean position in each heatmap under the softmax over its pixels (integral regression, Sun et al. 2018):
  * heatmaps [N, K, H, W] -> [N, K, 2], x = column and y = row in heatmap pixels, with pixel centres at integers.
@@ -31,7 +34,8 @@ export interface SoftArgmax2dOptions {
  * softArgmax2d(device.full([1, 5, 3, 3], 0)); // [1, 5, 2], each (1, 1): the centre of a flat map
  */
 export function softArgmax2d(heatmaps: Tensor, options: SoftArgmax2dOptions = {}): Tensor {
-  const { temperature = 1 } = options ?? {};
+  expectArguments('softArgmax2d', arguments.length, 2);
+  const { temperature } = optionsOf('softArgmax2d', options, DEFAULTS);
   const [n, k] = expectTensor('softArgmax2d', 'heatmaps', heatmaps, { shape: [null, null, null, null] }) as [
     number,
     number,

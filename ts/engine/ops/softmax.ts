@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
@@ -12,6 +13,7 @@ const BACKWARD = contract('softmax.backward', { y: 'input', dy: 'input', dx: 'ou
  * softmax(device.full([1, 2], 7)); // [[0.5, 0.5]]
  */
 export function softmax(x: Tensor): Tensor {
+  expectArguments('softmax', arguments.length, 1);
   expectTensor('softmax', 'x', x, { shape: [null, null] });
   const { device } = x;
   const y = device.empty(x.shape);

@@ -1,3 +1,4 @@
+import { expectArguments } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { contract } from '../contract.js';
 import { expectTensor, type Tensor } from '../tensor.js';
@@ -12,6 +13,7 @@ const BACKWARD = contract('sum.backward', { dy: 'input', dx: 'output' });
  * sum(device.full([2, 3], 1)); // [6]
  */
 export function sum(x: Tensor): Tensor {
+  expectArguments('sum', arguments.length, 1);
   expectTensor('sum', 'x', x);
   const { device } = x;
   const y = device.empty([1]);

@@ -1,3 +1,4 @@
+import { expectArguments, optionsOf } from '../../arguments.js';
 import { record } from '../autograd.js';
 import { expectNumber } from '../check.js';
 import { contract } from '../contract.js';
@@ -11,6 +12,8 @@ export interface Upsample2dOptions {
   scale?: number;
 }
 
+const DEFAULTS = { scale: 2 };
+
 /**
  * Repeats each pixel of x [N, C, H, W] scale x scale times: y [N, C, scale H, scale W]. The same as
  * torch.nn.functional.interpolate with mode 'nearest' and an integer scale_factor. The gradient is the sum of dy over
@@ -22,13 +25,14 @@ export interface Upsample2dOptions {
  * upsample2d(device.full([1, 64, 16, 16], 1), { scale: 2 }).shape; // [1, 64, 32, 32]
  */
 export function upsample2d(x: Tensor, options: Upsample2dOptions = {}): Tensor {
+  expectArguments('upsample2d', arguments.length, 2);
+  const { scale } = optionsOf('upsample2d', options, DEFAULTS);
   const [n, c, h, w] = expectTensor('upsample2d', 'x', x, { shape: [null, null, null, null] }) as [
     number,
     number,
     number,
     number,
   ];
-  const { scale = 2 } = options ?? {};
   expectNumber('upsample2d', 'scale', scale, { min: 1, max: 16, integer: true });
   const { device } = x;
   const y = device.empty([n, c, scale * h, scale * w]);

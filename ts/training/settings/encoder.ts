@@ -1,5 +1,6 @@
 /** Settings of the encoder that pretraining and fine-tuning share. */
 import { z } from 'zod';
+import type { ResNetOptions } from '../../nn/resnet.js';
 import { count, setting } from './fields.js';
 
 export const encoder = z.strictObject({
@@ -20,3 +21,8 @@ export const encoder = z.strictObject({
     "Safetensors file with a torchvision ResNet for the arm `imported`; depth and width must be the file's. Layers that it does not have stay random.",
   ),
 });
+
+/** The options of a `ResNet` among the settings. */
+export function resnetOptions({ depth, width, zeroInitResidual }: z.output<typeof encoder>): ResNetOptions {
+  return { depth, width, zeroInitResidual };
+}
