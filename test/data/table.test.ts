@@ -234,7 +234,11 @@ describe('an invalid table', () => {
     ['p,,L5/S1,1,1,,,,,3', 'ERR_ROW_INVALID', 'found no image'],
     ['p,a.png,L6/S1,1,1,,,,,3', 'ERR_LEVEL_UNKNOWN', "'L6/S1'"],
     ['p,a.png,0,1,1,,,,,3', 'ERR_LEVEL_UNKNOWN', "'0'"],
-    ['p,none.png,L5/S1,1,1,,,,,3', 'ERR_FILE_NOT_FOUND', 'none.png: there is no such file; disc skipped'],
+    [
+      'p,none.png,L5/S1,1,1,,,,,3',
+      'ERR_FILE_NOT_FOUND',
+      'none.png: there is no such file or folder; disc skipped',
+    ],
     ['p,a.png,L5/S1,one,1,,,,,3', 'ERR_COORDINATE_INVALID', "found x 'one', expected a number"],
     ['p,a.png,L5/S1,,1,,,,,3', 'ERR_COORDINATE_INVALID', 'found no coordinates'],
     ['p,a.png,L5/S1,1,1,two,,,,3', 'ERR_COORDINATE_INVALID', "found slice 'two'"],

@@ -1,7 +1,8 @@
 /** Reads a data folder of any layout. */
-import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
+import { exists } from '../io/files.js';
 import { findTask } from '../tasks/index.js';
 import type { Task, TaskSeries } from '../tasks/task.js';
 import type { Dataset, Layout, LayoutReader } from './layouts/layout.js';
@@ -23,33 +24,35 @@ export interface DatasetOptions {
 /**
  * Reads the annotations of a data folder. Opens no image.
  *
- * @throws SpinegradError ERR_DATA_LAYOUT if the folder does not have the files of the layout, or of any layout; ERR_TASK for
- *   an unknown task or one that is named twice; ERR_TASK_SERIES for an unknown kind of series; ERR_CSV_HEADER, ERR_CSV, ERR_FILE_READ
+ * @throws SpinegradError ERR_DATA_LAYOUT if the folder does not have the files of the layout, or of any layout; ERR_FILE_READ if
+ *   it cannot be read; ERR_TASK for
+ *   an unknown task or one that is named twice; ERR_TASK_SERIES for an unknown kind of series; ERR_CSV_HEADER, ERR_CSV
  *
  * @example
  * const { studies, tasks } = await readDataset('rsna', { tasks: ['rsna/spinal_canal_stenosis'] });
  */
 export async function readDataset(dir: string, options: DatasetOptions = {}): Promise<Dataset> {
-  const reader = recognise(dir, options.layout ?? null);
+  const reader = await recognise(dir, options.layout ?? null);
   const tasks = await chooseTasks(dir, reader, options.tasks ?? []);
   const series = await chooseSeries(dir, reader, tasks, options.series ?? null);
   const names = series.map(({ name }) => name);
   return { layout: reader.name, dir, tasks, series, ...(await reader.read(dir, tasks, names)) };
 }
 
-function recognise(dir: string, forced: Layout | null): LayoutReader {
+async function recognise(dir: string, forced: Layout | null): Promise<LayoutReader> {
   const advice = 'or create a folder of studies with `spinegrad phantom --out DIR`';
-  if (!existsSync(dir)) {
-    throw new SpinegradError(
-      'ERR_DATA_LAYOUT',
-      `${dir}: there is no such folder; pass another one, ${advice}`,
-    );
+  const found = (await exists(dir)) ? await stat(dir) : null;
+  if (!found?.isDirectory()) {
+    const reason = found === null ? 'there is no such folder' : 'it is a file, expected a folder';
+    throw new SpinegradError('ERR_DATA_LAYOUT', `${dir}: ${reason}; pass another one, ${advice}`);
   }
-  const candidates = LAYOUTS.filter(({ name }) => forced === null || name === forced);
-  const missing = ({ files }: LayoutReader) => files.filter((file) => !existsSync(join(dir, file)));
-  const found = candidates.find((reader) => missing(reader).length === 0);
-  if (found !== undefined) return found;
-  const reasons = candidates.map((reader) => `${missing(reader).join(', ')} (${reader.name} layout)`);
+  const reasons: string[] = [];
+  for (const reader of LAYOUTS.filter(({ name }) => forced === null || name === forced)) {
+    const missing: string[] = [];
+    for (const file of reader.files) if (!(await exists(join(dir, file)))) missing.push(file);
+    if (missing.length === 0) return reader;
+    reasons.push(`${missing.join(', ')} (${reader.name} layout)`);
+  }
   throw new SpinegradError(
     'ERR_DATA_LAYOUT',
     `${dir}: is not a data set: has no ${reasons.join('; no ')}; pass another folder, ${advice}; docs/data.md describes ` +

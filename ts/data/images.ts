@@ -1,11 +1,12 @@
 /** Opens the images of a series, a folder of DICOM files or an image file, as a stack of slices whose pixels are read later. */
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { canonicalOrientation } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
 import { DICOM_NAME, type Series } from '../dicom/series.js';
 import type { DicomHeader } from '../dicom/types.js';
 import { type Skipped, SpinegradError } from '../error.js';
+import { entriesOf, readError } from '../io/files.js';
 import { readMha } from './mha.js';
 import { readNifti } from './nifti.js';
 import { readPng } from './png.js';
@@ -61,7 +62,7 @@ export const isImageFile = (path: string): boolean => readerOf(path) !== undefin
  * Opens a folder of DICOM files of one series, or a DICOM file, a NIfTI or MetaImage volume, or a PNG image.
  *
  * @param beforeRead is called with a path before the pixels of the file are read; may throw
- * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_SERIES_EMPTY for a folder without DICOM files, the errors of the file's
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ, ERR_SERIES_EMPTY for a folder without DICOM files, the errors of the file's
  *   reader
  *
  * @example
@@ -72,8 +73,8 @@ export async function openImages(
   path: string,
   beforeRead: (path: string) => void = () => {},
 ): Promise<ImageStack> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file or folder`, { cause });
+  const found = await stat(path).catch((cause) => {
+    throw readError(path, cause);
   });
   if (found.isDirectory()) return openFolder(path, beforeRead);
   beforeRead(path);
@@ -102,7 +103,10 @@ async function readFile(path: string): Promise<{ slices: SourceSlice[]; studyUid
 const UNKNOWN = { instanceNumber: null, geometry: null, pixelSpacing: null, studyInstanceUid: null };
 
 async function openFolder(folder: string, beforeRead: (path: string) => void): Promise<ImageStack> {
-  const names = (await readdir(folder)).filter((name) => DICOM_NAME.test(name) && name !== 'DICOMDIR').sort();
+  const names = (await entriesOf(folder))
+    .map(({ name }) => name)
+    .filter((name) => DICOM_NAME.test(name) && name !== 'DICOMDIR')
+    .sort();
   if (names.length === 0) {
     throw new SpinegradError('ERR_SERIES_EMPTY', `${folder}: the folder has no DICOM file`);
   }

@@ -2,9 +2,10 @@
  * Groups the files of a folder into series by their headers, and finds the sagittal series of a weighting. The plane follows from
  * the geometry; the weighting from Echo Time (0018,0081) or, if that is missing, from Series Description (0008,103E).
  */
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Skipped, SpinegradError } from '../error.js';
+import { entriesOf, readError } from '../io/files.js';
 import { planeOf, sortSlices } from './geometry.js';
 import { imageSize } from './layout.js';
 import { readHeader } from './read.js';
@@ -53,7 +54,7 @@ const FAT_SUPPRESSED = /(?<![a-z])(stir|tirm|fs|fat.?sat|spair)(?![a-z])/i;
  * const { series } = await findSeries('study/');
  * const [best] = sagittalSeries(series, 'T2', 'study/');
  *
- * @throws SpinegradError ERR_FILE_NOT_FOUND
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ
  */
 export async function findSeries(path: string): Promise<FoundSeries> {
   const groups = new Map<string, DicomHeader[]>();
@@ -110,22 +111,22 @@ export function sagittalSeries(
 }
 
 async function dicomFiles(path: string, skipped: Skipped[]): Promise<string[]> {
-  const status = await stat(path).catch((cause: unknown) => {
-    throw new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file or folder`, { cause });
+  const status = await stat(path).catch((cause) => {
+    throw readError(path, cause);
   });
   if (!status.isDirectory()) return [path];
   const files: string[] = [];
   const folders = [path];
   for (const folder of folders) {
     try {
-      for (const entry of await readdir(folder, { withFileTypes: true })) {
+      for (const entry of await entriesOf(folder)) {
         const name = join(folder, entry.name);
         if (entry.isDirectory()) folders.push(name);
         else if (entry.isFile() && DICOM_NAME.test(entry.name) && entry.name !== 'DICOMDIR') files.push(name);
       }
     } catch (error) {
-      const message = `${folder}: cannot be read: ${(error as Error).message}`;
-      skipped.push({ path: folder, code: 'ERR_FILE_READ', message });
+      const { code, message } = error as SpinegradError;
+      skipped.push({ path: folder, code, message });
     }
   }
   return files.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));

@@ -1,6 +1,6 @@
 /** Checks of files before they are read, and the error for a file that cannot be read. */
-import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import type { Dirent, Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { SpinegradError } from '../error.js';
 
@@ -14,6 +14,32 @@ export async function expectFile(path: string): Promise<void> {
     throw readError(path, cause);
   });
   checkKind(path, found);
+}
+
+/**
+ * Whether a file or folder exists.
+ *
+ * @throws SpinegradError ERR_FILE_READ if that is not known, for example in a folder without permission
+ */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw readError(path, cause);
+  }
+}
+
+/**
+ * The files and folders in a folder.
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ
+ */
+export async function entriesOf(folder: string): Promise<Dirent[]> {
+  return readdir(folder, { withFileTypes: true }).catch((cause) => {
+    throw readError(folder, cause);
+  });
 }
 
 /** @throws SpinegradError ERR_FILE_READ if the path is not that of a regular file */
@@ -39,8 +65,14 @@ export function readError(path: string, cause: unknown): SpinegradError {
   if (cause instanceof SpinegradError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT') {
-    return new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file`, { cause });
+    return new SpinegradError('ERR_FILE_NOT_FOUND', `${path}: there is no such file or folder`, { cause });
   }
-  const found = code === 'EISDIR' ? 'it is a folder, expected a file' : message;
-  return new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: ${found}`, { cause });
+  const reasons: Record<string, string> = {
+    EACCES: 'permission denied; make the file and its folders readable',
+    EISDIR: 'it is a folder, expected a file',
+    ENOTDIR: 'a part of the path is a file, expected a folder',
+  };
+  return new SpinegradError('ERR_FILE_READ', `${path}: cannot be read: ${reasons[code ?? ''] ?? message}`, {
+    cause,
+  });
 }

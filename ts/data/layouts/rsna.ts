@@ -9,10 +9,11 @@
  * A missing or unreadable CSV file is an error. An invalid row, series or study is listed in `skipped`; docs/data.md
  * lists all cases.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Level } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
+import { entriesOf, readError } from '../../io/files.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { SPINAL_CANAL_STENOSIS } from '../../tasks/rsna.js';
 import type { Task } from '../../tasks/task.js';
@@ -53,7 +54,7 @@ export const rsna: LayoutReader = {
         studies.push({ studyId, series: present });
       }
     }
-    for (const folder of await readdir(join(dir, FILES.images), { withFileTypes: true })) {
+    for (const folder of await entriesOf(join(dir, FILES.images))) {
       if (!folder.isDirectory() || labels.has(folder.name) || coordinates.has(folder.name)) continue;
       const message = `neither ${FILES.labels} nor ${FILES.coordinates} lists this study; study skipped`;
       skipped.push({ path: join(FILES.images, folder.name), code: 'ERR_STUDY_UNLISTED', message });
@@ -168,14 +169,20 @@ async function withFolder(
 ): Promise<RsnaSeries[]> {
   const present: RsnaSeries[] = [];
   for (const item of series) {
-    const found = await stat(join(dir, item.images)).catch(() => null);
-    if (found?.isDirectory()) {
-      present.push(item);
-      continue;
-    }
     const levels = item.annotation.discs.map((disc) => disc.level).join(', ');
-    const message = `the series folder is missing; ${levels || item.series} of study ${studyId} skipped`;
-    skipped.push({ path: item.images, code: 'ERR_SERIES_MISSING', message });
+    const report = (code: Skipped['code'], reason: string) => {
+      const message = `${reason}; ${levels || item.series} of study ${studyId} skipped`;
+      skipped.push({ path: item.images, code, message });
+    };
+    const path = join(dir, item.images);
+    try {
+      if ((await stat(path)).isDirectory()) present.push(item);
+      else report('ERR_SERIES_MISSING', 'found a file, expected the folder of the series');
+    } catch (cause) {
+      const { code, message } = readError(path, cause);
+      if (code === 'ERR_FILE_READ') report(code, message);
+      else report('ERR_SERIES_MISSING', 'the series folder is missing');
+    }
   }
   return present;
 }

@@ -8,11 +8,11 @@
  * The discs come from the masks when a study is cut. A study without grades is kept: its discs train the localizer. Invalid
  * rows and files are listed in `skipped`; docs/data.md lists all cases.
  */
-import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DISC_LEVELS } from '../../anatomy.js';
 import type { Skipped, SpinegradError } from '../../error.js';
 import { readCsv } from '../../io/csv.js';
+import { entriesOf } from '../../io/files.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { PFIRRMANN } from '../../tasks/spider.js';
 import { snakeCase, type Task } from '../../tasks/task.js';
@@ -117,7 +117,10 @@ async function readGradings(path: string, tasks: readonly Task[], skipped: Skipp
 /** The images that have a mask, sorted by name. Reports the other files. */
 async function pairFiles(dir: string, skipped: Skipped[]): Promise<{ patient: string; file: string }[]> {
   const list = async (folder: string) =>
-    (await readdir(join(dir, folder))).filter((name) => !name.startsWith('.')).sort();
+    (await entriesOf(join(dir, folder)))
+      .map(({ name }) => name)
+      .filter((name) => !name.startsWith('.'))
+      .sort();
   const [images, masks] = [await list(IMAGES), await list(MASKS)];
   const report = (path: string, code: SpinegradError['code'], message: string) =>
     skipped.push({ path, code, message });

@@ -8,12 +8,11 @@
  *
  * docs/data.md describes the columns. An invalid line is listed in `skipped` with its line number.
  */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { SpinegradError } from '../../error.js';
 import { type CsvRow, readCsv } from '../../io/csv.js';
-import { readError } from '../../io/files.js';
+import { exists, readError } from '../../io/files.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { parseTask, snakeCase, type Task } from '../../tasks/task.js';
 import type { LayoutReader } from './layout.js';
@@ -69,7 +68,7 @@ async function readTable(dir: string, tasks: readonly Task[]): Promise<CsvRow[]>
 
 async function folderTasks(dir: string): Promise<Task[]> {
   const path = join(dir, TASKS);
-  if (!existsSync(path)) return [];
+  if (!(await exists(path))) return [];
   const text = await readFile(path, 'utf8').catch((cause) => {
     throw readError(path, cause);
   });
