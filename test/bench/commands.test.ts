@@ -46,7 +46,7 @@ it('bench:growth prints a table and writes a figure', () => {
   expect(readFileSync(figure, 'utf8')).toContain('InfoNCE forward and backward, ms');
 });
 
-it('studyFolders links studies to reach the requested number', async () => {
+it('studyFolders copies studies to reach the requested number', async () => {
   const out = join(folder, 'studies');
   mkdirSync(out);
   const data = (await studyFolders(out, [7], 3)).get(7)!;
