@@ -1,9 +1,9 @@
-/** Views of a bank: splits and label fractions. */
+/** Views of a bank: splits, label fractions and tasks. */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cutBank } from '#spinegrad/data/cutBank.js';
 import type { Bank, RoiRecord, Split } from '#spinegrad/data/types.js';
-import { withLabels, withSplit } from '#spinegrad/data/views.js';
+import { withLabels, withSplit, withTasks } from '#spinegrad/data/views.js';
 import { tinyLayout } from './layout.js';
 
 const OPTIONS = { roi: { size: 8, mode: 'mm', extentMm: 64, neighbours: 0 }, sliceSize: 16 } as const;
@@ -30,6 +30,36 @@ describe('withSplit', () => {
   test('refuses a split that checkSplit refuses', () => {
     expect(() => withSplit(bank, { folds: 2, fold: 0 })).toThrow(
       expect.objectContaining({ code: 'ERR_SPLIT' }),
+    );
+  });
+});
+
+describe('withTasks', () => {
+  test('selects and orders the tasks and the grades of each disc', () => {
+    const [task] = bank.manifest.tasks;
+    const two: Bank = {
+      ...bank,
+      manifest: {
+        ...bank.manifest,
+        tasks: [task!, { ...task!, id: 'second' }],
+        rois: bank.manifest.rois.map((roi, row) => ({ ...roi, grades: [roi.grades[0]!, row % 3] })),
+      },
+    };
+    const { manifest } = withTasks(two, ['second', task!.id]);
+    expect(manifest.tasks.map(({ id }) => id)).toEqual(['second', task!.id]);
+    expect(manifest.rois.map(({ grades }) => grades)).toEqual(
+      two.manifest.rois.map(({ grades: [first, second] }) => [second, first]),
+    );
+    expect(manifest.fingerprint).not.toBe(two.manifest.fingerprint);
+    expect(withTasks(two, [task!.id]).manifest.rois).toEqual(bank.manifest.rois);
+  });
+
+  test('refuses a task that the bank does not have', () => {
+    expect(() => withTasks(bank, ['spider/modic'])).toThrow(
+      expect.objectContaining({
+        code: 'ERR_TASK_MISMATCH',
+        message: expect.stringContaining('spider/modic'),
+      }),
     );
   });
 });

@@ -66,12 +66,12 @@ describe('the curve of a cell', () => {
     arm: { steps: { finetuning: 14, pretraining: 0 }, bestEpoch: 2, validationBalancedAccuracy: 0.6 },
   };
 
-  it('has a point per epoch of its arm', async () => {
+  it('has a point per epoch of the trained arm, under the name of the arm of the study', async () => {
     const dir = await temporaryFolder();
     writeFileSync(join(dir, 'metrics.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     writeFileSync(join(dir, 'result.json'), JSON.stringify(result));
-    const points = await cellCurve(CELLS[0]!, dir);
-    expect(points).toEqual(curve(0, 'scratch', 7, [0.4, 0.6]));
+    const points = await cellCurve({ ...CELLS[0]!, arm: 'longer' }, 'scratch', dir);
+    expect(points).toEqual(curve(0, 'longer', 7, [0.4, 0.6]));
     const path = join(dir, 'curves.csv');
     writeFileSync(path, formatCurves(points));
     expect(await readCurves(path)).toEqual(points);
@@ -81,6 +81,6 @@ describe('the curve of a cell', () => {
     const dir = await temporaryFolder();
     writeFileSync(join(dir, 'metrics.jsonl'), '{"stage":"finetuning-scratch","epoch":1}\n');
     writeFileSync(join(dir, 'result.json'), JSON.stringify(result));
-    await expect(cellCurve(CELLS[0]!, dir)).rejects.toThrow(/metrics\.jsonl: is damaged/);
+    await expect(cellCurve(CELLS[0]!, 'scratch', dir)).rejects.toThrow(/metrics\.jsonl: is damaged/);
   });
 });

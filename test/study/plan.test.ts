@@ -15,10 +15,16 @@ import { temporaryFolder } from '../training/runs.js';
 const program = { version: '0', commit: 'unknown', date: '2026-01-01T00:00:00.000Z' };
 
 function studyOf(change: Parameters<typeof newPlan>[0] = {}): Study {
-  const grid = { folds: 3, repeats: 2, labels: [0.25, 1], arms: ['scratch', 'contrastive'] as const };
-  const plan = { ...newPlan({ data: '/data', ...grid, arms: [...grid.arms], ...change }, 2), program };
+  const grid = { folds: 3, repeats: 2, labels: [0.25, 1], arms: ['scratch', 'contrastive'] };
+  const plan = { ...newPlan({ data: '/data', ...grid, ...change }, 2), program };
   return { dir: '/study', plan, cells: cellsOf(plan) };
 }
+
+/** A variant of the arm contrastive. */
+const variant = (settings: Record<string, unknown>) => ({
+  arms: ['scratch', 'other'],
+  variants: { other: { arm: 'contrastive' as const, settings } },
+});
 
 describe('a plan', () => {
   it('has defaults, all settings, and the threads of each worker', () => {
@@ -36,7 +42,13 @@ describe('a plan', () => {
     [{ data: '/d', repeats: 0 }, /repeats: .*>=1/],
     [{ data: '/d', labels: [0.5, 0.5] }, /labels: expected each value once/],
     [{ data: '/d', labels: [0] }, /labels\.0: .*>0/],
-    [{ data: '/d', arms: ['best'] }, /arms\.0: .*"scratch"/],
+    [{ data: '/d', arms: ['best'] }, /arms\.0: found "best"; expected one of scratch, /],
+    [{ data: '/d', variants: { frozen: { arm: 'scratch', settings: {} } } }, /variants\.frozen: .*no arm/],
+    [
+      { data: '/d', ...variant({ localization: { epochs: 1 } }) },
+      /variants\.other\.settings.*expected settings of tasks, encoder/,
+    ],
+    [{ data: '/d', ...variant({ finetuning: { epoch: 1 } }) }, /no key finetuning\.epoch/],
     [{ data: '/d', settings: { data: { fold: 1 } } }, /data\.fold differs between cells; use --folds/],
     [{ data: '/d', settings: { pretraining: { epoch: 1 } } }, /no key pretraining\.epoch/],
     [{ data: '/d', arms: ['imported'] }, /encoder\.weights/],
@@ -73,7 +85,12 @@ describe('the cells of a plan', () => {
 
   it('differ in their own settings only: the repeats have other seeds and the same split', () => {
     const { plan } = studyOf({ settings: { seed: 5, data: { splitSeed: 9, labelSeed: 3 } } });
-    const config = cellConfig(baseConfig(plan), { fold: 2, repeat: 1, labels: 0.25, arm: 'contrastive' });
+    const config = cellConfig(plan, baseConfig(plan), {
+      fold: 2,
+      repeat: 1,
+      labels: 0.25,
+      arm: 'contrastive',
+    });
     const data = { folds: 3, fold: 2, labels: 0.25, labelSeed: 4, splitSeed: 9 };
     expect(config).toEqual(resolveConfig('demo', { seed: 6, threads: 2, arms: ['contrastive'], data }));
     // A stopped cell is resumed if config.json has the same settings.
@@ -102,6 +119,19 @@ describe('shared units', () => {
     expect(new Set(units.map(({ dir }) => dir)).size).toBe(12);
     expect(units[0]).toMatchObject({ id: 'pretraining-fold0-repeat0-labels0.25' });
     expect(units[0]!.config.data.labels).toBe(0.25);
+  });
+
+  it('of a variant are its own pretraining where it has other settings, and the localizer of all', () => {
+    const [, other] = unitsOf(variant({ pretraining: { queue: 64 } }));
+    const [, same] = unitsOf(variant({ finetuning: { ema: 0.9 } }));
+    const [, contrastive] = unitsOf();
+    expect(other!.localizer.dir).toBe(contrastive!.localizer.dir);
+    expect(other!.pretraining!.dir).not.toBe(contrastive!.pretraining!.dir);
+    expect(other!.pretraining!.id).toBe('pretraining-fold0-repeat0-other');
+    expect(other!.pretraining!.config.pretraining.queue).toBe(64);
+    expect(same!.pretraining!.dir).toBe(contrastive!.pretraining!.dir);
+    expect(same!.config).toEqual({ ...contrastive!.config, finetuning: same!.config.finetuning });
+    expect(same!.config.finetuning.ema).toBe(0.9);
   });
 
   it('have an address that follows from their own settings and the data', () => {
@@ -154,6 +184,18 @@ describe('an opened study', () => {
     const { evaluation: _, ...settings } = plan.settings;
     writeFileSync(join(dir, 'study.json'), JSON.stringify({ ...plan, settings }));
     expect((await openStudy(dir, {}, 2)).plan.settings).toEqual(settings);
+  });
+
+  it('grows by variants, and refuses to change one', async () => {
+    const dir = await temporaryFolder();
+    const { arms, variants } = variant({ finetuning: { ema: 0.9 } });
+    await openStudy(dir, { ...grid, arms: ['scratch'] }, 2);
+    const { cells } = await openStudy(dir, { arms, variants }, 2);
+    expect(cells).toHaveLength(6);
+    expect((await openStudy(dir, {}, 2)).plan.variants).toEqual(variants);
+    await expect(openStudy(dir, variant({ finetuning: { ema: 0.5 } }), 2)).rejects.toThrow(
+      /variants\.other\.settings\.finetuning\.ema is 0\.5, it was started with 0\.9/,
+    );
   });
 
   it('grows by repeats, label fractions and arms', async () => {

@@ -15,7 +15,7 @@ const plan = newPlan(
   1,
 );
 const units = cellsOf(plan as never).map(
-  (cell) => ({ id: cell.id, cell, config: cellConfig(baseConfig(plan), cell) }) as CellUnit,
+  (cell) => ({ id: cell.id, cell, config: cellConfig(plan, baseConfig(plan), cell) }) as CellUnit,
 );
 /** Two rows per disc; every fifth disc has no grade. */
 const manifest = {

@@ -169,6 +169,34 @@ describe('a finished study', () => {
     expect(values).toHaveLength(discs.length * features);
   });
 
+  it('grows by a variant, under its own name in all results', async () => {
+    const folder = await copied();
+    const variants = {
+      'other-positives': { arm: 'contrastive' as const, settings: { pretraining: { positives: 'level' } } },
+    };
+    await openStudy(
+      folder,
+      { labels: [1], arms: ['scratch', 'contrastive', 'other-positives'], variants },
+      1,
+    );
+    await workHere(folder);
+    const { plan, tasks, curves } = await reportStudy(readStudy(folder));
+    expect(plan.arms[2]).toEqual({
+      name: 'other-positives',
+      description: 'contrastive with pretraining.positives="level"',
+    });
+    const names = ['scratch', 'contrastive', 'other-positives'];
+    expect(tasks[0]!.blocks[0]!.arms.map(({ name }) => name)).toEqual(names);
+    expect(curves[0]!.arms.map(({ name }) => name)).toEqual(names);
+    const cell = join(folder, 'cells', 'fold1-repeat0-labels1-other-positives');
+    const { config } = JSON.parse(readFileSync(join(cell, 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ arms: ['contrastive'], pretraining: { positives: 'level' } });
+    const before = reference.split('\n').filter((line) => /^\d,\d,1,/.test(line));
+    const lines = predictionsOf(folder).split('\n');
+    expect(before.length).toBeGreaterThan(0);
+    expect(lines).toEqual(expect.arrayContaining(before));
+  });
+
   it('predicts the same from the crops of the fold as from crops that a cell cuts itself', async () => {
     const folder = await copied();
     const localizer = readdirSync(join(folder, 'artefacts')).filter((name) => name.startsWith('localizer'));

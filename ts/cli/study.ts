@@ -10,7 +10,7 @@ import type { PlanFile } from '../study/plan.js';
 import type { Shard } from '../study/shards.js';
 import type { Study } from '../study/study.js';
 import { taskIds } from '../tasks/index.js';
-import { ARM_NAMES, type ArmName } from '../training/arms.js';
+import { ARM_NAMES } from '../training/arms.js';
 import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
 import type { Progress } from '../training/progress.js';
 import { interruptible } from './interruptible.js';
@@ -144,7 +144,7 @@ async function requestOf(flags: Flags) {
     folds,
     repeats,
     labels,
-    arms: arms as ArmName[] | undefined,
+    arms,
   };
   return {
     ...file,

@@ -1,8 +1,9 @@
 /**
- * Views of a bank: the same pixels with another split or with fewer grades. A bank is cut once and read under many
- * splits and label fractions. The fingerprint of a view is that of a bank with its records.
+ * Views of a bank: the same pixels with another split, fewer grades or fewer tasks. A bank is cut once and read
+ * under many splits, label fractions and tasks. The fingerprint of a view is that of a bank with its records.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { SpinegradError } from '../error.js';
 import { fingerprint } from './fingerprint.js';
 import { countGrades } from './gradeCounts.js';
@@ -79,6 +80,30 @@ export function withLabels(bank: Bank, spec: LabelSpec): Bank {
   });
 }
 
+/**
+ * The bank with some of its tasks.
+ *
+ * @param ids in the order of the view
+ * @throws SpinegradError ERR_TASK_MISMATCH for a task that the bank does not have
+ */
+export function withTasks(bank: Bank, ids: readonly string[]): Bank {
+  const { tasks, rois } = bank.manifest;
+  const own = tasks.map(({ id }) => id);
+  if (isDeepStrictEqual(own, ids)) return bank;
+  const columns = ids.map((id) => own.indexOf(id));
+  const missing = columns.indexOf(-1);
+  if (missing >= 0) {
+    throw new SpinegradError(
+      'ERR_TASK_MISMATCH',
+      `tasks: found ${ids[missing]}; expected tasks of the bank: ${own.join(', ')}`,
+    );
+  }
+  return viewOf(bank, {
+    tasks: columns.map((column) => tasks[column]!),
+    rois: rois.map((roi) => ({ ...roi, grades: columns.map((column) => roi.grades[column]!) })),
+  });
+}
+
 /** The graded patients of a side that lose their grades. */
 function hiddenPatients(rois: readonly RoiRecord[], side: Split, spec: LabelSpec): string[] {
   const worst = new Map<string, number>();
@@ -107,7 +132,10 @@ const labelHash = (studyId: string, { splitSeed, labelSeed }: LabelSpec): string
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function viewOf(bank: Bank, change: Partial<Pick<BankManifest, 'split' | 'rois' | 'slices'>>): Bank {
+function viewOf(
+  bank: Bank,
+  change: Partial<Pick<BankManifest, 'tasks' | 'split' | 'rois' | 'slices'>>,
+): Bank {
   const manifest = { ...bank.manifest, ...change };
   const view = { ...bank, manifest: { ...manifest, ...countGrades(manifest.tasks, manifest.rois) } };
   view.manifest.fingerprint = fingerprint(view);

@@ -10,7 +10,6 @@ import { readPredictions } from '../evaluation/predictionsFile.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { noticeOf } from '../model/bundle.js';
 import { gradeNamesOf } from '../tasks/task.js';
-import { armsOf } from '../training/arms.js';
 import { readArmEmbeddings } from './armEmbeddings.js';
 import { formatStudyCalibration, type StudyCalibration } from './calibrationFile.js';
 import { cellCurve } from './cellCurve.js';
@@ -21,6 +20,7 @@ import { formatStudyPredictions, type StudyPrediction } from './predictionsFile.
 import { writeStudyReport } from './report.js';
 import { isDone } from './results.js';
 import type { Study } from './study.js';
+import { studyArm } from './studyArms.js';
 import type { StudySummary } from './types.js';
 import { bankUnit, cellFolder } from './units.js';
 
@@ -47,12 +47,12 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
     const { id, fold, repeat, labels, arm } = cell;
     const folder = cellFolder(dir, id);
     for (const line of await readPredictions(join(folder, 'predictions.csv')))
-      predictions.push({ fold, repeat, labels, ...line });
+      predictions.push({ ...line, fold, repeat, labels, arm });
     const path = join(folder, 'calibration.csv');
     if (existsSync(path))
       for (const line of await readCalibration(path))
         calibration.push({ fold, repeat, labels, arm, ...line });
-    curves.push(...(await cellCurve(cell, folder)));
+    curves.push(...(await cellCurve(cell, studyArm(plan, arm).arm.name, folder)));
   }
   const path = join(bankUnit(study).dir, 'manifest.json');
   const manifest = parseManifest(path, await readFile(path, 'utf8'));
@@ -65,7 +65,7 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
     name: basename(dir),
     data: dataOf(manifest),
     tasks: manifest.tasks,
-    arms: armsOf(plan),
+    arms: plan.arms.map((name) => studyArm(plan, name)),
     cells: cells.map(({ fold, repeat, labels, arm }) => ({ fold, repeat, labels, arm })),
     resampling: { seed: config.seed, resamples: config.evaluation.resamples },
     config: { ...plan },

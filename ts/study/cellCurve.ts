@@ -13,11 +13,13 @@ const rowSchema = z.object({ epoch: z.int().min(1), validationBalancedAccuracy: 
 /**
  * One point per epoch of fine-tuning. All epochs have the same number of steps.
  *
+ * @param trained the arm of the run
  * @param dir folder of the cell
  * @throws SpinegradError ERR_FILE_*; ERR_STUDY_FILE if the file is damaged
  */
 export async function cellCurve(
   { fold, repeat, labels, arm }: StudyCell,
+  trained: string,
   dir: string,
 ): Promise<CurvePoint[]> {
   const path = join(dir, 'metrics.jsonl');
@@ -30,7 +32,7 @@ export async function cellCurve(
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as { stage: string })
-      .filter(({ stage }) => stage === `finetuning-${arm}`)
+      .filter(({ stage }) => stage === `finetuning-${trained}`)
       .map((row) => rowSchema.parse(row));
     return rows.map(({ epoch, validationBalancedAccuracy: balancedAccuracy }) => {
       const step = Math.round((steps * epoch) / rows.length);

@@ -1,7 +1,6 @@
 /** The cells of a plan and their settings. */
-import { type ArmName, DEFAULT_ARMS } from '../training/arms.js';
 import type { Config } from '../training/config.js';
-import type { Plan } from './plan.js';
+import { armConfig, type Plan } from './plan.js';
 
 /** One training and its predictions for the test patients of a fold. */
 export interface Cell {
@@ -13,7 +12,8 @@ export interface Cell {
   repeat: number;
   /** Fraction of the training and validation patients that keep their grades. */
   labels: number;
-  arm: ArmName;
+  /** Name of the arm in the study. */
+  arm: string;
 }
 
 /** The cells in the order of work: the first repeat of all folds comes first, so that early results cover all patients. */
@@ -37,18 +37,17 @@ export function cellsOf({ folds, repeats, labels, arms }: Plan): Cell[] {
  *
  * @param base settings of the plan
  */
-export const cellConfig = (base: Config, { arm, ...cell }: Omit<Cell, 'id'>): Config =>
-  configAt(base, cell, [arm]);
+export const cellConfig = (
+  plan: Pick<Plan, 'variants'>,
+  base: Config,
+  { arm, ...at }: Omit<Cell, 'id'>,
+): Config => armConfig(plan, configAt(base, at), arm);
 
 /** The settings of what the arms of a fold and repeat share. */
-export const sharedConfig = (base: Config, at: Pick<Cell, 'fold' | 'repeat' | 'labels'>): Config =>
-  configAt(base, at, [...DEFAULT_ARMS]);
-
-function configAt(
+export function configAt(
   base: Config,
   { fold, repeat, labels }: Pick<Cell, 'fold' | 'repeat' | 'labels'>,
-  arms: ArmName[],
 ): Config {
   const labelSeed = base.data.labelSeed + repeat;
-  return { ...base, arms, seed: base.seed + repeat, data: { ...base.data, fold, labels, labelSeed } };
+  return { ...base, seed: base.seed + repeat, data: { ...base.data, fold, labels, labelSeed } };
 }

@@ -8,13 +8,23 @@ import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
 import { programSchema } from '../io/provenance.js';
 import { ARM_NAMES, DEFAULT_ARMS } from '../training/arms.js';
-import { type Config, DEFAULT_PRESET, PRESETS, resolveConfig, type Settings } from '../training/config.js';
+import {
+  type Config,
+  changeConfig,
+  DEFAULT_PRESET,
+  PRESETS,
+  resolveConfig,
+  type Settings,
+} from '../training/config.js';
+import { studyArm, variantName, variantSchema } from './studyArms.js';
 
 const distinct = (values: readonly unknown[]) => new Set(values).size === values.length;
 const list = <T extends z.ZodType>(item: T) =>
   z.array(item).min(1).refine(distinct, 'expected each value once');
 
-export const planSchema = z.strictObject({
+const variants = z.record(variantName, variantSchema);
+
+const fields = z.strictObject({
   version: z.literal(1),
   /** Absolute path of the data folder. */
   data: z.string().min(1),
@@ -27,15 +37,35 @@ export const planSchema = z.strictObject({
   repeats: z.int().min(1).max(1000),
   /** Fractions of the training and validation patients that keep their grades. */
   labels: list(z.number().positive().max(1)),
-  arms: list(z.enum(ARM_NAMES)),
+  /** Names of arms and of `variants`. */
+  arms: list(z.string()),
+  /** Arms with settings of their own, by name. */
+  variants: variants.default({}),
   /** The program that wrote the plan, and when. */
   program: programSchema,
 });
 
+/** Each arm must be one of a run, or a variant of the plan. */
+function knowArms(
+  { arms, variants }: Pick<z.output<typeof fields>, 'arms' | 'variants'>,
+  context: z.RefinementCtx,
+) {
+  const known = [...ARM_NAMES, ...Object.keys(variants)];
+  arms.forEach((name, index) => {
+    if (known.includes(name)) return;
+    const message = `found "${name}"; expected one of ${known.join(', ')}`;
+    context.addIssue({ code: 'custom', path: ['arms', index], message });
+  });
+}
+
+export const planSchema = fields.superRefine(knowArms);
+
+const newPlanSchema = fields.omit({ program: true }).superRefine(knowArms);
+
 export type Plan = z.output<typeof planSchema>;
 
 /** A plan file that a user writes: every field may be missing. */
-const planFileSchema = planSchema.partial();
+const planFileSchema = fields.extend({ variants }).partial();
 
 export type PlanFile = z.output<typeof planFileSchema>;
 
@@ -55,7 +85,7 @@ export function readPlanFile(path: string): PlanFile {
 /** @throws SpinegradError ERR_FILE_*; ERR_STUDY_PLAN if the file is damaged */
 export function readPlan(path: string): Plan {
   const plan = parse(path, planSchema);
-  baseConfig(plan);
+  checkArms(plan, baseConfig(plan));
   return plan;
 }
 
@@ -92,37 +122,54 @@ export function newPlan(file: PlanFile, threads: number): Omit<Plan, 'program'> 
     repeats: file.repeats ?? 3,
     labels: file.labels ?? [0.1, 0.25, 0.5, 1],
     arms: file.arms ?? [...DEFAULT_ARMS],
+    variants: file.variants ?? {},
   });
   const config = baseConfig(plan);
+  checkArms(plan, config);
   // All settings are stored, so that a study keeps them when defaults change.
   return { ...plan, settings: ownSettings({ ...config, threads: config.threads || threads }) };
 }
 
 function checked(plan: unknown): Omit<Plan, 'program'> {
-  const { error, data } = planSchema.omit({ program: true }).safeParse(plan);
+  const { error, data } = newPlanSchema.safeParse(plan);
   if (error === undefined) return data;
   throw new SpinegradError('ERR_CONFIG', `study: ${describe(error)} (docs/study.md)`);
 }
 
 /** The first problem of a plan. */
 function describe({ issues }: z.ZodError): string {
-  const { path, message } = issues[0]!;
+  const [issue] = issues;
+  const { path } = issue!;
+  const { message } = issue!.code === 'invalid_key' ? issue!.issues[0]! : issue!;
   return `${path.join('.') || 'the plan'}: ${message.replace(/^Invalid input: /, '')}`;
 }
 
-type Grid = Pick<Plan, 'preset' | 'settings' | 'folds' | 'arms'>;
-
-/** The settings that all cells share; fold 0, all labels, all arms. */
-export function baseConfig(plan: Grid): Config {
+/** The settings that all cells share; fold 0, all labels. */
+export function baseConfig(plan: Pick<Plan, 'preset' | 'settings' | 'folds'>): Config {
   refuseCellSettings(plan.settings);
   const data = { folds: plan.folds, fold: 0, labels: 1 };
-  return resolveConfig(plan.preset, plan.settings, { arms: plan.arms, data });
+  return resolveConfig(plan.preset, plan.settings, { data });
+}
+
+/**
+ * The settings of an arm of the study.
+ *
+ * @param config of a cell, or of all
+ * @throws SpinegradError ERR_CONFIG
+ */
+export function armConfig(plan: Pick<Plan, 'variants'>, config: Config, name: string): Config {
+  const { arm, settings } = studyArm(plan, name);
+  return changeConfig(config, settings, { arms: [arm.name] });
 }
 
 /** A configuration without the settings that a cell sets. */
 function ownSettings({ preset: _, arms: __, data, ...settings }: Config): Settings {
   const { folds: ___, fold: ____, labels: _____, ...own } = data;
   return { ...settings, data: own };
+}
+
+function checkArms(plan: Pick<Plan, 'arms' | 'variants'>, config: Config): void {
+  for (const name of plan.arms) armConfig(plan, config, name);
 }
 
 function refuseCellSettings(settings: Settings): void {

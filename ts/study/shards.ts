@@ -5,7 +5,7 @@
  */
 import type { BankManifest } from '../data/types.js';
 import { armSettings } from '../training/armSettings.js';
-import { ARMS } from '../training/arms.js';
+import { armsOf } from '../training/arms.js';
 import type { CellUnit } from './units.js';
 
 /** Part `index` (1 to `count`) of the cells. */
@@ -51,7 +51,7 @@ export function workOf(
   { config, cell }: Pick<CellUnit, 'config' | 'cell'>,
   discs: { all: number; graded: number },
 ): number {
-  const arm = ARMS.find(({ name }) => name === cell.arm)!;
+  const arm = armsOf(config)[0]!;
   const fold = 1 / config.data.folds!;
   const training = { all: discs.all * (1 - 2 * fold), graded: discs.graded * (1 - 2 * fold) * cell.labels };
   const { settings, steps } = armSettings(config, training, arm);

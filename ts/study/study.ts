@@ -46,7 +46,8 @@ export function readStudy(dir: string): Study {
 
 /**
  * Opens a study, or starts one if the folder has none. The grid of an existing study may change in its repeats, label
- * fractions and arms: finished cells are kept. Everything else must be the same. Several processes may open a study at once.
+ * fractions and arms, and get further variants: finished cells are kept. Everything else must be the same. Several
+ * processes may open a study at once.
  *
  * @param threads of the CPU device for a new study, unless the settings state it
  * @throws SpinegradError ERR_CONFIG, ERR_STUDY_PLAN, ERR_STUDY_EXISTS, ERR_WRITE, ERR_DISK_FULL
@@ -67,9 +68,10 @@ export async function openStudy(dir: string, request: PlanRequest, threads: numb
   const stored = readPlan(path);
   const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
   const settings = [fields.settings ?? {}, ...changes].reduce(merge, stored.settings);
-  const requested = newPlan({ ...stored, ...given, settings }, threads);
+  const variants = { ...stored.variants, ...fields.variants };
+  const requested = newPlan({ ...stored, ...given, settings, variants }, threads);
   const { repeats, labels, arms } = requested;
-  const sameGrid = { ...stored, repeats, labels, arms };
+  const sameGrid = { ...stored, repeats, labels, arms, variants: { ...variants, ...stored.variants } };
   // With the defaults of settings that the version of the stored plan did not have.
   const difference = firstDifference(newPlan(sameGrid, threads), requested);
   if (difference !== undefined) {

@@ -5,12 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { ARMS } from '../training/arms.js';
 import type { Config } from '../training/config.js';
 import { labelsOf } from '../training/runFolder.js';
-import { type Cell, cellConfig, sharedConfig } from './cells.js';
-import { baseConfig, type Plan } from './plan.js';
+import { type Cell, cellConfig, configAt } from './cells.js';
+import { armConfig, baseConfig, type Plan } from './plan.js';
 import type { Study } from './study.js';
+import { studyArm } from './studyArms.js';
 
 export type UnitKind = 'bank' | 'localizer' | 'pretraining' | 'cell';
 
@@ -52,8 +52,8 @@ export const needsOf = ({ localizer, pretraining }: CellUnit): Unit[] =>
 export function cellUnits({ dir, plan, cells }: Study, fingerprint: string): CellUnit[] {
   const shared = new Map<string, Unit>();
   const once = (unit: Unit): Unit => {
-    if (!shared.has(unit.id)) shared.set(unit.id, unit);
-    return shared.get(unit.id)!;
+    if (!shared.has(unit.dir)) shared.set(unit.dir, unit);
+    return shared.get(unit.dir)!;
   };
   const artefact = (id: string, kind: 'localizer' | 'pretraining', config: Config): Unit => {
     const hash = addressOf(kind, config, fingerprint);
@@ -61,20 +61,20 @@ export function cellUnits({ dir, plan, cells }: Study, fingerprint: string): Cel
   };
   const base = baseConfig(plan);
   return cells.map((cell) => {
-    const { id, fold, repeat, labels, arm } = cell;
-    const pretrained = ARMS.find(({ name }) => name === arm)!.encoder === 'pretrained';
+    const { id, fold, arm } = cell;
+    const { encoder } = studyArm(plan, arm).arm;
     return {
       id,
       kind: 'cell',
       dir: cellFolder(dir, id),
-      config: cellConfig(base, cell),
+      config: cellConfig(plan, base, cell),
       cell,
       localizer: artefact(
         `localizer-fold${fold}`,
         'localizer',
-        sharedConfig(base, { fold, repeat: 0, labels: 1 }),
+        configAt(base, { fold, repeat: 0, labels: 1 }),
       ),
-      pretraining: pretrained ? pretrainingOf(base, { fold, repeat, labels }, artefact) : null,
+      pretraining: encoder === 'pretrained' ? pretrainingOf(plan, base, cell, artefact) : null,
       keepsEmbeddings: keepsEmbeddings(plan, cell),
     };
   });
@@ -90,14 +90,18 @@ export const cellFolder = (dir: string, id: string): string => join(dir, 'cells'
 
 /** A pretraining serves all label fractions, unless its positives are grades. */
 function pretrainingOf(
+  plan: Pick<Plan, 'variants'>,
   base: Config,
-  { fold, repeat, labels }: Pick<Cell, 'fold' | 'repeat' | 'labels'>,
+  { fold, repeat, labels, arm }: Cell,
   artefact: (id: string, kind: 'pretraining', config: Config) => Unit,
 ): Unit {
-  const config = sharedConfig(base, { fold, repeat, labels: 1 });
-  const id = `pretraining-fold${fold}-repeat${repeat}`;
+  const configOf = (fraction: number) =>
+    armConfig(plan, configAt(base, { fold, repeat, labels: fraction }), arm);
+  const name = Object.hasOwn(plan.variants, arm) ? `-${arm}` : '';
+  const id = `pretraining-fold${fold}-repeat${repeat}${name}`;
+  const config = configOf(1);
   if (!usesGrades(config)) return artefact(id, 'pretraining', config);
-  return artefact(`${id}-labels${labels}`, 'pretraining', sharedConfig(base, { fold, repeat, labels }));
+  return artefact(`${id}-labels${labels}`, 'pretraining', configOf(labels));
 }
 
 /** Whether pretraining reads the grades of the training patients. */

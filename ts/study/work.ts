@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { prepareBank, writeSplit } from '../data/bank.js';
 import type { Bank } from '../data/types.js';
-import { withLabels, withSplit } from '../data/views.js';
+import { withLabels, withSplit, withTasks } from '../data/views.js';
 import { formatCalibration } from '../evaluation/calibrationFile.js';
 import { discErrors } from '../evaluation/localization.js';
 import { formatLocalization } from '../evaluation/localizationFile.js';
@@ -63,9 +63,10 @@ export async function workBank(
   return { arm: null, fingerprint: manifest.fingerprint, trained: 0 };
 }
 
-/** The bank with the split and the grades of a unit. */
+/** The bank with the split, the grades and the tasks of a unit. */
 export function bankOf(base: Bank, config: Config): Bank {
-  return withLabels(withSplit(base, cutOptions(config).split!), labelsOf(config));
+  const bank = withLabels(withSplit(base, cutOptions(config).split!), labelsOf(config));
+  return config.tasks.length === 0 ? bank : withTasks(bank, config.tasks);
 }
 
 /** Trains a localizer and applies it to the validation and test slices of its fold. */
