@@ -19,6 +19,7 @@ import { DEFAULT_TASK, taskOf } from '#spinegrad/tasks/index.js';
 import { newLocalizer, trainLocalizer } from '#spinegrad/training/localize.js';
 import { resnetOptions } from '#spinegrad/training/settings/encoder.js';
 import { SliceDataset } from '#spinegrad/training/sliceDataset.js';
+import { changeModel } from '../model/file.js';
 import { SIZE, tinyBank, tinyConfig, tinyRun } from './tiny.js';
 
 export const task = taskOf(DEFAULT_TASK);
@@ -26,16 +27,13 @@ export const heads = [{ task: task.id, head: 'softmax', grades: task.grades.leng
 
 /** Records the hash of a changed weight file in model.json. */
 export async function recordHash(dir: string, name: string): Promise<void> {
-  const path = join(dir, 'model.json');
   const file = `weights/${name}.safetensors`;
-  const model = JSON.parse(await readFile(path, 'utf8'));
-  for (const { weights } of [model.localizer, ...model.arms]) {
-    if (weights.file !== file) continue;
-    weights.sha256 = createHash('sha256')
-      .update(await readFile(join(dir, file)))
-      .digest('hex');
-  }
-  await writeFile(path, JSON.stringify(model));
+  const sha256 = createHash('sha256')
+    .update(await readFile(join(dir, file)))
+    .digest('hex');
+  changeModel(dir, ({ localizer, arms }) => {
+    for (const { weights } of [localizer, ...arms]) if (weights.file === file) weights.sha256 = sha256;
+  });
 }
 
 /** Changes the weights of the head and their hash in model.json. */
@@ -96,6 +94,7 @@ export async function randomModel(
     evaluation: { seed: 1, resamples: 20, views: 1, coverage: 0.9, threads: null },
     program: provenance(),
     manifest,
+    trainedImages: ['0'.repeat(64)],
     input: { spec: fusionSpec('none', manifest.series, 0), normalisation: [half] },
     normalisation: localizer?.normalisation ?? half,
     localizer: { network, series: ['Sagittal T2/STIR'], rmseMm: 3 },

@@ -21,6 +21,7 @@ import { RandomStream } from '#spinegrad/random.js';
 import { resnetOptions } from '#spinegrad/training/settings/encoder.js';
 import { tinyDicom } from '../data/layout.js';
 import { buildDicom, imageElements, us } from '../dicom/build.js';
+import { changeModel, replaceInModel } from '../model/file.js';
 import { changeWeights, heads, randomModel, recordHash, task, trainedModel, writePng } from './models.js';
 import { SIZE, tinyConfig } from './tiny.js';
 
@@ -68,7 +69,7 @@ describe('a model', () => {
     const text = await readFile(path, 'utf8');
     await writeFile(path, text.slice(0, -5));
     expect(await code(broken)).toBe('ERR_MODEL');
-    await writeFile(path, text.replace('"version": 5', '"version": 2'));
+    await writeFile(path, text.replace('"version": 6', '"version": 5'));
     expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(path, text);
     const weights = join(broken, 'weights/localizer.safetensors');
@@ -85,19 +86,16 @@ describe('a model', () => {
 
   it.each([
     [
-      '"head": "softmax"',
-      '"head": "probit"',
+      '"head":"softmax"',
+      '"head":"probit"',
       /arms\.0\.network\.heads\.0\.head: found "probit"; expected one of "softmax"\|/,
     ],
-    ['"layout": "table"', '"layout": "pacs"', /trainedOn\.layout: found "pacs"; expected one of "rsna"\|/],
+    ['"layout":"table"', '"layout":"pacs"', /trainedOn\.layout: found "pacs"; expected one of "rsna"\|/],
     ['"L5/S1"', '"S1/S2"', /trainedOn\.tasks\.0\.levels\.4: found "S1\/S2"; expected one of .*"L5\/S1"/],
-    ['"synthetic": true', '"synthetic": "yes"', /trainedOn\.synthetic: found "yes"; expected boolean/],
+    ['"synthetic":true', '"synthetic":"yes"', /trainedOn\.synthetic: found "yes"; expected boolean/],
   ])('is refused with %s instead of what this version knows', async (known, unknown, message) => {
     const broken = await randomModel(device, folder);
-    const path = join(broken, 'model.json');
-    const text = await readFile(path, 'utf8');
-    expect(text).toContain(known);
-    await writeFile(path, text.replace(known, unknown));
+    replaceInModel(broken, known, unknown);
     await expect(loadModel(broken, device)).rejects.toMatchObject({
       code: 'ERR_MODEL',
       message: expect.stringMatching(message),
@@ -131,10 +129,9 @@ describe('a model', () => {
 
   it('is refused if it is calibrated for another number of grades', async () => {
     const broken = await randomModel(device, folder);
-    const path = join(broken, 'model.json');
-    const stored = JSON.parse(await readFile(path, 'utf8'));
-    stored.arms[1].calibration[0].minimums.pop();
-    await writeFile(path, JSON.stringify(stored));
+    changeModel(broken, ({ arms }) => {
+      arms[1].calibration[0].minimums.pop();
+    });
     await expect(loadModel(broken, device)).rejects.toMatchObject({
       code: 'ERR_TASK_MISMATCH',
       message: expect.stringContaining('arm frozen is calibrated for rsna/spinal_canal_stenosis (2 grades)'),
@@ -212,9 +209,7 @@ describe('predict', () => {
   it('marks every grade as doubtful if the model grades T1 and the pixels look like T2', async () => {
     const dir = await mkdtemp(join(folder, 't1-'));
     await cp(model, dir, { recursive: true });
-    const path = join(dir, 'model.json');
-    const text = await readFile(path, 'utf8');
-    await writeFile(path, text.replace('"weighting": "T2"', '"weighting": "T1"'));
+    replaceInModel(dir, '"weighting":"T2"', '"weighting":"T1"');
     const { prediction } = await predict(device, { input: png, model: dir, spacing: SPACING });
     expect(prediction.doubts.map(({ code }) => code)).toContain('weighting');
     expect(prediction.levels.every(({ doubtful }) => doubtful)).toBe(true);
@@ -223,9 +218,8 @@ describe('predict', () => {
   it('does not check the weighting of a model that finds the canal instead of disc centres', async () => {
     const dir = await mkdtemp(join(folder, 'canal-'));
     await cp(model, dir, { recursive: true });
-    const path = join(dir, 'model.json');
-    const text = (await readFile(path, 'utf8')).replace('"weighting": "T2"', '"weighting": "T1"');
-    await writeFile(path, text.replace('"layout": "table"', '"layout": "rsna"'));
+    replaceInModel(dir, '"weighting":"T2"', '"weighting":"T1"');
+    replaceInModel(dir, '"layout":"table"', '"layout":"rsna"');
     const { prediction } = await predict(device, { input: png, model: dir, spacing: SPACING });
     expect(prediction.doubts.map(({ code }) => code)).not.toContain('weighting');
   });
@@ -233,8 +227,7 @@ describe('predict', () => {
   it('refuses a model of one side of the patient that does not know where the sides are', async () => {
     const dir = await mkdtemp(join(folder, 'side-'));
     await cp(model, dir, { recursive: true });
-    const path = join(dir, 'model.json');
-    await writeFile(path, (await readFile(path, 'utf8')).replace('"side": null', '"side": "left"'));
+    replaceInModel(dir, '"side":null', '"side":"left"');
     await expect(predict(device, { input: png, model: dir })).rejects.toMatchObject({
       code: 'ERR_SERIES_NOT_FOUND',
       message: expect.stringMatching(
@@ -258,10 +251,9 @@ describe('predict', () => {
   it('scales the probabilities by the temperature and gives the set of plausible grades', async () => {
     const dir = await mkdtemp(join(folder, 'plain-'));
     await cp(model, dir, { recursive: true });
-    const path = join(dir, 'model.json');
-    const stored = JSON.parse(await readFile(path, 'utf8'));
-    for (const arm of stored.arms) arm.calibration[0].temperature = 1;
-    await writeFile(path, JSON.stringify(stored));
+    changeModel(dir, ({ arms }) => {
+      for (const arm of arms) arm.calibration[0].temperature = 1;
+    });
     const options = { input: png, spacing: SPACING };
     const { prediction } = await predict(device, { ...options, model });
     const { prediction: plain } = await predict(device, { ...options, model: dir });
@@ -286,15 +278,14 @@ describe('predict', () => {
   it('doubts a level whose crop is unlike the training crops', async () => {
     const dir = await mkdtemp(join(folder, 'novel-'));
     await cp(model, dir, { recursive: true });
-    const path = join(dir, 'model.json');
-    const stored = JSON.parse(await readFile(path, 'utf8'));
     const options = { input: png, spacing: SPACING };
     const { prediction } = await predict(device, { ...options, model });
     expect(prediction.doubts.map(({ code }) => code)).not.toContain('novel');
     const distances = prediction.levels.map(({ grades }) => grades[0]!.novelty * 1e6);
     const sorted = [...distances].sort((a, b) => a - b);
-    for (const arm of stored.arms) arm.novelty.limit = (sorted[1]! + sorted[2]!) / 2;
-    await writeFile(path, JSON.stringify(stored));
+    changeModel(dir, ({ arms }) => {
+      for (const arm of arms) arm.novelty.limit = (sorted[1]! + sorted[2]!) / 2;
+    });
     const { prediction: novel } = await predict(device, { ...options, model: dir });
     expect(novel.doubts.map(({ code }) => code)).toContain('novel');
     expect(novel.levels.map(({ doubtful }) => doubtful)).toEqual(

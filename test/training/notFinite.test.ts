@@ -1,12 +1,14 @@
 /** NaN and infinity are errors in every command; no grade, metric or checkpoint is computed from them. */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { type StoredTensor, writeSafetensors } from '#spinegrad/io/safetensors.js';
+import { readModel } from '#spinegrad/model/description.js';
 import { failure, spinegrad } from '../cli/command.js';
 import { SERIES } from '../data/layout.js';
+import { changeModel } from '../model/file.js';
 import { has, idsOf, temporaryFolder, tensorsOf, tinyStudies, trainHere, trainRun } from './runs.js';
 
 let data: string;
@@ -24,16 +26,18 @@ beforeAll(async () => {
 async function brokenModel(value: number, { hashed }: { hashed: boolean }): Promise<string> {
   const dir = await temporaryFolder();
   await cp(finished, dir, { recursive: true });
-  const path = join(dir, 'model.json');
-  const model = JSON.parse(readFileSync(path, 'utf8'));
-  for (const { weights } of model.arms) {
+  const hashes = new Map<string, string>();
+  for (const { weights } of (await readModel(dir)).arms) {
     const tensors = await tensorsOf(dir, weights.file);
     tensors.get('encoder.layer2.0.conv1.weight')!.data[0] = value;
     const file = join(dir, weights.file);
     await writeSafetensors(file, tensors as Map<string, StoredTensor & { data: Float32Array }>);
-    if (hashed) weights.sha256 = createHash('sha256').update(readFileSync(file)).digest('hex');
+    const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
+    hashes.set(weights.file, hashed ? hash : weights.sha256);
   }
-  writeFileSync(path, JSON.stringify(model));
+  changeModel(dir, ({ arms }) => {
+    for (const { weights } of arms) weights.sha256 = hashes.get(weights.file);
+  });
   return dir;
 }
 

@@ -6,6 +6,7 @@ import { readLocalization } from '#spinegrad/evaluation/localizationFile.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
 import { VERSION } from '#spinegrad/io/provenance.js';
 import { evaluatePredictions } from '#spinegrad/training/evaluatePredictions.js';
+import { changeModel } from '../model/file.js';
 import { evaluated, readSummary, temporaryFolder, tinyStudies, trainHere } from './runs.js';
 
 let dir: string;
@@ -70,9 +71,9 @@ describe('predictions.csv of a run', () => {
 
   it('of a run with other grades is not pooled', async () => {
     const other = await otherFold();
-    const model = JSON.parse(textOf(other, 'model.json'));
-    for (const grade of model.trainedOn.tasks[0].grades) grade.name = `other ${grade.name}`;
-    writeFileSync(join(other, 'model.json'), JSON.stringify(model));
+    changeModel(other, ({ trainedOn }) => {
+      for (const grade of trainedOn.tasks[0].grades) grade.name = `other ${grade.name}`;
+    });
     await expect(evaluatePredictions([predictionsOf(dir), predictionsOf(other)])).rejects.toMatchObject({
       code: 'ERR_TASK_MISMATCH',
       message: expect.stringContaining(predictionsOf(other)),

@@ -165,7 +165,7 @@ export async function outcome(dir: string) {
     }
   }
   const { timing: _, program: __, ...summary } = readSummary(dir);
-  const { program: ___, ...model } = JSON.parse(readFileSync(join(dir, 'model.json'), 'utf8'));
+  const { program: ___, sha256: ____, ...model } = JSON.parse(readFileSync(join(dir, 'model.json'), 'utf8'));
   const tables = ['predictions.csv', 'localization.csv'].map((name) => readFileSync(join(dir, name), 'utf8'));
   const figures = readdirSync(join(dir, 'figures')).map((name) =>
     readFileSync(join(dir, 'figures', name), 'utf8'),

@@ -12,6 +12,7 @@ import type { Task } from '#spinegrad/tasks/task.js';
 import { evaluateModel } from '#spinegrad/training/evaluateModel.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { failure, spinegrad } from '../cli/command.js';
+import { changeModel } from '../model/file.js';
 import { HERNIATION, MODIC, PFIRRMANN } from '../tasks/examples.js';
 import {
   evaluated,
@@ -160,10 +161,9 @@ describe('an RSNA condition on sagittal T1', () => {
     }
     const model = await temporaryFolder();
     await cp(dir, model, { recursive: true });
-    const path = join(model, 'model.json');
-    const description = JSON.parse(readFileSync(path, 'utf8'));
-    description.trainedOn.tasks = [RSNA_TASKS[0]!];
-    writeFileSync(path, JSON.stringify(description));
+    changeModel(model, ({ trainedOn }) => {
+      trainedOn.tasks = [RSNA_TASKS[0]!];
+    });
     const ended = await spinegrad('evaluate', '--model', model);
     expect(failure(ended)).toMatch(/ERR_TASK_MISMATCH: .*model\.json/);
     expect(failure(ended)).toMatch(both);

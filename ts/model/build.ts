@@ -7,7 +7,6 @@ import { AttentionEncoder } from './fusion/attentionEncoder.js';
 import { Grader } from './grader.js';
 import { HEAD_NAMES } from './heads/names.js';
 import { HeatmapLocalizer, type Localizer, RegressionLocalizer } from './localizer.js';
-import { MEAN_PITCH_MM } from './spineShape.js';
 
 const encoderSchema = z.object({
   depth: z.literal([18, 34, 50]),
@@ -40,8 +39,7 @@ export const localizerSchema = z.discriminatedUnion('kind', [
     kind: z.literal('unet'),
     network: unetSchema,
     sliceSize: z.number().int().positive(),
-    // Models written before 2026-11-30 do not have it.
-    pitchMm: z.number().positive().default(MEAN_PITCH_MM),
+    pitchMm: z.number().positive(),
   }),
   z.object({ kind: z.literal('regression'), network: encoderSchema, sliceSize: z.number().int().positive() }),
 ]);

@@ -19,6 +19,7 @@ import type { ArmCalibration } from './armCalibration.js';
 import { buildGrader, buildLocalizer, graderArchitecture, localizerArchitecture } from './build.js';
 import {
   type ArmDescription,
+  hashOfModel,
   MODEL_FILE,
   MODEL_VERSION,
   type ModelDescription,
@@ -45,8 +46,8 @@ export interface TrainedModel {
   evaluation: ModelDescription['evaluation'];
   program: Program;
   manifest: BankManifest;
-  /** Of `trainedImages`; default: none. */
-  trainedImages?: string[];
+  /** Of `trainedImages` (data/seen.ts). */
+  trainedImages: string[];
   input: GraderInput;
   normalisation: Normalisation;
   localizer: { network: Localizer; series: string[]; rmseMm: number | null };
@@ -98,7 +99,7 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
   const { layout, dataset, synthetic, tasks, studies, discs, fingerprint } = manifest;
   const { size, mode, extentMm } = manifest.roi;
   const { network, series, rmseMm } = localizer;
-  const description: ModelDescription = {
+  const unsigned: Omit<ModelDescription, 'sha256'> = {
     version: MODEL_VERSION,
     roi: { size, mode, extentMm },
     input,
@@ -113,12 +114,13 @@ export async function writeModel(dir: string, model: TrainedModel): Promise<Mode
     arms,
     recommended: arms.reduce((best, arm) => (accuracy(arm) > accuracy(best) ? arm : best)).name,
     trainedOn: { preset, layout, dataset, synthetic, tasks, studies, discs, fingerprint },
-    trainedImages: model.trainedImages ?? [],
+    trainedImages: model.trainedImages,
     evaluation,
     program,
     notice: noticeOf(manifest),
     config,
   };
+  const description = { ...unsigned, sha256: hashOfModel(unsigned) };
   await writeFileAtomic(join(dir, MODEL_FILE), `${JSON.stringify(description, null, 2)}\n`);
   return description;
 }

@@ -1,4 +1,5 @@
 /** `model.json`: the description of the networks of a finished run, their input, their calibration and their training data. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,10 +17,12 @@ import { normalisationSchema } from './normalisation.js';
 import { siteSchema } from './sites.js';
 
 export const MODEL_FILE = 'model.json';
-export const MODEL_VERSION = 5;
+export const MODEL_VERSION = 6;
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the 64 hexadecimal digits of a SHA-256');
 
 /** A weight file and the SHA-256 of its bytes. */
-const weightsSchema = z.object({ file: z.string(), sha256: z.string() });
+const weightsSchema = z.object({ file: z.string(), sha256 });
 export type WeightFile = z.output<typeof weightsSchema>;
 
 const modelSchema = z.object({
@@ -33,12 +36,12 @@ const modelSchema = z.object({
     network: localizerSchema,
     weights: weightsSchema,
     /** Kinds of series of its training slices, the most frequent first. */
-    series: z.array(z.string()).default([]),
+    series: z.array(z.string()),
     /** On the validation patients; null if it was not measured. */
     rmseMm: z.number().nullable(),
   }),
-  /** Where discs are graded. Empty in older models: tasks of a side cannot be graded with them. */
-  sites: z.array(siteSchema).default([]),
+  /** Where discs are graded. */
+  sites: z.array(siteSchema),
   arms: z
     .array(
       z.object({
@@ -70,9 +73,9 @@ const modelSchema = z.object({
   }),
   /**
    * SHA-256 of the slices for the localizer of the training and validation patients, with which `evaluate` finds these
-   * patients in other folders. Empty in older models.
+   * patients in other folders.
    */
-  trainedImages: z.array(z.string()).default([]),
+  trainedImages: z.array(sha256).min(1),
   /** The settings with which `spinegrad evaluate` reproduces the numbers of the run. */
   evaluation: z.object({
     seed: z.number().int(),
@@ -89,10 +92,17 @@ const modelSchema = z.object({
   notice: z.string(),
   /** All settings of the training, for the record. */
   config: z.record(z.string(), z.unknown()),
+  /** `hashOfModel` of the other keys. */
+  sha256,
 });
 
 export type ModelDescription = z.output<typeof modelSchema>;
 export type ArmDescription = ModelDescription['arms'][number];
+
+/** SHA-256 of the other keys of a description: of their JSON without spaces, in the order of the file. */
+export function hashOfModel({ sha256: _, ...others }: Partial<ModelDescription>): string {
+  return createHash('sha256').update(JSON.stringify(others)).digest('hex');
+}
 
 /** Reads and checks model.json. */
 export async function readModel(dir: string): Promise<ModelDescription> {
@@ -110,7 +120,7 @@ export async function readModel(dir: string): Promise<ModelDescription> {
   const fail = (found: string, cause?: unknown): never => {
     throw new SpinegradError('ERR_MODEL', `${path}: ${found}; copy the run's folder again`, { cause });
   };
-  let stored: { version?: unknown } | null;
+  let stored: Partial<ModelDescription> | null;
   try {
     stored = JSON.parse(text);
   } catch (cause) {
@@ -123,6 +133,12 @@ export async function readModel(dir: string): Promise<ModelDescription> {
         'it; use that version, or train again',
     );
   }
+  const hash = hashOfModel(stored);
+  if (stored.sha256 !== hash)
+    return fail(
+      `sha256: found ${JSON.stringify(stored.sha256)?.slice(0, 80) ?? 'nothing'}, the other keys have the SHA-256 ${hash}: the ` +
+        'file is not the one that the run wrote',
+    );
   const result = modelSchema.safeParse(stored);
   if (result.success) {
     const { trainedOn, arms } = result.data;
