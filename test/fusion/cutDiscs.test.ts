@@ -6,10 +6,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { type InputSeries, readInput } from '#spinegrad/data/input.js';
 import { type FusionName, fusionSpec } from '#spinegrad/model/fusion/spec.js';
-import { identityOf, toPixel } from '#spinegrad/phantom/dicom.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
+import { identityOf } from '#spinegrad/phantom/identity.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy, PHANTOM_SERIES } from '#spinegrad/phantom/study.js';
+import { toPixel } from '#spinegrad/phantom/toPixel.js';
 import { cutDiscs } from '#spinegrad/predict/cutDiscs.js';
 import { SPINAL_CANAL_STENOSIS } from '#spinegrad/tasks/rsna.js';
 

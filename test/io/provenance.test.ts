@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { commitOf, provenance, VERSION } from '#spinegrad/io/provenance.js';
+import { commitOf, provenance } from '#spinegrad/io/provenance.js';
+import { VERSION } from '#spinegrad/io/version.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'spinegrad-git-'));
 afterAll(() => rmSync(folder, { recursive: true }));

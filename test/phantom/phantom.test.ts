@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDataset } from '#spinegrad/data/dataset.js';
 import { planeOf, slicePosition, toPatient } from '#spinegrad/dicom/geometry.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
-import { identityOf, toPixel } from '#spinegrad/phantom/dicom.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
+import { identityOf } from '#spinegrad/phantom/identity.js';
 import { Painter } from '#spinegrad/phantom/painter.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy } from '#spinegrad/phantom/study.js';
+import { toPixel } from '#spinegrad/phantom/toPixel.js';
 
 const root = await mkdtemp(join(tmpdir(), 'spinegrad-phantom-'));
 afterAll(() => rm(root, { recursive: true, force: true }));

@@ -7,12 +7,13 @@ import { readDataset } from '#spinegrad/data/dataset.js';
 import { planeOf, toPatient } from '#spinegrad/dicom/geometry.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
 import { AxialPainter, axialT2 } from '#spinegrad/phantom/axial.js';
-import { identityOf, toAxialPixel, toPixel } from '#spinegrad/phantom/dicom.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
+import { identityOf } from '#spinegrad/phantom/identity.js';
 import { readForamina, readRecesses } from '#spinegrad/phantom/lateralReader.js';
 import { Painter } from '#spinegrad/phantom/painter.js';
 import { readStudy } from '#spinegrad/phantom/reader.js';
 import { drawStudy, sagittalT1 } from '#spinegrad/phantom/study.js';
+import { toAxialPixel, toPixel } from '#spinegrad/phantom/toPixel.js';
 import { RSNA_TASKS } from '#spinegrad/tasks/rsna.js';
 import { cohensKappa, LATERAL_FREQUENCIES, lateralReadings } from './statistics.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readLocalization } from '#spinegrad/evaluation/localizationFile.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
-import { VERSION } from '#spinegrad/io/provenance.js';
+import { VERSION } from '#spinegrad/io/version.js';
 import { evaluatePredictions } from '#spinegrad/training/evaluatePredictions.js';
 import { changeModel } from '../model/file.js';
 import { evaluated, readSummary, temporaryFolder, tinyStudies, trainHere } from './runs.js';

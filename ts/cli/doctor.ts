@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Device } from '../engine/device.js';
-import { VERSION } from '../io/provenance.js';
+import { VERSION } from '../io/version.js';
 
 type Line = readonly [name: string, value: string];
 

@@ -1,35 +1,28 @@
 #!/usr/bin/env node
 /**
  * The command line. A failure prints one line to stderr and sets the exit code: 2 for an invalid command line or setting,
- * 3 for an image that is not a lumbar spine, 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Commands
- * import the engine when they run, so help, the data commands and `doctor` work without a loadable addon.
+ * 3 for an image that is not a lumbar spine, 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Only
+ * the named command is loaded, and it imports the engine when it runs: help, the data commands and `doctor` work without
+ * a loadable addon.
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { SpinegradError } from '../error.js';
-import { VERSION } from '../io/provenance.js';
-import { doctorCommand } from './doctor.js';
-import { evaluateCommand } from './evaluate.js';
-import { inspectCommand } from './inspect.js';
-import { locateCommand } from './locate.js';
-import { phantomCommand } from './phantom.js';
-import { predictCommand } from './predict.js';
-import { prepareCommand } from './prepare.js';
-import { studyCommand } from './study.js';
-import { trainCommand } from './train.js';
+import { VERSION } from '../io/version.js';
 
-const COMMANDS = [
-  phantomCommand,
-  prepareCommand,
-  trainCommand,
-  studyCommand,
-  evaluateCommand,
-  locateCommand,
-  predictCommand,
-  inspectCommand,
-  doctorCommand,
-];
+/** The commands in the order of the help, each in its own file. */
+const COMMANDS: Record<string, () => Promise<() => Command>> = {
+  phantom: async () => (await import('./phantom.js')).phantomCommand,
+  prepare: async () => (await import('./prepare.js')).prepareCommand,
+  train: async () => (await import('./train.js')).trainCommand,
+  study: async () => (await import('./study.js')).studyCommand,
+  evaluate: async () => (await import('./evaluate.js')).evaluateCommand,
+  locate: async () => (await import('./locate.js')).locateCommand,
+  predict: async () => (await import('./predict.js')).predictCommand,
+  inspect: async () => (await import('./inspect.js')).inspectCommand,
+  doctor: async () => (await import('./doctor.js')).doctorCommand,
+};
 
 /** Exit codes of errors; others exit with 1. With 2, the command line or one of its settings is invalid. */
 const EXIT_CODES: Record<string, number> = {
@@ -51,8 +44,8 @@ export async function main(args: readonly string[]): Promise<void> {
     .version(VERSION)
     .enablePositionalOptions()
     .exitOverride();
-  for (const command of COMMANDS) program.addCommand(command().exitOverride());
   try {
+    for (const command of await commandsOf(args)) program.addCommand(command().exitOverride());
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -61,6 +54,13 @@ export async function main(args: readonly string[]): Promise<void> {
     }
     fail(error);
   }
+}
+
+/** The commands that a command line needs: the named one, none for the version, all for the help or an unknown name. */
+function commandsOf([first = '']: readonly string[]): Promise<(() => Command)[]> {
+  if (first === '-V' || first === '--version') return Promise.resolve([]);
+  const named = Object.hasOwn(COMMANDS, first) ? [COMMANDS[first]!] : Object.values(COMMANDS);
+  return Promise.all(named.map((load) => load()));
 }
 
 /** A reader that closes the pipe early, as in `spinegrad inspect FILE | head`, is not an error. */

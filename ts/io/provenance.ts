@@ -1,15 +1,10 @@
 /** Which program wrote a file, and when. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** The version in package.json. */
-export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
-  .version;
+import { VERSION } from './version.js';
 
 /** The program that wrote a file. */
 export const programSchema = z.strictObject({
@@ -29,7 +24,11 @@ export type Program = z.output<typeof programSchema>;
  * provenance(); // { version: '0.1.0', commit: '2c26b46b…', date: '2026-11-29T10:00:00.000Z' }
  */
 export function provenance(): Program {
-  return { version: VERSION, commit: commitOf(ROOT), date: new Date().toISOString() };
+  return {
+    version: VERSION,
+    commit: commitOf(fileURLToPath(new URL('../..', import.meta.url))),
+    date: new Date().toISOString(),
+  };
 }
 
 /**

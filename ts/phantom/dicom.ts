@@ -1,34 +1,12 @@
 /** Encodes a slice as a DICOM file: MR Image Storage, Explicit VR Little Endian, 16 bits (PS3.3 A.4, C.8.3.1). */
 import dcmjs from 'dcmjs';
-import { RandomStream } from '../random.js';
-import { type AxialStudy, relativeTo } from './axial.js';
+import type { AxialStudy } from './axial.js';
+import { identityOf } from './identity.js';
 import { inversionTime } from './sequence.js';
-import { PHANTOM_SERIES, type PhantomSeries, type PhantomStudy, PURPOSE, xInSlice } from './study.js';
+import { PHANTOM_SERIES, type PhantomStudy, xInSlice } from './study.js';
 
 const MR_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.4';
 const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
-
-export interface Identity {
-  readonly studyId: string;
-  readonly seriesId: string;
-  /** Digits of the UIDs (root 2.25, PS3.5 B.2). */
-  readonly uid: string;
-}
-
-/** Study and series numbers in the format of the RSNA data. They depend only on (seed, index) and the series. */
-export function identityOf(
-  seed: number,
-  index: number,
-  series: PhantomSeries = 'Sagittal T2/STIR',
-): Identity {
-  const random = new RandomStream(seed, index, PURPOSE.identity);
-  const order = String(index + 1).padStart(6, '0');
-  const studyId = `${random.digits(4)}${order}`;
-  let seriesId = random.digits(10);
-  const uid = random.digits(30);
-  for (let i = PHANTOM_SERIES.indexOf(series); i > 0; i--) seriesId = random.digits(10);
-  return { studyId, seriesId, uid };
-}
 
 /** Where the stored image is in the patient: values of Image Position and Image Orientation (Patient), mm. */
 interface StoredPlane {
@@ -131,25 +109,6 @@ export function encodeSlice(
     '7FE00010': { vr: 'OW', Value: [new Uint16Array(pixels).buffer] },
   };
   return new Uint8Array(file.write());
-}
-
-/** Column and row of the patient point (y, z) in the stored image; (0, 0) is the centre of the first pixel. */
-export function toPixel(study: PhantomStudy, y: number, z: number): readonly [x: number, y: number] {
-  const { acquisition: a } = study;
-  const column = (y - a.y0) / a.spacing;
-  return [a.mirrored ? a.columns - 1 - column : column, (a.z0 - z) / a.spacing];
-}
-
-/** Column and row of the patient point (x, y, z) in a stored axial image, projected onto its plane. */
-export function toAxialPixel(
-  study: AxialStudy,
-  slice: number,
-  x: number,
-  { y, z }: { y: number; z: number },
-): readonly [x: number, y: number] {
-  const { acquisition: a, planes } = study;
-  const { y: p } = relativeTo(planes[slice]!, { y, z, angle: 0 });
-  return [(x - a.z0) / a.spacing + a.rows - 1, (p - a.y0) / a.spacing];
 }
 
 /** A DS value, at most 16 characters (PS3.5 6.2). */

@@ -1,8 +1,8 @@
 /** One sagittal slice of a phantom with the centres of all its visible discs, for training a localizer. No file is written. */
 import { DISC_LEVELS, type Level, type Point } from '../anatomy.js';
-import { toPixel } from './dicom.js';
 import { Painter } from './painter.js';
 import { drawStudy, type PhantomSeries, sagittalT1 } from './study.js';
+import { toPixel } from './toPixel.js';
 
 export interface DiscSlice {
   series: PhantomSeries;

@@ -2,7 +2,7 @@
 import type { Point, Side } from '../anatomy.js';
 import { conditionOf, RSNA_TASKS } from '../tasks/rsna.js';
 import { snakeCase } from '../tasks/task.js';
-import { identityOf } from './dicom.js';
+import { identityOf } from './identity.js';
 import type { LateralReading } from './lateralReader.js';
 import type { PhantomSeries, PhantomStudy } from './study.js';
 

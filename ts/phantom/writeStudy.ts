@@ -2,13 +2,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AxialPainter, type AxialStudy, axialT2 } from './axial.js';
-import { encodeSlice, identityOf, toAxialPixel, toPixel } from './dicom.js';
+import { encodeSlice } from './dicom.js';
+import { identityOf } from './identity.js';
 import { type LateralReading, readForamina, readRecesses } from './lateralReader.js';
 import { Painter } from './painter.js';
 import type { Prevalence } from './prevalence.js';
 import { readStudy } from './reader.js';
 import { drawStudy, type PhantomSeries, type PhantomStudy, sagittalT1 } from './study.js';
 import { type Annotation, annotationsOf, type StudyRows, studyRows } from './tables.js';
+import { toAxialPixel, toPixel } from './toPixel.js';
 
 export interface PhantomOptions {
   /** Folder to write; created if missing, must be empty. */
