@@ -43,6 +43,19 @@ describe('summary of a complete study', () => {
     expect(summary.plan.progress[0]).toEqual({ labels: 0.25, arm: 'scratch', planned: 8, finished: 8 });
   });
 
+  it('compares a variant with the baseline and the arm that it varies, and corrects over these', () => {
+    const arms = facts.arms.map((arm) =>
+      arm.name === 'frozen' ? { ...arm, variantOf: 'scratch' as const } : arm,
+    );
+    const { comparisons } = summariseStudy(lines, { ...facts, arms }).tasks[0]!.blocks[2]!;
+    expect(comparisons.map(({ a, b }) => `${a} ${b}`)).toEqual(['frozen scratch', 'contrastive scratch']);
+    const kappa = comparisons.map(({ metrics }) => metrics.kappa);
+    expect(Math.min(...kappa.map(({ pHolm }) => pHolm!))).toBeCloseTo(
+      Math.min(1, 2 * Math.min(...kappa.map(({ p }) => p!))),
+      12,
+    );
+  });
+
   it('corrects the p-values within a block and metric', () => {
     const metrics = summary.tasks[0]!.blocks[2]!.comparisons.map((comparison) => comparison.metrics.kappa);
     const smallest = metrics.reduce((best, next) => (next.p! < best.p! ? next : best));

@@ -10,15 +10,24 @@ import { holm } from './holm.js';
 import type { ResamplingOptions } from './resample.js';
 import { METRICS, type MetricName } from './sample.js';
 import { type ArmLines, type BlockLines, commonLines, type Pooled, poolFolds } from './samples.js';
+import type { ReportedArm } from './studyArms.js';
 import type { Block, StudyCell, StudyComparison } from './types.js';
 
 type EvaluatedLines = Pooled & ComparedArm;
 
-/** @param calibration the validation discs of the task */
+interface BlockFacts {
+  cells: readonly StudyCell[];
+  /** The first is the baseline. */
+  arms: readonly ReportedArm[];
+  /** The validation discs of the task. */
+  calibration: readonly StudyCalibration[];
+}
+
+/** Compares each arm with each earlier one, but a variant only with the baseline and with the arm that it varies. */
 export function evaluateBlock(
   { labels, crops, arms }: BlockLines,
   task: Task,
-  { cells, calibration }: { cells: readonly StudyCell[]; calibration: readonly StudyCalibration[] },
+  { cells, arms: planned, calibration }: BlockFacts,
   options: ResamplingOptions,
 ): { block: Block; arms: ComparedArm[] } {
   const plannedOf = (name: string) => cells.filter((cell) => cell.arm === name && cell.labels === labels);
@@ -29,6 +38,7 @@ export function evaluateBlock(
   const results = arms.map(evaluate);
   const comparisons = results.flatMap((a, i) =>
     results.slice(0, i).flatMap((b, j): StudyComparison[] => {
+      if (!areCompared(a.name, b.name, planned)) return [];
       let pair: readonly [EvaluatedLines, EvaluatedLines] = [a, b];
       if (!(a.complete && b.complete)) {
         const [inBoth, others] = commonLines(arms[i]!, arms[j]!);
@@ -58,6 +68,14 @@ export function evaluateBlock(
   });
   correct(shown.flatMap(({ ensemble }) => ensemble?.difference ?? []));
   return { block: { labels, crops, arms: shown, comparisons }, arms: results };
+}
+
+function areCompared(a: string, b: string, arms: readonly ReportedArm[]): boolean {
+  const accepts = (name: string, other: string) => {
+    const { variantOf } = arms.find((arm) => arm.name === name)!;
+    return !variantOf || other === variantOf || other === arms[0]!.name;
+  };
+  return accepts(a, b) && accepts(b, a);
 }
 
 /** Sets `pHolm` of each metric over the comparisons. */

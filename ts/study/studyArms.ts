@@ -24,10 +24,15 @@ export const variantName = z
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'expected a name such as grade-positives')
   .refine((name) => !(ARM_NAMES as readonly string[]).includes(name), 'expected a name that is no arm');
 
-export interface StudyArm {
-  /** In the results. */
+/** An arm in the results. */
+export interface ReportedArm {
   name: string;
   description: string;
+  /** The arm of which it is a variant; default: none. */
+  variantOf?: ArmName | null;
+}
+
+export interface StudyArm extends ReportedArm {
   /** What is trained. */
   arm: Arm;
   /** What differs from the settings of the study. */
@@ -36,11 +41,12 @@ export interface StudyArm {
 
 /** @throws Error if `name` is not in the plan */
 export function studyArm({ variants }: { variants: Record<string, Variant> }, name: string): StudyArm {
-  const variant = Object.hasOwn(variants, name) ? variants[name]! : { arm: name as ArmName, settings: {} };
+  const isVariant = Object.hasOwn(variants, name);
+  const variant = isVariant ? variants[name]! : { arm: name as ArmName, settings: {} };
   const arm = ARMS.find((candidate) => candidate.name === variant.arm)!;
   const changes = Object.entries(variant.settings).flatMap(([key, value]) => settingsOf(key, value));
   const description = changes.length === 0 ? arm.description : `${arm.name} with ${changes.join(', ')}`;
-  return { name, description, arm, settings: variant.settings };
+  return { name, description, variantOf: isVariant ? variant.arm : null, arm, settings: variant.settings };
 }
 
 /** `a.b=value` of each setting, as for `--set`. */

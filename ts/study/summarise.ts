@@ -15,6 +15,7 @@ import type { StudyPrediction } from './predictionsFile.js';
 import type { ResamplingOptions } from './resample.js';
 import { rsnaResults } from './rsna.js';
 import { cellKey, groupLines } from './samples.js';
+import type { ReportedArm } from './studyArms.js';
 import type { Block, StudyCell, StudyData, StudySummary } from './types.js';
 
 /** What the predictions do not tell about a study. */
@@ -24,7 +25,7 @@ export interface StudyFacts {
   data: StudyData;
   tasks: readonly Task[];
   /** In the order of the report; the first is the baseline. */
-  arms: readonly { name: string; description: string }[];
+  arms: readonly ReportedArm[];
   /** All cells of the plan, finished or not. */
   cells: readonly StudyCell[];
   /** By study; default: nothing is known. */
@@ -81,7 +82,7 @@ export function summariseStudy(lines: readonly StudyPrediction[], facts: StudyFa
       if (own.length === 0) return [];
       const ofTask = calibration.filter((line) => line.task === task.id);
       const results = own.map((block) =>
-        evaluateBlock(block, task, { cells, calibration: ofTask }, resampling),
+        evaluateBlock(block, task, { cells, arms, calibration: ofTask }, resampling),
       );
       return [
         {
