@@ -83,6 +83,12 @@ describe('readCsv', () => {
     expect(error.message).toContain(part);
   });
 
+  test('a long value is cut in the message, which keeps the file and the advice', async () => {
+    const error = await read('a,b\n1,2\n', ['c'.repeat(5000)]).catch((cause) => cause);
+    expect(error.message).toHaveLength(2000);
+    expect(error.message).toMatch(/table\.csv: has no column c+ … c+; found a, b$/);
+  });
+
   test('throws ERR_FILE_NOT_FOUND', async () => {
     await expect(readCsv(join(folder, 'none.csv'), [])).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
   });
