@@ -87,7 +87,7 @@ export async function readBank(folder: string): Promise<Bank> {
   if (found !== manifest.fingerprint) {
     throw new SpinegradError(
       'ERR_BANK_FINGERPRINT',
-      `${folder}: the pixels do not match the manifest: found fingerprint ${found.slice(0, 12)}, expected ` +
+      `${join(folder, FILES.tensors)}: the pixels do not match ${path}: found fingerprint ${found.slice(0, 12)}, expected ` +
         `${manifest.fingerprint.slice(0, 12)}; prepare the bank again`,
     );
   }
