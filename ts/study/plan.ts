@@ -85,7 +85,11 @@ export function readPlanFile(path: string): PlanFile {
 /** @throws SpinegradError ERR_FILE_*; ERR_STUDY_PLAN if the file is damaged */
 export function readPlan(path: string): Plan {
   const plan = parse(path, planSchema);
-  checkArms(plan, baseConfig(plan));
+  try {
+    checkArms(plan, baseConfig(plan));
+  } catch (cause) {
+    throw new SpinegradError('ERR_STUDY_PLAN', `${path}: ${(cause as SpinegradError).message}`, { cause });
+  }
   return plan;
 }
 
