@@ -10,6 +10,7 @@ const SLOW = [
   'test/cli/{badInput,commands}.test.ts',
   'test/dicom/robustness.test.ts',
   'test/engine/{cuda,exit,memory}.test.ts',
+  'test/fuzz/*',
   'test/packaging/*',
   'test/fusion/run.test.ts',
   'test/phantom/{grades,phantom,series}.test.ts',
