@@ -56,18 +56,19 @@ std::vector<double> numbersOf(napi_env env, napi_value value) {
 }
 
 /// 'cpu' or 'cuda:N'.
-std::unique_ptr<Device> openNamed(const std::string& name, int threads, bool bf16) {
-  if (name == "cpu") return cpu::openDevice(threads);
+std::unique_ptr<Device> openNamed(const std::string& name, int threads, bool bf16, size_t maxCached) {
+  if (name == "cpu") return cpu::openDevice(threads, maxCached);
   if (name.rfind("cuda:", 0) == 0) return cuda::openDevice(std::stoi(name.substr(5)), bf16);
   throw Error("ERR_ARGUMENT", "there is no device '" + name + "'");
 }
 
-/// open(name, threads, bf16) -> device
+/// open(name, threads, bf16, maxCachedBytes) -> device
 Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string name = info[0].As<Napi::String>();
   auto handle = std::make_shared<DeviceHandle>(env);
-  handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])), info[2].ToBoolean());
+  handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])), info[2].ToBoolean(),
+                             static_cast<size_t>(numberOf(env, info[3])));
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
   env.GetInstanceData<Environment>()->devices.insert(handle);
@@ -115,6 +116,13 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   array[2u] = static_cast<double>(statistics.cached);
   array[3u] = static_cast<double>(handle.tensors);
   return array;
+}
+
+/// trim(device): frees the memory kept for reuse, in queue order
+Napi::Value trim(const Napi::CallbackInfo& info) {
+  Device* device = deviceOf(info, 0).device.get();
+  device->queue().enqueue([device] { device->trim(); });
+  return info.Env().Undefined();
 }
 
 /// contracts(device) -> [{ name, fields: { name: type } }]: all operations; enqueue() takes the index of one
@@ -273,6 +281,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports["cudaKernels"] = Napi::Function::New<guarded<cudaKernels>>(env);
   exports["properties"] = Napi::Function::New<guarded<properties>>(env);
   exports["memory"] = Napi::Function::New<guarded<memory>>(env);
+  exports["trim"] = Napi::Function::New<guarded<trim>>(env);
   exports["contracts"] = Napi::Function::New<guarded<contracts>>(env);
   exports["tensor"] = Napi::Function::New<guarded<tensor>>(env);
   exports["release"] = Napi::Function::New<guarded<release>>(env);

@@ -1,5 +1,6 @@
 #include "native/addon/environment.h"
 
+#include <new>
 #include <utility>
 
 namespace spinegrad::addon {
@@ -102,6 +103,10 @@ Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const Error& known) {
     return codedError(env, known.code(), known.what());
+  } catch (const std::bad_alloc&) {
+    return codedError(env, "ERR_OUT_OF_MEMORY",
+                      "the process has no memory left for this call; use a smaller batch or dispose tensors earlier, "
+                      "with tidy() or `using`");
   } catch (const std::exception& unknown) {
     return codedError(env, "ERR_INTERNAL", unknown.what());
   }

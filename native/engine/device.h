@@ -44,6 +44,8 @@ class Device {
   // These run on the queue thread. Bytes are row-major.
   virtual void upload(Tensor& tensor, const void* bytes) = 0;
   virtual void download(Tensor& tensor, void* bytes) = 0;
+  /// Frees the memory that is kept for reuse.
+  virtual void trim() = 0;
 
   // These run on the queue thread. Operations between beginCapture() and endCapture() are recorded, not run.
   virtual void beginCapture() { throw Error("ERR_CAPTURE", "capture() is for CUDA devices"); }

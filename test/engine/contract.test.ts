@@ -24,7 +24,7 @@ describe('the contracts of TypeScript', () => {
   });
 
   it.each(['cpu', 'cuda:0'])('equal those of all operations of the %s device', (kind) => {
-    const device = native.open(kind, 0, false);
+    const device = native.open(kind, 0, false, 0);
     const found = native.contracts(device);
     native.close(device);
     expect(found.length).toBeGreaterThan(40);
@@ -101,7 +101,7 @@ describe('a native call', () => {
   let device: ReturnType<typeof native.open>;
   let enqueue: (name: string, attributes: number[], tensors: number) => void;
   beforeAll(() => {
-    device = native.open('cpu', 1, false);
+    device = native.open('cpu', 1, false, 0);
     const names = native.contracts(device).map(({ name }) => name);
     const x = native.tensor(device, undefined, 0, 2);
     enqueue = (name, attributes, tensors) =>

@@ -200,7 +200,7 @@ describe('errors', () => {
 
 describe('memory', () => {
   it('is counted, and is freed when the device is closed', async () => {
-    const { used, freed, reopened } = await output(
+    const { used, freed, trimmed, reopened } = await output(
       `
       const work = async () => {
         const device = await openDevice('cuda');
@@ -210,8 +210,11 @@ describe('memory', () => {
         x.dispose();
         await device.synchronize();
         const freed = device.memory();
+        device.trim();
+        await device.synchronize();
+        const trimmed = device.memory();
         device.close();
-        return { used, freed };
+        return { used, freed, trimmed };
       };
       const first = await work();
       console.log(JSON.stringify({ ...first, reopened: (await work()).used }));
@@ -223,6 +226,7 @@ describe('memory', () => {
     expect(freed.bytesInUse).toBeLessThan(1e6);
     expect(freed.peakBytes).toBeGreaterThanOrEqual(36e6);
     expect(freed.cachedBytes).toBeGreaterThanOrEqual(36e6);
+    expect(trimmed.cachedBytes).toBeLessThan(1e6);
     expect(reopened.bytesInUse).toBeLessThan(40e6);
   });
 });
@@ -350,6 +354,7 @@ describe('a captured step', () => {
 
   it.each([
     ['a read', 'await device.capture(() => add(x, x).dataSync())'],
+    ['trim()', 'await device.capture(() => device.trim())'],
     ['an asynchronous step', 'await device.capture(async () => add(x, x))'],
     ['a nested capture', 'await device.capture(() => void device.capture(() => add(x, x)).catch(() => {}))'],
     [

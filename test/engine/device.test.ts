@@ -1,4 +1,6 @@
+import { totalmem } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import type { Device } from '#spinegrad/engine/device.js';
 import { type DeviceKind, openDevice } from '#spinegrad/engine/openDevice.js';
 import { add } from '#spinegrad/engine/ops/elementwise.js';
 import { gather } from '#spinegrad/engine/ops/gather.js';
@@ -48,6 +50,54 @@ describe('openDevice', () => {
     expect(device.memory().bytesInUse).toBeLessThan(4 << 16);
     expect(device.memory().peakBytes).toBeGreaterThanOrEqual(peakBytes);
     expect(device.memory().cachedBytes).toBeGreaterThanOrEqual(4 << 16);
+  });
+});
+
+describe('memory kept for reuse', () => {
+  /** Disposes tensors of the given megabytes, in this order. */
+  async function dispose(device: Device, ...megabytes: number[]): Promise<void> {
+    const tensors = megabytes.map((count) => device.zeros([count << 18]));
+    await device.synchronize();
+    for (const tensor of tensors) tensor.dispose();
+  }
+  const cachedMegabytes = (device: Device): number => Math.floor(device.memory().cachedBytes / 2 ** 20);
+
+  it('is at most maxCachedBytes, the most recently disposed', async () => {
+    using device = await openDevice('cpu', { maxCachedBytes: 24 << 20 });
+    await dispose(device, ...Array(10).fill(4), 9, 11);
+    expect(cachedMegabytes(device)).toBe(9 + 11 + 4);
+    const tensors = [4, 9, 11].map((count) => device.zeros([count << 18]));
+    await device.synchronize();
+    expect(cachedMegabytes(device)).toBe(0);
+    for (const tensor of tensors) tensor.dispose();
+    await dispose(device, 25);
+    expect(cachedMegabytes(device)).toBe(0);
+  });
+
+  it('is by default at most an eighth of the memory', async () => {
+    using device = await openDevice('cpu', { threads: 1 });
+    expect(device.properties.maxCachedBytes).toBeGreaterThan(0);
+    expect(device.properties.maxCachedBytes).toBeLessThanOrEqual(totalmem() / 8);
+  });
+
+  it('is freed by trim(), after the calls enqueued before', async () => {
+    using device = await openDevice('cpu');
+    await dispose(device, 1, 64);
+    const x = device.zeros([64 << 18]);
+    x.dispose();
+    device.trim();
+    await device.synchronize();
+    expect(device.memory().cachedBytes).toBeLessThan(1000);
+    device.trim();
+    await device.synchronize();
+  });
+
+  it.each([-1, 1.5, Number.NaN, Infinity, '1'])('cannot be bounded by %s', async (maxCachedBytes) => {
+    const opened = openDevice('cpu', { maxCachedBytes: maxCachedBytes as number });
+    await expect(opened).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringContaining('maxCachedBytes: expected an integer >= 0'),
+    });
   });
 });
 
@@ -134,7 +184,8 @@ describe('device.time', () => {
 
   it('and device.properties throw ERR_DEVICE_CLOSED after close()', async () => {
     const device = await openDevice('cpu', { threads: 1 });
-    expect(device.properties).toEqual({ threads: 1, cacheBytes: expect.any(Number) });
+    const number = expect.any(Number);
+    expect(device.properties).toEqual({ threads: 1, cacheBytes: number, maxCachedBytes: number });
     device.close();
     expect(() => device.properties).toThrow(code('ERR_DEVICE_CLOSED'));
     await expect(device.time(() => undefined)).rejects.toEqual(code('ERR_DEVICE_CLOSED'));

@@ -5,7 +5,7 @@ const code = (value: string) => expect.objectContaining({ code: value });
 
 describe('a native handle', () => {
   it('of another kind, or another value, throws ERR_INVALID_HANDLE', () => {
-    const device = native.open('cpu', 1, false);
+    const device = native.open('cpu', 1, false, 0);
     const tensor = native.tensor(device, undefined, 0, 2);
     const relu = native.contracts(device).findIndex(({ name }) => name === 'relu.forward');
     for (const value of [undefined, null, 1, 'tensor', {}, [], () => 0, new ArrayBuffer(8), device]) {
@@ -21,7 +21,7 @@ describe('a native handle', () => {
   });
 
   it('of a released tensor is reused by the next one, with a new shape and dtype', async () => {
-    const device = native.open('cpu', 1, false);
+    const device = native.open('cpu', 1, false, 0);
     const first = native.tensor(device, undefined, 0, 2, 3);
     native.write(device, first, new Float32Array(6).fill(7));
     native.release(first);

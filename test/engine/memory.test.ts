@@ -41,6 +41,17 @@ const TRAIN = `
   };
 `;
 
+/** Defines `limit(bytes)`, which bounds what the process may still allocate. */
+const LIMITED = `
+  import { execFileSync } from 'node:child_process';
+  import { readFileSync } from 'node:fs';
+  import { openDevice } from '#spinegrad/engine/openDevice.js';
+  const limit = (bytes) => {
+    const [, kilobytes] = /VmSize:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'));
+    execFileSync('prlimit', ['--pid', process.pid, '--as=' + (1024 * kilobytes + bytes)]);
+  };
+`;
+
 describe('memory', () => {
   it('does not grow in ten thousand steps of a small network', async () => {
     const code = `${TRAIN} console.log(JSON.stringify([await train(0, 1000), await train(1000, 10_000)]));`;
@@ -111,5 +122,51 @@ describe('memory', () => {
     const [early, late] = JSON.parse(output);
     expect(early).toBeLessThan(1e9);
     expect(late).toBeLessThan(1.25 * early);
+  });
+
+  it.each([
+    ['the same device', 'device'],
+    ['another device', "await openDevice('cpu', { threads: 1 })"],
+  ])('that %s caches is freed if there is no other', async (_, user) => {
+    const code = `${LIMITED}
+      const device = await openDevice('cpu', { threads: 1, maxCachedBytes: 1e10 });
+      const user = ${user};
+      const tensors = Array.from({ length: 100 }, () => device.zeros([1 << 20]));
+      await Promise.all([device.synchronize(), user.synchronize()]);
+      for (const tensor of tensors) tensor.dispose();
+      const before = device.memory().cachedBytes;
+      limit(2e8);
+      const large = user.full([1 << 26], 3); // 268 MB
+      await user.synchronize();
+      const after = device.memory().cachedBytes;
+      user.full([1 << 28], 3);
+      const { code, message } = await user.synchronize().catch((error) => error);
+      console.log(JSON.stringify({ before, after, code, message }));
+    `;
+    const { status, output } = await runModule(code);
+    expect(status, output).toBe(0);
+    const { before, after, ...error } = JSON.parse(output);
+    expect(before).toBeGreaterThan(4e8);
+    expect(after).toBeLessThan(1e6);
+    expect(error.code).toBe('ERR_OUT_OF_MEMORY');
+    expect(error.message).toContain('dispose tensors earlier, with tidy() or `using`');
+  });
+
+  it('that a call cannot get is an ERR_OUT_OF_MEMORY', async () => {
+    const code = `${LIMITED}
+      const device = await openDevice('cpu', { threads: 1 });
+      const x = device.zeros([1 << 26]);
+      await device.synchronize();
+      const values = new Float32Array(1 << 26);
+      limit(1e8);
+      try {
+        x.write(values);
+      } catch ({ code, message }) {
+        console.log(code, message);
+      }
+    `;
+    const { status, output } = await runModule(code);
+    expect(status, output).toBe(0);
+    expect(output).toMatch(/^ERR_OUT_OF_MEMORY the process has no memory left for this call; /);
   });
 });

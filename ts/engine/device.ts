@@ -14,6 +14,7 @@ import {
   type Values,
 } from './contract.js';
 import { DTYPES, type DType, dtypeOf, type TypedArray } from './dtype.js';
+import { hostMemory } from './hostMemory.js';
 import {
   type DeviceHandle,
   fromNative,
@@ -34,6 +35,11 @@ export interface DeviceOptions {
    * 8 and needs compute capability 8.0 or newer. Tensors, weights and sums are float32 in both. The CPU does not round.
    */
   precision?: 'tf32' | 'bf16';
+  /**
+   * Bytes of disposed tensors that the CPU device keeps for reuse at most; it frees the oldest first. Default: an eighth of
+   * the memory of the machine or the container. 0 keeps nothing.
+   */
+  maxCachedBytes?: number;
 }
 
 export interface MemoryInfo {
@@ -65,9 +71,9 @@ export class Device implements TensorDevice {
     readonly name: string,
     /** Why this device was chosen. */
     readonly reason: string,
-    { threads = 0, precision }: DeviceOptions,
+    { threads = 0, precision, maxCachedBytes = hostMemory() / 8 }: DeviceOptions,
   ) {
-    this.handle = rethrow(() => native.open(name, threads, precision === 'bf16'));
+    this.handle = rethrow(() => native.open(name, threads, precision === 'bf16', maxCachedBytes));
     const found = native.contracts(this.handle);
     this.#native = new Map(found.map((one, index) => [one.name, [index, one]]));
     try {
@@ -84,7 +90,7 @@ export class Device implements TensorDevice {
   }
 
   /**
-   * Properties of the hardware: `threads` on the CPU; `computeCapability` (90 for 9.0),
+   * Properties of the hardware: `threads` and `maxCachedBytes` on the CPU; `computeCapability` (90 for 9.0),
    * `multiprocessors`, `clockHz`, `memoryClockHz`, `memoryBusBits` on CUDA; `cacheBytes` of the last level on both.
    */
   get properties(): Readonly<Record<string, number>> {
@@ -264,6 +270,15 @@ export class Device implements TensorDevice {
   memory(): MemoryInfo {
     const [bytesInUse, peakBytes, cachedBytes, tensors] = rethrow(() => native.memory(this.handle));
     return { bytesInUse, peakBytes, cachedBytes, tensors };
+  }
+
+  /**
+   * Frees the memory that is kept for reuse, when all calls enqueued before have run. An allocation that fails does this
+   * for all CPU devices of the process, and tries again.
+   */
+  trim(): void {
+    expectArguments('trim', arguments.length, 0);
+    rethrow(() => native.trim(this.handle));
   }
 
   /** Ends the queue. Values that are not computed yet are lost; pending reads reject. */

@@ -31,7 +31,7 @@ export interface NativeContract {
 }
 
 export interface Native {
-  open(kind: string, threads: number, bf16: boolean): DeviceHandle;
+  open(kind: string, threads: number, bf16: boolean, maxCachedBytes: number): DeviceHandle;
   close(device: DeviceHandle): void;
   shutdown(): void;
   describe(device: DeviceHandle): string;
@@ -39,6 +39,7 @@ export interface Native {
   cudaKernels(): string;
   properties(device: DeviceHandle): Record<string, number>;
   memory(device: DeviceHandle): [inUse: number, peak: number, cached: number, tensors: number];
+  trim(device: DeviceHandle): void;
   contracts(device: DeviceHandle): NativeContract[];
   /** Creates a tensor; reuses the released handle `spare` if given. */
   tensor(

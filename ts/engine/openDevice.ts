@@ -9,7 +9,7 @@ import { native } from './native.js';
 /** `cuda` is `cuda:0`, the first device that the driver counts. */
 export type DeviceKind = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
 
-const DEFAULTS = { threads: undefined, precision: 'tf32' };
+const DEFAULTS = { threads: undefined, precision: 'tf32', maxCachedBytes: undefined };
 
 /**
  * Opens a device. `cuda` is an error (`ERR_DEVICE_UNAVAILABLE`) when no GPU can be used; there is no fallback. `auto` is
@@ -21,9 +21,12 @@ const DEFAULTS = { threads: undefined, precision: 'tf32' };
 export async function openDevice(kind: DeviceKind = 'auto', options: DeviceOptions = {}): Promise<Device> {
   expectArguments('openDevice', arguments.length, 2);
   const checked = optionsOf('openDevice', options, DEFAULTS);
-  const { threads, precision } = checked;
+  const { threads, precision, maxCachedBytes } = checked;
   if (threads !== undefined) {
     expectNumber('openDevice', 'threads', threads, { min: 1, max: 1024, integer: true });
+  }
+  if (maxCachedBytes !== undefined) {
+    expectNumber('openDevice', 'maxCachedBytes', maxCachedBytes, { min: 0, max: 2 ** 53 - 1, integer: true });
   }
   if (precision !== 'tf32' && precision !== 'bf16') {
     throw new SpinegradError(

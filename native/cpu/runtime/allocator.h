@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
+#include <list>
 #include <map>
 #include <mutex>
-#include <vector>
 
 #include "native/engine/device.h"
 
@@ -13,20 +14,41 @@ namespace spinegrad::cpu {
 
 class Allocator {
  public:
-  ~Allocator() { trim(); }
+  /// Keeps at most `maxCached` bytes of released blocks.
+  explicit Allocator(size_t maxCached);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+  Allocator& operator=(const Allocator&) = delete;
 
-  /// A block of at least `bytes` bytes, not initialised.
+  /// A block of at least `bytes` bytes, not initialised. If the system has no memory, the caches of all devices are
+  /// freed first.
   void* allocate(size_t bytes);
   void release(void* block, size_t bytes);
   /// Returns the cached blocks to the operating system.
   void trim();
   MemoryStatistics statistics() const;
+  size_t maxCached() const { return maxCached_; }
 
  private:
-  void trimLocked();
+  struct Block {
+    void* memory;
+    size_t size;
+  };
+  using Blocks = std::list<Block>;
 
+  // The caller holds the mutex.
+  /// A cached block, or null.
+  void* find(size_t size);
+  void freeOldest();
+
+  const size_t maxCached_;
   mutable std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> cached_;
+  /// In the order of their release.
+  Blocks cached_;
+  /// The cached blocks of each size, in the same order.
+  std::map<size_t, std::deque<Blocks::iterator>> bySize_;
+  /// Nodes for `cached_`.
+  Blocks spares_;
   MemoryStatistics statistics_;
 };
 

@@ -57,8 +57,10 @@ class CpuTimeline final : public Timeline {
 
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(int threads)
-      : threads_(threads > 0 ? threads : omp_get_max_threads()), queue_([this] {
+  CpuDevice(int threads, size_t maxCached)
+      : threads_(threads > 0 ? threads : omp_get_max_threads()),
+        allocator_(std::make_shared<Allocator>(maxCached)),
+        queue_([this] {
           omp_set_num_threads(threads_);
           currentAllocator() = allocator_;
         }) {}
@@ -74,7 +76,11 @@ class CpuDevice final : public Device {
            std::to_string(version->minor) + "." + std::to_string(version->patch);
   }
 
-  Properties properties() const override { return {{"threads", threads_}, {"cacheBytes", lastLevelCacheBytes()}}; }
+  Properties properties() const override {
+    return {{"threads", threads_},
+            {"cacheBytes", lastLevelCacheBytes()},
+            {"maxCachedBytes", static_cast<double>(allocator_->maxCached())}};
+  }
 
   std::unique_ptr<Timeline> timeline() const override { return std::make_unique<CpuTimeline>(); }
 
@@ -86,11 +92,13 @@ class CpuDevice final : public Device {
     visitBytes(tensor.dtype, [&](auto kind) { std::memcpy(bytes, read<decltype(kind)>(tensor), tensor.bytes()); });
   }
 
+  void trim() override { allocator_->trim(); }
+
   Queue& queue() override { return queue_; }
 
  private:
   const int threads_;
-  std::shared_ptr<Allocator> allocator_ = std::make_shared<Allocator>();
+  const std::shared_ptr<Allocator> allocator_;
   Queue queue_;
 };
 
@@ -101,6 +109,8 @@ OperationTable& operations() {
   return *table;
 }
 
-std::unique_ptr<Device> openDevice(int threads) { return std::make_unique<CpuDevice>(threads); }
+std::unique_ptr<Device> openDevice(int threads, size_t maxCached) {
+  return std::make_unique<CpuDevice>(threads, maxCached);
+}
 
 }  // namespace spinegrad::cpu

@@ -9,8 +9,8 @@
 
 namespace spinegrad::cpu {
 
-/// If `threads` is 0, the number is that of OpenMP.
-std::unique_ptr<Device> openDevice(int threads);
+/// If `threads` is 0, the number is that of OpenMP. The device keeps at most `maxCached` bytes for reuse.
+std::unique_ptr<Device> openDevice(int threads, size_t maxCached);
 
 /// The operations of this backend. Each implementation has one static Register, which adds it.
 OperationTable& operations();

@@ -49,12 +49,12 @@ Allocator::~Allocator() { trim(); }
 CUdeviceptr Allocator::allocate(size_t bytes, const Consumer& consumer) {
   const size_t size = blockSize(bytes);
   std::lock_guard lock(mutex_);
-  if (!isCaching() && pool_ == main_) trim();
+  if (!isCaching() && pool_ == main_) trimLocked();
   CUdeviceptr block = find(size);
   if (block == 0) {
     CUresult result = driver().cuMemAlloc(&block, size);
     if (result == CUDA_ERROR_OUT_OF_MEMORY && pool_ == main_) {
-      trim();
+      trimLocked();
       result = driver().cuMemAlloc(&block, size);
     }
     if (result == CUDA_ERROR_OUT_OF_MEMORY) throw Error("ERR_OUT_OF_MEMORY", report(bytes));
@@ -105,6 +105,11 @@ void Allocator::end(Pool& pool) {
 }
 
 void Allocator::trim() {
+  std::lock_guard lock(mutex_);
+  trimLocked();
+}
+
+void Allocator::trimLocked() {
   driver().cuStreamSynchronize(stream_);
   for (auto& [size, blocks] : main_->unused) {
     for (CUdeviceptr block : blocks) driver().cuMemFree(block);
@@ -136,7 +141,7 @@ std::string Allocator::report(size_t bytes) const {
   }
   return "the CUDA device cannot allocate " + std::to_string(bytes) + " bytes: " + megabytes(free) + " of " +
          megabytes(total) + " are free, " + megabytes(statistics_.inUse) + " in use by this process's tensors" +
-         consumers + "; use a smaller batch or dispose tensors earlier";
+         consumers + "; use a smaller batch or dispose tensors earlier, with tidy() or `using`";
 }
 
 MemoryStatistics Allocator::statistics() const {

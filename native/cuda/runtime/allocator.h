@@ -45,6 +45,8 @@ class Allocator {
   /// The pool of allocations outside captures.
   std::shared_ptr<const Pool> mainPool() const { return main_; }
   MemoryStatistics statistics() const;
+  /// Waits for the stream and returns the unused blocks of the main pool to the driver. Not during a capture.
+  void trim();
 
   /// Allocates from `pool` from now on, or from the main pool if null. Only on the queue thread, like pool() and
   /// allocate().
@@ -62,7 +64,7 @@ class Allocator {
   };
 
   CUdeviceptr find(size_t size);
-  void trim();
+  void trimLocked();
   std::string report(size_t bytes) const;
 
   mutable std::mutex mutex_;

@@ -211,6 +211,11 @@ void Context::download(void* to, CUdeviceptr from, size_t bytes) {
   throw errorOf(status);
 }
 
+void Context::trim() {
+  if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot call trim(); call it outside capture()");
+  allocator_->trim();
+}
+
 void Context::beginCapture() {
   if (capture_ != nullptr)
     throw Error("ERR_CAPTURE", "a capture is already in progress; end it before starting another");

@@ -89,6 +89,8 @@ class Context : public std::enable_shared_from_this<Context> {
 
   /// Returns when `from` may be changed. The device receives the bytes in stream order.
   void upload(CUdeviceptr to, const void* from, size_t bytes);
+  /// Returns unused memory to the driver.
+  void trim();
   /// Waits for the stream. Throws the error that kernels have reported since the last download.
   void download(void* to, CUdeviceptr from, size_t bytes);
 

@@ -80,6 +80,8 @@ class CudaDevice final : public Device {
     context_->download(bytes, peek(tensor, workspace), tensor.bytes());
   }
 
+  void trim() override { context_->trim(); }
+
   void beginCapture() override { context_->beginCapture(); }
   std::unique_ptr<Recording> endCapture() override { return context_->endCapture(); }
   void abandonCapture() override { context_->abandonCapture(); }
