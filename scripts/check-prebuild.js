@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = path.join('prebuilds', `${process.platform}-${process.arch}`);
-const FILES = ['spinegrad.node', 'libdnnl.so.2', 'libgomp.so.1', 'libOpenCL.so.1'];
+const FILES = ['spinegrad.node', 'openmp.node', 'libdnnl.so.2', 'libgomp.so.1', 'libOpenCL.so.1'];
 
 // A child process, because a broken binary can crash it.
 const CODE = `

@@ -62,13 +62,19 @@ std::unique_ptr<Device> openNamed(const std::string& name, int threads, bool bf1
   throw Error("ERR_ARGUMENT", "there is no device '" + name + "'");
 }
 
-/// open(name, threads, bf16, maxCachedBytes) -> device
+/// open(name, threads, bf16, maxCachedBytes, heldBound?, onHeld?) -> device
+/// onHeld(bytes, tensors) is called once, when tensors that are neither released nor collected have more than heldBound
+/// bytes.
 Napi::Value open(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string name = info[0].As<Napi::String>();
   auto handle = std::make_shared<DeviceHandle>(env);
   handle->device = openNamed(name, static_cast<int>(numberOf(env, info[1])), info[2].ToBoolean(),
                              static_cast<size_t>(numberOf(env, info[3])));
+  if (info[5].IsFunction()) {
+    handle->heldBound = numberOf(env, info[4]);
+    handle->onHeld = Napi::Persistent(info[5].As<Napi::Function>());
+  }
   handle->settle = Napi::ThreadSafeFunction::New(env, Napi::Function(), "spinegrad.read", 0, 1);
   handle->settle.Unref(env);
   env.GetInstanceData<Environment>()->devices.insert(handle);
@@ -151,6 +157,7 @@ Napi::Value tensor(const Napi::CallbackInfo& info) {
   for (size_t index = 3; index < info.Length(); ++index) shape.push(static_cast<int64_t>(numberOf(env, info[index])));
   const Napi::Value handle = info[1].IsUndefined() ? Napi::Value(env, wrap(env, TensorHandle())) : info[1];
   unwrap<TensorHandle>(env, handle).hold(device, std::make_shared<Tensor>(dtype, shape));
+  device->reportHeld();
   return handle;
 }
 

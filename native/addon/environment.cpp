@@ -46,8 +46,16 @@ void DeviceHandle::close() {
   open = false;
   device->queue().shutdown();
   profile.reset();
+  onHeld.Reset();
   device.reset();
   settle.Release();
+}
+
+void DeviceHandle::reportHeld() {
+  if (onHeld.IsEmpty() || static_cast<double>(memory.held()) <= heldBound) return;
+  const Napi::FunctionReference report = std::move(onHeld);
+  report.Call({Napi::Number::New(report.Env(), static_cast<double>(memory.held())),
+               Napi::Number::New(report.Env(), static_cast<double>(tensors))});
 }
 
 void Environment::closeDevices() {

@@ -28,6 +28,7 @@ class ExternalMemory {
   void dispose(int64_t bytes) { held_ -= bytes; }
   /// For a tensor that the collector frees. Lowers the maximum too, so that V8 sees the effect of the collection.
   void collect(int64_t bytes);
+  int64_t held() const { return held_; }
 
  private:
   void report(int64_t change);
@@ -49,9 +50,14 @@ struct DeviceHandle {
   int pendingReads = 0;
   /// Number of tensors that are neither released nor collected.
   int64_t tensors = 0;
+  /// Called once, when more bytes than the bound are held.
+  double heldBound = 0;
+  Napi::FunctionReference onHeld;
   bool open = true;
 
   void close();
+  /// Throws what `onHeld` throws.
+  void reportHeld();
 };
 
 /// The environment also holds the device, so that a collected handle does not end a queue with pending reads.

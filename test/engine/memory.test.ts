@@ -152,6 +152,31 @@ describe('memory', () => {
     expect(error.message).toContain('dispose tensors earlier, with tidy() or `using`');
   });
 
+  it('of a synchronous loop that disposes nothing is reported once, before the loop ends', async () => {
+    const code = `
+      import { totalmem } from 'node:os';
+      import { openDevice } from '#spinegrad/engine/openDevice.js';
+      const warnings = [];
+      process.on('warning', ({ name, code, message }) => warnings.push({ name, code, message }));
+      const device = await openDevice('cpu', { threads: 1 });
+      for (let bytes = 0; bytes < totalmem(); bytes += 2 ** 28) device.empty([2 ** 26]); // gets no memory before a write
+      console.log(JSON.stringify({ warnings, memory: totalmem() }));
+    `;
+    const { status, output } = await runModule(code, { flags: ['--no-warnings'] });
+    expect(status, output).toBe(0);
+    const { warnings, memory } = JSON.parse(output);
+    expect(warnings).toEqual([
+      {
+        name: 'SpinegradWarning',
+        code: 'SPINEGRAD_HELD_TENSORS',
+        message: expect.stringMatching(/^\d+ tensors with [\d.]+ GB are not disposed\. .*tidy\(\).*`using`/),
+      },
+    ]);
+    const [, tensors, gigabytes] = /^(\d+) tensors with ([\d.]+) GB/.exec(warnings[0].message)!;
+    expect(Number(gigabytes)).toBeCloseTo((Number(tensors) * 2 ** 28) / 1e9, 1);
+    expect(Number(gigabytes)).toBeLessThan(memory / 4e9 + 0.3);
+  });
+
   it('that a call cannot get is an ERR_OUT_OF_MEMORY', async () => {
     const code = `${LIMITED}
       const device = await openDevice('cpu', { threads: 1 });

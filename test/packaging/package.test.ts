@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const FULL = process.env.SPINEGRAD_TEST_FULL !== undefined;
 const PLATFORM = `${process.platform}-${process.arch}`;
-const BINARIES = ['libOpenCL.so.1', 'libdnnl.so.2', 'libgomp.so.1', 'spinegrad.node'];
+const BINARIES = ['libOpenCL.so.1', 'libdnnl.so.2', 'libgomp.so.1', 'openmp.node', 'spinegrad.node'];
 /** glibc of the shipped libdnnl: below Debian 12's 2.36, so that older systems can load the package. */
 const OLDEST_GLIBC = 34;
 

@@ -55,6 +55,18 @@ export interface MemoryInfo {
 /** @internal */
 export const FULL = contract('full.forward', { y: 'output', value: 'real' });
 
+/** Emits a warning at once, because a loop that never yields would not reach `process.emitWarning()`'s next tick. */
+function warnOfHeldTensors(bytes: number, tensors: number): void {
+  const warning = new Error(
+    `${tensors} tensors with ${(bytes / 1e9).toFixed(1)} GB are not disposed. A synchronous loop frees nothing that it does not ` +
+      'dispose: wrap its body in tidy(), declare its tensors with `using`, or call dispose()',
+  );
+  process.emit(
+    'warning',
+    Object.assign(warning, { name: 'SpinegradWarning', code: 'SPINEGRAD_HELD_TENSORS' }),
+  );
+}
+
 /** A device of `openDevice()`: creates tensors, runs operations in order, reports memory. */
 export class Device implements TensorDevice {
   /** @internal */
@@ -73,7 +85,10 @@ export class Device implements TensorDevice {
     readonly reason: string,
     { threads = 0, precision, maxCachedBytes = hostMemory() / 8 }: DeviceOptions,
   ) {
-    this.handle = rethrow(() => native.open(name, threads, precision === 'bf16', maxCachedBytes));
+    const bound = name === 'cpu' ? hostMemory() / 4 : Infinity; // a GPU has its own memory, and reports when it is full
+    this.handle = rethrow(() =>
+      native.open(name, threads, precision === 'bf16', maxCachedBytes, bound, warnOfHeldTensors),
+    );
     const found = native.contracts(this.handle);
     this.#native = new Map(found.map((one, index) => [one.name, [index, one]]));
     try {

@@ -3,7 +3,6 @@
  * platform. Types the functions of native/addon/addon.cpp, which only ts/engine calls.
  */
 import { createRequire } from 'node:module';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SpinegradError } from '../error.js';
 
@@ -31,7 +30,15 @@ export interface NativeContract {
 }
 
 export interface Native {
-  open(kind: string, threads: number, bf16: boolean, maxCachedBytes: number): DeviceHandle;
+  /** Calls `onHeld` once, when tensors that are neither released nor collected have more than `heldBound` bytes. */
+  open(
+    kind: string,
+    threads: number,
+    bf16: boolean,
+    maxCachedBytes: number,
+    heldBound?: number,
+    onHeld?: (bytes: number, tensors: number) => void,
+  ): DeviceHandle;
   close(device: DeviceHandle): void;
   shutdown(): void;
   describe(device: DeviceHandle): string;
@@ -71,25 +78,23 @@ export interface Native {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+function loadFile(file: string): unknown {
+  const bindings = createRequire(import.meta.url)('bindings') as (options: object) => unknown;
+  return bindings({
+    bindings: file,
+    module_root: root,
+    try: [
+      ['module_root', 'compiled', 'bindings'], // of NODE_BINDINGS_COMPILED_DIR
+      ['module_root', 'build', 'Release', 'bindings'],
+      ['module_root', 'prebuilds', `${process.platform}-${process.arch}`, 'bindings'],
+    ],
+  });
+}
+
 function load(): Native {
-  // A waiting OpenMP thread must not burn the core that decodes DICOM, but to sleep and be woken costs more than the few
-  // microseconds to the next parallel loop. libgomp reads this when it is loaded.
-  if (process.env.OMP_WAIT_POLICY === undefined) {
-    process.env.OMP_WAIT_POLICY = 'passive';
-    process.env.GOMP_SPINCOUNT ??= '1000';
-  }
-  const bindings = createRequire(import.meta.url)('bindings') as (options: object) => Native;
-  const prebuild = path.join('prebuilds', `${process.platform}-${process.arch}`, 'spinegrad.node');
   try {
-    const native = bindings({
-      bindings: 'spinegrad.node',
-      module_root: root,
-      try: [
-        ['module_root', 'compiled', 'bindings'], // of NODE_BINDINGS_COMPILED_DIR
-        ['module_root', 'build', 'Release', 'bindings'],
-        ['module_root', prebuild],
-      ],
-    });
+    loadFile('openmp.node');
+    const native = loadFile('spinegrad.node') as Native;
     process.on('exit', () => native.shutdown());
     return native;
   } catch (cause) {
