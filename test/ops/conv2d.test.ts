@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
+import { sum } from '#spinegrad/engine/ops/sum.js';
 import { tidy } from '#spinegrad/engine/tidy.js';
+import { DEVICE } from '../device.js';
 import {
   describeOperation,
   integers,
@@ -160,6 +162,13 @@ describeOperation<Options>({
     exact('unequal sides', [1, 2, 8, 11], [3, 2, 5], { stride: [1, 3], padding: [1, 2] }, true),
     exact('a stride larger than the filter', [1, 2, 9, 9], [2, 2, 2], { stride: 4 }),
     exact('a stride larger than the image', [1, 8, 5, 4], [8, 2, 3], { stride: 300 }),
+    exact('a stride larger than the image, with phases that no tap reaches', [1, 8, 5, 4], [8, 2, 3], {
+      stride: 8,
+    }),
+    {
+      ...exact('a stem of more tiles than a block has', [130, 1, 9, 17], [3, 3, 3], { padding: 1 }, true),
+      probes: 2,
+    },
     exact('padding larger than the filter', [1, 2, 3, 3], [2, 2, 2], { padding: 3 }),
     exact('a filter as large as the image', [3, 2, 5, 4], [6, 5, 4], {}, true),
     exact('one pixel', [1, 1, 1, 1], [1, 1, 1], {}, true),
@@ -293,6 +302,28 @@ describeOperation<Options>({
     { name: '2 filters of 1 channel', inputs: { x: integers([2, 1, 5, 4], 2) }, exact: true },
     { name: '3 filters of 9 channels', inputs: { x: integers([3, 9, 1, 1], 3) }, exact: true },
   ],
+});
+
+it('conv2d of a NaN gives NaN only where a filter reaches it, also next to the padding', async () => {
+  using device = await openDevice(DEVICE);
+  const side = 5;
+  const values = integers([1, 8, side, side], 1).values;
+  for (const [row, reached] of [
+    [1, 9],
+    [0, 6],
+  ] as const) {
+    const x = Float32Array.from(values);
+    x[3 * side * side + row * side + 2] = Number.NaN;
+    const y = conv2d(device.tensor(x, [1, 8, side, side]), device.full([8, 8, 3, 3], 1), { padding: 1 });
+    expect((await y.data()).filter(Number.isNaN)).toHaveLength(8 * reached);
+  }
+});
+
+it('conv2d adds no bias to the padding of the channels, which a sum would include', async () => {
+  using device = await openDevice(DEVICE);
+  const x = device.full([2, 8, 4, 4], 1);
+  const y = conv2d(x, device.full([3, 8, 1, 1], 1), { bias: device.tensor([1, 10, 100]) });
+  expect(await sum(y).item()).toBe(2 * 16 * (3 * 8 + 111));
 });
 
 it('conv2d gives the same bits for any number of threads', async () => {

@@ -143,6 +143,27 @@ describe('optimizers', () => {
     for (const parameter of parameters) parameter.dispose();
   });
 
+  it('clipGradNorm takes squares beyond the range of float32, and many tensors', async () => {
+    const parameters = Array.from({ length: 300 }, (_, i) => {
+      const parameter = device.zeros([3]);
+      parameter.grad = device.tensor([0, i === 299 ? 3e20 : 0, i === 0 ? 4e20 : 0]).keep();
+      return parameter;
+    });
+    using norm = clipGradNorm(parameters, 10);
+    expect(await norm.item()).toBe(Math.fround(5e20));
+    expectClose(await parameters[299]!.grad!.data(), [0, 6, 0], 2 ** -22);
+    expectClose(await parameters[0]!.grad!.data(), [0, 0, 8], 2 ** -22);
+  });
+
+  it('clipGradNorm adds 1e-6 to the norm, as PyTorch does', async () => {
+    const parameter = device.zeros([2]);
+    parameter.grad = device.tensor([6e-6, 8e-6]).keep();
+    clipGradNorm([parameter], 1e-6).dispose();
+    const [a, b] = (await parameter.grad.data()) as Float32Array;
+    expect(a! / 6e-6).toBeCloseTo(1e-6 / (1e-5 + 1e-6), 5);
+    expect(b! / 8e-6).toBeCloseTo(1e-6 / (1e-5 + 1e-6), 5);
+  });
+
   /** A small network with odd channel counts, and a function that trains it. */
   function smallNetwork(): {
     parameters: Map<string, Tensor>;
