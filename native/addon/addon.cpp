@@ -6,10 +6,9 @@
 
 #include <napi.h>
 
-#include <condition_variable>
 #include <cstring>
+#include <future>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -225,22 +224,11 @@ Napi::Value readSync(const Napi::CallbackInfo& info) {
   DeviceHandle& handle = deviceOf(info, 0);
   TensorRef source = tensorOf(env, info[1]);
   Napi::ArrayBuffer values = targetOf(info[2], *source);
-  std::mutex mutex;
-  std::condition_variable wake;
-  bool done = false;
-  std::exception_ptr error;
+  auto settled = std::make_shared<std::promise<std::exception_ptr>>();
   handle.device->queue().enqueueFence(
       [device = handle.device.get(), source, target = values.Data()] { device->download(*source, target); },
-      [&](std::exception_ptr pending) {
-        std::lock_guard lock(mutex);
-        error = pending;
-        done = true;
-        wake.notify_one();
-      },
-      "download");
-  std::unique_lock lock(mutex);
-  wake.wait(lock, [&] { return done; });
-  if (error) throw toJavaScript(env, error);
+      [settled](std::exception_ptr pending) { settled->set_value(pending); }, "download");
+  if (std::exception_ptr error = settled->get_future().get()) throw toJavaScript(env, error);
   return values;
 }
 

@@ -30,17 +30,19 @@ void Queue::push(Entry entry) {
     if (stopping_) throw Error("ERR_DEVICE_CLOSED", "the device was closed; open it again with openDevice()");
     entries_.push_back(std::move(entry));
     waiting_.store(true, std::memory_order_relaxed);
-    sleeping = sleeping_;
+    sleeping = std::exchange(sleeping_, false);
   }
-  if (sleeping) wake_.notify_one();
+  if (sleeping) awake_.release();
 }
 
 void Queue::shutdown() {
+  bool sleeping;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
+    sleeping = std::exchange(sleeping_, false);
   }
-  wake_.notify_one();
+  if (sleeping) awake_.release();
   if (thread_.joinable()) thread_.join();
   drop(entries_);
 }
@@ -58,9 +60,12 @@ std::deque<Queue::Entry> Queue::take() {
   const auto end = std::chrono::steady_clock::now() + pollTime;
   while (!waiting_.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end) __builtin_ia32_pause();
   std::unique_lock lock(mutex_);
-  sleeping_ = true;
-  wake_.wait(lock, [this] { return stopping_ || !entries_.empty(); });
-  sleeping_ = false;
+  if (entries_.empty() && !stopping_) {
+    sleeping_ = true;
+    lock.unlock();
+    awake_.acquire();
+    lock.lock();
+  }
   waiting_.store(false, std::memory_order_relaxed);
   return std::exchange(entries_, {});
 }

@@ -5,12 +5,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <semaphore>
 #include <thread>
 
 #include "native/engine/profile.h"
@@ -51,9 +51,11 @@ class Queue {
   void loop();
 
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::deque<Entry> entries_;
+  /// Set when the thread begins to sleep. The thread that clears it releases `awake_`.
   bool sleeping_ = false;
+  // Not a condition variable: std::condition_variable::wait() of GCC 12 needs a newer libstdc++ than that of Rocky 9.
+  std::binary_semaphore awake_{0};
   /// Whether there are entries; read without the mutex.
   std::atomic<bool> waiting_ = false;
   std::atomic<bool> stopping_ = false;

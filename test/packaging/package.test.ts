@@ -19,8 +19,16 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const FULL = process.env.SPINEGRAD_TEST_FULL !== undefined;
 const PLATFORM = `${process.platform}-${process.arch}`;
 const BINARIES = ['libOpenCL.so.1', 'libdnnl.so.2', 'libgomp.so.1', 'openmp.node', 'spinegrad.node'];
-/** glibc of the shipped libdnnl: below Debian 12's 2.36, so that older systems can load the package. */
-const OLDEST_GLIBC = 34;
+const LICENCES = [
+  ['Apache-2.0.txt', /^\s*Apache License\s+Version 2\.0, January 2004/],
+  ['GCC-RUNTIME-LIBRARY-EXCEPTION-3.1.txt', /^GCC RUNTIME LIBRARY EXCEPTION\s+Version 3\.1, 31 March 2009/],
+  ['GPL-3.0.txt', /^\s*GNU GENERAL PUBLIC LICENSE\s+Version 3, 29 June 2007/],
+  ['SOURCES.txt', /^(?=.*debian\.org\/package\/gcc-\d+\/\S+\/$)(?=.*debian\.org\/package\/onednn\/\S+\/$)/ms],
+  ['node-addon-api.md', /^The MIT License/],
+  ['oneDNN.txt', /Copyright 2016-2020 Intel Corporation.*2007 MITSUNARI Shigeo.*THIS SOFTWARE IS PROVIDED/s],
+] as const;
+/** The newest symbol versions that a binary may need: those of Rocky 9 (glibc 2.34, libstdc++ of GCC 11). */
+const FLOOR = { GLIBC: '2.34', GLIBCXX: '3.4.29', CXXABI: '1.3.13' };
 
 const run = (command: string, args: readonly string[], options: ExecFileSyncOptions): string =>
   execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, encoding: 'utf8' });
@@ -80,7 +88,7 @@ describe('the package', () => {
     } else {
       run('cmake', ['--install', 'build/cmake', '--prefix', prebuild, '--strip'], { cwd: root });
     }
-    expect(readdirSync(prebuild).sort()).toEqual(BINARIES);
+    expect(readdirSync(prebuild).sort()).toEqual([...BINARIES, 'licenses'].sort());
     run('npm', ['run', 'check:prebuild'], { cwd: source });
     const report = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
       cwd: source,
@@ -102,6 +110,7 @@ describe('the package', () => {
     'dist/spine.d.ts',
     'docs/architecture.md',
     ...BINARIES.map((name) => `prebuilds/${PLATFORM}/${name}`),
+    ...LICENCES.map(([name]) => `prebuilds/${PLATFORM}/licenses/${name}`),
   ])('contains %s', (path) => {
     expect(packed).toContain(path);
   });
@@ -121,7 +130,7 @@ describe('the package', () => {
     writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }');
     const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
     run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(folder, tarball!)], { cwd: project });
-    expect(readdirSync(join(installed, 'prebuilds', PLATFORM)).sort()).toEqual(BINARIES);
+    expect(readdirSync(join(installed, 'prebuilds', PLATFORM))).toEqual(expect.arrayContaining(BINARIES));
     const { scripts } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
     for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
   });
@@ -163,10 +172,59 @@ describe('the package', () => {
     expect(output).toMatch(/\nready: /);
   });
 
-  it.each(BINARIES)('%s needs no glibc newer than 2.34', (name) => {
-    const versions = run('readelf', ['--version-info', '--wide', join(prebuild, name)], { cwd: root });
-    const minors = [...versions.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
-    expect(Math.max(0, ...minors)).toBeLessThanOrEqual(OLDEST_GLIBC);
+  it.each(LICENCES)('has the text of licenses/%s', (name, text) => {
+    expect(readFileSync(join(prebuild, 'licenses', name), 'utf8')).toMatch(text);
+  });
+
+  it('ships the libraries of Debian unmodified', () => {
+    const loaded = run('ldd', ['build/Release/spinegrad.node'], { cwd: root });
+    for (const name of ['libdnnl.so.2', 'libgomp.so.1']) {
+      const [, system] = new RegExp(`${name} => (\\S+)`).exec(loaded)!;
+      expect(readFileSync(join(prebuild, name)).equals(readFileSync(system!))).toBe(true);
+    }
+  });
+
+  it('is not packed with a binary that needs a newer system, or without a licence', () => {
+    const check = () =>
+      spawnSync(process.execPath, ['scripts/check-prebuild.js'], { cwd: source, encoding: 'utf8' });
+    const licence = join(prebuild, 'licenses', 'GPL-3.0.txt');
+    rmSync(licence);
+    expect(check()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('licenses/GPL-3.0.txt is missing'),
+    });
+    cpSync(join(root, 'licenses', 'GPL-3.0.txt'), licence);
+
+    const newer = join(folder, 'newer.cpp');
+    writeFileSync(
+      newer,
+      '#include <condition_variable>\nvoid f(std::condition_variable& c, std::unique_lock<std::mutex>& l) { c.wait(l); }',
+    );
+    const library = join(prebuild, 'libOpenCL.so.1');
+    cpSync(library, join(folder, 'libOpenCL.so.1'));
+    run('g++', ['-shared', '-fPIC', '-o', library, newer], { cwd: folder });
+    const { status, stderr } = check();
+    cpSync(join(folder, 'libOpenCL.so.1'), library);
+    expect(stderr).toMatch(
+      /libOpenCL\.so\.1 needs GLIBCXX_3\.4\.30 for \S*condition_variable\S*, expected GLIBCXX_3\.4\.29 or older/,
+    );
+    expect(status).toBe(1);
+  });
+
+  it.each(BINARIES)('%s needs no newer system than Rocky 9, and has no debug symbols', (name) => {
+    const elf = run('readelf', ['--version-info', '--sections', '--wide', join(prebuild, name)], {
+      cwd: root,
+    });
+    for (const [library, floor] of Object.entries(FLOOR)) {
+      const versions = [...elf.matchAll(new RegExp(`Name: ${library}_([\\d.]+)`, 'g'))].map(
+        ([, version]) => version!,
+      );
+      expect(versions.filter((version) => version.localeCompare(floor, 'en', { numeric: true }) > 0)).toEqual(
+        [],
+      );
+    }
+    expect(elf).toContain('.dynsym');
+    expect(elf).not.toMatch(/\.(symtab|debug_\w+)\b/);
   });
 });
 
