@@ -9,7 +9,7 @@
  * console.log(await y.data());
  */
 
-export { backward, noGrad } from './engine/autograd.js';
+export { backward, noGrad, record } from './engine/autograd.js';
 export { CapturedStep } from './engine/capturedStep.js';
 export { Device, type DeviceOptions, type MemoryInfo } from './engine/device.js';
 export type { DType, TypedArray } from './engine/dtype.js';

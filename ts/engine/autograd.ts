@@ -41,9 +41,19 @@ export const recording = (...inputs: (Tensor | undefined)[]): boolean =>
   enabled && inputs.some((input) => input !== undefined && requiresGradient(input));
 
 /**
- * @internal Records how `output` depends on its inputs. `backward` receives the gradient of the output and `needs[i]`,
- * whether input i requires one. It returns new tensors, of which one may be the gradient of the output. If nothing is
- * recorded, the tensors of `saved` are freed at once.
+ * Records how `output` depends on its inputs: an operation of one's own. Compute `output` under `noGrad()`.
+ *
+ * @param saved tensors that only `backward` reads. They are freed after it, or at once if no input requires a gradient.
+ * @param backward gets the gradient of the output and, per input, whether it requires a gradient. It returns the gradients of
+ *   the inputs in their order, undefined for inputs that require none. They are new tensors; one of them may be the gradient
+ *   of the output. It runs under `noGrad()`.
+ * @returns `output`
+ *
+ * @example
+ * function square(x: Tensor): Tensor {
+ *   const y = noGrad(() => mul(x, x));
+ *   return record(y, [x], [], (dy) => [tidy(() => mul(mul(x, dy), 2))]);
+ * }
  */
 export function record(
   output: Tensor,
@@ -51,6 +61,8 @@ export function record(
   saved: readonly Tensor[],
   backward: (gradient: Tensor, needs: readonly boolean[]) => readonly (Tensor | undefined)[],
 ): Tensor {
+  expectArguments('record', arguments.length, 4);
+  expectFunction('record', backward);
   if (!recording(...inputs)) {
     for (const tensor of saved) tensor.dispose();
     return output;
@@ -97,7 +109,7 @@ export function backward(loss: Tensor): void {
     output.node = undefined;
     output.differentiated = true;
     if (gradient) {
-      const partials = node.backward(gradient);
+      const partials = noGrad(() => node.backward(gradient));
       partials.forEach((partial, index) => {
         const input = node.inputs[index]!;
         if (!partial) return;
