@@ -48,6 +48,7 @@ describe('a command loads what it needs:', () => {
       'dist/cli/main.js',
       'dist/error.js',
       'dist/io/version.js',
+      'dist/packageRoot.js',
     ]);
   });
 

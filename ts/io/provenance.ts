@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { packageRoot } from '../packageRoot.js';
 import { VERSION } from './version.js';
 
 /** The program that wrote a file. */
@@ -26,7 +26,7 @@ export type Program = z.output<typeof programSchema>;
 export function provenance(): Program {
   return {
     version: VERSION,
-    commit: commitOf(fileURLToPath(new URL('../..', import.meta.url))),
+    commit: commitOf(packageRoot()),
     date: new Date().toISOString(),
   };
 }
