@@ -19,7 +19,7 @@ import { cellsOfShard, type Shard } from '#spinegrad/study/shards.js';
 import { studyStatus } from '#spinegrad/study/status.js';
 import { openStudy, readStudy } from '#spinegrad/study/study.js';
 import { cellUnits } from '#spinegrad/study/units.js';
-import { work } from '#spinegrad/study/worker.js';
+import { workOnStudy } from '#spinegrad/study/worker.js';
 import { parseSetting } from '#spinegrad/training/config.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { failure, spinegrad } from '../cli/command.js';
@@ -77,7 +77,7 @@ async function copied(): Promise<string> {
 }
 
 const workHere = (folder: string, shard: Shard = { index: 1, count: 1 }): Promise<void> =>
-  work(readStudy(folder), { device: 'cpu', shard, progress: silent, signal: new AbortController().signal });
+  workOnStudy(readStudy(folder), { device: 'cpu', shard, progress: silent, signal: new AbortController().signal });
 
 const predictionsOf = (folder: string): string => readFileSync(join(folder, 'predictions.csv'), 'utf8');
 

@@ -163,9 +163,9 @@ interface Workers {
 
 /** Works in this process, and prints a line after each unit. */
 async function work(study: Study, options: Workers): Promise<void> {
-  const { work: workOn } = await import('../study/worker.js');
+  const { workOnStudy } = await import('../study/worker.js');
   const { studyStatus } = await import('../study/status.js');
-  await workOn(study, {
+  await workOnStudy(study, {
     ...options,
     onUnit({ id }, ended) {
       const { cells, planned, secondsLeft } = studyStatus(study);

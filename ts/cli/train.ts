@@ -5,8 +5,8 @@ import type { Layout } from '../data/layouts/layout.js';
 import type { DeviceKind } from '../engine/openDevice.js';
 import { formatSummary } from '../report/console.js';
 import { taskIds } from '../tasks/index.js';
-import { DEFAULT_PRESET, PRESETS, parseSetting } from '../training/config.js';
-import { defaultFolder, openRunFolder } from '../training/runFolder.js';
+import { DEFAULT_PRESET, merge, PRESETS, parseSetting } from '../training/config.js';
+import { defaultFolder } from '../training/runFolder.js';
 import { interruptible } from './interruptible.js';
 import { armsOption, collect, datasetOption, deviceOption, tasksOption, wholeNumber } from './options.js';
 import { terminalProgress } from './progress.js';
@@ -61,7 +61,7 @@ export function trainCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { train } = await import('../training/train.js');
+  const { trainRun } = await import('../training/trainRun.js');
   const progress = terminalProgress();
   const { resume, device, profile, task, arms, dataset, seed, preset, data } = flags;
   const changes = flags.set.map(parseSetting);
@@ -69,19 +69,11 @@ async function run(flags: Flags): Promise<void> {
   if (arms !== undefined) changes.push({ arms });
   if (dataset !== undefined) changes.push({ data: { layout: dataset } });
   if (seed !== undefined) changes.push({ seed });
-  const dir = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
-  const { identity, resumed, lock } = await openRunFolder(dir, resume, {
-    preset,
-    changes,
-    data: data === undefined ? undefined : resolve(data),
-  });
-  using _ = lock;
-  progress.line(`run ${dir}${resume && !resumed ? ': there is no run to resume; starting a new one' : ''}`);
-  if (lock.tookOver !== undefined)
-    progress.line(`removed the lock of process ${lock.tookOver}, which has ended`);
-  await interruptible(progress, `resume with: node train.js --resume --out ${dir}`, async (signal) => {
-    const summary = await train({ dir, identity, resume: resumed, device, profile, progress, signal });
-    console.log(formatSummary(summary));
-    console.log(`report: ${resolve(dir, 'report.html')}`);
+  const settings = changes.reduce(merge, {});
+  const out = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
+  await interruptible(progress, `resume with: node train.js --resume --out ${out}`, async (signal) => {
+    const options = { out, data, preset, settings, resume, device, profile, progress, signal };
+    console.log(formatSummary(await trainRun(options)));
+    console.log(`report: ${resolve(out, 'report.html')}`);
   });
 }

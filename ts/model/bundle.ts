@@ -132,6 +132,8 @@ export interface LoadedArm extends Omit<ArmDescription, 'novelty'>, ArmCalibrati
 
 /** A localizer and graders in eval mode. */
 export interface Model {
+  /** The folder that it was loaded from. */
+  folder: string;
   description: ModelDescription;
   localizer: Localizer;
   arms: LoadedArm[];
@@ -144,10 +146,14 @@ export interface Model {
  * @param which the name of an arm, `recommended`, or `all`
  * @throws SpinegradError ERR_MODEL_MISSING, ERR_MODEL, ERR_MODEL_ARM, ERR_MODEL_WEIGHTS, ERR_FILE_*, ERR_SAFETENSORS_*,
  *   ERR_WEIGHTS, ERR_NOT_FINITE
+ *
+ * @example
+ * const model = await loadModel('runs/demo', device);
+ * await predict(device, { input: 'study', model });
  */
 export async function loadModel(dir: string, device: Device, which = 'recommended'): Promise<Model> {
   const description = await readModel(dir);
-  const chosen = chooseArms(dir, description, which);
+  const chosen = chooseArms(dir, description, description.arms, which);
   const build = { device, random: new RandomStream(0) };
   const localizer = buildLocalizer(description.localizer.network, build);
   const file = await readWeights(dir, description.localizer.weights);
@@ -161,6 +167,7 @@ export async function loadModel(dir: string, device: Device, which = 'recommende
     arms.push({ ...arm, grader, novelty: { model, limit: arm.novelty.limit } });
   }
   return {
+    folder: dir,
     description,
     localizer,
     arms,
@@ -186,7 +193,13 @@ async function readWeights(
   );
 }
 
-function chooseArms(dir: string, { arms, recommended }: ModelDescription, which: string): ArmDescription[] {
+/** The arms of a folder or of a loaded model that `which` of `loadModel` names. */
+export function chooseArms<Arm extends { name: string }>(
+  dir: string,
+  { recommended }: ModelDescription,
+  arms: Arm[],
+  which: string,
+): Arm[] {
   if (which === 'all') return arms;
   const name = which === 'recommended' ? recommended : which;
   const chosen = arms.filter((arm) => arm.name === name);

@@ -10,7 +10,7 @@ import type { Device } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
 import { minimumDiscs } from '../evaluation/conformal.js';
 import type { ArmCalibration } from '../model/armCalibration.js';
-import { loadModel } from '../model/bundle.js';
+import { chooseArms, loadModel, type Model } from '../model/bundle.js';
 import type { ModelDescription } from '../model/description.js';
 import { DOUBTS } from '../model/doubts.js';
 import { isDoubtful } from '../model/located.js';
@@ -25,14 +25,16 @@ import { type NotGraded, searchedSeries } from './targets.js';
 export interface PredictOptions {
   /** A DICOM file or folder, a PNG, or a NIfTI volume. */
   input: string;
-  /** Folder of a finished run. */
-  model: string;
-  /** Name of an arm; default: the one that the model recommends. */
+  /** Folder of a finished run, or a model of `loadModel`, which stays loaded. */
+  model: string | Model;
+  /** Name of an arm; default: the one that the model recommends, or the only one that is loaded. */
   arm?: string | undefined;
   /** Pixel spacing of a PNG in mm; default: from the distance of neighbouring discs. */
   spacing?: number | undefined;
   /** Explain the grades of the first graded task; default false. */
   saliency?: boolean | undefined;
+  /** Stops the work between its steps; the promise rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -50,8 +52,9 @@ export async function predict(
   device: Device,
   options: PredictOptions,
 ): Promise<{ prediction: Prediction; slice: SourceSlice; saliency: LevelSaliency[] }> {
-  const { input, spacing } = options;
-  const model = await loadModel(options.model, device, options.arm);
+  const { input, spacing, signal } = options;
+  signal?.throwIfAborted();
+  const model = await modelOf(device, options);
   try {
     const { description, arms } = model;
     const { trainedOn, notice } = description;
@@ -61,9 +64,11 @@ export async function predict(
       spacing === undefined ? null : [spacing, spacing],
       weighting,
     );
+    signal?.throwIfAborted();
     const slice = canalSlice(slices);
     checkSize(input, slice);
     const oriented = await orientInStack(device, model, slice, slices);
+    signal?.throwIfAborted();
     const { located, anterior, superior, agreesWithHeader, votes } = oriented;
     if (!located.lumbar) refuse(input, located);
 
@@ -103,6 +108,7 @@ export async function predict(
         `the series ${name} is missing or does not show every disc; grades are of the other series`,
       );
     }
+    signal?.throwIfAborted();
     const grades = await gradeCuts(device, model, cuts);
     warnings.push(...alwaysInSet(description, arms[0]!));
     const isNovel = ({ level }: { level: Level }) =>
@@ -139,7 +145,7 @@ export async function predict(
         ...vote,
       })),
       model: {
-        ...{ folder: options.model, arm: arms[0]!.name, preset: trainedOn.preset },
+        ...{ folder: model.folder, arm: arms[0]!.name, preset: trainedOn.preset },
         ...{ setCoverage: description.evaluation.coverage, trainedOn, notice },
       },
       doubtful: levels.some(({ doubtful }) => doubtful),
@@ -153,8 +159,15 @@ export async function predict(
     const saliency = options.saliency ? await explain(device, model, cuts, grades) : [];
     return { prediction, slice, saliency };
   } finally {
-    model.dispose();
+    if (typeof options.model === 'string') model.dispose();
   }
+}
+
+async function modelOf(device: Device, { model, arm }: PredictOptions): Promise<Model> {
+  if (typeof model === 'string') return await loadModel(model, device, arm);
+  const { folder, description, arms } = model;
+  const which = arm ?? (arms.length === 1 ? 'all' : 'recommended');
+  return { ...model, arms: chooseArms(folder, description, arms, which) };
 }
 
 /** A warning for each grade that is in every set, because the arm has too few calibration discs of it. */

@@ -17,7 +17,6 @@ import { type CurvePoint, formatCurves } from './curvesFile.js';
 import { cropSource } from './errorCrops.js';
 import { baseConfig } from './plan.js';
 import { formatStudyPredictions, type StudyPrediction } from './predictionsFile.js';
-import { writeStudyReport } from './report.js';
 import { isDone } from './results.js';
 import type { Study } from './study.js';
 import { studyArm } from './studyArms.js';
@@ -61,6 +60,8 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
   await write('calibration.csv', formatStudyCalibration(calibration));
   await write('curves.csv', formatCurves(curves));
   const config = baseConfig(plan);
+  // Loaded when it is needed, because the libraries of the figures are large.
+  const { writeStudyReport } = await import('./report.js');
   return await writeStudyReport(dir, {
     name: basename(dir),
     data: dataOf(manifest),

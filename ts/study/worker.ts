@@ -8,7 +8,7 @@ import type { Bank } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { type DeviceKind, openDevice } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
-import type { Progress } from '../training/progress.js';
+import { type Progress, silent } from '../training/progress.js';
 import { Claims } from './claims.js';
 import { isDone, readFailure, writeFailure, writeResult } from './results.js';
 import { cellsOfShard, type Shard } from './shards.js';
@@ -18,12 +18,16 @@ import { bankUnit, type CellUnit, cellUnits, needsOf, type Unit } from './units.
 import { type Work, workBank, workCell, workLocalizer, workPretraining } from './work.js';
 
 export interface WorkerOptions {
-  device: DeviceKind;
-  shard: Shard;
-  progress: Progress;
-  signal: AbortSignal;
+  /** Default `auto`. */
+  device?: DeviceKind | undefined;
+  /** Default: all cells. */
+  shard?: Shard | undefined;
+  /** Default: nothing is shown. */
+  progress?: Progress | undefined;
+  /** Stops the work after the current step. */
+  signal?: AbortSignal | undefined;
   /** Called after a unit has ended. */
-  onUnit?(unit: Unit, ended: 'done' | 'failed'): void;
+  onUnit?: ((unit: Unit, ended: 'done' | 'failed') => void) | undefined;
 }
 
 /** Time between looks at units that other workers hold. */
@@ -35,8 +39,10 @@ const POLL_MS = 1000;
  *
  * @throws SpinegradError of the bank, which every cell needs; ERR_DEVICE_*; the signal's reason when it is aborted
  */
-export async function work(study: Study, options: WorkerOptions): Promise<void> {
-  const worker = new Worker(study, options);
+export async function workOnStudy(study: Study, options: WorkerOptions = {}): Promise<void> {
+  const { device = 'auto', shard = { index: 1, count: 1 }, progress = silent, onUnit } = options;
+  const { signal = new AbortController().signal } = options;
+  const worker = new Worker(study, { device, shard, progress, signal, onUnit });
   await worker.run();
 }
 
@@ -49,7 +55,7 @@ class Worker {
 
   constructor(
     private readonly study: Study,
-    private readonly options: WorkerOptions,
+    private readonly options: Required<Omit<WorkerOptions, 'onUnit'>> & Pick<WorkerOptions, 'onUnit'>,
   ) {
     this.#claims = new Claims(claimsFolder(study.dir));
   }

@@ -16,7 +16,7 @@ import { loadModel } from '../model/bundle.js';
 import { type ModelDescription, readModel } from '../model/description.js';
 import type { Task } from '../tasks/task.js';
 import { type Evaluated, evaluateArms } from './evaluateArms.js';
-import type { Progress } from './progress.js';
+import { type Progress, silent } from './progress.js';
 import { RoiDataset } from './roiDataset.js';
 import { readIdentity, readRunBank } from './runFolder.js';
 import { SliceDataset } from './sliceDataset.js';
@@ -30,10 +30,14 @@ export interface EvaluateOptions {
   layout?: Layout | undefined;
   /** Also evaluate studies of `data` that the run was trained on or chose its epochs by; default false. */
   includeTraining?: boolean | undefined;
-  device: DeviceKind;
-  progress: Progress;
-  signal: AbortSignal;
+  /** Default `auto`. */
+  device?: DeviceKind | undefined;
+  /** Default: nothing is shown. */
+  progress?: Progress | undefined;
+  signal?: AbortSignal | undefined;
 }
+
+type Work = EvaluateOptions & { progress: Progress; signal: AbortSignal };
 
 export type ModelEvaluation = Pick<Evaluated, 'localization' | 'tasks' | 'rsna'> & {
   synthetic: boolean;
@@ -46,15 +50,19 @@ export type ModelEvaluation = Pick<Evaluated, 'localization' | 'tasks' | 'rsna'>
 /**
  * Evaluates the localizer and all arms of a run.
  *
+ * @example
+ * const { tasks } = await evaluateModel({ model: 'runs/demo', data: 'other-hospital' });
+ *
  * @throws SpinegradError of `loadModel` and `prepareBank`; ERR_BANK_*; ERR_DATA_EMPTY if the run was trained on all studies
  */
 export async function evaluateModel(options: EvaluateOptions): Promise<ModelEvaluation> {
-  const { model: dir, progress, signal } = options;
+  const { model: dir, progress = silent, signal = new AbortController().signal } = options;
+  const work = { ...options, progress, signal };
   const description = await readModel(dir);
   const own = options.data === undefined;
   const { bank, trainingStudies } = own
     ? { bank: await ownBank(dir, description), trainingStudies: [] }
-    : withoutTraining(await otherBank(options.data!, description, options), description, options);
+    : withoutTraining(await otherBank(options.data!, description, work), description, work);
   const { threads, ...settings } = description.evaluation;
   using device = await openDevice(options.device, threads === null ? {} : { threads });
   const model = await loadModel(dir, device, 'all');
@@ -98,7 +106,7 @@ const idsOf = (tasks: readonly Task[]) => tasks.map(({ id }) => id).join(', ');
 function withoutTraining(
   bank: Bank,
   { trainedImages }: ModelDescription,
-  { model, includeTraining, progress }: EvaluateOptions,
+  { model, includeTraining, progress }: Work,
 ): { bank: Bank; trainingStudies: string[] } {
   const trainingStudies = includeTraining ? [] : trainedStudies(bank, trainedImages);
   if (trainingStudies.length === 0) return { bank, trainingStudies };
@@ -121,7 +129,7 @@ function withoutTraining(
 async function otherBank(
   data: string,
   { roi, input, localizer, trainedOn }: ModelDescription,
-  { layout, progress, signal }: EvaluateOptions,
+  { layout, progress, signal }: Work,
 ): Promise<Bank> {
   const out = await mkdtemp(join(tmpdir(), 'spinegrad-')).catch((cause) => {
     throw writeError(tmpdir(), cause);

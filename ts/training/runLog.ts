@@ -17,13 +17,16 @@ export class RunLog {
   readonly #path: string;
   #rows: LogRow[] = [];
 
-  private constructor(path: string) {
+  private constructor(
+    path: string,
+    private readonly onRow: (row: LogRow) => void,
+  ) {
     this.#path = path;
   }
 
   /** A new log, or the readable lines of the old one when resuming: a kill can leave half of the last line. */
-  static async open(dir: string, resume: boolean): Promise<RunLog> {
-    const log = new RunLog(join(dir, 'metrics.jsonl'));
+  static async open(dir: string, resume: boolean, onRow: (row: LogRow) => void = () => {}): Promise<RunLog> {
+    const log = new RunLog(join(dir, 'metrics.jsonl'), onRow);
     if (resume && existsSync(log.#path)) {
       const lines = readFileSync(log.#path, 'utf8').split('\n');
       log.#rows = lines.flatMap((line) => {
@@ -53,6 +56,7 @@ export class RunLog {
     } catch (cause) {
       throw writeError(this.#path, cause);
     }
+    this.onRow(row);
   }
 
   async #rewrite(): Promise<void> {

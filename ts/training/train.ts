@@ -37,6 +37,7 @@ import { reportInput } from './reportInput.js';
 import { RoiDataset } from './roiDataset.js';
 import { makeBank } from './runData.js';
 import { type RunIdentity, writeIdentity } from './runFolder.js';
+import type { LogRow } from './runLog.js';
 import { saliencyExamples } from './saliencyExamples.js';
 import { SliceDataset } from './sliceDataset.js';
 import type { EpochRow, Run, StageResult } from './stage.js';
@@ -48,8 +49,10 @@ export interface TrainOptions {
   resume: boolean;
   device: DeviceKind;
   /** Writes profile.json, and a table by operation to `progress`. */
-  profile?: boolean;
+  profile?: boolean | undefined;
   progress: Progress;
+  /** Called with each new row of metrics.jsonl. */
+  onEpoch?: ((row: LogRow) => void) | undefined;
   /** Stops the run after the current step, with a checkpoint. */
   signal: AbortSignal;
 }
@@ -74,7 +77,7 @@ async function trainOn(device: Device, options: TrainOptions): Promise<Summary> 
   const timing: Timing = {};
   const bank = await timed(timing, 'data', () => makeBank(options));
   const parts = { dir, config, device, progress, signal };
-  const run = await openRun(parts, bank.manifest.fingerprint, options.resume);
+  const run = await openRun(parts, bank.manifest.fingerprint, options.resume, options.onEpoch);
   const discs = new RoiDataset(device, bank, config.augmentation, config.fusion);
   const { pretraining, localizer, rmseMm, arms: trained } = await trainNetworks(run, bank, discs, timing);
   const slices = new SliceDataset(device, bank);
