@@ -77,7 +77,12 @@ async function copied(): Promise<string> {
 }
 
 const workHere = (folder: string, shard: Shard = { index: 1, count: 1 }): Promise<void> =>
-  workOnStudy(readStudy(folder), { device: 'cpu', shard, progress: silent, signal: new AbortController().signal });
+  workOnStudy(readStudy(folder), {
+    device: 'cpu',
+    shard,
+    progress: silent,
+    signal: new AbortController().signal,
+  });
 
 const predictionsOf = (folder: string): string => readFileSync(join(folder, 'predictions.csv'), 'utf8');
 
