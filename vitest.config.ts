@@ -11,6 +11,7 @@ const SLOW = [
   'test/dicom/robustness.test.ts',
   'test/engine/{cuda,exit,memory}.test.ts',
   'test/fuzz/*',
+  'test/soak/*',
   'test/packaging/*',
   'test/fusion/run.test.ts',
   'test/phantom/{grades,phantom,series}.test.ts',
