@@ -101,6 +101,17 @@ describe('a constructor without arguments', () => {
   );
 });
 
+it.each([
+  ...['Device', 'Tensor', 'CapturedStep', 'byOperation', 'chromeTrace'],
+  ...['foldBatchNorms', 'importResNet', 'readSafetensors', 'writeSafetensors'],
+])('%s() without arguments names what is missing', async (name) => {
+  // biome-ignore lint/suspicious/noExplicitAny: called as JavaScript does.
+  const value = (api as any)[name];
+  const call = async () => (/^[A-Z]/.test(name) ? new value() : value());
+  await expect(call()).rejects.toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
+  await expect(call()).rejects.toThrow(new RegExp(`^${name}\\(\\): \\w+: expected .*, found undefined`));
+});
+
 describe('an invalid argument', () => {
   let device: api.Device;
   beforeAll(async () => {

@@ -50,6 +50,7 @@ export {
 } from './engine/profile.js';
 export { type Shape, Tensor } from './engine/tensor.js';
 export { tidy } from './engine/tidy.js';
+export type { Nested, TensorValues } from './engine/values.js';
 export { SpinegradError } from './error.js';
 export {
   readSafetensors,

@@ -5,6 +5,7 @@ import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { add, relu } from '#spinegrad/engine/ops/elementwise.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
 import { tidy } from '#spinegrad/engine/tidy.js';
+import type { TensorValues } from '#spinegrad/engine/values.js';
 
 const code = (value: string) => expect.objectContaining({ name: 'SpinegradError', code: value });
 
@@ -103,9 +104,13 @@ describe('a tensor', () => {
   });
 
   it.each<[string, unknown]>([
-    ['a Float64Array', new Float64Array(2)],
+    ['a Uint32Array', new Uint32Array(2)],
+    ['a BigInt64Array', new BigInt64Array(2)],
+    ['a DataView', new DataView(new ArrayBuffer(8))],
     ['undefined', undefined],
-    ['nested arrays', [[1], [2]]],
+    ['typed arrays in an array', [new Float32Array(1), new Float32Array(1)]],
+    ['nested strings', [['1'], ['2']]],
+    ['an array and a number', [1, [2]]],
     ['strings', ['1', '2']],
     ['bigints', [1n, 2n]],
     ['an array with holes', new Array(2)],
@@ -117,6 +122,39 @@ describe('a tensor', () => {
   ])('throws ERR_DTYPE for values that are %s', (_, values) => {
     expect(() => device.tensor(values as number[], [2])).toThrow(code('ERR_DTYPE'));
     expect(() => device.zeros([2]).write(values as Float32Array)).toThrow(code('ERR_DTYPE'));
+  });
+
+  it.each<[string, TensorValues, string, number[], number[]]>([
+    [
+      'nested arrays',
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      'float32',
+      [2, 3],
+      [1, 2, 3, 4, 5, 6],
+    ],
+    ['arrays nested three deep', [[[1], [Number.NaN]]], 'float32', [1, 2, 1], [1, Number.NaN]],
+    ['a Float64Array', Float64Array.of(0.1, 2 ** 60), 'float32', [2], [Math.fround(0.1), 2 ** 60]],
+    ['an Int8Array', Int8Array.of(-128, 127), 'int32', [2], [-128, 127]],
+    ['an Int16Array', Int16Array.of(-32768, 32767), 'int32', [2], [-32768, 32767]],
+    ['a Uint8ClampedArray', Uint8ClampedArray.of(0, 255), 'uint8', [2], [0, 255]],
+  ])('is made of %s', async (_, values, dtype, shape, expected) => {
+    using tensor = device.tensor(values);
+    expect([tensor.dtype, tensor.shape]).toEqual([dtype, shape]);
+    expect([...(await tensor.data())]).toEqual(expected);
+    using flat = device.tensor(values, [expected.length]);
+    expect(flat.shape).toEqual([expected.length]);
+  });
+
+  it.each([
+    ['rows of different lengths', [[1, 2], [3]]],
+    ['a row that is missing', [[1], 2]],
+    ['seven levels', [[[[[[[1]]]]]]]],
+    ['an empty row', [[]]],
+  ])('refuses nested arrays with %s', (_, values) => {
+    expect(() => device.tensor(values as TensorValues)).toThrow(code('ERR_SHAPE'));
   });
 
   it('has a read-only shape, which it reads once', () => {

@@ -1,3 +1,4 @@
+import { SpinegradError } from '../error.js';
 import { type DeviceHandle, native, type RecordingHandle, rethrow } from './native.js';
 
 /** A step recorded by `device.capture()`. */
@@ -12,6 +13,12 @@ export class CapturedStep<T> implements Disposable {
     /** The return value of the step. */
     readonly result: T,
   ) {
+    if (handle === undefined) {
+      throw new SpinegradError(
+        'ERR_ARGUMENT',
+        'CapturedStep(): handle: expected a captured step, found undefined; use device.capture()',
+      );
+    }
     this.#device = device;
     this.#handle = handle;
   }

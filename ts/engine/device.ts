@@ -13,7 +13,7 @@ import {
   type Fields,
   type Values,
 } from './contract.js';
-import { DTYPES, type DType, dtypeOf, type TypedArray } from './dtype.js';
+import { DTYPES, type DType, dtypeOf } from './dtype.js';
 import { hostMemory } from './hostMemory.js';
 import {
   type DeviceHandle,
@@ -26,6 +26,7 @@ import {
 } from './native.js';
 import { type Profile, profileOf } from './profile.js';
 import { type Shape, Tensor, type TensorDevice } from './tensor.js';
+import { flatten, type TensorValues } from './values.js';
 
 export interface DeviceOptions {
   /** Threads of the CPU device. Default: the number of OpenMP (OMP_NUM_THREADS, else the cores). */
@@ -83,14 +84,20 @@ export class Device implements TensorDevice {
     readonly name: string,
     /** Why this device was chosen. */
     readonly reason: string,
-    { threads = 0, precision, maxCachedBytes = hostMemory() / 8 }: DeviceOptions,
+    { threads = 0, precision, maxCachedBytes = hostMemory() / 8 }: DeviceOptions = {},
   ) {
+    if (typeof name !== 'string') {
+      throw new SpinegradError(
+        'ERR_ARGUMENT',
+        `Device(): name: expected a string, found ${found(name)}; use openDevice()`,
+      );
+    }
     const bound = name === 'cpu' ? hostMemory() / 4 : Infinity; // a GPU has its own memory, and reports when it is full
     this.handle = rethrow(() =>
       native.open(name, threads, precision === 'bf16', maxCachedBytes, bound, warnOfHeldTensors),
     );
-    const found = native.contracts(this.handle);
-    this.#native = new Map(found.map((one, index) => [one.name, [index, one]]));
+    const known = native.contracts(this.handle);
+    this.#native = new Map(known.map((one, index) => [one.name, [index, one]]));
     try {
       for (const one of contracts()) checkContract(one, this.#native.get(one.name)?.[1]);
     } catch (error) {
@@ -112,20 +119,15 @@ export class Device implements TensorDevice {
     return rethrow(() => native.properties(this.handle));
   }
 
-  /** A tensor with the given values; its dtype is the array's. A plain array of numbers makes float32. */
-  tensor(values: TypedArray | readonly number[], shape?: Shape): Tensor {
+  /**
+   * A tensor with the given values. Arrays of numbers, also nested, make float32; their nesting is the default shape. A typed
+   * array has its own dtype: an Int8Array or Int16Array makes int32, a Uint8ClampedArray uint8, a Float64Array float32,
+   * rounded. Uint32Array and arrays of BigInt are refused.
+   */
+  tensor(values: TensorValues, shape?: Shape): Tensor {
     expectArguments('tensor', arguments.length, 2);
-    const numbers = Array.isArray(values) && values.findIndex((value) => typeof value !== 'number') < 0;
-    const array = numbers ? Float32Array.from(values) : (values as TypedArray);
-    const dtype = dtypeOf(array);
-    if (!dtype) {
-      throw new SpinegradError(
-        'ERR_DTYPE',
-        `tensor(): values: expected a flat array of numbers, Float32Array, Int32Array, Uint16Array or Uint8Array, ` +
-          `found ${found(values)}`,
-      );
-    }
-    const tensor = this.empty(shape ?? [array.length], dtype, 'tensor');
+    const { array, shape: nesting } = flatten(values);
+    const tensor = this.empty(shape ?? nesting, dtypeOf(array), 'tensor');
     if (tensor.size !== array.length) {
       tensor.dispose();
       throw new SpinegradError(

@@ -1,5 +1,6 @@
 /** Profiles of `device.stopProfile()`: events, totals per operation, and a Chrome trace. */
-import { expectArguments } from '../arguments.js';
+import { expectArguments, found } from '../arguments.js';
+import { SpinegradError } from '../error.js';
 import type { NativeProfile } from './native.js';
 
 /** Times are milliseconds since the start of the first operation, by the clock of the device. */
@@ -42,9 +43,18 @@ export function profileOf({ names, times, spans, firsts, skipped }: NativeProfil
   };
 }
 
+function expectProfile(name: string, profile: Profile): void {
+  if (Array.isArray(profile?.operations) && Array.isArray(profile.spans)) return;
+  throw new SpinegradError(
+    'ERR_ARGUMENT',
+    `${name}(): profile: expected the result of device.stopProfile(), found ${found(profile)}`,
+  );
+}
+
 /** Totals per operation, the longest first. */
 export function byOperation(profile: Profile): OperationTime[] {
   expectArguments('byOperation', arguments.length, 1);
+  expectProfile('byOperation', profile);
   const rows = new Map<string, { calls: number; total: number }>();
   for (const { name, start, end } of profile.operations) {
     const { calls, total } = rows.get(name) ?? { calls: 0, total: 0 };
@@ -65,6 +75,7 @@ type TraceEvent = { pid: 1; tid: number; name: string } & (
 /** A trace for Perfetto (ui.perfetto.dev) and chrome://tracing: one row of operations and one of spans. */
 export function chromeTrace(profile: Profile, device: string): { traceEvents: TraceEvent[] } {
   expectArguments('chromeTrace', arguments.length, 2);
+  expectProfile('chromeTrace', profile);
   const { operations, spans } = profile;
   const row = (tid: number, name: string, events: readonly ProfileEvent[]): TraceEvent[] => [
     { pid: 1, tid, name: 'thread_name', ph: 'M', args: { name } },

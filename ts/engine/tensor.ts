@@ -11,6 +11,7 @@ import { SpinegradError } from '../error.js';
 import type { Contract, Fields, Values } from './contract.js';
 import { ARRAYS, type DType, dtypeOf, type TypedArray, type TypedArrays } from './dtype.js';
 import { type DeviceHandle, fromNative, native, rethrow, type TensorHandle } from './native.js';
+import type { TensorValues } from './values.js';
 
 export type Shape = readonly number[];
 
@@ -20,8 +21,8 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => 
 export interface TensorDevice {
   /** `cpu` or `cuda:N`. */
   readonly name: string;
-  /** A tensor with the given values; its dtype is the array's. A plain array of numbers makes float32. */
-  tensor(values: TypedArray | readonly number[], shape?: Shape): Tensor;
+  /** A tensor with the given values; see `Device.tensor()`. */
+  tensor(values: TensorValues, shape?: Shape): Tensor;
   /** float32; every value is 0. */
   zeros(shape: Shape): Tensor;
   /** float32; every value is `value`. */
@@ -71,6 +72,12 @@ export class Tensor implements Disposable {
 
   /** @internal Use `device.tensor()`, `device.zeros()` and the operations, which check the shape. */
   constructor(device: TensorDevice, shape: Shape, dtype: DType) {
+    if (typeof device?.acquire !== 'function') {
+      throw new SpinegradError(
+        'ERR_ARGUMENT',
+        `Tensor(): device: expected a device of openDevice(), found ${found(device)}; use device.tensor()`,
+      );
+    }
     this.#device = device;
     this.#shape = shape;
     this.#dtype = dtype;

@@ -6,7 +6,7 @@
  */
 
 import { open } from 'node:fs/promises';
-import { expectArguments } from '../arguments.js';
+import { expectArguments, found } from '../arguments.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from './atomic.js';
 import { expectFile, readError } from './files.js';
@@ -30,6 +30,14 @@ const MAX_HEADER = 100_000_000;
 
 const BYTES: Record<StoredTensor['dtype'], number> = { F32: 4, I32: 4, U16: 2, U8: 1, I64: 8 };
 
+function expectPath(name: string, path: string): void {
+  if (typeof path === 'string' && path !== '') return;
+  throw new SpinegradError(
+    'ERR_ARGUMENT',
+    `${name}(): path: expected the path of a file, found ${found(path)}`,
+  );
+}
+
 /**
  * Reads the tensors of a file, by name, in file order. Their data are views of one buffer if they are aligned.
  *
@@ -42,6 +50,7 @@ const BYTES: Record<StoredTensor['dtype'], number> = { F32: 4, I32: 4, U16: 2, U
  */
 export async function readSafetensors(path: string): Promise<Map<string, StoredTensor>> {
   expectArguments('readSafetensors', arguments.length, 1);
+  expectPath('readSafetensors', path);
   return (await readSafetensorsFile(path)).tensors;
 }
 
@@ -89,6 +98,13 @@ export async function writeSafetensors(
   metadata: Record<string, string> = {},
 ): Promise<void> {
   expectArguments('writeSafetensors', arguments.length, 3);
+  expectPath('writeSafetensors', path);
+  if (typeof tensors !== 'object' || tensors === null) {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `writeSafetensors(): tensors: expected a Map or an object of tensors by name, found ${found(tensors)}`,
+    );
+  }
   const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   entries.sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   const header: Record<string, unknown> = {};

@@ -1,10 +1,10 @@
 /** Weights of a torchvision ResNet for a ResNet of other input channels, also if the file has only some of the layers. */
 
-import { expectArguments } from '../arguments.js';
+import { expectArguments, found } from '../arguments.js';
 import type { TypedArray } from '../engine/dtype.js';
 import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
-import type { ResNet } from './resnet.js';
+import { ResNet } from './resnet.js';
 
 /** What a file gave to a network. */
 export interface Imported {
@@ -38,6 +38,15 @@ const IGNORED = /^fc\.|num_batches_tracked$/;
  */
 export function importResNet(net: ResNet, tensors: ReadonlyMap<string, Stored>, source: string): Imported {
   expectArguments('importResNet', arguments.length, 3);
+  if (!(net instanceof ResNet)) {
+    throw new SpinegradError('ERR_ARGUMENT', `importResNet(): net: expected a ResNet, found ${found(net)}`);
+  }
+  if (!(tensors instanceof Map)) {
+    throw new SpinegradError(
+      'ERR_ARGUMENT',
+      `importResNet(): tensors: expected the Map of readSafetensors(), found ${found(tensors)}`,
+    );
+  }
   const fail = (message: string): never => {
     throw new SpinegradError('ERR_WEIGHTS', `${source}: ${message}`);
   };
