@@ -2,6 +2,7 @@
 import { DicomPool } from '../dicom/pool.js';
 import { findSeries, type Series, sagittalSeries } from '../dicom/series.js';
 import { type Skipped, SpinegradError } from '../error.js';
+import { checkPixels } from '../io/imageLimit.js';
 import { isImageFile, openImages } from './images.js';
 import { dicomSlices, type SourceSlice, sortSeries } from './series.js';
 
@@ -41,6 +42,8 @@ export async function readInput(
   const unread = skipped.find((entry) => entry.path === path);
   if (unread) throw new SpinegradError(unread.code, unread.message);
   const [chosen, ...others] = sagittalSeries(series, weighting, path);
+  const pixels = chosen.files.reduce((sum, { rows, columns, frames }) => sum + rows! * columns! * frames, 0);
+  checkPixels(path, pixels, `a series of ${chosen.files.length} files with ${pixels} pixels`);
   const studyOf = ({ files }: typeof chosen) => files[0]!.studyInstanceUid;
   for (const other of others) {
     const code = studyOf(other) === studyOf(chosen) ? 'ERR_SERIES_EXTRA' : 'ERR_STUDY_EXTRA';

@@ -24,6 +24,9 @@ const ADAM7 = [
   [0, 1, 1, 2],
 ] as const;
 
+/** Maximum number of chunks. Encoders write IDAT chunks of 8 kB or more. */
+const MAX_CHUNKS = 2 ** 16;
+
 interface Header {
   width: number;
   height: number;
@@ -81,6 +84,7 @@ function chunksOf(bytes: Buffer): Chunk[] {
     if (['IHDR', 'PLTE', 'IDAT', 'IEND'].includes(type)) {
       chunks.push({ type, bytes: bytes.subarray(at, end), data: bytes.subarray(at + 8, end - 4) });
     }
+    if (chunks.length > MAX_CHUNKS) throw new Error(`found more than ${MAX_CHUNKS} chunks`);
     at = end;
   }
   return chunks;

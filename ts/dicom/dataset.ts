@@ -3,10 +3,10 @@
  * or File Meta Information, a missing Transfer Syntax UID (0002,0010), and deflated data sets. It also converts the
  * strings, objects and errors that the parser throws into a SpinegradError.
  */
-import { inflateRawSync } from 'node:zlib';
+import { constants, inflateRawSync } from 'node:zlib';
 import dicomParser, { type DataSet, type Element } from 'dicom-parser';
 import { SpinegradError } from '../error.js';
-import { MAX_FILE_BYTES } from '../io/imageLimit.js';
+import { MAX_PIXEL_BYTES } from '../io/imageLimit.js';
 
 const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
@@ -14,6 +14,12 @@ const DEFLATED_LITTLE_ENDIAN = '1.2.840.10008.1.2.1.99';
 export const EXPLICIT_BIG_ENDIAN = '1.2.840.10008.1.2.2';
 
 export const PIXEL_DATA = 'x7fe00010';
+
+/** Bytes of a deflated data set that are inflated for the length of Pixel Data. At most a thousand times as many come out. */
+const PACKED_HEADER_BYTES = 2 ** 14;
+
+/** Maximum size of a deflated data set without its Pixel Data, in bytes. */
+const MAX_OTHER_BYTES = 2 ** 24;
 
 export interface ParsedDataSet {
   dataSet: DataSet;
@@ -109,11 +115,33 @@ function guessTransferSyntax(bytes: Uint8Array, at: number): string | null {
   return explicit && (bigEndianGroup === 0x0008 || bigEndianGroup === 0x0010) ? EXPLICIT_BIG_ENDIAN : null;
 }
 
+/** Inflates a data set to at most the size that its Pixel Data states. */
 function inflate(body: Uint8Array, path: string): Uint8Array {
+  let limit = MAX_OTHER_BYTES;
   try {
-    return inflateRawSync(body, { maxOutputLength: MAX_FILE_BYTES });
+    const finishFlush = constants.Z_SYNC_FLUSH;
+    const start = inflateRawSync(body.subarray(0, PACKED_HEADER_BYTES), { finishFlush });
+    limit += Math.min(pixelBytesOf(start), MAX_PIXEL_BYTES);
+    return inflateRawSync(body, { maxOutputLength: limit });
   } catch (error) {
-    throw truncated(path, `the data set cannot be inflated (${describe(error)})`, error);
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE')
+      throw truncated(path, `the data set cannot be inflated (${describe(error)})`, error);
+    const expected = `Pixel Data (7FE0,0010) and ${MAX_OTHER_BYTES} for the other elements`;
+    throw truncated(
+      path,
+      `it inflates to more than ${limit} bytes, expected the length of ${expected}`,
+      error,
+    );
+  }
+}
+
+/** The length of Pixel Data that the first part of a data set states; 0 if it is not in this part. */
+function pixelBytesOf(start: Uint8Array): number {
+  try {
+    const options = { TransferSyntaxUID: EXPLICIT_LITTLE_ENDIAN, untilTag: PIXEL_DATA };
+    return dicomParser.parseDicom(start, options).elements[PIXEL_DATA]?.length ?? 0;
+  } catch {
+    return 0;
   }
 }
 

@@ -61,7 +61,7 @@ function encapsulatedFrames(
   { frames }: PixelLayout,
   path: string,
 ): Uint8Array[] {
-  const table = element.basicOffsetTable ?? [];
+  const table = new Set(element.basicOffsetTable);
   const fragments = (element.fragments ?? []).map(({ offset, position, length }) => {
     if (position + length > dataSet.byteArray.length)
       throw truncated(path, 'a fragment of Pixel Data (7FE0,0010) extends past the end of the file');
@@ -71,7 +71,7 @@ function encapsulatedFrames(
   fragments.forEach(({ offset, bytes }, index) => {
     const starts =
       fragments.length === frames ||
-      (table.length === frames ? table.includes(offset) : frames > 1 && startsCodestream(bytes));
+      (table.size === frames ? table.has(offset) : frames > 1 && startsCodestream(bytes));
     if (index === 0 || starts) groups.push([bytes]);
     else groups.at(-1)!.push(bytes);
   });

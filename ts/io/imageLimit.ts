@@ -13,6 +13,9 @@ export const MAX_FILE_BYTES = 2 ** 30;
 /** Maximum number of pixels of a file, in all its slices. The largest series of SPIDER has about 0.05 * 10^9. */
 export const MAX_PIXELS = 2 ** 27;
 
+/** Maximum number of pixels along each axis, and of slices or frames. Each slice is an object with a geometry. */
+export const MAX_SIDE = 2 ** 12;
+
 /** Maximum size of the pixels of a file in bytes, unpacked. */
 export const MAX_PIXEL_BYTES = 2 ** 29;
 
@@ -25,9 +28,20 @@ export const MAX_PIXEL_BYTES = 2 ** 29;
 export function checkImageSize(path: string, extent: readonly number[], bytesPerPixel: number): void {
   const pixels = extent.reduce((product, length) => product * length, 1);
   const found = `an image of ${extent.join(' x ')} pixels`;
-  if (pixels > MAX_PIXELS) throw limitError(path, found, `${MAX_PIXELS} pixels`);
+  checkPixels(path, pixels, found);
+  if (Math.max(...extent) > MAX_SIDE) throw limitError(path, found, `${MAX_SIDE} pixels along each axis`);
   const bytes = pixels * bytesPerPixel;
   if (bytes > MAX_PIXEL_BYTES) throw limitError(path, `${found}, ${bytes} bytes`, `${MAX_PIXEL_BYTES} bytes`);
+}
+
+/**
+ * Checks the number of pixels of a file or of the files of a series, which are in memory at once.
+ *
+ * @param found what has so many pixels, for the message
+ * @throws SpinegradError ERR_IMAGE_LIMIT
+ */
+export function checkPixels(path: string, pixels: number, found: string): void {
+  if (pixels > MAX_PIXELS) throw limitError(path, found, `${MAX_PIXELS} pixels`);
 }
 
 /**
