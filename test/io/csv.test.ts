@@ -93,6 +93,19 @@ describe('readCsv', () => {
     await expect(readCsv(join(folder, 'none.csv'), [])).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
   });
 
+  test('removes the marks that formatCsv writes before what looks like a formula', async () => {
+    const texts = ['=1+1', '+1', '@x', '-x', '\uff1d1', "'x", '-3.50', '-3', 'x'];
+    const written = formatCsv(
+      ['a'],
+      texts.map((text) => [text]),
+    );
+    const marked = ["'=1+1", "'+1", "'@x", "'-x", "'\uff1d1", "''x", '-3.50', '-3', 'x'];
+    expect(written).toBe(`a\n${marked.join('\n')}\n`);
+    await writeFile(path, written);
+    const rows = await readCsv(path, ['a'], { isMarked: true });
+    expect(rows.map(({ fields }) => fields.a)).toEqual(texts);
+  });
+
   test('reads what formatCsv writes', async () => {
     const field = fc.stringMatching(/^[A-Za-z0-9 ,;"\n]*$/).map((text) => text.trim());
     await fc.assert(

@@ -33,7 +33,7 @@ describe('locateTable', () => {
     const data = await mkdtemp(join(folder, 'table-'));
     await writePng(join(data, 'table.png'), pixels);
     const rows = discs.map(({ level }) => `7,table.png,T2,${level},,,${SPACING},2`);
-    const marked = '8,other.png,T2,L5/S1,-3,4,1,1';
+    const marked = '=8,other.png,T2,L5/S1,-3.50,4,1,+';
     await writeFile(join(data, 'discs.csv'), `${[header, ...rows, marked].join('\n')}\n`);
     const out = join(data, 'complete');
     await writeFile(join(data, 'tasks.json'), '[]');
@@ -59,7 +59,7 @@ describe('locateTable', () => {
       ]);
       expect(Math.hypot(Number(x) - centre[0], Number(y) - centre[1])).toBeLessThan(2);
     }
-    expect(lines.at(-1)).toEqual(['8', 'images/other.png', 'T2', 'L5/S1', '-3', '4', '1', '1', '', '']);
+    expect(lines.at(-1)).toEqual(["'=8", 'images/other.png', 'T2', 'L5/S1', '-3.50', '4', '1', "'+", '', '']);
   });
 
   it('leaves an image without a spine open and states the reason', async () => {

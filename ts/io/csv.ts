@@ -4,6 +4,7 @@ import type { CsvError } from 'csv-parse';
 import { parse } from 'csv-parse/sync';
 import { SpinegradError } from '../error.js';
 import { readError } from './files.js';
+import { csvText } from './writeCsv.js';
 
 export interface CsvRow {
   /** Line number in the file, for error messages; the header is line 1. */
@@ -14,6 +15,8 @@ export interface CsvRow {
 export interface CsvOptions {
   /** Name of a column from its header; default: the header as it is. */
   nameOf?: (header: string) => string;
+  /** Whether `formatCsv` may have written the file: its mark of texts that begin like a formula is removed. Default false. */
+  isMarked?: boolean;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface CsvOptions {
 export async function readCsv(
   path: string,
   columns: readonly string[],
-  { nameOf = (header) => header }: CsvOptions = {},
+  { nameOf = (header) => header, isMarked = false }: CsvOptions = {},
 ): Promise<CsvRow[]> {
   const bytes = await readFile(path).catch((cause) => {
     throw readError(path, cause);
@@ -40,7 +43,8 @@ export async function readCsv(
   const [header, ...records] = parseRecords(path, bytes, delimiter);
   const names = (header?.record ?? []).map(nameOf);
   checkHeader(path, names, columns);
-  const text = delimiter === ',' ? (field: string) => field : withDecimalPoint;
+  const number = delimiter === ',' ? (field: string) => field : withDecimalPoint;
+  const text = isMarked ? (field: string) => number(csvText(field)) : number;
   return records.map(({ record, info }) => ({
     line: info.lines,
     fields: Object.fromEntries(names.map((name, i) => [name, text(record[i]!)])),

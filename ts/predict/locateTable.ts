@@ -16,7 +16,7 @@ import { groupBy } from '../evaluation/groupBy.js';
 import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
 import { pathWithin } from '../io/files.js';
-import { type CsvValue, formatCsv } from '../io/writeCsv.js';
+import { formatCsv } from '../io/writeCsv.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
 import { isDoubtful, type LocatedDisc } from '../model/located.js';
@@ -75,7 +75,8 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
   const { data, out, signal, onProgress } = options;
   if (resolve(out) === resolve(data))
     throw new SpinegradError('ERR_CONFIG', `--out: found the data folder ${data}, expected another folder`);
-  const rows = await readCsv(join(data, TABLE), ['study', 'image', 'level'], { nameOf: snakeCase });
+  const format = { nameOf: snakeCase, isMarked: true };
+  const rows = await readCsv(join(data, TABLE), ['study', 'image', 'level'], format);
   await makeFolder(out);
   await linkImages(data, out);
   const model = await loadModel(options.model, device);
@@ -171,10 +172,7 @@ function tableText(rows: readonly CsvRow[], data: string): string {
   const values = rows.map(({ fields }) => {
     const path = pathWithin(data, fields.image!);
     const image = path === null ? fields.image! : join(IMAGES, path);
-    return columns.map((column) => (column === 'image' ? image : csvValue(fields[column] ?? '')));
+    return columns.map((column) => (column === 'image' ? image : (fields[column] ?? '')));
   });
   return formatCsv(columns, values);
 }
-
-/** A number as it is, so that `formatCsv` does not take a minus sign for the begin of a formula. */
-const csvValue = (text: string): CsvValue => (String(Number(text)) === text ? Number(text) : text);

@@ -13,6 +13,7 @@ import { basename, join, resolve } from 'node:path';
 import { SpinegradError } from '../../error.js';
 import { type CsvRow, readCsv } from '../../io/csv.js';
 import { exists, readError } from '../../io/files.js';
+import { parseJson } from '../../io/json.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { parseTask, snakeCase, type Task } from '../../tasks/task.js';
 import type { LayoutReader } from './layout.js';
@@ -56,7 +57,7 @@ export const table: LayoutReader = {
 async function readTable(dir: string, tasks: readonly Task[]): Promise<CsvRow[]> {
   const path = join(dir, TABLE);
   const columns = [...REQUIRED, ...new Set(tasks.map(({ column }) => column))];
-  const rows = await readCsv(path, columns, { nameOf: snakeCase });
+  const rows = await readCsv(path, columns, { nameOf: snakeCase, isMarked: true });
   const found = Object.keys(rows[0]?.fields ?? {});
   const has = (names: readonly string[]) => names.every((name) => found.includes(name));
   if (rows.length === 0 || has(POINT) || has(BOX)) return rows;
@@ -73,7 +74,7 @@ async function folderTasks(dir: string): Promise<Task[]> {
     throw readError(path, cause);
   });
   try {
-    const tasks: unknown = JSON.parse(text);
+    const tasks: unknown = parseJson(text);
     if (!Array.isArray(tasks)) throw new Error(`found ${typeof tasks}, expected a list of tasks`);
     return tasks.map((task, i) => parseTask(task, `${path}: task ${i + 1}`));
   } catch (cause) {
