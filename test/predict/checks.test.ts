@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
 import type { SourceSlice } from '#spinegrad/data/series.js';
-import { checkSize, doubtsOf } from '#spinegrad/predict/checks.js';
+import type { Located } from '#spinegrad/model/located.js';
+import { checkApart, checkSize, doubtsOf } from '#spinegrad/predict/checks.js';
 import type { Oriented } from '#spinegrad/predict/orientation.js';
 
 const SIZE = 96;
@@ -53,4 +54,28 @@ it('accepts the slices of lumbar MRI, with pixels that are not square too', () =
   ] as const) {
     checkSize('a.png', { columns, rows, pixelSpacing } as unknown as SourceSlice);
   }
+});
+
+it.each([
+  ['on one spot', [50, 50, 50, 50, 50]],
+  ['of which two are on one spot', [10, 30, 30.5, 50, 70]],
+])('refuses discs %s', (_, heights) => {
+  const discs = LEVELS.map((level, index) => ({ level, point: [30, heights[index]!] as const }));
+  const located = { discs, pitchPx: (heights[4]! - heights[0]!) / 4 } as unknown as Located;
+  expect(() => checkApart('a.png', { rows: 96, columns: 96 }, located)).toThrowError(
+    expect.objectContaining({
+      code: 'ERR_NOT_LUMBAR',
+      message: expect.stringMatching(
+        /^a\.png: the localization failed: found L.* and L.* 0\.\d pixels apart/,
+      ),
+    }),
+  );
+});
+
+it('accepts the discs of a whole spine, of unequal distances', () => {
+  const discs = LEVELS.map((level, index) => ({
+    level,
+    point: [300, 700 + 25 * index - (index === 3 ? 12 : 0)],
+  }));
+  checkApart('a.png', { rows: 1000, columns: 500 }, { discs, pitchPx: 25 } as unknown as Located);
 });

@@ -18,6 +18,7 @@ import { predict } from '#spinegrad/predict/predict.js';
 import type { Prediction, TaskGrade } from '#spinegrad/predict/prediction.js';
 import { textOf } from '#spinegrad/predict/text.js';
 import { RandomStream } from '#spinegrad/random.js';
+import { newLocalizer } from '#spinegrad/training/localize.js';
 import { resnetOptions } from '#spinegrad/training/settings/encoder.js';
 import { tinyDicom } from '../data/layout.js';
 import { buildDicom, imageElements, us } from '../dicom/build.js';
@@ -213,6 +214,26 @@ describe('predict', () => {
     const { prediction } = await predict(device, { input: png, model: dir, spacing: SPACING });
     expect(prediction.doubts.map(({ code }) => code)).toContain('weighting');
     expect(prediction.levels.every(({ doubtful }) => doubtful)).toBe(true);
+    expect(prediction.levels.flatMap(({ grades }) => grades).every(({ doubtful }) => doubtful)).toBe(true);
+  });
+
+  it('refuses an image on which the coordinate regression finds all discs at one place', async () => {
+    const config = tinyConfig({ localization: { network: 'regression' } });
+    const network = newLocalizer({ config, device });
+    const dir = await randomModel(device, folder, {
+      localizer: { network, normalisation: { mean: 0.5, std: 0.25 } },
+    });
+    network.dispose();
+    const path = join(dir, 'weights/localizer.safetensors');
+    const tensors = await readSafetensors(path);
+    for (const [name, value] of [['coordinates.weight', 0] as const, ['coordinates.bias', 0.5] as const])
+      tensors.get(name)!.data.fill(value);
+    await writeSafetensors(path, tensors as Parameters<typeof writeSafetensors>[1]);
+    await recordHash(dir, 'localizer');
+    await expect(predict(device, { input: png, model: dir, spacing: SPACING })).rejects.toMatchObject({
+      code: 'ERR_NOT_LUMBAR',
+      message: expect.stringMatching(/the localization failed: found L1\/L2 and L2\/L3 0\.0 pixels apart/),
+    });
   });
 
   it('does not check the weighting of a model that finds the canal instead of disc centres', async () => {
@@ -290,6 +311,9 @@ describe('predict', () => {
     expect(novel.doubts.map(({ code }) => code)).toContain('novel');
     expect(novel.levels.map(({ doubtful }) => doubtful)).toEqual(
       distances.map((distance, i) => prediction.levels[i]!.doubtful || distance >= sorted[2]!),
+    );
+    expect(novel.levels.map(({ grades }) => grades[0]!.doubtful)).toEqual(
+      novel.levels.map(({ doubtful }) => doubtful),
     );
     expect(textOf(novel)).toContain('  novel  ?');
   });

@@ -23,6 +23,12 @@ const MIN_SIDE = 32;
 /** Maximum ratio of the sides of a slice in mm. A strip shows no lumbar spine, whatever the localizer finds on it. */
 const MAX_ASPECT = 6;
 
+/** Minimum distance of neighbouring discs, as a fraction of the longer side of the image. It is about 0.04 if that is the whole spine. */
+const MIN_PITCH = 0.01;
+
+/** Minimum distance of neighbouring discs, as a fraction of their mean distance. */
+const MIN_DISTANCE = 0.25;
+
 /**
  * Refuses a slice whose size cannot be that of a lumbar spine.
  *
@@ -49,6 +55,30 @@ export function refuse(input: string, { discs, evidence }: Located): never {
     `${input}: the image does not look like a sagittal slice of the lumbar spine: found ${found} with the log likelihood ` +
       `ratio ${evidence.toFixed(1)}; give a sagittal slice through the spinal canal`,
   );
+}
+
+/**
+ * Refuses discs of which two are at one place: the localization failed. Only the coordinate regression gives such discs.
+ *
+ * @throws SpinegradError ERR_NOT_LUMBAR
+ */
+export function checkApart(
+  input: string,
+  { rows, columns }: Pick<SourceSlice, 'rows' | 'columns'>,
+  { discs, pitchPx }: Pick<Located, 'discs' | 'pitchPx'>,
+): void {
+  const least = Math.max(MIN_PITCH * Math.max(rows, columns), MIN_DISTANCE * pitchPx);
+  for (const [index, { level, point }] of discs.entries()) {
+    const next = discs[index + 1];
+    if (next === undefined) return;
+    const distance = Math.hypot(point[0] - next.point[0], point[1] - next.point[1]);
+    if (distance >= least) continue;
+    throw new SpinegradError(
+      'ERR_NOT_LUMBAR',
+      `${input}: the localization failed: found ${level} and ${next.level} ${distance.toFixed(1)} pixels apart, expected at ` +
+        `least ${least.toFixed(1)}; give a sagittal slice through the spinal canal`,
+    );
+  }
 }
 
 export interface ScaledSlice {

@@ -9,6 +9,9 @@ import { noveltiesOf } from '../model/novelty.js';
 import type { Cuts } from './cutDiscs.js';
 import type { TaskGrade } from './prediction.js';
 
+/** A grade without a judgement of the disc. */
+export type CutGrade = Omit<TaskGrade, 'doubtful'>;
+
 /**
  * Grades cut discs with the first arm of a model.
  *
@@ -19,18 +22,18 @@ export async function gradeCuts(
   device: Device,
   { description, arms: [arm] }: Model,
   { crops, discs }: Cuts,
-): Promise<Map<Level, TaskGrade[]>> {
+): Promise<Map<Level, CutGrade[]>> {
   const { trainedOn, input, evaluation } = description;
   const { grader, calibration, novelty } = arm!;
   const perTask = await gradeCrops(device, grader, crops, input, evaluation.views);
   const novelties = await noveltiesOf(device, grader, crops, input, novelty);
-  const graded = new Map<Level, TaskGrade[]>();
+  const graded = new Map<Level, CutGrade[]>();
   for (const [task, { id, grades }] of trainedOn.tasks.entries()) {
     for (const [index, { level, side, tasks, place }] of discs.entries()) {
       if (!tasks.includes(id)) continue;
       const { probabilities, set } = calibrated(perTask[task]![index]!, calibration[task]!);
       const { series, file, instanceNumber, centre } = place;
-      const grade: TaskGrade = {
+      const grade: CutGrade = {
         ...{ task: id, side, grade: grades[argmax(probabilities)]!.name },
         probabilities: Object.fromEntries(grades.map(({ name }, i) => [name, probabilities[i]!])),
         set: set.map((i) => grades[i]!.name),

@@ -1,6 +1,6 @@
 /**
  * The stored slice, enlarged until text is legible, with a dot at each disc, and its level and grade on the posterior
- * side. A doubtful disc has a ring instead of a dot, a dashed line and a question mark. Of several tasks one is shown, because
+ * side. A doubtful grade has a ring instead of a dot, a dashed line and a question mark instead of its probability. Of several tasks one is shown, because
  * their grades in one line would hide the slice: the first that is graded on this slice, else the first that is graded.
  */
 import type { Point } from '../anatomy.js';
@@ -37,8 +37,7 @@ export function overlay(slice: SourceSlice, prediction: Prediction): Uint8Array 
   const task = shownTask(prediction);
   const labels = levels
     .map((found) => ({
-      ...found,
-      text: textOf(found, task),
+      ...labelOf(found, task),
       colour: colourOf(found, task),
       dot: [(found.x + 0.5) * zoom - 0.5, (found.y + 0.5) * zoom - 0.5] as Point,
     }))
@@ -85,13 +84,21 @@ function shownTask({ levels, slice, model }: Prediction): Task {
   );
 }
 
-/** Level, grade, its probability and the other grades of its set; the level only if the task does not grade it. */
-function textOf({ level, grades, doubtful }: LevelPrediction, { id }: Task): string {
+/**
+ * Level, grade, its probability and the other grades of its set; the level only if the task does not grade it. A doubtful
+ * grade has a question mark instead of its probability, which is that of another place or level if the localizer is wrong.
+ */
+export function labelOf(
+  { level, grades, doubtful }: LevelPrediction,
+  { id }: Pick<Task, 'id'>,
+): { text: string; doubtful: boolean } {
   const found = grades.find(({ task }) => task === id);
-  if (found === undefined) return level;
+  if (found === undefined) return { text: doubtful ? `${level} ?` : level, doubtful };
+  if (found.doubtful) return { text: `${level} ${found.grade} ?`, doubtful: true };
   const others = found.set.filter((name) => name !== found.grade);
   const or = others.length > MAX_OTHERS ? ` (or ${others.length} others)` : ` (or ${others.join(', ')})`;
-  return `${level} ${found.grade} ${found.probabilities[found.grade]!.toFixed(2)}${others.length > 0 ? or : ''}${doubtful ? ' ?' : ''}`;
+  const probability = found.probabilities[found.grade]!.toFixed(2);
+  return { text: `${level} ${found.grade} ${probability}${others.length > 0 ? or : ''}`, doubtful: false };
 }
 
 function colourOf({ grades }: LevelPrediction, task: Task): Colour {

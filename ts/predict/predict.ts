@@ -14,7 +14,7 @@ import { chooseArms, loadModel, type Model } from '../model/bundle.js';
 import type { ModelDescription } from '../model/description.js';
 import { DOUBTS } from '../model/doubts.js';
 import { isDoubtful } from '../model/located.js';
-import { checkSize, doubtsOf, refuse, withScale } from './checks.js';
+import { checkApart, checkSize, doubtsOf, refuse, withScale } from './checks.js';
 import { cutDiscs } from './cutDiscs.js';
 import { gradeCuts, rounded } from './gradeCuts.js';
 import type { LevelPrediction, Prediction } from './prediction.js';
@@ -71,6 +71,7 @@ export async function predict(
     signal?.throwIfAborted();
     const { located, anterior, superior, agreesWithHeader, votes } = oriented;
     if (!located.lumbar) refuse(input, located);
+    checkApart(input, slice, located);
 
     const warnings = trainedOn.synthetic ? [notice] : [];
     if (agreesWithHeader === false) {
@@ -111,22 +112,26 @@ export async function predict(
     signal?.throwIfAborted();
     const grades = await gradeCuts(device, model, cuts);
     warnings.push(...alwaysInSet(description, arms[0]!));
-    const isNovel = ({ level }: { level: Level }) =>
-      (grades.get(level) ?? []).some(({ novelty }) => novelty > 1);
-    if (discs.some(isNovel)) doubts.push('novel');
-    const levels = discs.map(
-      (disc): LevelPrediction => ({
+    const isCertain = !doubts.includes('no_certainty');
+    const levels = discs.map((disc): LevelPrediction => {
+      const isUnsure = sliceDoubtful || isDoubtful(disc);
+      const own = (grades.get(disc.level) ?? []).map((grade) => ({
+        ...grade,
+        doubtful: isUnsure || grade.novelty > 1,
+      }));
+      return {
         level: disc.level,
         x: rounded(disc.point[0]),
         y: rounded(disc.point[1]),
-        placeProbability: disc.probability,
-        levelProbability: disc.levelProbability,
-        spreadMm: disc.spreadMm,
+        placeProbability: isCertain ? disc.probability : null,
+        levelProbability: isCertain ? disc.levelProbability : null,
+        spreadMm: isCertain ? disc.spreadMm : null,
         interpolated: disc.interpolated,
-        doubtful: sliceDoubtful || isDoubtful(disc) || isNovel(disc),
-        grades: grades.get(disc.level) ?? [],
-      }),
-    );
+        doubtful: isUnsure || own.some(({ doubtful }) => doubtful),
+        grades: own,
+      };
+    });
+    if (levels.some((level) => level.grades.some(({ novelty }) => novelty > 1))) doubts.push('novel');
     const prediction: Prediction = {
       input,
       slice: {

@@ -18,8 +18,10 @@ export interface TaskGrade {
   probabilities: Record<string, number>;
   /** Names of the grades of the conformal set: nominally it contains the true grade with `model.setCoverage`. */
   set: string[];
-  /** How unlike the training crops the crop is, relative to the limit; above 1 the level is doubtful. */
+  /** How unlike the training crops the crop is, relative to the limit; above 1 the grade is doubtful. */
   novelty: number;
+  /** Whether the grade should not be trusted: the place, the level or the complete image is doubtful, or the crop is novel. */
+  doubtful: boolean;
   /** The slice of the crop and its centre in pixels of this slice; of a fused model that of the first series. */
   image: { series: string; file: string; instanceNumber: number | null; x: number; y: number };
 }
@@ -29,15 +31,15 @@ export interface LevelPrediction {
   /** Centre of the disc, in pixels of the slice on which it was found. */
   x: number;
   y: number;
-  /** Probability that a disc is at the point. */
-  placeProbability: number;
-  /** Probability that the disc is of this level. */
-  levelProbability: number;
-  /** Root mean square distance of the localizer's views from the point. */
-  spreadMm: number;
+  /** Of the localizer, not of the grade: probability that a disc is at the point. Null with the coordinate regression. */
+  placeProbability: number | null;
+  /** Of the localizer: probability that the disc is of this level. Null with the coordinate regression. */
+  levelProbability: number | null;
+  /** Of the localizer: root mean square distance of its views from the point. Null with the coordinate regression. */
+  spreadMm: number | null;
   /** Whether the disc was not seen; its point is midway between its neighbours. */
   interpolated: boolean;
-  /** Whether the grades should not be trusted: the place, the level or the complete image is doubtful, or a crop is novel. */
+  /** Whether the place, the level or the complete image is doubtful, or a grade. */
   doubtful: boolean;
   /** One per task that grades this level, without those of `notGraded`. */
   grades: TaskGrade[];

@@ -8,7 +8,7 @@ import type { Slots } from '../model/fusion/input.js';
 import { cropInputs } from '../model/grade.js';
 import { type SaliencyMaps, saliency } from '../model/saliency.js';
 import type { Cuts } from './cutDiscs.js';
-import type { TaskGrade } from './prediction.js';
+import type { CutGrade } from './gradeCuts.js';
 
 /** The crop of a level, and the maps of its predicted grade. */
 export interface LevelSaliency extends SaliencyMaps {
@@ -29,7 +29,7 @@ export async function explain(
   device: Device,
   { description, arms }: Model,
   { crops, discs }: Cuts,
-  grades: ReadonlyMap<Level, readonly TaskGrade[]>,
+  grades: ReadonlyMap<Level, readonly CutGrade[]>,
 ): Promise<LevelSaliency[]> {
   const { tasks } = description.trainedOn;
   const task = tasks.findIndex(({ id }) => discs.some((disc) => disc.tasks.includes(id)));

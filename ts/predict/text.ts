@@ -10,14 +10,14 @@ import type { Prediction, TaskGrade } from './prediction.js';
  */
 export function textOf({ levels, model }: Prediction): string {
   const several = model.trainedOn.tasks.length > 1;
-  const lines = levels.flatMap(({ level, doubtful, grades }) =>
+  const lines = levels.flatMap(({ level, grades }) =>
     grades.map((grade) =>
       [
         level,
         ...(several ? [grade.task] : []),
         `${grade.grade} ${grade.probabilities[grade.grade]!.toFixed(2)}`,
         `{${grade.set.join(', ')}}`,
-        ...marks(grade, doubtful),
+        ...marks(grade),
       ].join('  '),
     ),
   );
@@ -25,6 +25,6 @@ export function textOf({ levels, model }: Prediction): string {
   return `${[...lines, coverage].join('\n')}\n`;
 }
 
-function marks({ novelty }: TaskGrade, doubtful: boolean): string[] {
+function marks({ novelty, doubtful }: TaskGrade): string[] {
   return [...(novelty > 1 ? ['novel'] : []), ...(doubtful ? ['?'] : [])];
 }
