@@ -168,20 +168,24 @@ function changeJson(random, text) {
     return random.pick(TEXT_MUTATIONS)(random, text);
   }
   const places = [];
-  const collect = (holder) => {
-    for (const key of Object.keys(holder)) {
+  for (const holders = [root]; holders.length > 0; ) {
+    const holder = holders.pop();
+    for (const [key, value] of Object.entries(holder)) {
       places.push([holder, key]);
-      if (typeof holder[key] === 'object' && holder[key] !== null) collect(holder[key]);
+      if (typeof value === 'object' && value !== null && places.length < 50_000) holders.push(value);
     }
-  };
-  collect(root);
+  }
   const [holder, key] = random.pick(places);
   const [other, otherKey] = random.pick(places);
   const choice = random.uniform();
   if (choice < 0.15) delete holder[key];
   else if (choice < 0.3) holder[random.pick(['more', 'constructor', 'length'])] = 1;
   else holder[key] = structuredClone(random.chance(0.3) ? other[otherKey] : random.pick(VALUES));
-  return JSON.stringify(root.value) ?? '';
+  try {
+    return JSON.stringify(root.value) ?? '';
+  } catch {
+    return text; // An earlier mutation nested it too deeply.
+  }
 }
 
 const asText = (mutation) => (random, bytes) => Buffer.from(mutation(random, bytes.toString('utf8')));

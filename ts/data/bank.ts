@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { parseJson } from '../io/json.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { formatCsv } from '../io/writeCsv.js';
 import { contactSheet } from './contactSheet.js';
@@ -97,7 +98,7 @@ export async function readBank(folder: string): Promise<Bank> {
 export function parseManifest(path: string, text: string): BankManifest {
   let manifest: unknown;
   try {
-    manifest = JSON.parse(text);
+    manifest = parseJson(text);
   } catch (cause) {
     throw new SpinegradError('ERR_BANK_MANIFEST', `${path}: is not JSON; prepare the bank again`, { cause });
   }

@@ -10,6 +10,7 @@ import { expectArguments, found } from '../arguments.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from './atomic.js';
 import { expectFile, readError } from './files.js';
+import { parseJson } from './json.js';
 
 export type TensorData = Float32Array | Int32Array | Uint16Array | Uint8Array;
 
@@ -149,7 +150,7 @@ async function readParts(path: string): Promise<{ header: object; body: ArrayBuf
     if (8 + length > size) fail('TRUNCATED', path, `${size} bytes`, `a header of ${length} bytes`);
     let header: unknown;
     try {
-      header = JSON.parse(Buffer.from(await readBytes(file, path, 8, length)).toString('utf8'));
+      header = parseJson(Buffer.from(await readBytes(file, path, 8, length)).toString('utf8'));
     } catch (cause) {
       if (cause instanceof SpinegradError) throw cause;
     }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { LAYOUT_NAMES } from '../data/layouts/layout.js';
 import { SpinegradError } from '../error.js';
 import { expectFile, readError } from '../io/files.js';
+import { parseJson } from '../io/json.js';
 import { programSchema } from '../io/provenance.js';
 import { taskSchema } from '../tasks/task.js';
 import { taskCalibrationSchema } from './armCalibration.js';
@@ -122,7 +123,7 @@ export async function readModel(dir: string): Promise<ModelDescription> {
   };
   let stored: Partial<ModelDescription> | null;
   try {
-    stored = JSON.parse(text);
+    stored = parseJson(text);
   } catch (cause) {
     return fail('is not JSON', cause);
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
+import { parseJson } from '../io/json.js';
 import type { CurvePoint } from './curvesFile.js';
 import { readResult } from './results.js';
 import type { StudyCell } from './types.js';
@@ -31,7 +32,7 @@ export async function cellCurve(
     const rows = text
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as { stage: string })
+      .map((line) => parseJson(line) as { stage: string })
       .filter(({ stage }) => stage === `finetuning-${trained}`)
       .map((row) => rowSchema.parse(row));
     return rows.map(({ epoch, validationBalancedAccuracy: balancedAccuracy }) => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { BankManifest, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
+import { parseJson } from '../io/json.js';
 import { readSafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 import type { PredictedDisc, PredictedSet } from '../training/predictedSet.js';
 import type { RoiDataset } from '../training/roiDataset.js';
@@ -135,7 +136,7 @@ async function parseFile<T>(
   try {
     return parse((side) => {
       const { data, shape } = tensors.get(side)!;
-      const discs = discsSchema.parse(JSON.parse(metadata[side]!));
+      const discs = discsSchema.parse(parseJson(metadata[side]!));
       return {
         pixels: data as Uint16Array,
         size: shape[1]!,

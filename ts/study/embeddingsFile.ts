@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
+import { parseJson } from '../io/json.js';
 import { readSafetensorsFile, writeSafetensors } from '../io/safetensors.js';
 
 const FILE = 'embeddings.safetensors';
@@ -40,7 +41,7 @@ export async function readEmbeddings(dir: string): Promise<CellEmbeddings | unde
   const file = await readSafetensorsFile(path);
   try {
     const stored = file.tensors.get('embeddings');
-    const discs = discsSchema.parse(JSON.parse(file.metadata.discs!));
+    const discs = discsSchema.parse(parseJson(file.metadata.discs!));
     if (stored?.dtype === 'F32' && stored.shape.length === 2 && stored.shape[0] === discs.length)
       return { discs, values: stored.data, features: stored.shape[1]! };
   } catch {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
+import { parseJson } from '../io/json.js';
 import { programSchema } from '../io/provenance.js';
 import { ARM_NAMES, DEFAULT_ARMS } from '../training/arms.js';
 import {
@@ -96,7 +97,7 @@ export function readPlan(path: string): Plan {
 function parse<T>(path: string, schema: z.ZodType<T>): T {
   let stored: unknown;
   try {
-    stored = JSON.parse(readFileSync(path, 'utf8'));
+    stored = parseJson(readFileSync(path, 'utf8'));
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw readError(path, cause);
     throw new SpinegradError('ERR_STUDY_PLAN', `${path}: is not JSON; correct it, or choose another --plan`, {

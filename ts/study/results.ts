@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { parseJson } from '../io/json.js';
 import { programSchema, provenance } from '../io/provenance.js';
 import type { Unit } from './units.js';
 
@@ -83,7 +84,7 @@ const write = (path: string, value: unknown) => writeFileAtomic(path, `${JSON.st
 function read<T>(path: string, schema: z.ZodType<T>): T | undefined {
   if (!existsSync(path)) return undefined;
   try {
-    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return schema.parse(parseJson(readFileSync(path, 'utf8')));
   } catch (cause) {
     throw new SpinegradError(
       'ERR_STUDY_FILE',

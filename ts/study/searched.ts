@@ -10,6 +10,7 @@ import type { BankManifest } from '../data/types.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
+import { parseJson } from '../io/json.js';
 import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { evaluatedSlice } from '../training/localize.js';
 import type { SearchedSlice } from '../training/predictedPlaces.js';
@@ -68,7 +69,7 @@ export async function readSearched(dir: string, manifest: BankManifest): Promise
     throw readError(path, cause);
   });
   try {
-    const { validation, test } = schema.parse(JSON.parse(text));
+    const { validation, test } = schema.parse(parseJson(text));
     const searched = (slices: typeof test) =>
       slices.map(({ row, pitchMm, found, doubts }) => {
         const record = manifest.slices[row]!;

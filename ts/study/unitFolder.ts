@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Bank } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { makeFolder, removeTemporaries } from '../io/atomic.js';
+import { parseJson } from '../io/json.js';
 import { openRun } from '../training/openRun.js';
 import type { Progress } from '../training/progress.js';
 import { writeIdentity } from '../training/runFolder.js';
@@ -44,7 +45,7 @@ export async function openUnit(
 function storedConfig(dir: string): unknown {
   const path = join(dir, 'config.json');
   return existsSync(path)
-    ? (JSON.parse(readFileSync(path, 'utf8')) as { config?: unknown }).config
+    ? (parseJson(readFileSync(path, 'utf8')) as { config?: unknown }).config
     : undefined;
 }
 

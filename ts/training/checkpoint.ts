@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { makeFolder } from '../io/atomic.js';
+import { parseJson } from '../io/json.js';
 import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import type { Values } from '../nn/values.js';
 
@@ -125,7 +126,7 @@ function checksum(tensors: ReadonlyMap<string, { shape: readonly number[]; data:
 
 function parsePosition<Row>(path: string, text: string | undefined, row: z.ZodType<Row>) {
   try {
-    return positionSchema.extend({ rows: z.array(row) }).parse(JSON.parse(text ?? ''));
+    return positionSchema.extend({ rows: z.array(row) }).parse(parseJson(text ?? ''));
   } catch (cause) {
     throw new SpinegradError(
       'ERR_CHECKPOINT',

@@ -11,6 +11,7 @@ import type { CutOptions } from '../data/cutBank.js';
 import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
+import { parseJson } from '../io/json.js';
 import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
 import { RSNA_TASKS } from '../tasks/rsna.js';
@@ -143,7 +144,7 @@ async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'r
 
 function parsed(json: string): Record<string, unknown> {
   try {
-    return JSON.parse(json);
+    return parseJson(json);
   } catch {
     return {};
   }

@@ -11,6 +11,7 @@ import { type Bank, readBank } from '../data/bank.js';
 import { type LabelSpec, withLabels } from '../data/views.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
+import { parseJson } from '../io/json.js';
 import {
   type Config,
   changeConfig,
@@ -78,7 +79,7 @@ export function readIdentity(dir: string): RunIdentity | undefined {
   const advice = 'start a new run in another --out folder';
   let stored: { version?: unknown } | null = null;
   try {
-    stored = JSON.parse(readFileSync(path, 'utf8'));
+    stored = parseJson(readFileSync(path, 'utf8'));
   } catch (cause) {
     fail(`${path}: cannot be read as JSON; ${advice}`, cause);
   }

@@ -6,6 +6,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { writeError, writeFileAtomic } from '../io/atomic.js';
+import { parseJson } from '../io/json.js';
 
 export interface LogRow {
   stage: string;
@@ -31,7 +32,7 @@ export class RunLog {
       const lines = readFileSync(log.#path, 'utf8').split('\n');
       log.#rows = lines.flatMap((line) => {
         try {
-          return [JSON.parse(line) as LogRow];
+          return [parseJson(line) as LogRow];
         } catch {
           return [];
         }
