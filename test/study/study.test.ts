@@ -24,6 +24,7 @@ import { parseSetting } from '#spinegrad/training/config.js';
 import { silent } from '#spinegrad/training/progress.js';
 import { failure, spinegrad } from '../cli/command.js';
 import { tinyLayout } from '../data/layout.js';
+import { describeMpi } from '../mpirun.js';
 import { changes, stoppedRun, temporaryFolder, trainHere } from '../training/runs.js';
 
 const FOLDS = 3;
@@ -359,6 +360,16 @@ describe('two workers', () => {
     );
     expect(predictionsOf(folder)).toBe(reference);
   });
+});
+
+describeMpi((mpirun) => {
+  it('gives the same bytes as one process, and only the first rank reports', async () => {
+    const folder = await started();
+    const ended = await mpirun(...args(folder));
+    expect(ended).toMatchObject({ status: 0 });
+    expect(ended.stdout.match(/^report: /gm)).toHaveLength(1);
+    expect(predictionsOf(folder)).toBe(reference);
+  }, 180_000);
 });
 
 describe('a failing unit', () => {

@@ -46,3 +46,11 @@ export function millimetres(text: string): number {
 
 /** Parser of a repeatable option: appends the value. */
 export const collect = (value: string, list: readonly string[]): string[] => [...list, value];
+
+/** `--shard i/n`: part i of n, from 1. */
+export const shardOption = (description: string): Option =>
+  new Option('--shard <i/n>', description).argParser((text) => {
+    const [, index, count] = /^(\d+)\/(\d+)$/.exec(text)?.map(Number) ?? [];
+    if (index !== undefined && count !== undefined && index >= 1 && index <= count) return { index, count };
+    throw new InvalidArgumentError('expected i/n with i from 1 to n, such as 1/4.');
+  });

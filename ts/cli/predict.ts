@@ -1,16 +1,17 @@
-import { Command } from 'commander';
-import type { DeviceKind } from '../engine/openDevice.js';
+import { Command, Option } from 'commander';
+import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
-import { deviceOption, millimetres } from './options.js';
+import { count } from '../report/format.js';
+import { INCOMPLETE } from './exitCodes.js';
+import { deviceOption, millimetres, shardOption } from './options.js';
+import type { ManyFlags } from './predictMany.js';
 
-interface Flags {
-  model: string;
+interface Flags extends Omit<ManyFlags, 'out'> {
+  out?: string;
+  list?: string;
   json?: string;
   overlay?: string;
   saliency?: string;
-  arm?: string;
-  spacing?: number;
-  device: DeviceKind;
 }
 
 const EXIT_CODES = `
@@ -21,21 +22,38 @@ Exit codes:
   3  refused: the image does not look like a sagittal slice of the lumbar spine
   4  graded, but at least one level is doubtful ("doubtful" and "doubts" of the JSON) or not graded in a task ("notGraded")`;
 
-/** Exit code if the grades of at least one level are doubtful or missing. */
-const INCOMPLETE = 4;
-
-/** `spinegrad predict`: grades the lumbar levels of one patient. */
+/** `spinegrad predict`: grades the lumbar levels of one study or of many. */
 export function predictCommand(): Command {
   return new Command('predict')
     .description('find the lumbar discs on the mid-sagittal slice and grade them; for research only')
-    .argument('<input>', 'DICOM file or folder, NIfTI or MetaImage volume, or PNG of one sagittal slice')
-    .requiredOption('--model <run>', 'folder of a finished run')
-    .option('--json <file>', 'write the result to a file, and the grades as text to stdout')
-    .option('--overlay <file>', 'write a PNG of the slice with disc centres, levels and grades')
-    .option(
-      '--saliency <file>',
-      'write a PNG of the crops with Grad-CAM and input gradients of the first task',
+    .argument(
+      '[inputs...]',
+      'studies: DICOM files or folders, NIfTI or MetaImage volumes, or PNGs of one sagittal slice',
     )
+    .requiredOption('--model <run>', 'folder of a finished run')
+    .addOption(
+      new Option('--json <file>', 'write the result to a file, and the grades as text to stdout').conflicts(
+        'out',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--overlay <file>',
+        'write a PNG of the slice with disc centres, levels and grades',
+      ).conflicts('out'),
+    )
+    .addOption(
+      new Option(
+        '--saliency <file>',
+        'write a PNG of the crops with Grad-CAM and input gradients of the first task',
+      ).conflicts('out'),
+    )
+    .option(
+      '--out <folder>',
+      'grade any number of studies into this folder; the same command continues after a stop',
+    )
+    .option('--list <file>', 'text file with one study per line, for --out')
+    .addOption(shardOption('with --out, only part i of n of the studies (default: that of the MPI rank)'))
     .option('--arm <name>', 'arm that grades; default: the best on validation patients')
     .option('--spacing <mm>', 'pixel spacing of a PNG; default: from the distance of the discs', millimetres)
     .addOption(deviceOption())
@@ -43,7 +61,20 @@ export function predictCommand(): Command {
     .action(run);
 }
 
-async function run(input: string, flags: Flags): Promise<void> {
+async function run(inputs: string[], flags: Flags): Promise<void> {
+  const { out, list } = flags;
+  if (out !== undefined) {
+    const { gradeMany } = await import('./predictMany.js');
+    return gradeMany(inputs, { ...flags, out });
+  }
+  const [input] = inputs;
+  if (input === undefined || inputs.length > 1 || list !== undefined) {
+    const found = list === undefined ? count(inputs.length, 'input') : '--list';
+    throw new SpinegradError(
+      'ERR_CONFIG',
+      `predict: found ${found}; expected one study, or --out FOLDER for many`,
+    );
+  }
   const [{ openDevice }, { predict }, { overlay }, { saliencySheet }, { textOf }] = await Promise.all([
     import('../engine/openDevice.js'),
     import('../predict/predict.js'),

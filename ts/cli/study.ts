@@ -20,10 +20,12 @@ import {
   datasetOption,
   deviceOption,
   listOf,
+  shardOption,
   tasksOption,
   wholeNumber,
 } from './options.js';
 import { terminalProgress } from './progress.js';
+import { mpiRank } from './rank.js';
 import { runWorkers } from './studyWorkers.js';
 
 interface Flags {
@@ -76,9 +78,10 @@ export function studyCommand(): Command {
     .addOption(deviceOption())
     .option('--jobs <n>', 'worker processes; a new study divides the cores between them', positive, 1)
     .addOption(
-      new Option('--shard <i/n>', 'work on part i of n only; the parts have about equal work; i is 1 to n')
-        .argParser(shardOf)
-        .default({ index: 1, count: 1 }, '1/1'),
+      shardOption('work on part i of n only; the parts have about equal work; i is 1 to n').default(
+        { index: 1, count: 1 },
+        '1/1',
+      ),
     )
     .addOption(new Option('--worker').default(false).hideHelp())
     .addHelpText('after', `\nArms: ${ARM_NAMES.join(', ')}\nTasks: ${taskIds().join(', ')}`)
@@ -116,7 +119,8 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const threads = Math.max(1, Math.floor(availableParallelism() / flags.jobs));
   const study = await openStudy(dir, await requestOf(flags), threads);
   const progress = terminalProgress();
-  if (flags.worker) return await runWorker(study, flags, progress);
+  const { index: rank } = mpiRank(process.env) ?? { index: 1 };
+  if (flags.worker || rank > 1) return await runWorker(study, flags, progress);
   const { folds, repeats, labels, arms } = study.plan;
   progress.line(
     `study ${dir}: ${study.cells.length} cells (${folds} folds, ${count(repeats, 'repeat')}, labels ${labels.join(', ')}, ` +
@@ -176,7 +180,7 @@ async function work(study: Study, options: Workers): Promise<void> {
   });
 }
 
-/** A child of `--jobs`: prints lines only, and stops when its parent stops it or ends. */
+/** A child of `--jobs` or a rank of mpirun other than the first: prints lines only, and stops when its parent stops it or ends. */
 async function runWorker(study: Study, { device, shard }: Flags, { line, end }: Progress): Promise<void> {
   const progress: Progress = { update() {}, line, end };
   const abort = new AbortController();
@@ -232,10 +236,4 @@ function positive(text: string): number {
   const value = wholeNumber(text);
   if (value > 0) return value;
   throw new InvalidArgumentError('expected a whole number above 0.');
-}
-
-function shardOf(text: string): Shard {
-  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text)?.map(Number) ?? [];
-  if (index !== undefined && count !== undefined && index >= 1 && index <= count) return { index, count };
-  throw new InvalidArgumentError('expected i/n with i from 1 to n, such as 1/4.');
 }

@@ -4,7 +4,7 @@
  * lumbar spine is refused. All settings come from the model.
  */
 import { LEVELS, type Level } from '../anatomy.js';
-import { readInput } from '../data/input.js';
+import { type InputSeries, readInput } from '../data/input.js';
 import { canalSlice, type SourceSlice } from '../data/series.js';
 import type { Device } from '../engine/device.js';
 import { SpinegradError } from '../error.js';
@@ -33,6 +33,8 @@ export interface PredictOptions {
   spacing?: number | undefined;
   /** Explain the grades of the first graded task; default false. */
   saliency?: boolean | undefined;
+  /** The input, if `readStudy` has read it. */
+  study?: InputSeries | undefined;
   /** Stops the work between its steps; the promise rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -52,18 +54,14 @@ export async function predict(
   device: Device,
   options: PredictOptions,
 ): Promise<{ prediction: Prediction; slice: SourceSlice; saliency: LevelSaliency[] }> {
-  const { input, spacing, signal } = options;
+  const { input, signal } = options;
   signal?.throwIfAborted();
   const model = await modelOf(device, options);
   try {
     const { description, arms } = model;
     const { trainedOn, notice } = description;
     const { weighting } = searchedSeries(description);
-    const { slices, skipped, study } = await readInput(
-      input,
-      spacing === undefined ? null : [spacing, spacing],
-      weighting,
-    );
+    const { slices, skipped, study } = options.study ?? (await readStudy(description, options));
     signal?.throwIfAborted();
     const slice = canalSlice(slices);
     checkSize(input, slice);
@@ -167,6 +165,13 @@ export async function predict(
     if (typeof options.model === 'string') model.dispose();
   }
 }
+
+/** Reads what a model grades of an input. It needs no device. */
+export const readStudy = (
+  description: ModelDescription,
+  { input, spacing }: Pick<PredictOptions, 'input' | 'spacing'>,
+): Promise<InputSeries> =>
+  readInput(input, spacing === undefined ? null : [spacing, spacing], searchedSeries(description).weighting);
 
 async function modelOf(device: Device, { model, arm }: PredictOptions): Promise<Model> {
   if (typeof model === 'string') return await loadModel(model, device, arm);
