@@ -177,11 +177,11 @@ function changeJson(random, text) {
   }
   const [holder, key] = random.pick(places);
   const [other, otherKey] = random.pick(places);
-  const choice = random.uniform();
-  if (choice < 0.15) delete holder[key];
-  else if (choice < 0.3) holder[random.pick(['more', 'constructor', 'length'])] = 1;
-  else holder[key] = structuredClone(random.chance(0.3) ? other[otherKey] : random.pick(VALUES));
   try {
+    const choice = random.uniform();
+    if (choice < 0.15) delete holder[key];
+    else if (choice < 0.3) holder[random.pick(['more', 'constructor', 'length'])] = 1;
+    else holder[key] = structuredClone(random.chance(0.3) ? other[otherKey] : random.pick(VALUES));
     return JSON.stringify(root.value) ?? '';
   } catch {
     return text; // An earlier mutation nested it too deeply.
