@@ -91,6 +91,7 @@ CUresult cuInit(unsigned) {
   return CUDA_SUCCESS;
 }
 
+  if (settings().failing == "cuInit") return static_cast<CUresult>(settings().result);
 CUresult cuDriverGetVersion(int* version) {
   *version = settings().version;
   return CUDA_SUCCESS;

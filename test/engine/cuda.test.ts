@@ -5,29 +5,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { cudaKernels } from '#spinegrad/engine/openDevice.js';
-import { runModule, SIMULATOR } from './child.js';
-
-const IMPORTS = `
-  import { openDevice } from '#spinegrad/engine/openDevice.js';
-  import { add } from '#spinegrad/engine/ops/elementwise.js';
-  const codeOf = async (body) => {
-    try {
-      return { value: await body() };
-    } catch ({ name, code, message }) {
-      return { name, code, message };
-    }
-  };
-`;
-
-/** Runs code that prints one line of JSON, and parses it. */
-async function output(
-  code: string,
-  env: Record<string, string> = {},
-): Promise<ReturnType<typeof JSON.parse>> {
-  const ended = await runModule(IMPORTS + code, { env: { SPINEGRAD_CUDA_LIBRARY: SIMULATOR, ...env } });
-  expect(ended, ended.output).toMatchObject({ status: 0 });
-  return JSON.parse(ended.output);
-}
+import { runModule } from './child.js';
+import { IMPORTS, output } from './cudaModule.js';
 
 const open = (kind: string, env: Record<string, string> = {}) =>
   output(
@@ -61,6 +40,26 @@ const REASONS: [string, Record<string, string>, RegExp][] = [
     { SPINEGRAD_SIMULATOR_FAIL: 'cuModuleLoadData=209' },
     /no (kernels for cuda:0: they are for .*, the device is spinegrad simulator|CUDA kernels)/,
   ],
+  [
+    'a fabric manager that does not run',
+    { SPINEGRAD_SIMULATOR_FAIL: 'cuInit=802' },
+    /system is not ready; .* start the service nvidia-fabricmanager$/,
+  ],
+  [
+    'a compatibility library for another GPU',
+    { SPINEGRAD_SIMULATOR_FAIL: 'cuInit=804' },
+    /is of the package cuda-compat, which this GPU does not support/,
+  ],
+  [
+    'a GPU in exclusive mode',
+    { SPINEGRAD_SIMULATOR_FAIL: 'cuDevicePrimaryCtxRetain=46' },
+    /^cuda:0 \(spinegrad simulator .*\) is in exclusive or prohibited compute mode .* nvidia-smi --compute-mode=0$/,
+  ],
+  [
+    'a GPU without free memory',
+    { SPINEGRAD_SIMULATOR_FAIL: 'cuDevicePrimaryCtxRetain=2' },
+    /^cuda:0 \(spinegrad simulator .*\) has no memory left for a context; end other processes/,
+  ],
 ];
 const OLD = { SPINEGRAD_SIMULATOR_VERSION: '12040' };
 if (cudaKernels() !== '') {
@@ -76,6 +75,22 @@ describe('opening', () => {
     const error = await open('cuda', env);
     expect(error).toEqual(unavailable(reason));
     expect(error.message).not.toContain('\n');
+  });
+
+  it('looks for the driver in the folders of containers, WSL and NixOS too', async ({ skip }) => {
+    const env = { SPINEGRAD_CUDA_LIBRARY: '', LD_DEBUG: 'files' };
+    const { output } = await runModule(`${IMPORTS} console.log(await codeOf(() => openDevice('cuda')));`, {
+      env,
+    });
+    const opened = [...output.matchAll(/file=(\S*libcuda\.so\.1) \[\d+\]; *dynamically loaded/g)].map(
+      ([, file]) => file,
+    );
+    if (!output.includes('ERR_DEVICE_UNAVAILABLE')) skip('there is a driver');
+    const folders = ['/usr/local/nvidia/lib64', '/usr/lib/wsl/lib', '/run/opengl-driver/lib'];
+    expect(opened).toEqual(['libcuda.so.1', ...folders.map((folder) => `${folder}/libcuda.so.1`)]);
+    expect(output).toMatch(
+      /no CUDA driver: libcuda\.so\.1: cannot open .*, also not in \/usr\/local\/nvidia\/lib64, /,
+    );
   });
 
   it('describes the CUDA device', async () => {
@@ -162,6 +177,21 @@ describe('errors', () => {
       /^cuLaunchKernel\(add_forward\) failed: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES \(701\): .*, at native\/cuda\/runtime\/launch\.cpp:\d+$/,
     );
   });
+
+  it.each([214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719])(
+    'of code %i state that the process cannot use the device any more',
+    async (result) => {
+      const error = await output(
+        `
+        const device = await openDevice('cuda');
+        const x = device.zeros([4]);
+        console.log(JSON.stringify(await codeOf(() => add(x, x).data())));
+      `,
+        { SPINEGRAD_SIMULATOR_FAIL: `cuLaunchKernel=${result}` },
+      );
+      expect(error.message).toMatch(/this process cannot use the device any more.*SPINEGRAD_CUDA_SYNC=1/);
+    },
+  );
 
   it('that depend on values reject the next read once; operations enqueued after it read NaN', async () => {
     const { rejected, fine, dependent } = await output(`

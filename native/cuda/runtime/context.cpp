@@ -72,14 +72,31 @@ void Context::open() {
                 ", the kernels of this build need CUDA " + versionName(spinegradCudaVersion / 1000 * 1000) +
                 " or newer; update the NVIDIA driver");
   }
-  SPINEGRAD_CUDA(cuDevicePrimaryCtxRetain, &context_, device_);
+  retainContext();
   const ScopedContext scope(context_);
   SPINEGRAD_CUDA(cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING);
   loadKernels();
   allocator_ = std::make_unique<Allocator>(stream_);
   SPINEGRAD_CUDA(cuMemAlloc, &status_, sizeof(Status));
   SPINEGRAD_CUDA(cuMemsetD8Async, status_, 0, sizeof(Status), stream_);
-  hostStatus_ = std::make_unique<Pinned>(sizeof(Status));
+  uploads_ = std::make_unique<Uploads>(stream_, [this](CUevent event) { wait(event); });
+  reads_ = std::make_unique<Reads>(context_, stream_, status_, [this] { return isStopping(); });
+}
+
+void Context::retainContext() {
+  const std::string device = "cuda:" + std::to_string(index_) + " (" + description_ + ")";
+  switch (const CUresult result = driver().cuDevicePrimaryCtxRetain(&context_, device_)) {
+    case CUDA_ERROR_DEVICE_UNAVAILABLE:
+      unavailable(device +
+                  " is in exclusive or prohibited compute mode and another process uses it; end that process, or run "
+                  "nvidia-smi --compute-mode=0");
+    case CUDA_ERROR_OUT_OF_MEMORY:
+      unavailable(
+          device +
+          " has no memory left for a context; end other processes that nvidia-smi lists, or open another device");
+    default:
+      check(result, "cuDevicePrimaryCtxRetain", __FILE__, __LINE__);
+  }
 }
 
 void Context::loadKernels() {

@@ -103,6 +103,7 @@ class Context : public std::enable_shared_from_this<Context> {
   void open();
   void loadKernels();
   Staging& nextStaging();
+  void retainContext();
   void close();
 
   const int index_;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "native/engine/error.h"
 
@@ -38,21 +39,39 @@ std::string initializationError(const Driver& driver, CUresult result, const std
     case CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
       return "the CUDA driver (" + library +
              ") and the loaded NVIDIA kernel module have different versions; restart the machine";
+    case CUDA_ERROR_SYSTEM_NOT_READY:
+      return "the CUDA driver (" + library +
+             ") reports that the system is not ready; on a host with NVSwitch, start the service nvidia-fabricmanager";
+    case CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE:
+      return library +
+             " is of the package cuda-compat, which this GPU does not support; remove its folder from LD_LIBRARY_PATH";
     default:
       return "the CUDA driver (" + library + ") failed to initialize: " + describe(driver, result);
   }
 }
 
-Driver load() {
-  const char* configured = std::getenv("SPINEGRAD_CUDA_LIBRARY");
-  const std::string library = configured == nullptr || *configured == '\0' ? "libcuda.so.1" : configured;
+/// Folders of the driver in containers, in WSL and on NixOS, which the dynamic linker may not search.
+constexpr const char* driverFolders[] = {"/usr/local/nvidia/lib64", "/usr/lib/wsl/lib", "/run/opengl-driver/lib"};
+
+void* openDefault(const std::string& library) {
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const std::string reason = dlerror();
-    unavailable(configured == nullptr
-                    ? "no CUDA driver: " + reason + "; install the NVIDIA driver, or use the device cpu"
-                    : "SPINEGRAD_CUDA_LIBRARY: " + reason);
+  if (handle != nullptr) return handle;
+  std::string reason = dlerror(), separator = ", also not in ";
+  for (const char* folder : driverFolders) {
+    handle = dlopen((std::string(folder) + "/" + library).c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle != nullptr) return handle;
+    reason += std::exchange(separator, ", ") + folder;
   }
+  unavailable("no CUDA driver: " + reason +
+              "; install the NVIDIA driver, set SPINEGRAD_CUDA_LIBRARY to its path, or use the device cpu");
+}
+
+Driver load() {
+  const char* variable = std::getenv("SPINEGRAD_CUDA_LIBRARY");
+  const bool configured = variable != nullptr && *variable != '\0';
+  const std::string library = configured ? variable : "libcuda.so.1";
+  void* handle = configured ? dlopen(variable, RTLD_NOW | RTLD_LOCAL) : openDefault(library);
+  if (handle == nullptr) unavailable("SPINEGRAD_CUDA_LIBRARY: " + std::string(dlerror()));
   Driver table;
 #define SPINEGRAD_LOOK_UP(name, symbol, parameters) \
   table.name = reinterpret_cast<decltype(table.name)>(dlsym(handle, #symbol));
@@ -65,7 +84,13 @@ Driver load() {
   SPINEGRAD_CUDA_OPTIONAL_FUNCTIONS(SPINEGRAD_LOOK_UP)
 #undef SPINEGRAD_REQUIRE
 #undef SPINEGRAD_LOOK_UP
-  if (const CUresult result = table.cuInit(0); result != CUDA_SUCCESS) {
+  // A kernel that the driver loads at its first launch would be loaded within a capture. The driver reads the variable
+  // here; child processes must not see it.
+  const bool chosen = std::getenv("CUDA_MODULE_LOADING") != nullptr;
+  if (!chosen) setenv("CUDA_MODULE_LOADING", "EAGER", 0);
+  const CUresult result = table.cuInit(0);
+  if (!chosen) unsetenv("CUDA_MODULE_LOADING");
+  if (result != CUDA_SUCCESS) {
     unavailable(initializationError(table, result, library));
   }
   return table;
@@ -75,9 +100,15 @@ Driver load() {
 bool isFatal(CUresult result) {
   switch (result) {
     case CUDA_ERROR_ECC_UNCORRECTABLE:
+    case CUDA_ERROR_NVLINK_UNCORRECTABLE:
     case CUDA_ERROR_ILLEGAL_ADDRESS:
     case CUDA_ERROR_LAUNCH_TIMEOUT:
+    case CUDA_ERROR_ASSERT:
+    case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
     case CUDA_ERROR_MISALIGNED_ADDRESS:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
     case CUDA_ERROR_LAUNCH_FAILED:
       return true;
     default:
