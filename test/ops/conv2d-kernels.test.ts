@@ -2,15 +2,14 @@
  * CUDA kernels of conv2d and linear: every tile shape, precision and split-K factor gives the results of the plain
  * kernels, in any order of threads. Runs only if the device under test is a CUDA device.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { backward } from '#spinegrad/engine/autograd.js';
 import type { Device } from '#spinegrad/engine/device.js';
-import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { mul } from '#spinegrad/engine/ops/elementwise.js';
 import { linear } from '#spinegrad/engine/ops/linear.js';
 import { sum } from '#spinegrad/engine/ops/sum.js';
-import { DEVICE } from '../device.js';
+import { DEVICE, openWithGemm } from '../device.js';
 import { runModule } from '../engine/child.js';
 import { integers, normals } from './descriptor.js';
 
@@ -60,14 +59,12 @@ const TILES = ['128x128', '128x64', '64x64'].flatMap((tile) => [`${tile}:1`, `${
 
 type Results = Record<'y' | 'fused' | 'dx' | 'dw' | 'db', Float32Array>;
 
-/** Value, value with residual and ReLU, and gradients, computed by the kernels that SPINEGRAD_CUDA_GEMM selects. */
+/** Value, value with residual and ReLU, and gradients. */
 async function compute(
   device: Device,
-  variant: string,
   { x, filters: [k, r, s], stride = [1, 1], padding = [0, 0] }: Problem,
   values: typeof integers,
 ): Promise<Results> {
-  process.env.SPINEGRAD_CUDA_GEMM = variant;
   const tensor = (shape: number[], seed: number) =>
     device.tensor(Float32Array.from(values(shape, seed).values), shape).keep();
   const inputs = [tensor(x, 1), tensor(x.length === 2 ? [k, x[1]!] : [k, x[1]!, r, s], 2), tensor([k], 3)];
@@ -96,24 +93,28 @@ const LINEAR: Problem[] = [
 ];
 
 describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
-  const devices = {} as Record<(typeof PRECISIONS)[number], Device>;
-  beforeAll(async () => {
-    for (const precision of PRECISIONS) devices[precision] = await openDevice(DEVICE, { precision });
-  });
+  const devices = new Map<string, Device>();
   afterAll(() => {
-    delete process.env.SPINEGRAD_CUDA_GEMM;
-    for (const device of Object.values(devices)) device.close();
+    for (const device of devices.values()) device.close();
   });
+
+  /** The device with a variant of SPINEGRAD_CUDA_GEMM. */
+  async function deviceOf(variant: string, precision: (typeof PRECISIONS)[number] = 'tf32'): Promise<Device> {
+    const key = `${variant} ${precision}`;
+    const device = devices.get(key) ?? (await openWithGemm(variant, { precision }));
+    devices.set(key, device);
+    return device;
+  }
 
   describe.each([...PROBLEMS, ...LINEAR].map((problem) => [problem.name, problem] as const))(
     '%s',
     (_, problem) => {
       it('give the integers of the plain kernels', async () => {
-        const expected = await compute(devices.tf32, 'plain', problem, integers);
+        const expected = await compute(await deviceOf('plain'), problem, integers);
         expect(expected.dw.some((value) => value !== 0)).toBe(true);
         for (const precision of PRECISIONS) {
           for (const tile of TILES) {
-            const found = await compute(devices[precision], tile, problem, integers);
+            const found = await compute(await deviceOf(tile, precision), problem, integers);
             for (const name of ['y', 'fused', 'dx', 'dw', 'db'] as const) {
               const wrong = found[name].findIndex((value, i) => value !== expected[name][i]);
               expect({ precision, tile, name, wrong }).toEqual({ precision, tile, name, wrong: -1 });
@@ -128,9 +129,9 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
     ['conv2d', PROBLEMS[2]!],
     ['linear', LINEAR[0]!],
   ])('%s rounds to 11 bits with tf32 and to 8 bits with bf16', async (_, problem) => {
-    const exact = await compute(devices.tf32, 'plain', problem, normals);
+    const exact = await compute(await deviceOf('plain'), problem, normals);
     const errorOf = async (device: Device): Promise<number> => {
-      const found = await compute(device, '', problem, normals);
+      const found = await compute(device, problem, normals);
       const errors = (['y', 'dx', 'dw'] as const).map((name) => {
         const scale = exact[name].reduce((a, b) => Math.max(a, Math.abs(b)), 0);
         return found[name].reduce((a, b, i) => Math.max(a, Math.abs(b - exact[name][i]!) / scale), 0);
@@ -142,20 +143,48 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
       ['tf32', 11],
       ['bf16', 8],
     ] as const) {
-      const error = await errorOf(devices[precision]);
+      const error = await errorOf(await deviceOf('', precision));
       expect(error).toBeLessThan(2 * 2 ** -bits);
       expect(error).toBeGreaterThan(2 ** -bits / 8);
+    }
+  });
+
+  it.each([
+    ['tf32', 3 * 2 ** -12, 2 ** -10],
+    ['bf16', 3 * 2 ** -9, 2 ** -7],
+  ] as const)('round to the nearest number with %s', async (precision, above, nearest) => {
+    const device = await deviceOf('64x64', precision);
+    const one = (first: number) => {
+      const values = new Float32Array(64);
+      values[0] = first;
+      return device.tensor(values, [8, 8]);
+    };
+    for (const [x, w] of [
+      [1, 1 + above],
+      [1 + above, 1],
+    ] as const) {
+      expect((await linear(one(x), one(w)).data())[0]).toBe(1 + nearest);
     }
   });
 
   it.each(['bf16', '32x32', '64x64:0', '64x64:2:2', 'plain:2'])(
     'throw ERR_ARGUMENT for SPINEGRAD_CUDA_GEMM=%s',
     async (variant) => {
-      await expect(compute(devices.tf32, variant, PROBLEMS[0]!, integers)).rejects.toMatchObject({
+      await expect(compute(await deviceOf(variant), PROBLEMS[0]!, integers)).rejects.toMatchObject({
         code: 'ERR_ARGUMENT',
       });
     },
   );
+
+  it('are selected when the device opens, not by later changes of the environment', async () => {
+    const device = await deviceOf('64x64');
+    process.env.SPINEGRAD_CUDA_GEMM = 'not a variant';
+    try {
+      await compute(device, PROBLEMS[0]!, integers);
+    } finally {
+      delete process.env.SPINEGRAD_CUDA_GEMM;
+    }
+  });
 
   it('give the same bits in any order of threads', async () => {
     const code = `
@@ -168,8 +197,8 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the kernels of conv2d', () => {
       const sines = (device, shape) =>
         device.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * i)), shape);
       for (const precision of ${JSON.stringify(PRECISIONS)}) for (const tile of ${JSON.stringify(['plain', '', ...TILES])}) {
-        const device = await openDevice('cuda', { precision });
         process.env.SPINEGRAD_CUDA_GEMM = tile;
+        const device = await openDevice('cuda', { precision });
         for (const [x, w, stride] of [[[2, 40, 7, 9], [72, 40, 3, 3], 2], [[2, 1, 17, 21], [9, 1, 7, 7], 2]]) {
           const inputs = [x, w, w.slice(0, 1)].map((shape) => sines(device, shape));
           for (const input of inputs) input.keep().requiresGrad = true;

@@ -2,14 +2,13 @@
  * With `forBatchNorm`, a convolution on CUDA also accumulates the statistics of its result. The batch norm that follows
  * must give the same values as without them. The next write to the tensor discards the statistics.
  */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Device } from '#spinegrad/engine/device.js';
-import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
 import { type Conv2dOptions, conv2d } from '#spinegrad/engine/ops/conv2d.js';
 import { add } from '#spinegrad/engine/ops/elementwise.js';
 import type { Tensor } from '#spinegrad/engine/tensor.js';
-import { DEVICE } from '../device.js';
+import { DEVICE, openWithGemm } from '../device.js';
 import { runModule } from '../engine/child.js';
 import { type Input, normals } from './descriptor.js';
 
@@ -65,23 +64,19 @@ const UNIT = 2 ** -24;
 describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution accumulates', () => {
   let device: Device;
   // A device per test: the collector frees tensors of earlier tests at any time, which changes bytesInUse.
-  beforeEach(async () => {
-    device = await openDevice(DEVICE);
-  });
-  afterEach(() => {
-    delete process.env.SPINEGRAD_CUDA_GEMM;
-    device.close();
-  });
+  async function open({ gemm = '' }: Problem): Promise<void> {
+    device = await openWithGemm(gemm);
+  }
+  afterEach(() => device.close());
 
   const tensorOf = ({ shape, values }: Input): Tensor =>
     device.tensor(Float32Array.from(values), shape).keep();
 
-  function convolution({ x, filters, options, bias, gemm = '' }: Problem, forBatchNorm: boolean): Tensor {
-    process.env.SPINEGRAD_CUDA_GEMM = gemm;
+  function convolution({ x, filters, options, bias }: Problem, forBatchNorm: boolean): Tensor {
     const [k, r, s] = filters as [number, number, number];
     using image = tensorOf(normals(x, 1));
     using weight = tensorOf(normals([k, x[1]!, r, s], 2));
-    using shift = device.full([k], bias ?? 0);
+    using shift = device.tensor(Float32Array.from({ length: k }, (_, filter) => (bias ?? 0) + (filter % 5)));
     return conv2d(image, weight, { ...options, bias: bias ? shift : undefined, forBatchNorm }).keep();
   }
 
@@ -111,6 +106,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution a
   it.each(PROBLEMS.map((problem) => [problem.name, problem] as const))(
     'equal those that batch norm computes: %s',
     async (_, problem) => {
+      await open(problem);
       using x = convolution(problem, false);
       using accumulated = convolution(problem, true);
       const values = (await x.data()) as Float32Array;
@@ -141,6 +137,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution a
 
   it('stay allocated until a batch norm uses them', async () => {
     const problem = PROBLEMS[0]!;
+    await open(problem);
     using plain = convolution(problem, false);
     const before = await bytesInUse(plain);
     plain.dispose();
@@ -154,6 +151,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution a
   });
 
   it('are discarded by the next write', async () => {
+    await open(PROBLEMS[0]!);
     using x = convolution(PROBLEMS[0]!, true);
     const other = Float32Array.from(normals(x.shape as number[], 9).values, (value) => 3 * value + 5);
     x.write(other);
@@ -164,6 +162,7 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution a
   });
 
   it('are not used by a captured step', async () => {
+    await open(PROBLEMS[0]!);
     using x = convolution(PROBLEMS[0]!, false);
     using accumulated = convolution(PROBLEMS[0]!, true);
     const [one, zero, mean, variance] = [1, 0, 0, 0].map((value) => device.full([128], value).keep()) as [
@@ -194,13 +193,13 @@ describe.skipIf(!DEVICE.startsWith('cuda'))('the statistics that a convolution a
       import { batchNorm2d } from '#spinegrad/engine/ops/batchNorm2d.js';
       import { conv2d } from '#spinegrad/engine/ops/conv2d.js';
       const hash = createHash('sha256');
-      const device = await openDevice('cuda');
-      const sines = (shape) =>
+      const sines = (device, shape) =>
         device.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(i * i)), shape);
       for (const gemm of ['128x128', '128x64', '64x64']) {
         process.env.SPINEGRAD_CUDA_GEMM = gemm;
+        const device = await openDevice('cuda');
         for (const [x, w] of [[[5, 40, 7, 9], [72, 40, 3, 3]], [[2, 1, 17, 41], [9, 1, 7, 7]]]) {
-          const y = conv2d(sines(x), sines(w), { padding: 1, forBatchNorm: true });
+          const y = conv2d(sines(device, x), sines(device, w), { padding: 1, forBatchNorm: true });
           const channels = Array.from({ length: 4 }, () => device.full([w[0]], 1));
           hash.update(await batchNorm2d(y, ...channels, { training: true, momentum: 1 }).data());
           for (const tensor of channels) hash.update(await tensor.data());

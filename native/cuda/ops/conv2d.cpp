@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,7 +47,7 @@ struct GemmTile {
 constexpr std::array<GemmTile, 3> tiles{
     {{"128x128", 128, 128, 256, 64, 1}, {"128x64", 128, 64, 128, 64, 0.9}, {"64x64", 64, 64, 128, 32, 0.75}}};
 
-/// The value of SPINEGRAD_CUDA_GEMM, read at each call so that a tuner can try all variants.
+/// The value of SPINEGRAD_CUDA_GEMM.
 struct GemmOverride {
   bool plain = false;
   const GemmTile* tile = nullptr;
@@ -56,9 +55,9 @@ struct GemmOverride {
 };
 
 GemmOverride gemmOverride() {
-  const char* const variable = std::getenv("SPINEGRAD_CUDA_GEMM");
+  const std::string& variable = currentContext().settings().gemm;
   GemmOverride result;
-  if (variable == nullptr || *variable == 0) return result;
+  if (variable.empty()) return result;
   std::string_view rest = variable;
   const auto next = [&] {
     const std::string_view word = rest.substr(0, rest.find(':'));
@@ -77,7 +76,7 @@ GemmOverride gemmOverride() {
     }
   }
   if (!valid || !rest.empty()) {
-    throw Error("ERR_ARGUMENT", "SPINEGRAD_CUDA_GEMM: found '" + std::string(variable) +
+    throw Error("ERR_ARGUMENT", "SPINEGRAD_CUDA_GEMM: found '" + variable +
                                     "', expected plain, or a tile (128x128, 128x64, 64x64) with an optional "
                                     "number of splits from 1 to 1024, for example 128x64:4");
   }
@@ -141,24 +140,40 @@ void reduceSplits(const float* splits, const Conv2dEpilogue& epilogue, float* y,
          static_cast<int32_t>(splitK), pitch, filters);
 }
 
-/// Runs conv2d_<pass> for a result of `count` elements. `launchPass(kernel, grid, block, shared bytes, epilogue,
+/// The kernels of a pass, in the order of `tiles`.
+struct GemmKernels {
+  std::array<const char*, 3> tf32, bf16;
+};
+#define SPINEGRAD_GEMM_KERNELS(pass)                                      \
+  {                                                                       \
+    {#pass "_tf32_128x128", #pass "_tf32_128x64", #pass "_tf32_64x64"}, { \
+#pass "_bf16_128x128", #pass "_bf16_128x64", #pass "_bf16_64x64"    \
+    }                                                                     \
+  }
+constexpr GemmKernels fpropKernels SPINEGRAD_GEMM_KERNELS(conv2d_fprop);
+constexpr GemmKernels dgradKernels SPINEGRAD_GEMM_KERNELS(conv2d_dgrad);
+constexpr GemmKernels wgradKernels SPINEGRAD_GEMM_KERNELS(conv2d_wgrad);
+#undef SPINEGRAD_GEMM_KERNELS
+
+/// Runs the kernel of a pass for a result of `count` elements. `launchPass(kernel, grid, block, shared bytes, epilogue,
 /// result, steps)` launches the kernel; with split-K the splits go to a workspace and are reduced.
 template <class LaunchPass>
-void runGemm(const char* pass, const GemmProblem& problem, const GemmPlan& plan, const Conv2dEpilogue& epilogue,
-             float* result, int64_t count, const Conv2dShape& shape, LaunchPass launchPass) {
+void runGemm(const GemmKernels& kernels, const GemmProblem& problem, const GemmPlan& plan,
+             const Conv2dEpilogue& epilogue, float* result, int64_t count, const Conv2dShape& shape,
+             LaunchPass launchPass) {
   const GemmTile& tile = *plan.tile;
-  const char* const precision = currentContext().precision() == Precision::bf16 ? "_bf16_" : "_tf32_";
-  const std::string kernel = std::string("conv2d_") + pass + precision + tile.name;
+  const bool bf16 = currentContext().precision() == Precision::bf16;
+  const char* const kernel = (bf16 ? kernels.bf16 : kernels.tf32)[static_cast<size_t>(&tile - tiles.data())];
   const int64_t blocks = ceilDivide(problem.M, tile.M) * ceilDivide(problem.N, tile.N);
   const Dim grid{static_cast<unsigned>(blocks), static_cast<unsigned>(plan.splitK),
                  static_cast<unsigned>(problem.phases)};
   const auto bytes = static_cast<size_t>((tile.M + tile.N) * gemmTileK * gemmStages) * sizeof(float);
   if (plan.splitK == 1) {
-    launchPass(kernel.c_str(), grid, Dim{tile.threads}, bytes, epilogue, result, plan.stepsPerSplit);
+    launchPass(kernel, grid, Dim{tile.threads}, bytes, epilogue, result, plan.stepsPerSplit);
     return;
   }
   Workspace<float> splits(static_cast<size_t>(plan.splitK * count));
-  launchPass(kernel.c_str(), grid, Dim{tile.threads}, bytes, Conv2dEpilogue{}, splits.data(), plan.stepsPerSplit);
+  launchPass(kernel, grid, Dim{tile.threads}, bytes, Conv2dEpilogue{}, splits.data(), plan.stepsPerSplit);
   reduceSplits(splits.data(), epilogue, result, count, plan.splitK, shape.outputChannels, shape.filters);
 }
 
@@ -179,7 +194,7 @@ std::unique_ptr<Statistics> conv2dFprop(const Conv2dShape& shape, const float* x
     statistics = std::make_unique<Statistics>(ceilDivide(outputRows(shape), plan.tile->warpM), shape.outputChannels);
     fullEpilogue.statistics = statistics->view;
   }
-  runGemm("fprop", problem, plan, fullEpilogue, y, outputElements(shape), shape,
+  runGemm(fpropKernels, problem, plan, fullEpilogue, y, outputElements(shape), shape,
           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const Conv2dEpilogue& kernelEpilogue, float* to,
               int32_t steps) { launch(kernel, grid, block, bytes, x, w, kernelEpilogue, to, shape, steps); });
   return statistics;
@@ -194,7 +209,7 @@ void conv2dDgrad(const Conv2dShape& shape, const float* dy, const float* w, floa
   const int64_t rows = shape.images * ceilDivide(shape.height, shape.strideH) * ceilDivide(shape.width, shape.strideW);
   const int64_t taps = ceilDivide(shape.kernelH, shape.strideH) * ceilDivide(shape.kernelW, shape.strideW);
   const GemmProblem problem{rows, shape.channels, taps * shape.outputChannels, int64_t{shape.strideH} * shape.strideW};
-  runGemm("dgrad", problem, planGemm(problem, requested), {}, dx, inputElements(shape), shape,
+  runGemm(dgradKernels, problem, planGemm(problem, requested), {}, dx, inputElements(shape), shape,
           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const Conv2dEpilogue&, float* to, int32_t steps) {
             launch(kernel, grid, block, bytes, dy, w, to, shape, steps);
           });
@@ -207,7 +222,7 @@ void conv2dWgrad(const Conv2dShape& shape, const float* x, const float* dy, floa
     return;
   }
   const GemmProblem problem{shape.filters, filterSize(shape), outputRows(shape), 1};
-  runGemm("wgrad", problem, planGemm(problem, requested), {}, dw, filterElements(shape), shape,
+  runGemm(wgradKernels, problem, planGemm(problem, requested), {}, dw, filterElements(shape), shape,
           [&](const char* kernel, Dim grid, Dim block, size_t bytes, const Conv2dEpilogue&, float* to, int32_t steps) {
             launch(kernel, grid, block, bytes, x, dy, to, shape, steps);
           });

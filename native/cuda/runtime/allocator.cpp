@@ -1,7 +1,6 @@
 #include "native/cuda/runtime/allocator.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -9,24 +8,6 @@
 
 namespace spinegrad::cuda {
 namespace {
-
-/// With SPINEGRAD_CUDA_CACHE=0 every block is new and has exactly the requested size, so that the checker of the
-/// simulator sees the bounds of every tensor and memory that was never written.
-bool isCaching() {
-  static const bool caching = [] {
-    const char* const text = std::getenv("SPINEGRAD_CUDA_CACHE");
-    return text == nullptr || std::string(text) != "0";
-  }();
-  return caching;
-}
-
-/// Rounds to one sixteenth of a power of two, so that tensors of similar size can reuse blocks.
-size_t blockSize(size_t bytes) {
-  if (!isCaching()) return std::max<size_t>(bytes, 1);
-  size_t unit = 256;
-  while (unit * 32 < bytes) unit *= 2;
-  return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
-}
 
 std::string megabytes(size_t bytes) { return std::to_string((bytes + 999'999) / 1'000'000) + " MB"; }
 
@@ -46,10 +27,17 @@ std::string nameOf(DType dtype, const Shape& shape) {
 
 Allocator::~Allocator() { trim(); }
 
+size_t Allocator::blockSize(size_t bytes) const {
+  if (!caching_) return std::max<size_t>(bytes, 1);
+  size_t unit = 256;
+  while (unit * 32 < bytes) unit *= 2;
+  return (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
+}
+
 CUdeviceptr Allocator::allocate(size_t bytes, const Consumer& consumer) {
   const size_t size = blockSize(bytes);
   std::lock_guard lock(mutex_);
-  if (!isCaching() && pool_ == main_) trimLocked();
+  if (!caching_ && pool_ == main_) trimLocked();
   CUdeviceptr block = find(size);
   if (block == 0) {
     CUresult result = driver().cuMemAlloc(&block, size);

@@ -33,7 +33,8 @@ struct Pool {
 
 class Allocator {
  public:
-  explicit Allocator(CUstream stream) : stream_(stream) {}
+  /// Without `caching`, released blocks are freed and sizes are not rounded.
+  Allocator(CUstream stream, bool caching) : stream_(stream), caching_(caching) {}
   /// The context must be current.
   ~Allocator();
 
@@ -63,12 +64,15 @@ class Allocator {
     std::shared_ptr<Pool> pool;
   };
 
+  /// The size of a block for `bytes`: one sixteenth of a power of two, so that tensors of similar size reuse blocks.
+  size_t blockSize(size_t bytes) const;
   CUdeviceptr find(size_t size);
   void trimLocked();
   std::string report(size_t bytes) const;
 
   mutable std::mutex mutex_;
   const CUstream stream_;
+  const bool caching_;
   const std::shared_ptr<Pool> main_ = std::make_shared<Pool>();
   std::shared_ptr<Pool> pool_ = main_;
   std::unordered_map<CUdeviceptr, Live> live_;

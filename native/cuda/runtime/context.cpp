@@ -76,7 +76,7 @@ void Context::open() {
   const ScopedContext scope(context_);
   SPINEGRAD_CUDA(cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING);
   loadKernels();
-  allocator_ = std::make_unique<Allocator>(stream_);
+  allocator_ = std::make_unique<Allocator>(stream_, settings_.caching);
   SPINEGRAD_CUDA(cuMemAlloc, &status_, sizeof(Status));
   SPINEGRAD_CUDA(cuMemsetD8Async, status_, 0, sizeof(Status), stream_);
   uploads_ = std::make_unique<Uploads>(stream_, [this](CUevent event) { wait(event); });

@@ -11,6 +11,7 @@
 #include "kernels/status.h"
 #include "native/cuda/runtime/allocator.h"
 #include "native/cuda/runtime/driver.h"
+#include "native/cuda/runtime/settings.h"
 
 namespace spinegrad::cuda {
 
@@ -78,6 +79,7 @@ class Context : public std::enable_shared_from_this<Context> {
   /// The compute capability times ten: 80 for sm_80.
   int architecture() const { return architecture_; }
   Precision precision() const { return precision_; }
+  const Settings& settings() const { return settings_; }
   const std::string& description() const { return description_; }
 
   /// The capture in progress on the stream, or null.
@@ -108,6 +110,7 @@ class Context : public std::enable_shared_from_this<Context> {
 
   const int index_;
   const Precision precision_;
+  const Settings settings_ = readSettings();
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;

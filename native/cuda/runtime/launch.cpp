@@ -1,7 +1,6 @@
 #include "native/cuda/runtime/launch.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
 #include "native/cuda/runtime/context.h"
@@ -34,9 +33,8 @@ void launchKernel(const char* name, Dim grid, Dim block, size_t dynamicSharedByt
   CUresult result =
       driver().cuLaunchKernel(kernel.function, grid.x, grid.y, grid.z, block.x, block.y, block.z,
                               static_cast<unsigned>(dynamicSharedBytes), context.stream(), arguments, nullptr);
-  static const bool synchronous = std::getenv("SPINEGRAD_CUDA_SYNC") != nullptr;
   // A stream that is being captured cannot be synchronized.
-  if (result == CUDA_SUCCESS && synchronous && context.capture() == nullptr) {
+  if (result == CUDA_SUCCESS && context.settings().synchronous && context.capture() == nullptr) {
     result = driver().cuStreamSynchronize(context.stream());
   }
   if (result != CUDA_SUCCESS) {
