@@ -43,7 +43,10 @@ const FLOP_PER_CLOCK: Readonly<Record<number, number>> = {
 export const peaksOf = (device: Device): Promise<Peaks> | Peaks =>
   device.name === 'cpu' ? measuredPeaks(device) : computedPeaks(device);
 
-/** Peaks from the clocks and widths that the driver reports. No kernel reaches them. */
+/**
+ * Peaks from the clocks and widths that the driver reports. No kernel reaches them. A peak is NaN if the driver reports 0, as it
+ * does for the memory clock of a part of a GPU (MIG, vGPU).
+ */
 function computedPeaks({ properties }: Device): Peaks {
   const { computeCapability, multiprocessors, clockHz, memoryClockHz, memoryBusBits } = properties as Record<
     string,
@@ -51,8 +54,8 @@ function computedPeaks({ properties }: Device): Peaks {
   >;
   const perClock = FLOP_PER_CLOCK[computeCapability!] ?? Number.NaN;
   return {
-    bandwidth: (2 * memoryClockHz! * memoryBusBits!) / 8,
-    flops: perClock * multiprocessors! * clockHz!,
+    bandwidth: (2 * memoryClockHz! * memoryBusBits!) / 8 || Number.NaN,
+    flops: perClock * multiprocessors! * clockHz! || Number.NaN,
     source:
       `computed from device attributes: ${multiprocessors} multiprocessors x ${perClock} FLOP per clock x ` +
       `${clockHz! / 1e6} MHz, ${memoryBusBits} bits x 2 x ${memoryClockHz! / 1e6} MHz; kernels reach less`,

@@ -15,6 +15,7 @@ import { recordCase } from '../../bench/kernels/calls.js';
 import { OPERATIONS } from '../../bench/kernels/cases.js';
 import { ONCE, Stopwatch } from '../../bench/kernels/measure.js';
 import { batchNorms, convolutions, parameters, SMALL } from '../../bench/kernels/resnet18.js';
+import { peaksOf } from '../../bench/kernels/roofline.js';
 import { costsOf, roofline, timeCalls } from '../../bench/kernels/run.js';
 import { summarize } from '../../bench/lib/summary.js';
 import { formatNumber } from '../../bench/lib/table.js';
@@ -107,6 +108,19 @@ describe('a dry run', () => {
     expect(calls).toBeGreaterThan(0);
     expect(stopwatch.device.memory().tensors).toBe(before);
   });
+});
+
+it('peaksOf knows no peak if the driver reports a clock of 0', async () => {
+  const properties = {
+    computeCapability: 90,
+    multiprocessors: 60,
+    clockHz: 2e9,
+    memoryClockHz: 0,
+    memoryBusBits: 5120,
+  };
+  const { bandwidth, flops } = await peaksOf({ name: 'cuda:0', properties } as unknown as Device);
+  expect(bandwidth).toBeNaN();
+  expect(flops).toBeGreaterThan(1e14);
 });
 
 it('formatNumber returns three significant digits', () => {
