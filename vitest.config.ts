@@ -9,7 +9,7 @@ const SLOW = [
   'test/bench/*',
   'test/cli/{badInput,commands}.test.ts',
   'test/dicom/robustness.test.ts',
-  'test/engine/{cuda,exit,memory}.test.ts',
+  'test/engine/{cuda,cudaQueue,exit,memory}.test.ts',
   'test/fuzz/*',
   'test/soak/*',
   'test/packaging/*',

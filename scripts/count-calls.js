@@ -93,8 +93,8 @@ async function record(stage) {
   collections = 0;
   for (let number = WARM_UP; number < WARM_UP + STEPS; number++) await step(number);
   observer.disconnect();
-  device.close();
   const calls = readCalls().slice(before).trimEnd().split('\n');
+  device.close();
   return { ...countOf(calls), collections, milliseconds: median(milliseconds.slice(WARM_UP)) };
 }
 

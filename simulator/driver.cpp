@@ -44,10 +44,15 @@ CUresult enqueue(CUctx_st& context, CUstream handle, Work work) {
   return result == CUDA_SUCCESS ? result : fail(result);
 }
 
+CUresult invalidate(Stream& stream) {
+  stream.capture->invalidated = true;
+  return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+}
+
 CUresult wait(CUctx_st& context, CUstream handle) {
   Stream* const stream = streamOf(context, handle);
   if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-  if (stream->capture) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  if (stream->capture) return invalidate(*stream);
   const CUresult result = stream->drain();
   return result == CUDA_SUCCESS ? result : fail(result);
 }
@@ -86,12 +91,12 @@ const std::pair<CUdevice_attribute, int> attributes[] = {
 }  // namespace
 
 CUresult cuInit(unsigned) {
+  if (settings().failing == "cuInit") return static_cast<CUresult>(settings().result);
   if (settings().devices == 0) return CUDA_ERROR_NO_DEVICE;
   driver().initialized = true;
   return CUDA_SUCCESS;
 }
 
-  if (settings().failing == "cuInit") return static_cast<CUresult>(settings().result);
 CUresult cuDriverGetVersion(int* version) {
   *version = settings().version;
   return CUDA_SUCCESS;
@@ -120,6 +125,7 @@ constexpr ErrorText errorTexts[] = {
     ERROR(CUDA_ERROR_LAUNCH_TIMEOUT, "a kernel ran too long"),
     ERROR(CUDA_ERROR_LAUNCH_FAILED, "a kernel failed; the simulator's report is on stderr"),
     ERROR(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "not permitted while a stream is being captured"),
+    ERROR(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "a call during the capture has invalidated it"),
     ERROR(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, "the stream is not being captured"),
 };
 #undef ERROR

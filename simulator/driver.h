@@ -74,6 +74,8 @@ CUresult inContext(Call call, const char* name = __builtin_FUNCTION()) {
 Stream* streamOf(CUctx_st& context, CUstream handle);
 CUresult enqueue(CUctx_st& context, CUstream handle, Work work);
 CUresult wait(CUctx_st& context, CUstream handle);
+/// As after a wait for a stream that is being captured.
+CUresult invalidate(Stream& stream);
 CUresult waitForAll(CUctx_st& context);
 
 }  // namespace spinegrad::simulator

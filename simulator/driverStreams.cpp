@@ -38,6 +38,7 @@ CUresult cuStreamQuery(CUstream handle) {
   return inContext([&](CUctx_st& context) {
     Stream* const stream = streamOf(context, handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+    if (stream->capture) return invalidate(*stream);
     if (stream->work.empty()) return CUDA_SUCCESS;
     const size_t before = stream->work.size();  // each query runs some work, so that polling ends
     const CUresult result = stream->drain([&] { return stream->work.size() < before; });
@@ -69,8 +70,9 @@ CUresult cuStreamEndCapture(CUstream handle, CUgraph* graph) {
     Stream* const stream = streamOf(context, handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (!stream->capture) return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
-    *graph = reinterpret_cast<CUgraph>(new Graph(std::move(*stream->capture)));
-    stream->capture = nullptr;
+    const std::shared_ptr<Graph> captured = std::move(stream->capture);
+    if (captured->invalidated) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    *graph = reinterpret_cast<CUgraph>(new Graph(std::move(*captured)));
     return CUDA_SUCCESS;
   });
 }

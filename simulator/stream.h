@@ -16,6 +16,7 @@ using Work = std::function<CUresult()>;
 
 struct Graph {
   std::vector<Work> work;
+  bool invalidated = false;  // the stream was waited for during the capture
 };
 
 struct Stream {

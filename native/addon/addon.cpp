@@ -213,9 +213,10 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   Device* device = deviceOf(info, 0).device.get();
   TensorRef source = tensorOf(info.Env(), info[1]);
   Napi::ArrayBuffer values = targetOf(info[2], *source);
-  return settleLater(
-      unwrap<DeviceRef>(info.Env(), info[0]), values,
-      [device, source, target = values.Data()] { device->download(*source, target); }, nullptr, nullptr, "download");
+  return readLater(unwrap<DeviceRef>(info.Env(), info[0]), values,
+                   [device, source, target = values.Data()](Queue::Fence done) {
+                     device->download(*source, target, std::move(done));
+                   });
 }
 
 /// readSync(device, tensor, arrayBuffer) -> the same; blocks the JS thread until the queue has reached the read
@@ -225,8 +226,10 @@ Napi::Value readSync(const Napi::CallbackInfo& info) {
   TensorRef source = tensorOf(env, info[1]);
   Napi::ArrayBuffer values = targetOf(info[2], *source);
   auto settled = std::make_shared<std::promise<std::exception_ptr>>();
-  handle.device->queue().enqueueFence(
-      [device = handle.device.get(), source, target = values.Data()] { device->download(*source, target); },
+  handle.device->queue().enqueueRead(
+      [device = handle.device.get(), source, target = values.Data()](Queue::Fence fence) {
+        device->download(*source, target, std::move(fence));
+      },
       [settled](std::exception_ptr pending) { settled->set_value(pending); }, "download");
   if (std::exception_ptr error = settled->get_future().get()) throw toJavaScript(env, error);
   return values;

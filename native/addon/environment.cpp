@@ -120,30 +120,49 @@ Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error) {
   }
 }
 
-Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
-                          std::function<void(Napi::Object)> fill, const char* name) {
+namespace {
+
+/// A promise and the fence that settles it.
+struct Promised {
+  Napi::Promise promise;
+  Queue::Fence fence;
+};
+
+Promised promise(const DeviceRef& handle, const Napi::Object& value, Queue::Fence atError,
+                 std::function<void(Napi::Object)> fill) {
   Napi::Env env = value.Env();
   auto* pending = new Pending{Napi::Promise::Deferred::New(env), Napi::Persistent(value), nullptr, std::move(fill)};
-  const Napi::Promise promise = pending->deferred.Promise();
+  const Napi::Promise result = pending->deferred.Promise();
   if (handle->pendingReads++ == 0) handle->settle.Ref(env);
-  handle->device->queue().enqueueFence(
-      std::move(task),
-      [handle, pending, atError](std::exception_ptr error) {
-        if (error && atError) atError(error);
-        pending->error = error;
-        handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Pending* done) {
-          if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
-          if (done->error) {
-            done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
-          } else {
-            if (done->fill) done->fill(done->value.Value());
-            done->deferred.Resolve(done->value.Value());
-          }
-          delete done;
-        });
-      },
-      name);
-  return promise;
+  return {result, [handle, pending, atError = std::move(atError)](std::exception_ptr error) {
+            if (error && atError) atError(error);
+            pending->error = error;
+            handle->settle.NonBlockingCall(pending, [handle](Napi::Env settleEnv, Napi::Function, Pending* done) {
+              if (--handle->pendingReads == 0 && handle->open) handle->settle.Unref(settleEnv);
+              if (done->error) {
+                done->deferred.Reject(toJavaScript(settleEnv, done->error).Value());
+              } else {
+                if (done->fill) done->fill(done->value.Value());
+                done->deferred.Resolve(done->value.Value());
+              }
+              delete done;
+            });
+          }};
+}
+
+}  // namespace
+
+Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
+                          std::function<void(Napi::Object)> fill) {
+  const auto [result, fence] = promise(handle, value, std::move(atError), std::move(fill));
+  handle->device->queue().enqueueFence(std::move(task), fence);
+  return result;
+}
+
+Napi::Promise readLater(const DeviceRef& handle, const Napi::Object& value, std::function<void(Queue::Fence)> read) {
+  const auto [result, fence] = promise(handle, value, nullptr, nullptr);
+  handle->device->queue().enqueueRead(std::move(read), fence, "download");
+  return result;
 }
 
 }  // namespace spinegrad::addon

@@ -115,9 +115,12 @@ double numberOf(napi_env env, napi_value value);
 Napi::Error toJavaScript(Napi::Env env, const std::exception_ptr& error);
 
 /// Enqueues a fence. The promise resolves to `value` or rejects with the error. `fill` completes `value` on the
-/// JavaScript thread before. `name` is the name of the task in a profile.
+/// JavaScript thread before.
 Napi::Promise settleLater(const DeviceRef& handle, const Napi::Object& value, Queue::Task task, Queue::Fence atError,
-                          std::function<void(Napi::Object)> fill = nullptr, const char* name = nullptr);
+                          std::function<void(Napi::Object)> fill = nullptr);
+
+/// The same for a read, an operation of a profile.
+Napi::Promise readLater(const DeviceRef& handle, const Napi::Object& value, std::function<void(Queue::Fence)> read);
 
 // timing.cpp
 Napi::Value time(const Napi::CallbackInfo& info);

@@ -43,7 +43,9 @@ class Device {
 
   // These run on the queue thread. Bytes are row-major.
   virtual void upload(Tensor& tensor, const void* bytes) = 0;
-  virtual void download(Tensor& tensor, void* bytes) = 0;
+  /// Calls `done` once, on any thread: when `bytes` holds the values, or with the error of the read. The caller keeps
+  /// `bytes` until then. If it throws, it does not call `done`.
+  virtual void download(Tensor& tensor, void* bytes, Queue::Fence done) = 0;
   /// Frees the memory that is kept for reuse.
   virtual void trim() = 0;
 

@@ -21,7 +21,11 @@ Queue::Queue(Task start) {
 
 void Queue::enqueue(Task task, const char* name) { push({std::move(task), nullptr, name}); }
 
-void Queue::enqueueFence(Task task, Fence fence, const char* name) { push({std::move(task), std::move(fence), name}); }
+void Queue::enqueueFence(Task task, Fence fence) { push({std::move(task), std::move(fence), nullptr}); }
+
+void Queue::enqueueRead(std::function<void(Fence)> read, Fence fence, const char* name) {
+  push({[read = std::move(read), fence] { read(fence); }, fence, name, true});
+}
 
 void Queue::push(Entry entry) {
   bool sleeping;
@@ -82,7 +86,7 @@ void Queue::loop() {
 }
 
 void Queue::run(const Entry& entry) {
-  if (!error_) {
+  if (error_ == nullptr) {
     try {
       if (profile_ && entry.name) {
         profile_->run(entry.name, entry.task);
@@ -91,9 +95,11 @@ void Queue::run(const Entry& entry) {
       }
     } catch (...) {
       error_ = std::current_exception();
+      ++failures_;
     }
   }
-  if (entry.fence) entry.fence(std::exchange(error_, nullptr));
+  const bool called = entry.isRead && error_ == nullptr;
+  if (entry.fence && !called) entry.fence(std::exchange(error_, nullptr));
 }
 
 }  // namespace spinegrad

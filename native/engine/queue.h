@@ -20,7 +20,7 @@ namespace spinegrad {
 class Queue {
  public:
   using Task = std::function<void()>;
-  /// Called on the queue thread with the sticky error, or null.
+  /// Called with the sticky error, or null.
   using Fence = std::function<void(std::exception_ptr)>;
 
   /// `start` runs first, on the thread of the queue.
@@ -30,17 +30,26 @@ class Queue {
   /// A profile records tasks with a `name`. The name must outlive the queue.
   void enqueue(Task task, const char* name = nullptr);
   /// Runs `task` and then `fence`. If an error is pending, only `fence` runs, and receives it.
-  void enqueueFence(Task task, Fence fence, const char* name = nullptr);
+  void enqueueFence(Task task, Fence fence);
+  /// Runs `read`, which must call the fence that it gets, or throw. It may call it later and on another thread, while
+  /// the queue goes on. If an error is pending, only `fence` runs, and receives it.
+  void enqueueRead(std::function<void(Fence)> read, Fence fence, const char* name);
   /// Starts recording to `profile`; null stops it. Call it on the queue thread.
   void record(std::shared_ptr<Profile> profile) { profile_ = std::move(profile); }
   /// Waits for the running task, drops the others and ends the thread. Dropped fences are called with an error.
   void shutdown();
+  /// Whether shutdown() was called. On any thread.
+  bool isStopping() const { return stopping_; }
+  /// The number of tasks that have failed. On the queue thread.
+  size_t failures() const { return failures_; }
 
  private:
   struct Entry {
     Task task;
     Fence fence;
     const char* name;
+    /// Whether `task` calls the fence unless it throws.
+    bool isRead = false;
   };
 
   void push(Entry entry);
@@ -60,6 +69,7 @@ class Queue {
   std::atomic<bool> waiting_ = false;
   std::atomic<bool> stopping_ = false;
   std::exception_ptr error_;
+  size_t failures_ = 0;
   std::shared_ptr<Profile> profile_;
   std::thread thread_;
 };

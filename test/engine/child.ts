@@ -14,6 +14,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The simulated CUDA driver, a value for SPINEGRAD_CUDA_LIBRARY. */
 export const SIMULATOR = `${root}build/Release/libcuda-simulator.so`;
 
+/** A CUDA driver that computes nothing and records calls (simulator/null). */
+export const NULL_DRIVER = `${root}build/Release/libcuda-null.so`;
+
 type Variables = Record<string, string>;
 
 /** `code` can import `#spinegrad/...`; `flags` are options of Node.js; `env` is added to the current environment. */

@@ -382,6 +382,47 @@ describe('a captured step', () => {
     expect(captured).toBe('ERR_CAPTURE');
   });
 
+  it('can be disposed while another one is captured', async () => {
+    const values = await output(`
+      const device = await openDevice('cuda');
+      const x = device.full([2], 3);
+      const step = (value) => () => add(x, device.tensor([value, value]));
+      const first = await device.capture(step(1));
+      first.replay();
+      await first.result.data();
+      const second = await device.capture(() => {
+        const result = step(2)();
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100); // until the queue has recorded the step
+        first.dispose();
+        return result;
+      });
+      second.replay();
+      console.log(JSON.stringify([...(await second.result.data())]));
+    `);
+    expect(values).toEqual([5, 5]);
+  });
+
+  it.each([
+    ['a read that is not awaited', 'x.data().catch(() => {})'],
+    [
+      'an operation whose error a read takes',
+      'const big = device.zeros([1 << 28]); device.full([1], 0).data().catch(() => {})',
+    ],
+  ])('is rejected with ERR_CAPTURE after %s', async (_, body) => {
+    const { error, after } = await output(
+      `
+      const device = await openDevice('cuda');
+      const x = device.full([2], 3);
+      await device.synchronize();
+      const error = await codeOf(() => device.capture(() => { ${body}; return add(x, x); }));
+      console.log(JSON.stringify({ error: error.code, after: (await add(x, x).data())[1] }));
+    `,
+      { SPINEGRAD_SIMULATOR_MEMORY: '67108864' },
+    );
+    expect(error).toBe('ERR_CAPTURE');
+    expect(after).toBe(6);
+  });
+
   it.each([
     ['a read', 'await device.capture(() => add(x, x).dataSync())'],
     ['trim()', 'await device.capture(() => device.trim())'],

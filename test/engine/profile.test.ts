@@ -127,12 +127,13 @@ describe('a profile', () => {
     await expect(other.stopProfile()).rejects.toEqual(code('ERR_DEVICE_CLOSED'));
   });
 
-  it.runIf(DEVICE === 'cuda')('rejects device.time in a captured step', async () => {
+  it.runIf(DEVICE === 'cuda')('rejects device.time in a captured step, and the capture', async () => {
     let time: Promise<number> | undefined;
-    using _ = await device.capture(() => {
+    const captured = device.capture(() => {
       time = device.time(() => device.zeros([8]).dispose());
       time.catch(() => undefined);
     });
+    await expect(captured).rejects.toEqual(code('ERR_CAPTURE'));
     await expect(time).rejects.toEqual(code('ERR_CAPTURE'));
   });
 

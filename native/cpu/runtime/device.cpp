@@ -88,8 +88,9 @@ class CpuDevice final : public Device {
     visitBytes(tensor.dtype, [&](auto kind) { std::memcpy(write<decltype(kind)>(tensor), bytes, tensor.bytes()); });
   }
 
-  void download(Tensor& tensor, void* bytes) override {
+  void download(Tensor& tensor, void* bytes, Queue::Fence done) override {
     visitBytes(tensor.dtype, [&](auto kind) { std::memcpy(bytes, read<decltype(kind)>(tensor), tensor.bytes()); });
+    done(nullptr);
   }
 
   void trim() override { allocator_->trim(); }

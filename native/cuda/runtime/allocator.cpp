@@ -25,7 +25,13 @@ std::string nameOf(DType dtype, const Shape& shape) {
 
 }  // namespace
 
-Allocator::~Allocator() { trim(); }
+Allocator::~Allocator() {
+  for (const auto& pool : pools_) {
+    if (const auto captured = pool.lock()) end(*captured);
+  }
+  trim();
+  for (const auto& [block, live] : live_) driver().cuMemFree(block);
+}
 
 size_t Allocator::blockSize(size_t bytes) const {
   if (!caching_) return std::max<size_t>(bytes, 1);
@@ -80,6 +86,9 @@ void Allocator::release(CUdeviceptr block) {
 void Allocator::use(std::shared_ptr<Pool> pool) {
   std::lock_guard lock(mutex_);
   pool_ = pool == nullptr ? main_ : std::move(pool);
+  if (pool_ == main_) return;
+  std::erase_if(pools_, [](const auto& known) { return known.expired(); });
+  pools_.push_back(pool_);
 }
 
 void Allocator::end(Pool& pool) {

@@ -35,7 +35,7 @@ class Allocator {
  public:
   /// Without `caching`, released blocks are freed and sizes are not rounded.
   Allocator(CUstream stream, bool caching) : stream_(stream), caching_(caching) {}
-  /// The context must be current.
+  /// Frees all blocks, also those in use. The context must be current.
   ~Allocator();
 
   /// Returns an uninitialized block of at least `bytes`. Throws ERR_OUT_OF_MEMORY.
@@ -75,6 +75,8 @@ class Allocator {
   const bool caching_;
   const std::shared_ptr<Pool> main_ = std::make_shared<Pool>();
   std::shared_ptr<Pool> pool_ = main_;
+  /// Pools of captured steps.
+  std::vector<std::weak_ptr<Pool>> pools_;
   std::unordered_map<CUdeviceptr, Live> live_;
   MemoryStatistics statistics_;
 };

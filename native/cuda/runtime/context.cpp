@@ -1,18 +1,19 @@
 #include "native/cuda/runtime/context.h"
 
 #include <algorithm>
-#include <cstring>
+#include <chrono>
 #include <utility>
 
 #include "native/cuda/runtime/graph.h"
 #include "native/cuda/runtime/image.h"
-#include "native/cuda/runtime/status.h"
+#include "native/cuda/runtime/wait.h"
 #include "native/engine/error.h"
 
 namespace spinegrad::cuda {
 namespace {
 
-constexpr size_t stagingBytes = size_t{4} << 20;
+/// How long close() waits for the GPU.
+constexpr std::chrono::seconds closeTime{5};
 constexpr size_t defaultDynamicShared = 48 << 10;
 
 thread_local Context* current = nullptr;
@@ -23,14 +24,6 @@ thread_local Context* current = nullptr;
 constexpr Image noImages[] = {{"", "no kernels"}, {nullptr, nullptr}};
 
 }  // namespace
-
-Pinned::Pinned(size_t bytes) {
-  void* memory = nullptr;
-  SPINEGRAD_CUDA(cuMemHostAlloc, &memory, bytes, 0);
-  data_ = static_cast<std::byte*>(memory);
-}
-
-Pinned::~Pinned() { driver().cuMemFreeHost(data_); }
 
 Context::Context(int index, Precision precision) : index_(index), precision_(precision) {
   try {
@@ -127,13 +120,13 @@ void Context::close() {
   if (context_ == nullptr) return;
   {
     const ScopedContext scope(context_);
-    if (stream_ != nullptr) driver().cuStreamSynchronize(stream_);
+    capture_.reset();
+    if (reads_ != nullptr) reads_->join();
+    if (stream_ != nullptr && !finishes(stream_, closeTime)) return leak();
+    reads_.reset();
+    uploads_.reset();
+    retired_.clear();
     allocator_.reset();
-    hostStatus_.reset();
-    for (Staging& staging : staging_) {
-      staging.memory.reset();
-      if (staging.done != nullptr) driver().cuEventDestroy(staging.done);
-    }
     if (status_ != 0) driver().cuMemFree(status_);
     for (CUmodule module : modules_) driver().cuModuleUnload(module);
     if (stream_ != nullptr) driver().cuStreamDestroy(stream_);
@@ -142,8 +135,21 @@ void Context::close() {
   context_ = nullptr;
 }
 
-void Context::adoptThread() {
+void Context::leak() {
+  static_cast<void>(reads_.release());
+  static_cast<void>(uploads_.release());
+  static_cast<void>(allocator_.release());
+  for (auto& constant : retired_) static_cast<void>(constant.release());
+  context_ = nullptr;
+}
+
+void Context::release(CUdeviceptr block) {
+  if (allocator_ != nullptr) allocator_->release(block);
+}
+
+void Context::adoptThread(const Queue& queue) {
   SPINEGRAD_CUDA(cuCtxSetCurrent, context_);
+  queue_ = &queue;
   current = this;
 }
 
@@ -175,57 +181,36 @@ Kernel& Context::kernel(std::string_view requested) {
   return kernels_.emplace(name, std::move(kernel)).first->second;
 }
 
-Context::Staging& Context::nextStaging() {
-  Staging& staging = staging_[stagingIndex_ ^= 1];
-  if (staging.memory == nullptr) {
-    staging.memory = std::make_unique<Pinned>(stagingBytes);
-    SPINEGRAD_CUDA(cuEventCreate, &staging.done, CU_EVENT_DISABLE_TIMING);
-  }
-  SPINEGRAD_CUDA(cuEventSynchronize, staging.done);
-  return staging;
+CUresult Context::wait(const std::function<CUresult()>& query) {
+  const CUresult result = poll(query, [this] { return isStopping(); });
+  if (result == CUDA_ERROR_NOT_READY) throw Error("ERR_DEVICE_CLOSED", "the device was closed while the GPU computed");
+  return result;
+}
+
+void Context::wait(CUevent event) {
+  check(wait([event] { return driver().cuEventQuery(event); }), "cuEventQuery", __FILE__, __LINE__);
+}
+
+CUresult Context::waitForStream() {
+  return wait([this] { return driver().cuStreamQuery(stream_); });
 }
 
 void Context::upload(CUdeviceptr to, const void* from, size_t bytes) {
   if (capture_ != nullptr) return capture_->upload(to, from, bytes);
-  const auto* source = static_cast<const std::byte*>(from);
-  for (size_t first = 0; first < bytes; first += stagingBytes) {
-    const size_t count = std::min(stagingBytes, bytes - first);
-    Staging& staging = nextStaging();
-    std::memcpy(staging.memory->data(), source + first, count);
-    SPINEGRAD_CUDA(cuMemcpyHtoDAsync, to + first, staging.memory->data(), count, stream_);
-    SPINEGRAD_CUDA(cuEventRecord, staging.done, stream_);
-  }
+  uploads_->upload(to, from, bytes);
 }
 
-void Context::download(void* to, CUdeviceptr from, size_t bytes) {
+void Context::download(void* to, CUdeviceptr from, size_t bytes, Queue::Fence done) {
   if (capture_ != nullptr) throw Error("ERR_CAPTURE", "a captured step cannot read values; read them after the replay");
-  SPINEGRAD_CUDA(cuMemcpyDtoHAsync, hostStatus_->data(), status_, sizeof(Status), stream_);
-  auto* target = static_cast<std::byte*>(to);
-  // The device copies one chunk while the host copies the previous one out.
-  struct Chunk {
-    Staging* staging = nullptr;
-    size_t first = 0, count = 0;
-  } before;
-  const auto finish = [&] {
-    if (before.staging == nullptr) return;
-    SPINEGRAD_CUDA(cuEventSynchronize, before.staging->done);
-    std::memcpy(target + before.first, before.staging->memory->data(), before.count);
-  };
-  for (size_t first = 0; first < bytes; first += stagingBytes) {
-    const size_t count = std::min(stagingBytes, bytes - first);
-    Staging& staging = nextStaging();
-    SPINEGRAD_CUDA(cuMemcpyDtoHAsync, staging.memory->data(), from + first, count, stream_);
-    SPINEGRAD_CUDA(cuEventRecord, staging.done, stream_);
-    finish();
-    before = {&staging, first, count};
-  }
-  finish();
-  SPINEGRAD_CUDA(cuStreamSynchronize, stream_);
-  Status status;
-  std::memcpy(&status, hostStatus_->data(), sizeof status);
-  if (status.report == 0) return;
-  SPINEGRAD_CUDA(cuMemsetD8Async, status_, 0, sizeof(Status), stream_);
-  throw errorOf(status);
+  std::unique_lock lock(retiredMutex_);
+  auto retired = std::exchange(retired_, {});
+  lock.unlock();
+  reads_->read(to, from, bytes, std::move(retired), std::move(done));
+}
+
+void Context::retire(std::vector<std::unique_ptr<Pinned>> constants) {
+  const std::lock_guard lock(retiredMutex_);
+  for (auto& constant : constants) retired_.push_back(std::move(constant));
 }
 
 void Context::trim() {

@@ -1,9 +1,11 @@
 // A CUDA device as used by one Device of the engine: the primary context, one stream that orders all work, the kernels,
-// the allocator, pinned buffers for copies, and the status that kernels report to.
+// the allocator, copies from and to the host, and the status that kernels report to.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +13,10 @@
 #include "kernels/status.h"
 #include "native/cuda/runtime/allocator.h"
 #include "native/cuda/runtime/driver.h"
+#include "native/cuda/runtime/pinned.h"
+#include "native/cuda/runtime/reads.h"
 #include "native/cuda/runtime/settings.h"
+#include "native/cuda/runtime/uploads.h"
 
 namespace spinegrad::cuda {
 
@@ -28,19 +33,6 @@ class ScopedContext {
 
  private:
   CUcontext before_ = nullptr;
-};
-
-/// Pinned host memory for asynchronous copies.
-class Pinned {
- public:
-  explicit Pinned(size_t bytes);
-  ~Pinned();
-  Pinned(const Pinned&) = delete;
-  Pinned& operator=(const Pinned&) = delete;
-  std::byte* data() const { return data_; }
-
- private:
-  std::byte* data_ = nullptr;
 };
 
 class Capture;
@@ -64,12 +56,18 @@ class Context : public std::enable_shared_from_this<Context> {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  /// Makes this the current context of the calling thread.
-  void adoptThread();
+  /// Makes this the current context of the calling thread, the thread of `queue`. When `queue` stops, all waits end.
+  void adoptThread(const Queue& queue);
+  /// Call it after the queue has ended. Frees all memory of the device, also that of tensors. If the GPU does not end
+  /// its work within some seconds, nothing is freed, because to free memory would wait for the GPU.
+  void close();
+  bool isOpen() const { return context_ != nullptr; }
 
   CUcontext handle() const { return context_; }
   CUstream stream() const { return stream_; }
   Allocator& allocator() { return *allocator_; }
+  /// Of a block of the allocator. Does nothing after close().
+  void release(CUdeviceptr block);
   Kernel& kernel(std::string_view name);
   /// A device address.
   Status* status() const { return reinterpret_cast<Status*>(status_); }
@@ -93,24 +91,27 @@ class Context : public std::enable_shared_from_this<Context> {
   void upload(CUdeviceptr to, const void* from, size_t bytes);
   /// Returns unused memory to the driver.
   void trim();
-  /// Waits for the stream. Throws the error that kernels have reported since the last download.
-  void download(void* to, CUdeviceptr from, size_t bytes);
+  /// Calls `done` once: when the bytes have arrived, or with an error that kernels have reported since the last
+  /// download.
+  void download(void* to, CUdeviceptr from, size_t bytes, Queue::Fence done);
+  /// Frees pinned memory when the enqueued work, which may read it, has ended. Callable on any thread.
+  void retire(std::vector<std::unique_ptr<Pinned>> constants);
+  /// Waits for an event. Throws ERR_DEVICE_CLOSED if the device is closed meanwhile.
+  void wait(CUevent event);
+  /// The same for all work. Returns the error of the work.
+  CUresult waitForStream();
 
  private:
-  struct Staging {
-    std::unique_ptr<Pinned> memory;
-    CUevent done = nullptr;
-  };
-
   void open();
-  void loadKernels();
-  Staging& nextStaging();
   void retainContext();
-  void close();
+  void loadKernels();
+  bool isStopping() const { return queue_ != nullptr && queue_->isStopping(); }
+  CUresult wait(const std::function<CUresult()>& query);
+  /// Drops everything without calling the driver.
+  void leak();
 
   const int index_;
   const Precision precision_;
-  const Settings settings_ = readSettings();
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
   CUstream stream_ = nullptr;
@@ -120,9 +121,12 @@ class Context : public std::enable_shared_from_this<Context> {
   std::map<std::string, Kernel, std::less<>> kernels_;
   std::unique_ptr<Allocator> allocator_;
   CUdeviceptr status_ = 0;
-  std::unique_ptr<Pinned> hostStatus_;
-  Staging staging_[2];
-  int stagingIndex_ = 0;
+  const Settings settings_ = readSettings();
+  const Queue* queue_ = nullptr;
+  std::unique_ptr<Uploads> uploads_;
+  std::unique_ptr<Reads> reads_;
+  std::mutex retiredMutex_;
+  std::vector<std::unique_ptr<Pinned>> retired_;
   std::unique_ptr<Capture> capture_;
 };
 

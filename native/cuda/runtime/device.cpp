@@ -10,6 +10,7 @@ class CudaTimeline final : public Timeline {
  public:
   explicit CudaTimeline(std::shared_ptr<Context> context) : context_(std::move(context)) {}
   ~CudaTimeline() override {
+    if (!context_->isOpen()) return;
     const ScopedContext scope(context_->handle());
     for (CUevent event : events_) driver().cuEventDestroy(event);
   }
@@ -26,7 +27,7 @@ class CudaTimeline final : public Timeline {
   // The driver returns times as float. Sums of the differences between events stay exact and ordered in a long run.
   std::vector<double> read() override {
     if (events_.empty()) return {};
-    SPINEGRAD_CUDA(cuEventSynchronize, events_.back());
+    context_->wait(events_.back());
     std::vector<double> milliseconds{0};
     for (size_t index = 1; index < events_.size(); ++index) {
       float elapsed = 0;
@@ -44,13 +45,12 @@ class CudaTimeline final : public Timeline {
 class CudaDevice final : public Device {
  public:
   CudaDevice(int index, Precision precision)
-      : context_(std::make_shared<Context>(index, precision)),
-        queue_([context = context_.get()] { context->adoptThread(); }) {}
+      : context_(std::make_shared<Context>(index, precision)), queue_([this] { context_->adoptThread(queue_); }) {}
 
-  // A capture that close() interrupts holds blocks, and each block holds the context.
+  // Tensors and captured steps may hold the context for longer.
   ~CudaDevice() override {
     queue_.shutdown();
-    context_->abandonCapture();
+    context_->close();
   }
 
   const OperationTable& operations() const override { return cuda::operations(); }
@@ -75,15 +75,25 @@ class CudaDevice final : public Device {
     context_->upload(addressOf(write<void>(tensor)), bytes, tensor.bytes());
   }
 
-  void download(Tensor& tensor, void* bytes) override {
+  void download(Tensor& tensor, void* bytes, Queue::Fence done) override {
     std::optional<Workspace<float>> workspace;
-    context_->download(bytes, peek(tensor, workspace), tensor.bytes());
+    context_->download(bytes, peek(tensor, workspace), tensor.bytes(), std::move(done));
   }
 
   void trim() override { context_->trim(); }
 
-  void beginCapture() override { context_->beginCapture(); }
-  std::unique_ptr<Recording> endCapture() override { return context_->endCapture(); }
+  void beginCapture() override {
+    context_->beginCapture();
+    failures_ = queue_.failures();
+  }
+
+  // A read within the step may have taken the error of an operation; the recording would lack that operation.
+  std::unique_ptr<Recording> endCapture() override {
+    if (queue_.failures() != failures_) {
+      throw Error("ERR_CAPTURE", "an operation or a read of the captured step failed; its own error states the reason");
+    }
+    return context_->endCapture();
+  }
   void abandonCapture() override { context_->abandonCapture(); }
 
   Queue& queue() override { return queue_; }
@@ -91,6 +101,8 @@ class CudaDevice final : public Device {
  private:
   const std::shared_ptr<Context> context_;
   Queue queue_;
+  /// Failures of the queue before the capture.
+  size_t failures_ = 0;
 };
 
 }  // namespace

@@ -14,13 +14,16 @@ class Graph final : public Recording {
       : context_(std::move(context)), resources_(std::move(resources)), executable_(executable) {}
 
   // The driver keeps a running graph until it has finished, and device memory is reused in stream order. Only pinned
-  // host memory must not be freed before the graph has finished.
+  // host memory must not be freed before the graph has finished. After close(), everything is freed or lost.
   ~Graph() override {
+    if (!context_->isOpen()) {
+      for (auto& constant : resources_.constants) static_cast<void>(constant.release());
+      return;
+    }
     const ScopedContext scope(context_->handle());
-    if (!resources_.constants.empty()) driver().cuStreamSynchronize(context_->stream());
-    resources_.constants.clear();
     driver().cuGraphExecDestroy(executable_);
     context_->allocator().end(*resources_.pool);
+    context_->retire(std::move(resources_.constants));
   }
 
   void replay() override {

@@ -35,7 +35,7 @@ void launchKernel(const char* name, Dim grid, Dim block, size_t dynamicSharedByt
                               static_cast<unsigned>(dynamicSharedBytes), context.stream(), arguments, nullptr);
   // A stream that is being captured cannot be synchronized.
   if (result == CUDA_SUCCESS && context.settings().synchronous && context.capture() == nullptr) {
-    result = driver().cuStreamSynchronize(context.stream());
+    result = context.waitForStream();
   }
   if (result != CUDA_SUCCESS) {
     const std::string call = "cuLaunchKernel(" + std::string(name) + ")";

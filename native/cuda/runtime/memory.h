@@ -30,7 +30,7 @@ class Block {
       : context_(currentContext().shared_from_this()),
         pool_(context_->allocator().pool()),
         address_(context_->allocator().allocate(bytes, consumer)) {}
-  ~Block() { context_->allocator().release(address_); }
+  ~Block() { context_->release(address_); }
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
