@@ -45,7 +45,7 @@ export {
 export { fitTemperature, scaleTemperature, TEMPERATURES } from './evaluation/temperatureScaling.js';
 export type { ArmSummary, Comparison, Metrics, Predictions, Summary } from './evaluation/types.js';
 export { loadModel, type Model } from './model/bundle.js';
-export { type ModelDescription, readModel } from './model/description.js';
+export type { ModelDescription } from './model/description.js';
 export { Grader, type GraderOptions } from './model/grader.js';
 export { HEAD_NAMES, type HeadName } from './model/heads/names.js';
 export {
@@ -56,6 +56,7 @@ export {
 } from './model/localizer.js';
 export { LOCALIZER_KINDS } from './model/localizerKinds.js';
 export { ProjectionHead } from './model/projection.js';
+export { readModel } from './model/readModel.js';
 export { type SaliencyMaps, type SaliencyOptions, saliency } from './model/saliency.js';
 export { Temperature } from './model/temperature.js';
 export { type GenerateOptions, generatePhantom } from './phantom/generate.js';

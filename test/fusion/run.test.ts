@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readBank } from '#spinegrad/data/bank.js';
-import { readModel } from '#spinegrad/model/description.js';
+import { readModel } from '#spinegrad/model/readModel.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
 import { evaluateModel } from '#spinegrad/training/evaluateModel.js';
 import { silent } from '#spinegrad/training/progress.js';

@@ -21,7 +21,7 @@ import { readLocalization } from '#spinegrad/evaluation/localizationFile.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
 import { readCsv } from '#spinegrad/io/csv.js';
 import { readSafetensors } from '#spinegrad/io/safetensors.js';
-import { readModel } from '#spinegrad/model/description.js';
+import { readModel } from '#spinegrad/model/readModel.js';
 import { readEmbeddings } from '#spinegrad/study/embeddingsFile.js';
 import { readGroups } from '#spinegrad/study/groupsFile.js';
 import { readResult } from '#spinegrad/study/results.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors, readSafetensorsFile, writeSafetensors } from '#spinegrad/io/safetensors.js';
-import { readModel } from '#spinegrad/model/description.js';
+import { readModel } from '#spinegrad/model/readModel.js';
 import golden from './golden/safetensors.json' with { type: 'json' };
 
 let folder: string;

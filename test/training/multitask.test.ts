@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readModel } from '#spinegrad/model/description.js';
+import { readModel } from '#spinegrad/model/readModel.js';
 import { DEFAULT_TASK, registerTask, taskOf } from '#spinegrad/tasks/index.js';
 import type { Task } from '#spinegrad/tasks/task.js';
 import { evaluateModel } from '#spinegrad/training/evaluateModel.js';

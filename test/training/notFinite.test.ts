@@ -5,7 +5,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { type StoredTensor, writeSafetensors } from '#spinegrad/io/safetensors.js';
-import { readModel } from '#spinegrad/model/description.js';
+import { readModel } from '#spinegrad/model/readModel.js';
 import { failure, spinegrad } from '../cli/command.js';
 import { SERIES } from '../data/layout.js';
 import { changeModel } from '../model/file.js';

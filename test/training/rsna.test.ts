@@ -7,7 +7,7 @@ import { applyAffine } from '#spinegrad/data/affine.js';
 import { type Bank, readBank } from '#spinegrad/data/bank.js';
 import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
-import { readModel } from '#spinegrad/model/description.js';
+import { readModel } from '#spinegrad/model/readModel.js';
 import type { Site } from '#spinegrad/model/sites.js';
 import { generatePhantom } from '#spinegrad/phantom/generate.js';
 import { PHANTOM_SERIES } from '#spinegrad/phantom/study.js';

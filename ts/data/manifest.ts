@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DISC_LEVELS, LEVELS, type Level, type Point, SIDES } from '../anatomy.js';
 import { taskSchema } from '../tasks/task.js';
 import { LAYOUT_NAMES } from './layouts/layout.js';
+import { extentMm, imageSide, neighbourCount } from './limits.js';
 import type { BankManifest, SliceRecord } from './types.js';
 
 const count = z.int().min(0);
@@ -65,12 +66,12 @@ export const manifestSchema: z.ZodType<BankManifest> = z.object({
   tasks: z.array(taskSchema).min(1),
   series: z.array(z.string()).min(1),
   roi: z.object({
-    size: z.int().positive(),
+    size: imageSide,
     mode: z.enum(['pixels', 'mm']),
-    extentMm: z.number().positive(),
-    neighbours: count,
+    extentMm,
+    neighbours: neighbourCount,
   }),
-  sliceSize: z.int().positive(),
+  sliceSize: imageSide,
   split: z.object({
     seed: z.int(),
     fractions: z.record(splitName, z.number()),

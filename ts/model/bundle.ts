@@ -9,21 +9,26 @@ import type { BankManifest } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
-import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { makeSubfolder, writeFileAtomic } from '../io/atomic.js';
 import { expectFile, readError } from '../io/files.js';
 import type { Program } from '../io/provenance.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import { type Values, valuesOf } from '../nn/values.js';
 import { RandomStream } from '../random.js';
 import type { ArmCalibration } from './armCalibration.js';
-import { buildGrader, buildLocalizer, graderArchitecture, localizerArchitecture } from './build.js';
+import {
+  buildGrader,
+  buildLocalizer,
+  graderArchitecture,
+  largestConvolution,
+  localizerArchitecture,
+} from './build.js';
 import {
   type ArmDescription,
   hashOfModel,
   MODEL_FILE,
   MODEL_VERSION,
   type ModelDescription,
-  readModel,
   type WeightFile,
 } from './description.js';
 import type { GraderInput } from './fusion/spec.js';
@@ -31,6 +36,7 @@ import type { Grader } from './grader.js';
 import type { Localizer } from './localizer.js';
 import type { Normalisation } from './normalisation.js';
 import { Novelty } from './novelty.js';
+import { readModel } from './readModel.js';
 import type { Site } from './sites.js';
 
 export interface TrainedArm extends ArmCalibration {
@@ -73,11 +79,11 @@ export function noticeOf({ dataset, layout, synthetic }: BankManifest): string {
 /**
  * Writes model.json and weights/ into the folder of a run.
  *
- * @throws SpinegradError ERR_WRITE, ERR_DISK_FULL, ERR_NOT_FINITE
+ * @throws SpinegradError ERR_FOLDER_DELETED, ERR_WRITE, ERR_DISK_FULL, ERR_NOT_FINITE
  */
 export async function writeModel(dir: string, model: TrainedModel): Promise<ModelDescription> {
   const { preset, config, evaluation, program, manifest, input, normalisation, localizer } = model;
-  await makeFolder(join(dir, 'weights'));
+  await makeSubfolder(dir, 'weights');
   const save = async (name: string, values: Values): Promise<WeightFile> => {
     const file = `weights/${name}.safetensors`;
     for (const [tensor, { data }] of values)
@@ -155,13 +161,14 @@ export async function loadModel(dir: string, device: Device, which = 'recommende
   const description = await readModel(dir);
   const chosen = chooseArms(dir, description, description.arms, which);
   const build = { device, random: new RandomStream(0) };
-  const localizer = buildLocalizer(description.localizer.network, build);
-  const file = await readWeights(dir, description.localizer.weights);
-  localizer.load(file.tensors, file.path).eval();
+  const { network, weights } = description.localizer;
+  const file = await readNetwork(dir, weights, network.network, 'localizer.network.network.width');
+  const localizer = buildLocalizer(network, build).load(file.tensors, file.path).eval();
   const arms: LoadedArm[] = [];
   for (const arm of chosen) {
-    const weights = await readWeights(dir, arm.weights);
-    const grader = buildGrader(arm.network, build).load(weights.tensors, weights.path).eval();
+    const key = `arms.${description.arms.indexOf(arm)}.network.encoder.width`;
+    const stored = await readNetwork(dir, arm.weights, arm.network.encoder, key);
+    const grader = buildGrader(arm.network, build).load(stored.tensors, stored.path).eval();
     const features = await readWeights(dir, arm.novelty.weights);
     const model = Novelty.load(features.tensors, features.path);
     arms.push({ ...arm, grader, novelty: { model, limit: arm.novelty.limit } });
@@ -178,11 +185,35 @@ export async function loadModel(dir: string, device: Device, which = 'recommende
   };
 }
 
-/** Reads a weight file that must be the one that the run wrote. */
-async function readWeights(
+interface Stored {
+  path: string;
+  tensors: Map<string, StoredTensor>;
+}
+
+/**
+ * Reads the weights of a network before the network is built, which takes memory and time that its description determines.
+ *
+ * @param key that of the width in model.json
+ */
+async function readNetwork(
   dir: string,
-  { file, sha256 }: WeightFile,
-): Promise<{ path: string; tensors: Map<string, StoredTensor> }> {
+  weights: WeightFile,
+  network: Parameters<typeof largestConvolution>[0],
+  key: string,
+): Promise<Stored> {
+  const stored = await readWeights(dir, weights);
+  const values = [...stored.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const least = largestConvolution(network);
+  if (values >= least) return stored;
+  throw new SpinegradError(
+    'ERR_MODEL',
+    `${join(dir, MODEL_FILE)}: ${key}: found ${network.width}, whose network has more than ${least} weights; ${stored.path} has ` +
+      `${values}; copy the run's folder again`,
+  );
+}
+
+/** Reads a weight file that must be the one that the run wrote. */
+async function readWeights(dir: string, { file, sha256 }: WeightFile): Promise<Stored> {
   const path = join(dir, file);
   const found = await sha256Of(path);
   if (found === sha256) return { path, tensors: await readSafetensors(path) };

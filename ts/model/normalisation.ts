@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-export const normalisationSchema = z.object({ mean: z.number(), std: z.number().positive() });
+export const normalisationSchema = z.object({
+  mean: z.number().min(0).max(1),
+  std: z.number().min(1e-5).max(1),
+});
 
 /** Mean and standard deviation of intensities scaled to 0..1. */
 export type Normalisation = z.output<typeof normalisationSchema>;

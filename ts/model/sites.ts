@@ -5,6 +5,9 @@
 import { z } from 'zod';
 import { type PatientPoint, SIDES, type Side } from '../anatomy.js';
 
+/** In mm; a body is smaller. */
+const offset = z.number().min(-1000).max(1000);
+
 export const siteSchema = z.object({
   /** Kind of series, as `TaskSeries.name`. */
   series: z.string(),
@@ -16,9 +19,9 @@ export const siteSchema = z.object({
    * From the point of the disc on the midline slice to the site, in patient coordinates (LPS, mm): the mean over the training
    * discs. Null if the training data do not state it.
    */
-  offsetMm: z.tuple([z.number(), z.number(), z.number()]).readonly().nullable(),
+  offsetMm: z.tuple([offset, offset, offset]).readonly().nullable(),
   /** Number of training discs of the mean. */
-  discs: z.number().int(),
+  discs: z.number().int().min(0),
 });
 export type Site = z.output<typeof siteSchema>;
 

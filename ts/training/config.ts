@@ -46,7 +46,7 @@ export const configSchema = z
       'Seed of all random numbers except those of the split, which has `data.splitSeed`.',
     ),
     threads: setting(
-      z.number().int().min(0),
+      z.number().int().min(0).max(1024),
       0,
       'Threads of the CPU device; 0: all cores. The bits of the results depend on it.',
     ),

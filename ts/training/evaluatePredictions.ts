@@ -10,7 +10,8 @@ import { readLocalization } from '../evaluation/localizationFile.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
 import { rsnaScores } from '../evaluation/rsnaScore.js';
 import type { LocalizationSummary, RsnaArm, TaskSummary } from '../evaluation/types.js';
-import { type ModelDescription, readModel } from '../model/description.js';
+import type { ModelDescription } from '../model/description.js';
+import { readModel } from '../model/readModel.js';
 import { taskOf } from '../tasks/index.js';
 import type { Task } from '../tasks/task.js';
 

@@ -1,5 +1,6 @@
 /** How the series of a disc become one embedding. */
 import { z } from 'zod';
+import { seriesNames } from '../networkLimits.js';
 import { normalisationSchema } from '../normalisation.js';
 
 export const FUSION_NAMES = ['none', 'channels', 'attention'] as const;
@@ -8,9 +9,9 @@ export type FusionName = (typeof FUSION_NAMES)[number];
 const fusionSpecSchema = z.object({
   fusion: z.enum(FUSION_NAMES),
   /** Names of the series, in the order of the slots of a disc. Without fusion, the one slot may show any of them. */
-  series: z.array(z.string()).min(1),
+  series: seriesNames,
   /** Slots per series: with `attention` the annotated slice and its neighbours, else 1. */
-  slices: z.number().int().positive(),
+  slices: z.number().int().min(1).max(33),
 });
 
 /** The input of a grader. A disc has a slot per series and slice; without fusion it has one slot. */

@@ -18,6 +18,12 @@ function hasThresholds({ ordered, grades }: GradeScale): boolean {
   return ordered || grades.length === 2;
 }
 
+/** Whether a head can grade a scale. */
+export const headFits = (head: HeadName, scale: GradeScale): boolean => SCALES[head].fits(scale);
+
+/** The heads that can grade a scale. */
+export const headsFor = (scale: GradeScale): HeadName[] => HEAD_NAMES.filter((name) => headFits(name, scale));
+
 /**
  * Refuses a head that cannot grade a scale.
  *
@@ -29,11 +35,10 @@ export function expectHeadFits(
   { id, ...scale }: GradeScale & { id: string },
   source: string,
 ): void {
-  if (SCALES[head].fits(scale)) return;
+  if (headFits(head, scale)) return;
   const found = `${scale.grades.length} ${scale.ordered ? 'ordered' : 'nominal'} grades`;
-  const others = HEAD_NAMES.filter((name) => SCALES[name].fits(scale));
   throw new SpinegradError(
     'ERR_CONFIG',
-    `${source}: the head '${head}' is for ${SCALES[head].of}, task ${id} has ${found}; use ${others.join(' or ')}`,
+    `${source}: the head '${head}' is for ${SCALES[head].of}, task ${id} has ${found}; use ${headsFor(scale).join(' or ')}`,
   );
 }

@@ -1,7 +1,9 @@
 /** Settings of the data set and its crops. */
 import { z } from 'zod';
 import { LAYOUT_NAMES } from '../../data/layouts/layout.js';
-import { count, imageSide, positive, positiveFraction, seed, setting } from './fields.js';
+import { extentMm, imageSide } from '../../data/limits.js';
+import { seriesNames } from '../../model/networkLimits.js';
+import { count, positiveFraction, seed, setting } from './fields.js';
 
 export const data = z
   .strictObject({
@@ -11,7 +13,7 @@ export const data = z
       'Layout of the data folder; null: recognised by its files.',
     ),
     series: setting(
-      z.array(z.string()).min(1).nullable(),
+      seriesNames.nullable(),
       null,
       'Kinds of series from which each disc is cut, such as ["T1", "T2"]; null: the primary series of each task.',
     ),
@@ -33,7 +35,7 @@ export const data = z
       'Native pixels (the paper), or a fixed extent in mm. Pixel spacing varies fourfold between scanners.',
     ),
     roiExtentMm: setting(
-      positive,
+      extentMm,
       60,
       'Extent of an ROI in mm: the disc, the canal and half of each adjacent vertebra.',
     ),

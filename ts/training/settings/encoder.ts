@@ -1,12 +1,13 @@
 /** Settings of the encoder that pretraining and fine-tuning share. */
 import { z } from 'zod';
+import { networkWidth } from '../../model/networkLimits.js';
 import type { ResNetOptions } from '../../nn/resnet.js';
-import { count, setting } from './fields.js';
+import { setting } from './fields.js';
 
 export const encoder = z.strictObject({
   depth: setting(z.literal([18, 34, 50]), 18, 'Depth of the ResNet; not stated in the paper.'),
   width: setting(
-    count,
+    networkWidth,
     32,
     'Channels of the first stage. ResNet has 64; half the width needs a quarter of the operations.',
   ),

@@ -1,10 +1,11 @@
 /** Settings of the evaluation. */
 import { z } from 'zod';
 import { GRADING_VIEWS } from '../../model/gradingViews.js';
-import { count, setting } from './fields.js';
+import { resampleCount } from '../../model/networkLimits.js';
+import { setting } from './fields.js';
 
 export const evaluation = z.strictObject({
-  resamples: setting(count, 2000, 'Bootstrap resamples of patients for the 95 % intervals.'),
+  resamples: setting(resampleCount, 2000, 'Bootstrap resamples of patients for the 95 % intervals.'),
   coverage: setting(
     z.number().gt(0).lt(1),
     0.9,

@@ -10,7 +10,6 @@ export const seed = z
   .int()
   .min(0)
   .max(2 ** 31 - 1);
-export const imageSide = z.number().int().min(8).max(1024);
 
 /** A setting with its default and its description, which states the reason. */
 export const setting = <T extends z.ZodType>(schema: T, value: z.output<T>, description: string) =>

@@ -1,6 +1,7 @@
 /** Settings of the localizer of disc centres. */
 import { z } from 'zod';
 import { LOCALIZER_KINDS } from '../../model/localizerKinds.js';
+import { networkWidth, stageStrides } from '../../model/networkLimits.js';
 import { count, fraction, optimizer, positive, positiveFraction, setting } from './fields.js';
 
 export const localization = z.strictObject({
@@ -11,7 +12,7 @@ export const localization = z.strictObject({
   ),
   unet: z
     .strictObject({
-      width: setting(count, 16, 'Channels at full resolution, doubled at each level.'),
+      width: setting(networkWidth, 16, 'Channels at full resolution, doubled at each level.'),
       levels: setting(
         z.number().int().min(2).max(6),
         5,
@@ -42,15 +43,11 @@ export const localization = z.strictObject({
   regression: z
     .strictObject({
       width: setting(
-        count,
+        networkWidth,
         16,
         'Channels of the first stage of the ResNet; localization needs fewer than grading.',
       ),
-      strides: setting(
-        z.array(z.number().int().min(1).max(2)).min(1).max(4),
-        [1, 2, 1],
-        'Stride of each stage.',
-      ),
+      strides: setting(stageStrides, [1, 2, 1], 'Stride of each stage.'),
       beta: setting(
         positive,
         0.02,
