@@ -4,8 +4,8 @@
  * part of either.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { constants, existsSync, statSync } from 'node:fs';
+import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { SpinegradError } from '../error.js';
 
@@ -19,7 +19,7 @@ export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array | Iterable<Uint8Array>,
 ): Promise<void> {
-  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  const temporary = temporaryOf(path);
   try {
     if (isSpecial(path)) {
       await using file = await open(path, 'w');
@@ -40,6 +40,28 @@ export async function writeFileAtomic(
     throw writeError(path, cause);
   }
 }
+
+/**
+ * Checks before long work that `writeFileAtomic` can write a file. Nothing remains.
+ *
+ * @param path undefined: there is nothing to write
+ * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
+ */
+export async function expectWritable(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  try {
+    if (isSpecial(path)) return await access(path, constants.W_OK);
+    if (existsSync(path) && !statSync(path).isFile())
+      throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
+    const temporary = temporaryOf(path);
+    await (await open(temporary, 'wx')).close();
+    await rm(temporary);
+  } catch (cause) {
+    throw writeError(path, cause);
+  }
+}
+
+const temporaryOf = (path: string): string => `${path}.${randomBytes(4).toString('hex')}.tmp`;
 
 /** Whether a path is a device, a pipe or a socket. */
 function isSpecial(path: string): boolean {
@@ -71,6 +93,30 @@ async function makeParts(path: string): Promise<void> {
     } else if (code !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
+
+/**
+ * Creates a folder in an existing one. A folder that was deleted while it was in use is not created again.
+ *
+ * @throws SpinegradError ERR_FOLDER_DELETED if `folder` does not exist; ERR_DISK_FULL, ERR_WRITE
+ */
+export async function makeSubfolder(folder: string, name: string): Promise<string> {
+  const path = join(folder, name);
+  try {
+    await mkdir(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw folderDeleted(folder, cause);
+    if (code !== 'EEXIST' || !statSync(path).isDirectory()) throw writeError(path, cause);
+  }
+  return path;
+}
+
+export const folderDeleted = (folder: string, cause: unknown): SpinegradError =>
+  new SpinegradError(
+    'ERR_FOLDER_DELETED',
+    `${resolve(folder)}: the folder was deleted while it was in use; nothing more is written; run the command again`,
+    { cause },
+  );
 
 /** Removes the temporary files that killed writers left in a folder. The folder may be missing. */
 export async function removeTemporaries(folder: string): Promise<void> {

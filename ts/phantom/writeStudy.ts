@@ -1,6 +1,7 @@
 /** Writes the DICOM files of one study and returns its lines of the CSV files. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeSubfolder } from '../io/atomic.js';
 import { AxialPainter, type AxialStudy, axialT2 } from './axial.js';
 import { encodeSlice } from './dicom.js';
 import { identityOf } from './identity.js';
@@ -59,8 +60,8 @@ async function writeSeries(
   painter: Painter | AxialPainter,
 ): Promise<void> {
   const { studyId, seriesId } = identityOf(study.seed, study.index, study.series);
-  const folder = join(out, 'train_images', studyId, seriesId);
-  await mkdir(folder, { recursive: true });
+  const images = await makeSubfolder(out, 'train_images');
+  const folder = await makeSubfolder(await makeSubfolder(images, studyId), seriesId);
   for (let slice = 0; slice < slices; slice++) {
     await writeFile(join(folder, `${slice + 1}.dcm`), encodeSlice(study, slice, painter.pixels(slice)));
   }

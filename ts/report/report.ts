@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { TaskSummary } from '../evaluation/types.js';
-import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { makeSubfolder, writeFileAtomic } from '../io/atomic.js';
 import { snakeCase } from '../tasks/task.js';
 import { confusionPanel, curvePanels } from './figures/finetuning.js';
 import { ERRORS_PER_PANEL, gradingErrorsPanel } from './figures/gradingErrors.js';
@@ -79,7 +79,7 @@ export const renderReport = (input: ReportInput): string => renderPage(input, dr
 export async function writeReport(directory: string, input: ReportInput): Promise<string> {
   const figures = drawFigures(input);
   const page = join(directory, 'report.html');
-  await makeFolder(join(directory, 'figures'));
+  await makeSubfolder(directory, 'figures');
   const save = async (
     name: keyof typeof TITLES,
     file: string,

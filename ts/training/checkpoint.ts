@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
-import { makeFolder } from '../io/atomic.js';
+import { makeSubfolder } from '../io/atomic.js';
 import { parseJson } from '../io/json.js';
 import { readSafetensorsFile, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import type { Values } from '../nn/values.js';
@@ -49,11 +49,13 @@ export interface Checkpoint<Row> {
 
 export class CheckpointStore {
   readonly #dir: string;
+  readonly #runDir: string;
 
   constructor(
     runDir: string,
     private readonly origin: Pick<Position, 'config' | 'data'>,
   ) {
+    this.#runDir = runDir;
     this.#dir = join(runDir, 'checkpoints');
   }
 
@@ -66,7 +68,7 @@ export class CheckpointStore {
     position: Omit<Position, 'version' | 'config' | 'data'> & { rows: readonly object[] },
     groups: Record<Exclude<GroupName, 'average'>, Values> & { average?: Values },
   ): Promise<void> {
-    await makeFolder(this.#dir);
+    await makeSubfolder(this.#runDir, 'checkpoints');
     const named = Object.entries(groups).flatMap(([group, values]) =>
       [...values].map(([name, value]) => [`${group}/${name}`, value] as const),
     );

@@ -11,6 +11,7 @@ import type { CutOptions } from '../data/cutBank.js';
 import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
+import { makeSubfolder } from '../io/atomic.js';
 import { parseJson } from '../io/json.js';
 import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
@@ -32,8 +33,10 @@ interface RunData {
 export async function makeBank({ dir, identity, resume, progress, signal }: RunData): Promise<Bank> {
   const out = join(dir, 'bank');
   if (!resume || !existsSync(join(out, 'manifest.json'))) {
+    const data = identity.data ?? (await makePhantom({ dir, identity, progress, signal }));
+    await makeSubfolder(dir, 'bank');
     await prepareBank({
-      data: identity.data ?? (await makePhantom({ dir, identity, progress, signal })),
+      data,
       out,
       ...cutOptions(identity.config),
       onProgress: ({ done, total, skipped }) =>
@@ -133,6 +136,7 @@ async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'r
     const others = (await readdir(out)).filter((name) => name !== 'phantom.json');
     for (const name of [...others, '']) await rm(join(out, name), { recursive: true, force: true });
   }
+  await makeSubfolder(dir, 'phantom');
   await generatePhantom({
     ...requested,
     out,

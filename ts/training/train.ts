@@ -2,6 +2,7 @@
  * The main job: studies -> ROI bank -> contrastive pretraining -> localizer -> one grader per arm -> evaluation on the
  * test patients -> numbers, figures and weights in the run's folder. Each stage resumes from its checkpoint.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bank } from '../data/bank.js';
 import { trainedImages } from '../data/seen.js';
@@ -11,7 +12,7 @@ import { type DeviceKind, openDevice } from '../engine/openDevice.js';
 import { formatLocalization } from '../evaluation/localizationFile.js';
 import { formatPredictions } from '../evaluation/predictionsFile.js';
 import type { Summary } from '../evaluation/types.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { folderDeleted, writeFileAtomic } from '../io/atomic.js';
 import { provenance } from '../io/provenance.js';
 import type { ArmCalibration } from '../model/armCalibration.js';
 import { type TrainedArm, writeModel } from '../model/bundle.js';
@@ -63,12 +64,19 @@ type Timing = Record<string, number>;
 /**
  * Trains, evaluates and reports; resolves to the content of summary.json.
  *
- * @throws SpinegradError of its parts; the signal's reason when it is aborted
+ * @throws SpinegradError of its parts; ERR_FOLDER_DELETED if the run's folder was deleted; the signal's reason when it is aborted
  */
 export async function train(options: TrainOptions): Promise<Summary> {
+  const { dir, profile, progress } = options;
   using device = await openRunDevice(options);
   const work = () => trainOn(device, options);
-  return options.profile ? await profiled(device, options.dir, options.progress, work) : await work();
+  try {
+    return profile ? await profiled(device, dir, progress, work) : await work();
+  } catch (error) {
+    // Whatever failed first, for example a write.
+    if (!existsSync(dir)) throw folderDeleted(dir, error);
+    throw error;
+  }
 }
 
 async function trainOn(device: Device, options: TrainOptions): Promise<Summary> {
