@@ -212,7 +212,7 @@ describe('doctor', () => {
 
   it('exits with 1 and prints how to build a missing addon', async () => {
     const copy = await temporaryFolder();
-    for (const part of ['dist', 'package.json', 'train.js']) {
+    for (const part of ['dist', 'package.json', 'train.js', 'scripts']) {
       await cp(join(root, part), join(copy, part), { recursive: true });
     }
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { Device } from '../engine/device.js';
+import { commandLine } from '../io/commandLine.js';
 import { VERSION } from '../io/version.js';
 
 type Line = readonly [name: string, value: string];
@@ -18,7 +19,7 @@ export function doctorCommand(): Command {
       const lines = machine();
       const problem = await addEngine(lines);
       for (const [name, value] of lines) console.log(`${name.padEnd(12)} ${value}`);
-      console.log(`\n${problem ?? 'ready: node train.js'}`);
+      console.log(`\n${problem ?? `ready: ${commandLine('train')}`}`);
       process.exitCode = problem === null ? 0 : 1;
     });
 }

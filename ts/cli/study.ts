@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Layout } from '../data/layouts/layout.js';
 import type { DeviceKind } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
+import { commandLine } from '../io/commandLine.js';
 import { count, duration } from '../report/format.js';
 import type { PlanFile } from '../study/plan.js';
 import type { Shard } from '../study/shards.js';
@@ -126,7 +127,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
     `study ${dir}: ${study.cells.length} cells (${folds} folds, ${count(repeats, 'repeat')}, labels ${labels.join(', ')}, ` +
       `arms ${arms.join(', ')})`,
   );
-  await interruptible(progress, `resume with: spinegrad study --out ${dir}`, async (signal) => {
+  await interruptible(progress, `resume with: ${commandLine('study', '--out', dir)}`, async (signal) => {
     const { device, shard, jobs } = flags;
     const workers = { device, shard, progress, signal };
     await (jobs > 1 ? runWorkers(dir, jobs, workers) : work(study, workers));
@@ -207,7 +208,7 @@ async function finish(study: Study): Promise<void> {
   const { cells } = studyStatus(study);
   const open = cells.filter(({ state }) => state.state === 'open' || state.state === 'running').length;
   const failed = cells.filter(({ state }) => state.state === 'failed' || state.state === 'blocked');
-  const advice = `\`spinegrad study status --out ${study.dir}\` lists them`;
+  const advice = `\`${commandLine('study', 'status', '--out', study.dir)}\` lists them`;
   if (open > 0) console.log(`${open} cells of other shards are left; ${advice}`);
   else if (failed.length < cells.length) await report(study);
   if (failed.length === 0) return;

@@ -2,6 +2,7 @@
  * Loads the native addon: the one of NODE_BINDINGS_COMPILED_DIR, else a local build, else the prebuilt binary of this
  * platform. Types the functions of native/addon/addon.cpp, which only ts/engine calls.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { SpinegradError } from '../error.js';
 import { packageRoot } from '../packageRoot.js';
@@ -102,7 +103,9 @@ function load(): Native {
     throw new SpinegradError(
       'ERR_ADDON',
       `The native addon did not load (${reason}). It needs Linux on x86-64 with glibc 2.34 and libdnnl; ` +
-        `build it with: ./scripts/setup.sh`,
+        (existsSync(`${root}/scripts/setup.sh`)
+          ? 'build it with: ./scripts/setup.sh'
+          : 'install the package again with: npm install spinegrad'),
       { cause },
     );
   }

@@ -8,6 +8,7 @@ import { SpinegradError } from '../error.js';
 import { readCalibration } from '../evaluation/calibrationFile.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
 import { writeFileAtomic } from '../io/atomic.js';
+import { commandLine } from '../io/commandLine.js';
 import { noticeOf } from '../model/bundle.js';
 import { gradeNamesOf } from '../tasks/task.js';
 import { readArmEmbeddings } from './armEmbeddings.js';
@@ -36,7 +37,7 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
   if (complete.length === 0) {
     throw new SpinegradError(
       'ERR_STUDY_EMPTY',
-      `${dir}: found no complete cell; \`spinegrad study status --out ${dir}\` shows what is running`,
+      `${dir}: found no complete cell; \`${commandLine('study', 'status', '--out', dir)}\` shows what is running`,
     );
   }
   const predictions: StudyPrediction[] = [];

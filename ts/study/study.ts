@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
+import { commandLine } from '../io/commandLine.js';
 import { createExclusive } from '../io/owner.js';
 import { provenance } from '../io/provenance.js';
 import { merge, type Settings } from '../training/config.js';
@@ -38,7 +39,7 @@ export function readStudy(dir: string): Study {
   if (!existsSync(planPath(dir))) {
     throw new SpinegradError(
       'ERR_STUDY_MISSING',
-      `${planPath(dir)}: there is no such file; start a study with \`spinegrad study --data DIR --out ${dir}\``,
+      `${planPath(dir)}: there is no such file; start a study with \`${commandLine('study', '--data', 'DIR', '--out', dir)}\``,
     );
   }
   return studyOf(dir, readPlan(planPath(dir)));
