@@ -3,7 +3,16 @@
  * exits with a code other than 0. The tests also follow the advice and check that no run is lost.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -15,6 +24,7 @@ import {
   sideOf,
   temporaryFolder,
   tinyStudies,
+  trainArgs,
   trainHere,
   trainRun,
 } from '../training/runs.js';
@@ -55,6 +65,22 @@ describe('bad data', () => {
     );
     expect((await trainRun(dir, data)).status).toBe(0);
     expect(await outcome(dir)).toEqual(reference);
+  });
+
+  it('leaves no run folder behind if settings or data are refused, and nothing in a folder that existed', async () => {
+    const dir = join(await temporaryFolder(), 'run');
+    const empty = await temporaryFolder();
+    expectFailure(await trainRun(dir, empty), 1, /ERR_DATA_LAYOUT/);
+    expect(existsSync(dir)).toBe(false);
+    expectFailure(await spinegrad(...trainArgs(dir, data), '--task', 'rsna/nothing'), 2, /ERR_TASK: /);
+    expect(existsSync(dir)).toBe(false);
+    const refused = await spinegrad(...trainArgs(dir, data, { fusion: 'channels' }));
+    expectFailure(refused, 2, /ERR_CONFIG: settings: fusion: channels needs two or more kinds of series/);
+    expect(existsSync(dir)).toBe(false);
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'notes.txt'), 'mine');
+    expectFailure(await trainRun(dir, empty), 1, /ERR_DATA_LAYOUT/);
+    expect(readdirSync(dir)).toEqual(['notes.txt']);
   });
 
   it('fails for a folder without CSV files', async () => {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Layout } from '../data/layouts/layout.js';
 import type { DeviceKind } from '../engine/openDevice.js';
+import { commandLine } from '../io/commandLine.js';
 import { formatSummary } from '../report/console.js';
 import { taskIds } from '../tasks/index.js';
 import { DEFAULT_PRESET, merge, PRESETS, parseSetting } from '../training/config.js';
@@ -71,7 +72,8 @@ async function run(flags: Flags): Promise<void> {
   if (seed !== undefined) changes.push({ seed });
   const settings = changes.reduce(merge, {});
   const out = flags.out === undefined ? defaultFolder(preset ?? DEFAULT_PRESET, resume) : resolve(flags.out);
-  await interruptible(progress, `resume with: node train.js --resume --out ${out}`, async (signal) => {
+  const resumeWith = commandLine('train', '--resume', '--out', out);
+  await interruptible(progress, `resume with: ${resumeWith}`, async (signal) => {
     const options = { out, data, preset, settings, resume, device, profile, progress, signal };
     console.log(formatSummary(await trainRun(options)));
     console.log(`report: ${resolve(out, 'report.html')}`);

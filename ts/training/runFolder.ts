@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
@@ -11,6 +12,7 @@ import { type Bank, readBank } from '../data/bank.js';
 import { type LabelSpec, withLabels } from '../data/views.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
+import { commandLine } from '../io/commandLine.js';
 import { parseJson } from '../io/json.js';
 import {
   type Config,
@@ -107,27 +109,31 @@ export interface RunOptions {
   data?: string | undefined;
 }
 
+export interface OpenedRun {
+  identity: RunIdentity;
+  resumed: boolean;
+  lock: Lock;
+  /** Removes what the run wrote if its training has not begun. Files that were in the folder before are kept. */
+  discard(): Promise<void>;
+}
+
 /**
  * Opens the folder for a new run, or for a run to resume. With `resume` and no run in the folder, a new run begins, so a
  * job that is restarted needs only one command line. The folder is locked until the lock is disposed.
  *
  * @throws SpinegradError ERR_RUN_LOCKED, ERR_RUN_EXISTS, ERR_RESUME, ERR_RUN_CONFIG, ERR_CONFIG, ERR_WRITE, ERR_DISK_FULL
  */
-export async function openRunFolder(
-  dir: string,
-  resume: boolean,
-  options: RunOptions,
-): Promise<{ identity: RunIdentity; resumed: boolean; lock: Lock }> {
+export async function openRunFolder(dir: string, resume: boolean, options: RunOptions): Promise<OpenedRun> {
   const stored = readIdentity(dir);
   if (stored && resume) {
     checkSame(dir, stored, options);
     const lock = lockFolder(dir);
     for (const part of ['.', 'bank', 'checkpoints', 'weights', 'figures'])
       await removeTemporaries(join(dir, part));
-    return { identity: stored, resumed: true, lock };
+    return { identity: stored, resumed: true, lock, discard: async () => {} };
   }
-  // The log is opened when training begins. A run that failed earlier may be replaced.
-  if (stored && existsSync(join(dir, 'metrics.jsonl'))) {
+  // A run that failed before its training may be replaced.
+  if (stored && hasBegun(dir)) {
     throw new SpinegradError(
       'ERR_RUN_EXISTS',
       `${dir}: contains a run; continue it with --resume, or choose another --out folder`,
@@ -137,11 +143,22 @@ export async function openRunFolder(
   const phantom = options.data === undefined ? PHANTOM_CHANGES[preset as Preset] : undefined;
   const config = resolveConfig(preset, phantom ?? {}, ...options.changes);
   const identity = { config, data: options.data ?? null };
+  const before = existsSync(dir) ? await readdir(dir).catch(() => []) : null;
   await makeFolder(dir);
   const lock = lockFolder(dir);
   await writeIdentity(dir, identity);
-  return { identity, resumed: false, lock };
+  const discard = async () => {
+    if (hasBegun(dir)) return;
+    lock[Symbol.dispose]();
+    const made = (await readdir(dir).catch(() => [])).filter((name) => !before?.includes(name));
+    for (const name of made) await rm(join(dir, name), { recursive: true, force: true });
+    if (before === null) await rmdir(dir).catch(() => {});
+  };
+  return { identity, resumed: false, lock, discard };
 }
+
+/** The log is opened when training begins. */
+const hasBegun = (dir: string): boolean => existsSync(join(dir, 'metrics.jsonl'));
 
 export const writeIdentity = (dir: string, identity: RunIdentity): Promise<void> =>
   writeFileAtomic(configPath(dir), `${JSON.stringify({ version: VERSION, ...identity }, null, 2)}\n`);
@@ -171,7 +188,7 @@ export async function readRunBank(
   { data, config }: Pick<RunIdentity, 'data' | 'config'>,
 ): Promise<Bank> {
   const bank = await readBank(join(dir, 'bank')).catch((cause: SpinegradError) => {
-    const advice = `delete ${join(dir, 'bank')} and resume with \`node train.js --resume --out ${dir}\``;
+    const advice = `delete ${join(dir, 'bank')} and resume with \`${commandLine('train', '--resume', '--out', dir)}\``;
     throw new SpinegradError(cause.code, `${cause.message}: ${advice}`, { cause });
   });
   const cut = bank.manifest.tasks.map(({ id }) => id);

@@ -1,6 +1,7 @@
 /** A run by its options: opens its folder and trains. The command `train` and the public API call this. */
 import { resolve } from 'node:path';
 import type { DeviceKind } from '../engine/openDevice.js';
+import { SpinegradError } from '../error.js';
 import type { Summary } from '../evaluation/types.js';
 import type { Settings } from './config.js';
 import { type Progress, silent } from './progress.js';
@@ -46,7 +47,7 @@ export async function trainRun(options: TrainRunOptions): Promise<Summary> {
   const { preset, settings = {}, data, resume = false, device = 'auto', progress = silent } = options;
   const { profile, onEpoch, signal = new AbortController().signal } = options;
   const dir = resolve(options.out);
-  const { identity, resumed, lock } = await openRunFolder(dir, resume, {
+  const { identity, resumed, lock, discard } = await openRunFolder(dir, resume, {
     preset,
     changes: [settings],
     data: data === undefined ? undefined : resolve(data),
@@ -55,5 +56,17 @@ export async function trainRun(options: TrainRunOptions): Promise<Summary> {
   progress.line(`run ${dir}${resume && !resumed ? ': there is no run to resume; starting a new one' : ''}`);
   if (lock.tookOver !== undefined)
     progress.line(`removed the lock of process ${lock.tookOver}, which has ended`);
-  return await train({ dir, identity, resume: resumed, device, profile, progress, onEpoch, signal });
+  try {
+    return await train({ dir, identity, resume: resumed, device, profile, progress, onEpoch, signal });
+  } catch (error) {
+    if (!signal.aborted && isRefusal(error)) await discard();
+    throw error;
+  }
 }
+
+/** Errors of the machine: a run that has not begun may have written much and can be resumed. */
+const OF_MACHINE = ['ERR_WRITE', 'ERR_DISK_FULL', 'ERR_FOLDER_DELETED'];
+
+/** Whether an error refuses the settings or the data of a run. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof SpinegradError && !OF_MACHINE.includes(error.code);
