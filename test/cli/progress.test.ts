@@ -1,8 +1,12 @@
 /** The progress of a run on a terminal and in a log. */
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { interruptible } from '#spinegrad/cli/interruptible.js';
 import { terminalProgress } from '#spinegrad/cli/progress.js';
 import { SpinegradError } from '#spinegrad/error.js';
+import { generatePhantom } from '#spinegrad/phantom/generate.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
@@ -11,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function screen(isTTY: boolean, columns = 80) {
+function screen(isTTY: boolean, columns = 80, term?: string) {
   let text = '';
   const stream = {
     isTTY,
@@ -20,7 +24,7 @@ function screen(isTTY: boolean, columns = 80) {
       text += part;
     },
   };
-  return { progress: terminalProgress(stream), shown: () => text };
+  return { progress: terminalProgress(stream, term), shown: () => text };
 }
 
 const wait = (milliseconds: number) => vi.advanceTimersByTime(milliseconds);
@@ -93,4 +97,24 @@ describe('an error after a progress line', () => {
     await expect(failing).rejects.toMatchObject({ code: 'ERR_DIVERGED' });
     expect(shown()).toBe('training  1/2\n');
   });
+});
+
+describe('TERM=dumb', () => {
+  it('gets lines without escape codes', () => {
+    const { progress, shown } = screen(true, 80, 'dumb');
+    progress.update('training', 0, 100);
+    wait(60_000);
+    progress.update('training', 50, 100);
+    progress.line('a line');
+    progress.end();
+    expect(shown()).toBe('training  50/100  0.833/s, 1 min 00 s left\na line\n');
+  });
+});
+
+it('the clock of a task starts with the work, not with its first finished part', async () => {
+  const reported: number[] = [];
+  const out = await mkdtemp(join(tmpdir(), 'spinegrad-clock-'));
+  const settings = { studies: 1, seed: 1, prevalence: 'rsna', slices: 1 } as const;
+  await generatePhantom({ ...settings, out, onProgress: (done) => reported.push(done) });
+  expect(reported).toEqual([0, 1]);
 });

@@ -38,7 +38,7 @@ describe('a bank', () => {
       sliceSize: 32,
       onProgress: ({ done }) => progress.push(done),
     });
-    expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(progress).toEqual([0, 1, 2, 3, 4, 5, 6]);
     const { manifest, rois, slices } = await readBank(out);
     expect(manifest).toEqual(JSON.parse(JSON.stringify(written)));
     expect(manifest).toMatchObject({

@@ -173,5 +173,5 @@ describe('an RSNA condition on sagittal T1', () => {
 it('train refuses a task without data that phantoms have no grades for', async () => {
   const ended = await spinegrad(...trainArgs(await temporaryFolder(), null, { tasks: ['rsna/scoliosis'] }));
   expect(failure(ended)).toMatch(/ERR_TASK_PHANTOM: train: phantoms have no grades for task rsna\/scoliosis/);
-  expect(ended.status).toBe(1);
+  expect(ended.status).toBe(2);
 });

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Layout } from '../data/layouts/layout.js';
 import type { DeviceKind } from '../engine/openDevice.js';
 import { SpinegradError } from '../error.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { expectWritable, writeFileAtomic } from '../io/atomic.js';
 import { interruptible } from './interruptible.js';
 import { datasetOption, deviceOption } from './options.js';
 import { terminalProgress } from './progress.js';
@@ -45,6 +45,7 @@ async function evaluate(flags: Flags): Promise<void> {
       'evaluate: expected either --model, with or without --data, or --predictions',
     );
   }
+  await expectWritable(json);
   const write = async (result: unknown) => {
     const text = `${JSON.stringify(result, null, 2)}\n`;
     if (json === undefined) process.stdout.write(text);

@@ -4,7 +4,7 @@ import { canonicalOrientation, planeOf } from '../dicom/geometry.js';
 import { readDicom, readHeader } from '../dicom/read.js';
 import type { DicomFrame, DicomHeader } from '../dicom/types.js';
 import { SpinegradError } from '../error.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { expectWritable, writeFileAtomic } from '../io/atomic.js';
 import { npyBytes } from '../io/npy.js';
 
 export function inspectCommand(): Command {
@@ -13,6 +13,7 @@ export function inspectCommand(): Command {
     .argument('<file>', 'DICOM file')
     .option('--npy <out>', 'write the modality values (after rescale) as a float32 .npy file')
     .action(async (file: string, options: { npy?: string }) => {
+      await expectWritable(options.npy);
       const header = await readHeader(file);
       const { pixels, shape, frames } = await decode(file, header);
       if (options.npy !== undefined) await writeNpy(options.npy, shape, frames);

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line. A failure prints one line to stderr and sets the exit code: 2 for an invalid command line or setting,
- * 3 for an image that is not a lumbar spine, 130 after Ctrl-C, else 1. SPINEGRAD_DEBUG=1 adds the stack trace. Only
+ * The command line. A failure prints one line to stderr and sets the exit code (exitCodes.ts). SPINEGRAD_DEBUG=1 adds the stack trace. Only
  * the named command is loaded, and it imports the engine when it runs: help, the data commands and `doctor` work without
  * a loadable addon.
  */
@@ -10,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { SpinegradError } from '../error.js';
 import { VERSION } from '../io/version.js';
+import { exitCodeOf } from './exitCodes.js';
 
 /** The commands in the order of the help, each in its own file. */
 const COMMANDS: Record<string, () => Promise<() => Command>> = {
@@ -22,14 +22,6 @@ const COMMANDS: Record<string, () => Promise<() => Command>> = {
   predict: async () => (await import('./predict.js')).predictCommand,
   inspect: async () => (await import('./inspect.js')).inspectCommand,
   doctor: async () => (await import('./doctor.js')).doctorCommand,
-};
-
-/** Exit codes of errors; others exit with 1. With 2, the command line or one of its settings is invalid. */
-const EXIT_CODES: Record<string, number> = {
-  ERR_CONFIG: 2,
-  ERR_STUDY_PLAN: 2,
-  ERR_TASK: 2,
-  ERR_NOT_LUMBAR: 3,
 };
 
 /** Runs `spinegrad <args>` and sets the exit code. */
@@ -69,7 +61,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 }
 
 function fail(error: unknown): void {
-  process.exitCode = (error instanceof SpinegradError && EXIT_CODES[error.code]) || 1;
+  process.exitCode = exitCodeOf(error);
   console.error(describe(error));
   if (process.env.SPINEGRAD_DEBUG === '1') console.error(error);
 }

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
 import { SpinegradError } from '../error.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { expectWritable, writeFileAtomic } from '../io/atomic.js';
 import { count } from '../report/format.js';
-import { INCOMPLETE } from './exitCodes.js';
+import { EXIT } from './exitCodes.js';
 import { deviceOption, millimetres, shardOption } from './options.js';
 import type { ManyFlags } from './predictMany.js';
 
@@ -75,6 +75,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
       `predict: found ${found}; expected one study, or --out FOLDER for many`,
     );
   }
+  for (const path of [flags.json, flags.overlay, flags.saliency]) await expectWritable(path);
   const [{ openDevice }, { predict }, { overlay }, { saliencySheet }, { textOf }] = await Promise.all([
     import('../engine/openDevice.js'),
     import('../predict/predict.js'),
@@ -98,5 +99,5 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     await writeFileAtomic(flags.json, text);
     process.stdout.write(textOf(prediction));
   } else process.stdout.write(text);
-  if (prediction.doubtful || prediction.notGraded.length > 0) process.exitCode = INCOMPLETE;
+  if (prediction.doubtful || prediction.notGraded.length > 0) process.exitCode = EXIT.incomplete;
 }

@@ -5,7 +5,7 @@ import { SpinegradError } from '../error.js';
 import { readError } from '../io/files.js';
 import { predictInto } from '../predict/predictInto.js';
 import { isFailed } from '../predict/predictMany.js';
-import { INCOMPLETE } from './exitCodes.js';
+import { EXIT } from './exitCodes.js';
 import { interruptible } from './interruptible.js';
 import { terminalProgress } from './progress.js';
 import { mpiRank } from './rank.js';
@@ -50,7 +50,7 @@ export async function gradeMany(named: readonly string[], flags: ManyFlags): Pro
   );
   const { graded, doubtful, failed } = counts;
   console.log(`${out}: graded ${graded}, ${doubtful} with doubts or missing grades; failed ${failed}`);
-  if (doubtful + failed > 0) process.exitCode ??= INCOMPLETE;
+  if (doubtful + failed > 0) process.exitCode ??= EXIT.incomplete;
 }
 
 /** The lines of a file. Empty lines and those that begin with # are ignored. */

@@ -6,7 +6,7 @@ import { DEFAULT_ROI, DEFAULT_SLICE_SIZE } from '../data/cutBank.js';
 import type { Layout } from '../data/layouts/layout.js';
 import { DEFAULT_SPLIT } from '../data/split.js';
 import type { RoiSpec } from '../data/types.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { expectWritable, writeFileAtomic } from '../io/atomic.js';
 import { columns } from '../report/console.js';
 import { taskIds } from '../tasks/index.js';
 import { interruptible } from './interruptible.js';
@@ -73,6 +73,7 @@ async function prepare(flags: Flags, command: Command): Promise<void> {
   const { size, roiMode: mode, extentMm, neighbours, sliceSize, seed, folds = null, fold = null } = flags;
   if (check === (out !== undefined)) command.error('error: expected either --out <folder> or --check');
   if (json !== undefined && !check) command.error('error: --json is for --check');
+  await expectWritable(json);
   const progress = terminalProgress();
   await interruptible(progress, 'nothing was written; run again', async (signal) => {
     const options = {

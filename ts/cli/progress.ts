@@ -10,7 +10,9 @@ const PLAIN_INTERVAL_MS = 10_000;
 
 export type Output = Pick<NodeJS.WriteStream, 'isTTY' | 'columns'> & { write(text: string): unknown };
 
-export function terminalProgress(stream: Output = process.stderr): Progress {
+/** A terminal without escape codes, TERM=dumb, is shown what a log is. */
+export function terminalProgress(stream: Output = process.stderr, term = process.env.TERM): Progress {
+  const isTerminal = stream.isTTY && term !== 'dumb';
   let stage = '';
   let startTime = 0;
   let startDone = 0;
@@ -28,17 +30,17 @@ export function terminalProgress(stream: Output = process.stderr): Progress {
       if (name !== stage) {
         [stage, startTime, startDone] = [name, now, done];
         // A terminal shows a new stage immediately, a log after the first interval.
-        shownTime = stream.isTTY ? -Infinity : now;
+        shownTime = isTerminal ? -Infinity : now;
       }
       const finished = done >= total;
-      const interval = stream.isTTY ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS;
+      const interval = isTerminal ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS;
       if (!finished && now - shownTime < interval) return;
       shownTime = now;
       const seconds = (now - startTime) / 1000;
       const rate = (done - startDone) / seconds;
       const pace = rate > 0 ? `  ${rate.toPrecision(3)}/s, ${duration((total - done) / rate)} left` : '';
       const text = `${name}  ${done}/${total}${finished ? ` in ${duration(seconds)}` : pace}${note && `  ${note}`}`;
-      if (!stream.isTTY) {
+      if (!isTerminal) {
         stream.write(`${text}\n`);
         return;
       }

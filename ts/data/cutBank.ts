@@ -3,6 +3,7 @@
  * that the same data give the same bank for any number of threads.
  */
 import { resolve } from 'node:path';
+import type { z } from 'zod';
 import { DISC_LEVELS } from '../anatomy.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import type { CutStudy } from './cut.js';
@@ -11,6 +12,7 @@ import { type DatasetOptions, readDataset } from './dataset.js';
 import { fingerprint } from './fingerprint.js';
 import { countGrades } from './gradeCounts.js';
 import type { AnnotatedSeries, Dataset } from './layouts/layout.js';
+import { extentMm, imageSide, neighbourCount } from './limits.js';
 import { CutPool } from './pool.js';
 import type { CutRoi } from './seriesCutter.js';
 import { checkSplit, DEFAULT_SPLIT, type SplitSpec, splitOf } from './split.js';
@@ -25,6 +27,7 @@ export interface CutOptions extends DatasetOptions {
   split?: Partial<SplitSpec>;
   /** Number of threads that read and cut studies; default: the number of processors. */
   threads?: number;
+  /** Also called when the work starts, with `done` 0. */
   onProgress?: (progress: { done: number; total: number; skipped: number }) => void;
   signal?: AbortSignal;
 }
@@ -52,6 +55,9 @@ export async function cutBank(options: CutOptions): Promise<Bank> {
   const builder = new BankBuilder(data, spec, split);
   const cuts = inOrder(data.studies, STUDIES_PER_THREAD * pool.size, (study) => pool.cut(study, spec));
   let done = 0;
+  const report = () =>
+    options.onProgress?.({ done, total: data.studies.length, skipped: builder.skipped.length });
+  report();
   for await (const cut of cuts) {
     if (options.signal?.aborted) {
       throw new SpinegradError(
@@ -60,7 +66,8 @@ export async function cutBank(options: CutOptions): Promise<Bank> {
       );
     }
     builder.add(cut);
-    options.onProgress?.({ done: ++done, total: data.studies.length, skipped: builder.skipped.length });
+    done++;
+    report();
   }
   return builder.finish();
 }
@@ -185,16 +192,18 @@ const maximumDiscs = ({ annotation }: AnnotatedSeries): number =>
   annotation.kind === 'discs' ? annotation.discs.length : DISC_LEVELS.length;
 
 function checkSpec(roi: RoiSpec, sliceSize: number): void {
-  const fail = (name: string, found: unknown, expected: string) => {
-    throw new SpinegradError('ERR_ROI', `${name}: found ${found}, expected ${expected}`);
+  const expect = (limits: z.ZodNumber, found: number, name: string, expected: string) => {
+    if (limits.safeParse(found).success) return;
+    const { minValue, maxValue } = limits;
+    throw new SpinegradError(
+      'ERR_ROI',
+      `${name}: found ${found}, expected ${expected} from ${minValue} to ${maxValue}`,
+    );
   };
-  const isSize = (n: number) => Number.isInteger(n) && n >= 8 && n <= 1024;
-  if (!isSize(roi.size)) fail('ROI size', roi.size, 'an integer from 8 to 1024');
-  if (!isSize(sliceSize)) fail('slice size', sliceSize, 'an integer from 8 to 1024');
-  if (!(roi.extentMm > 0)) fail('ROI extent', roi.extentMm, 'a number of mm above 0');
-  if (!Number.isInteger(roi.neighbours) || roi.neighbours < 0 || roi.neighbours > 16) {
-    fail('neighbours', roi.neighbours, 'an integer from 0 to 16');
-  }
+  expect(imageSide, roi.size, 'ROI size', 'an integer');
+  expect(imageSide, sliceSize, 'slice size', 'an integer');
+  expect(extentMm, roi.extentMm, 'ROI extent', 'a number of mm');
+  expect(neighbourCount, roi.neighbours, 'neighbours', 'an integer');
 }
 
 /** Yields the results in the order of the items, with at most `concurrency` items in flight. */

@@ -119,6 +119,7 @@ async function writeStudies(options: GenerateOptions): Promise<StudyRows[]> {
     { size: Math.min(workers, studies), timeoutMs: STUDY_TIMEOUT_MS },
   );
   const shared: PhantomOptions = { out, studies, seed, prevalence, slices, series };
+  options.onProgress?.(0, studies);
   const write = async (index: number) => {
     const rows = await pool.run({ options: shared, index }, `phantom: study ${index}`);
     options.onProgress?.(++done, studies);

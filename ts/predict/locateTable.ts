@@ -85,6 +85,7 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
   try {
     const images = groupBy(rows.filter(isOpen), ({ fields }) => fields.image!);
     let done = 0;
+    onProgress?.(done, images.size);
     for (const [image, open] of images) {
       signal?.throwIfAborted();
       const { reason, discs, slice } = await search(device, model, { data, image, row: open[0]! });

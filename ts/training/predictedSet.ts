@@ -69,6 +69,9 @@ export async function cutPredictedSet(
   const cutter = new CropCutter(manifest.roi, spec);
   const { neighbours } = cutter;
   const discs: PredictedDisc[] = [];
+  const report = (done: number) =>
+    progress.update(split === 'test' ? 'evaluation' : 'calibration', done, graded.length);
+  report(0);
   for (const [index, disc] of graded.entries()) {
     const shown = disc.series[0]!;
     const record = manifest.rois[shown.row]!;
@@ -102,7 +105,7 @@ export async function cutPredictedSet(
       localizationMm: isMeasured && predicted ? distanceMm(predicted, record) : null,
       levelProbability: origin?.named?.levelProbability ?? null,
     });
-    progress.update(split === 'test' ? 'evaluation' : 'calibration', index + 1, graded.length);
+    report(index + 1);
     signal.throwIfAborted();
   }
   return { discs, crops: cutter.finish() };

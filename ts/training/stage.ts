@@ -147,6 +147,14 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
     const { device, progress, signal } = this.context;
     const { name, settings } = this.stage;
     const steps = this.#steps.count(this.#epoch);
+    const report = () =>
+      progress.update(
+        name,
+        (this.#epoch - 1) * steps + this.#step,
+        settings.epochs * steps,
+        `epoch ${this.#epoch}/${settings.epochs}`,
+      );
+    report();
     let pending: Promise<number> | undefined;
     const settle = async () => {
       if (pending === undefined) return;
@@ -165,12 +173,7 @@ class StageLoop<Item, Metrics extends object> implements Disposable {
       value.catch(() => {});
       await settle();
       pending = value;
-      progress.update(
-        name,
-        (this.#epoch - 1) * steps + this.#step,
-        settings.epochs * steps,
-        `epoch ${this.#epoch}/${settings.epochs}`,
-      );
+      report();
       if (signal.aborted) {
         await settle();
         await this.#save(await this.#finiteWeights());
