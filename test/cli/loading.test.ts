@@ -45,6 +45,7 @@ describe('a command loads what it needs:', () => {
   it('--version', async () => {
     expect(await loaded([CLI, '--version'])).toEqual([
       'commander',
+      'dist/cli/exitCodes.js',
       'dist/cli/main.js',
       'dist/error.js',
       'dist/io/version.js',
@@ -62,6 +63,7 @@ describe('a command loads what it needs:', () => {
     const names = await loaded([CLI, 'doctor', '--help']);
     expect(names.filter((name) => name.startsWith('dist/cli/'))).toEqual([
       'dist/cli/doctor.js',
+      'dist/cli/exitCodes.js',
       'dist/cli/main.js',
     ]);
   });

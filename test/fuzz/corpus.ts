@@ -198,7 +198,8 @@ async function writeRuns(folder: string): Promise<void> {
     pixels: { shape: [2, 2], data: Uint16Array.of(1, 2, 3, 4) },
     flags: { shape: [3], data: Uint8Array.of(1, 0, 1) },
   };
-  for (const name of ['safetensors', 'run', 'study', 'result', 'embeddings']) await mkdir(join(folder, name));
+  for (const name of ['safetensors', 'checkpoint', 'run', 'study', 'result', 'embeddings'])
+    await mkdir(join(folder, name));
   await writeSafetensors(join(folder, 'safetensors/weights.safetensors'), values, { note: 'x' });
   const tensors = new Map(Object.entries({ a: values.weight, b: values.weight }));
   const position = { epoch: 1, step: 2, lossSum: 0.5, bestEpoch: 1, seconds: 3, done: false };

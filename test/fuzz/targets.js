@@ -21,6 +21,7 @@ import { readLocalization } from '#spinegrad/evaluation/localizationFile.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
 import { readCsv } from '#spinegrad/io/csv.js';
 import { readSafetensors } from '#spinegrad/io/safetensors.js';
+import { hashOfModel } from '#spinegrad/model/description.js';
 import { readModel } from '#spinegrad/model/readModel.js';
 import { readEmbeddings } from '#spinegrad/study/embeddingsFile.js';
 import { readGroups } from '#spinegrad/study/groupsFile.js';
@@ -64,7 +65,12 @@ export const TARGETS = {
       ),
     within: inSafetensors,
   },
-  model: { read: (path) => readModel(dirname(path)), files: /model\.json$/, isText: true },
+  model: {
+    read: (path) => readModel(dirname(path)),
+    files: /model\.json$/,
+    isText: true,
+    within: inModel,
+  },
   bank: {
     read: (path) => readBank(dirname(path)),
     files: /(json|safetensors)$/,
@@ -117,6 +123,17 @@ function inPng(bytes, change) {
     return Buffer.concat([length, body, checksum]);
   });
   return Buffer.concat([bytes.subarray(0, 8), ...parts]);
+}
+
+/** model.json; the hash of the other keys fits then. */
+function inModel(bytes, change) {
+  const changed = change(bytes, true);
+  try {
+    const model = JSON.parse(changed);
+    return Buffer.from(JSON.stringify({ ...model, sha256: hashOfModel(model) }));
+  } catch {
+    return changed;
+  }
 }
 
 /** The header of a safetensors file; its length fits then. */
