@@ -74,10 +74,16 @@ describe('a model', () => {
     expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(path, text);
     const weights = join(broken, 'weights/localizer.safetensors');
-    await writeSafetensors(weights, { other: { shape: [1], data: new Float32Array(1) } });
+    const replaceWeights = (length: number) =>
+      writeSafetensors(weights, { other: { shape: [length], data: new Float32Array(length) } });
+    await replaceWeights(1_000_000);
     expect(await code(broken)).toBe('ERR_MODEL_WEIGHTS');
     await recordHash(broken, 'localizer');
     expect(await code(broken)).toBe('ERR_WEIGHTS');
+    // Too small for the network of model.json.
+    await replaceWeights(1);
+    await recordHash(broken, 'localizer');
+    expect(await code(broken)).toBe('ERR_MODEL');
     await writeFile(weights, 'cut');
     await recordHash(broken, 'localizer');
     expect(await code(broken)).toBe('ERR_SAFETENSORS_TRUNCATED');
