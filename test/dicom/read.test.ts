@@ -244,8 +244,9 @@ describe('unsupported images', () => {
     ['32 bits', 'ERR_DICOM_UNSUPPORTED', { '00280100': ['US', us(32)] }],
     ['bits that do not fit into the cell', 'ERR_DICOM_UNSUPPORTED', { '00280102': ['US', us(3)] }],
     ['no rows', 'ERR_DICOM_NO_PIXELS', { '00280010': ['US', us(0)] }],
-    ['more rows than data', 'ERR_DICOM_TRUNCATED', { '00280010': ['US', us(60000)] }],
-    ['more frames than data', 'ERR_DICOM_TRUNCATED', { '00280008': ['IS', '9999'] }],
+    ['more rows than data', 'ERR_DICOM_TRUNCATED', { '00280010': ['US', us(4000)] }],
+    ['more frames than data', 'ERR_DICOM_TRUNCATED', { '00280008': ['IS', '999'] }],
+    ['more rows than the limit', 'ERR_IMAGE_LIMIT', { '00280010': ['US', us(60000)] }],
   ])('throw an error with a code: %s', async (_, code, more) => {
     const file = buildDicom(imageElements(1, 2, us(1, 2), more));
     await expect(parseDicom(file, 'x.dcm')).rejects.toMatchObject({
