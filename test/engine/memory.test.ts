@@ -61,8 +61,9 @@ describe('memory', () => {
     const [early, late] = JSON.parse(output);
     expect(late.tensors).toBe(early.tensors);
     expect(late.bytesInUse).toBe(early.bytesInUse);
-    expect(late.peakBytes).toBe(early.peakBytes);
-    expect(late.cachedBytes).toBe(early.cachedBytes);
+    // JavaScript is up to ten steps ahead of the queue, so the peak is that of one to ten steps.
+    expect(late.peakBytes).toBeLessThan(2 * early.peakBytes);
+    expect(late.cachedBytes).toBeLessThan(2 * early.peakBytes);
     expect(late.rss - early.rss).toBeLessThan(16e6);
   });
 

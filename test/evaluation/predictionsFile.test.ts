@@ -102,7 +102,7 @@ describe('predictions.csv', () => {
   it.each([
     '=HYPERLINK("http://x")',
     '+1',
-    '-1',
+    '-1+1',
     '@SUM(A1)',
     "'quoted",
     'a,b',

@@ -15,6 +15,7 @@ export interface FailedStudy {
 
 export type StudyOutcome = Prediction | FailedStudy;
 
+/** Whether a study could not be graded. */
 export const isFailed = (outcome: StudyOutcome): outcome is FailedStudy => 'message' in outcome;
 
 /**
