@@ -1,7 +1,7 @@
 /** The report in Debian's chromium. SPINEGRAD_TEST_SCREENSHOTS names a folder for screenshots. */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -44,6 +44,7 @@ describe.skipIf(!hasChromium)('the report in a browser', () => {
     { name: 'spider', tasks: SPIDER, width: 400, colorScheme: 'dark' },
   ] as const)('$name at $width px, $colorScheme', async ({ name, tasks, width, colorScheme }) => {
     const folder = join(directory, name);
+    await mkdir(folder, { recursive: true });
     const input = simulatedRun({ tasks: [...tasks], synthetic: name === 'canal' });
     const url = pathToFileURL(await writeReport(folder, input)).href;
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });

@@ -111,7 +111,6 @@ void graphs() {
   CHECK(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
   CHECK(cuLaunchKernel(function("valid_scale"), 1, 1, 1, 64, 1, 1, 0, stream, pointers, nullptr));
   scale.factor = 1000;  // the launch has copied its parameters
-  EXPECT(cuStreamSynchronize(stream) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
   CUgraph graph;
   CHECK(cuStreamEndCapture(stream, &graph));
   EXPECT(x.values()[0] == 1);
@@ -122,6 +121,9 @@ void graphs() {
   CHECK(cuStreamSynchronize(stream));
   EXPECT(x.values()[99] == 15);  // 1, 3, 7, 15
   CHECK(cuGraphExecDestroy(executable));
+  CHECK(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+  EXPECT(cuStreamSynchronize(stream) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  EXPECT(cuStreamEndCapture(stream, &graph) == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
   CHECK(cuStreamDestroy(stream));
 }
 

@@ -71,10 +71,10 @@ export const renderReport = (input: ReportInput): string => renderPage(input, dr
 
 /**
  * Writes `report.html`, a page in one file, and its figures as `figures/*.svg` to the folder of the run; the figures of a
- * task have its id in their name. Creates the folder if necessary and replaces each existing file atomically.
+ * task have its id in their name. Replaces each existing file atomically.
  *
  * @returns path of the page
- * @throws SpinegradError ERR_DISK_FULL, ERR_WRITE
+ * @throws SpinegradError ERR_FOLDER_DELETED without the folder; ERR_DISK_FULL, ERR_WRITE
  */
 export async function writeReport(directory: string, input: ReportInput): Promise<string> {
   const figures = drawFigures(input);
