@@ -17,13 +17,12 @@ type EvaluatedLines = Pooled & ComparedArm;
 
 interface BlockFacts {
   cells: readonly StudyCell[];
-  /** The first is the baseline. */
   arms: readonly ReportedArm[];
   /** The validation discs of the task. */
   calibration: readonly StudyCalibration[];
 }
 
-/** Compares each arm with each earlier one, but a variant only with the baseline and with the arm that it varies. */
+/** Compares each arm with each earlier one, but no two variants. */
 export function evaluateBlock(
   { labels, crops, arms }: BlockLines,
   task: Task,
@@ -36,9 +35,10 @@ export function evaluateBlock(
     return { name, ...pooled, evaluated: evaluateRepeats(pooled.predictions, task, options) };
   };
   const results = arms.map(evaluate);
+  const isVariant = ({ name }: ComparedArm) => !!planned.find((arm) => arm.name === name)!.variantOf;
   const comparisons = results.flatMap((a, i) =>
     results.slice(0, i).flatMap((b, j): StudyComparison[] => {
-      if (!areCompared(a.name, b.name, planned)) return [];
+      if (isVariant(a) && isVariant(b)) return [];
       let pair: readonly [EvaluatedLines, EvaluatedLines] = [a, b];
       if (!(a.complete && b.complete)) {
         const [inBoth, others] = commonLines(arms[i]!, arms[j]!);
@@ -68,14 +68,6 @@ export function evaluateBlock(
   });
   correct(shown.flatMap(({ ensemble }) => ensemble?.difference ?? []));
   return { block: { labels, crops, arms: shown, comparisons }, arms: results };
-}
-
-function areCompared(a: string, b: string, arms: readonly ReportedArm[]): boolean {
-  const accepts = (name: string, other: string) => {
-    const { variantOf } = arms.find((arm) => arm.name === name)!;
-    return !variantOf || other === variantOf || other === arms[0]!.name;
-  };
-  return accepts(a, b) && accepts(b, a);
 }
 
 /** Sets `pHolm` of each metric over the comparisons. */

@@ -42,7 +42,7 @@ const block = z.strictObject({
   labels: z.number(),
   crops: z.enum(CROPS),
   arms: z.array(armSchema),
-  /** Each arm minus each earlier arm; a variant is compared with the baseline and with the arm that it varies. */
+  /** Each arm minus each earlier arm, without pairs of variants. */
   comparisons: z.array(comparison),
 });
 
