@@ -31,8 +31,8 @@ class Queue {
   void enqueue(Task task, const char* name = nullptr);
   /// Runs `task` and then `fence`. If an error is pending, only `fence` runs, and receives it.
   void enqueueFence(Task task, Fence fence);
-  /// Runs `read`, which must call the fence that it gets, or throw. It may call it later and on another thread, while
-  /// the queue goes on. If an error is pending, only `fence` runs, and receives it.
+  /// Runs `read`, which must call the fence that it gets, or throw. It may call the fence later and on another thread;
+  /// the queue does not wait for it. If an error is pending, only `fence` runs, and receives the error.
   void enqueueRead(std::function<void(Fence)> read, Fence fence, const char* name);
   /// Starts recording to `profile`; null stops it. Call it on the queue thread.
   void record(std::shared_ptr<Profile> profile) { profile_ = std::move(profile); }

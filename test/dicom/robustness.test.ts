@@ -7,8 +7,9 @@ import { beforeAll, expect, it } from 'vitest';
 import { parseDicom, parseHeader } from '#spinegrad/dicom/read.js';
 import { SpinegradError } from '#spinegrad/error.js';
 import { buildDicom, dataSet, encapsulated, imageElements, us } from './build.js';
+import { encodeFrame } from './encode.js';
 
-const { Context, NativeCodecs } = codecs;
+const { NativeCodecs } = codecs;
 
 const pixels = us(...Array.from({ length: 256 }, (_, i) => i * 7));
 const files: Buffer[] = [
@@ -30,18 +31,7 @@ beforeAll(async () => {
     '1.2.840.10008.1.2.4.201': NativeCodecs.encodeHtJpeg2000,
   };
   for (const [transferSyntax, encode] of Object.entries(encoders)) {
-    const context = new Context({
-      width: 16,
-      height: 16,
-      bitsAllocated: 16,
-      bitsStored: 16,
-      samplesPerPixel: 1,
-      pixelRepresentation: 0,
-      planarConfiguration: 0,
-      photometricInterpretation: 'MONOCHROME2',
-      decodedBuffer: new Uint8Array(pixels),
-    });
-    const encoded = Buffer.from(encode.call(NativeCodecs, context).getEncodedBuffer()!);
+    const encoded = encodeFrame(16, 16, new Uint8Array(pixels), encode.bind(NativeCodecs));
     const elements = imageElements(16, 16, Buffer.alloc(0), { '7FE00010': ['OB', encapsulated([encoded])] });
     files.push(buildDicom(elements, { transferSyntax }));
   }

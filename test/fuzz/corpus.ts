@@ -20,11 +20,12 @@ import { encodeMha } from '../data/metaImage.js';
 import { encodeNifti } from '../data/niftiFile.js';
 import { encodePng } from '../data/pngFile.js';
 import { buildDicom, dataSet, type Elements, encapsulated, imageElements, us } from '../dicom/build.js';
+import { encodeFrame } from '../dicom/encode.js';
 import { randomModel } from '../predict/models.js';
 import { tinyConfig } from '../predict/tiny.js';
 import { PFIRRMANN } from '../tasks/examples.js';
 
-const { Context, NativeCodecs } = codecs;
+const { NativeCodecs } = codecs;
 
 type Files = Record<string, Uint8Array | string>;
 
@@ -74,18 +75,7 @@ async function dicomFiles(): Promise<Files> {
     htj2k: ['1.2.840.10008.1.2.4.201', NativeCodecs.encodeHtJpeg2000],
   } as const;
   for (const [name, [transferSyntax, encode]] of Object.entries(encoders)) {
-    const context = new Context({
-      width: columns,
-      height: rows,
-      bitsAllocated: 16,
-      bitsStored: 16,
-      samplesPerPixel: 1,
-      pixelRepresentation: 0,
-      planarConfiguration: 0,
-      photometricInterpretation: 'MONOCHROME2',
-      decodedBuffer: new Uint8Array(pixels),
-    });
-    const encoded = Buffer.from(encode.call(NativeCodecs, context).getEncodedBuffer()!);
+    const encoded = encodeFrame(rows, columns, new Uint8Array(pixels), encode.bind(NativeCodecs));
     const elements = imageElements(rows, columns, Buffer.alloc(0), {
       '7FE00010': ['OB', encapsulated([encoded])],
     });

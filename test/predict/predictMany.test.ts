@@ -49,7 +49,7 @@ const all = async (inputs: readonly string[]): Promise<StudyOutcome[]> => {
 const newFolder = (): Promise<string> => mkdtemp(join(folder, 'out-'));
 
 describe('predictMany', () => {
-  it('grades each study as predict does, and goes on after one that fails', async () => {
+  it('grades each study as predict does, and skips one that fails', async () => {
     const outcomes = await all(studies);
     expect(outcomes.map((outcome) => outcome.input)).toEqual(studies);
     expect(outcomes.map(isFailed)).toEqual([false, true, false, false]);
@@ -82,8 +82,12 @@ describe('a folder of predictions', () => {
     expect([...(await second.read()).values()]).toEqual(outcomes);
     await second.writeGrades();
     const rows = readFileSync(join(out, 'grades.csv'), 'utf8').trim().split('\n');
-    const graded = outcomes.flatMap((outcome) => (isFailed(outcome) ? [] : outcome.levels));
-    expect(rows).toHaveLength(1 + graded.flatMap(({ grades }) => grades).length + 1);
+    const grades = outcomes.flatMap((outcome) =>
+      isFailed(outcome) ? [] : outcome.levels.flatMap((level) => level.grades),
+    );
+    expect(rows).toHaveLength(1 + grades.length + 1);
+    const doubtful = rows.slice(1).map((row) => row.split(',')[7]);
+    expect(doubtful.filter((field) => field !== '')).toEqual(grades.map((grade) => String(grade.doubtful)));
     expect(rows[0]).toBe('input,level,task,side,grade,probability,set,doubtful,novelty,file,x,y,error');
     expect(rows.filter((row) => row.endsWith(',ERR_PNG'))).toHaveLength(1);
   });
@@ -97,6 +101,13 @@ describe('a folder of predictions', () => {
       message: expect.stringContaining('choose another --out'),
     });
     other.dispose();
+    const description = join(out, 'predictions.json');
+    const text = readFileSync(description, 'utf8');
+    writeFileSync(description, 'damaged');
+    await expect(PredictionFolder.open(out, model, WHOLE)).rejects.toThrow(
+      /predictions\.json: found damaged/,
+    );
+    writeFileSync(description, text);
     writeFileSync(join(out, 'predictions-1-of-2.jsonl'), 'damaged\n');
     const opened = await PredictionFolder.open(out, model, WHOLE);
     await expect(opened.read()).rejects.toThrow(/predictions-1-of-2\.jsonl: line 1 is not JSON/);
@@ -135,6 +146,7 @@ describe('spinegrad predict --out', () => {
   it.each([
     [[], /found 0 inputs; expected one study, or --out FOLDER for many/],
     [['a.png', 'b.png'], /found 2 inputs/],
+    [['a.png', '--shard', '1/2'], /found --shard; expected one study/],
     [['--out', 'x'], /found no study/],
     [['a.png', '--out', 'x', '--json', 'y'], /cannot be used with/],
     [['a.png', '--out', 'x', '--shard', '3/2'], /expected i\/n/],

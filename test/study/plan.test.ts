@@ -48,6 +48,14 @@ describe('a plan', () => {
       { data: '/d', ...variant({ localization: { epochs: 1 } }) },
       /variants\.other\.settings.*expected settings of tasks, encoder/,
     ],
+    [
+      {
+        data: '/d',
+        settings: { tasks: ['spider/narrowing'] },
+        ...variant({ tasks: ['spider/modic'] }),
+      },
+      /variants\.other: found task spider\/modic; expected tasks of the study: spider\/narrowing/,
+    ],
     [{ data: '/d', ...variant({ finetuning: { epoch: 1 } }) }, /no key finetuning\.epoch/],
     [{ data: '/d', settings: { data: { fold: 1 } } }, /data\.fold differs between cells; use --folds/],
     [{ data: '/d', settings: { pretraining: { epoch: 1 } } }, /no key pretraining\.epoch/],

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line. A failure prints one line to stderr and sets the exit code (exitCodes.ts). SPINEGRAD_DEBUG=1 adds the stack trace. Only
- * the named command is loaded, and it imports the engine when it runs: help, the data commands and `doctor` work without
- * a loadable addon.
+ * The command line. A failure prints one line to stderr and sets the exit code (exitCodes.ts). SPINEGRAD_DEBUG=1 adds the
+ * stack trace. Only the named command is loaded, and it imports the engine when it runs: help, the data commands and
+ * `doctor` work without a loadable addon.
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

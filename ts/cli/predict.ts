@@ -20,7 +20,7 @@ Exit codes:
   1  error
   2  invalid command line
   3  refused: the image does not look like a sagittal slice of the lumbar spine
-  4  graded, but at least one level is doubtful ("doubtful" and "doubts" of the JSON) or not graded in a task ("notGraded")`;
+  4  graded, but at least one level is doubtful ("doubtful" and "doubts" of the JSON) or not graded in a task ("notGraded"); with --out, also if a study failed`;
 
 /** `spinegrad predict`: grades the lumbar levels of one study or of many. */
 export function predictCommand(): Command {
@@ -62,14 +62,14 @@ export function predictCommand(): Command {
 }
 
 async function run(inputs: string[], flags: Flags): Promise<void> {
-  const { out, list } = flags;
+  const { out, list, shard } = flags;
   if (out !== undefined) {
     const { gradeMany } = await import('./predictMany.js');
     return gradeMany(inputs, { ...flags, out });
   }
   const [input] = inputs;
-  if (input === undefined || inputs.length > 1 || list !== undefined) {
-    const found = list === undefined ? count(inputs.length, 'input') : '--list';
+  if (input === undefined || inputs.length > 1 || list !== undefined || shard !== undefined) {
+    const found = list ? '--list' : shard ? '--shard' : count(inputs.length, 'input');
     throw new SpinegradError(
       'ERR_CONFIG',
       `predict: found ${found}; expected one study, or --out FOLDER for many`,

@@ -6,16 +6,19 @@
  *     predictions-1-of-2.jsonl     a Prediction or a FailedStudy per line
  *     grades.csv                   all grades of all lines
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { appendFile, readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
 import { readError } from '../io/files.js';
+import { parseJson } from '../io/json.js';
 import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import type { Model } from '../model/bundle.js';
 import type { Prediction } from './prediction.js';
 import { isFailed, type StudyOutcome } from './predictMany.js';
+
+const VERSION = 1;
 
 const GRADE_COLUMNS = [
   'level',
@@ -51,16 +54,15 @@ export class PredictionFolder {
   ): Promise<PredictionFolder> {
     await makeFolder(dir);
     const path = join(dir, 'predictions.json');
-    const model = { version: 1, model: description.sha256, arm: arms[0]!.name };
+    const expected = JSON.stringify({ version: VERSION, model: description.sha256, arm: arms[0]!.name });
     if (existsSync(path)) {
-      const { model: sha256, arm } = JSON.parse(readFileSync(path, 'utf8'));
-      if (sha256 !== model.model || arm !== model.arm)
+      const found = (await readText(path)).trim();
+      if (found !== expected)
         throw new SpinegradError(
           'ERR_PREDICTIONS',
-          `${path}: found predictions of model ${String(sha256).slice(0, 12)}, arm ${arm}; expected those of ${folder}: ` +
-            `${model.model.slice(0, 12)}, arm ${model.arm}; choose another --out`,
+          `${path}: found ${found}; expected ${expected} for the model ${folder}; choose another --out`,
         );
-    } else await writeFileAtomic(path, `${JSON.stringify(model)}\n`);
+    } else await writeFileAtomic(path, `${expected}\n`);
     const file = join(dir, `predictions-${part.index}-of-${part.count}.jsonl`);
     await removePartialLine(file);
     return new PredictionFolder(dir, file);
@@ -101,8 +103,8 @@ export class PredictionFolder {
 
 /** A row of GRADE_COLUMNS per grade. */
 const gradeRows = ({ levels }: Prediction): CsvValue[][] =>
-  levels.flatMap(({ level, doubtful, grades }) =>
-    grades.map(({ task, side, grade, probabilities, set, novelty, image: { file, x, y } }) => [
+  levels.flatMap(({ level, grades }) =>
+    grades.map(({ task, side, grade, probabilities, set, doubtful, novelty, image: { file, x, y } }) => [
       ...[level, task, side, grade, probabilities[grade]!, set.join('|'), String(doubtful), novelty],
       ...[file, x, y],
     ]),
@@ -116,16 +118,19 @@ async function removePartialLine(path: string): Promise<void> {
   if (end < text.length) await truncate(path, end);
 }
 
-async function readLines(path: string): Promise<StudyOutcome[]> {
-  const text = await readFile(path, 'utf8').catch((cause) => {
+const readText = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((cause) => {
     throw readError(path, cause);
   });
+
+async function readLines(path: string): Promise<StudyOutcome[]> {
+  const text = await readText(path);
   // Another process may be writing the last line.
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
   return lines.flatMap((line, index): StudyOutcome[] => {
     if (line === '') return [];
     try {
-      return [JSON.parse(line)];
+      return [parseJson(line)];
     } catch (cause) {
       throw new SpinegradError(
         'ERR_PREDICTIONS',

@@ -174,7 +174,17 @@ function ownSettings({ preset: _, arms: __, data, ...settings }: Config): Settin
 }
 
 function checkArms(plan: Pick<Plan, 'arms' | 'variants'>, config: Config): void {
-  for (const name of plan.arms) armConfig(plan, config, name);
+  for (const name of plan.arms) {
+    const { tasks } = armConfig(plan, config, name);
+    // Without tasks the study has those of the data set, which are not known yet.
+    const other = config.tasks.length === 0 ? undefined : tasks.find((id) => !config.tasks.includes(id));
+    if (other !== undefined) {
+      throw new SpinegradError(
+        'ERR_CONFIG',
+        `variants.${name}: found task ${other}; expected tasks of the study: ${config.tasks.join(', ')}`,
+      );
+    }
+  }
 }
 
 function refuseCellSettings(settings: Settings): void {
