@@ -76,6 +76,14 @@ describe('importResNet', () => {
       },
     ],
     [
+      'a stem without channels',
+      'ERR_WEIGHTS',
+      /'conv1\.weight' of shape \[4,0,7,7\]/,
+      () => {
+        file.set('conv1.weight', { shape: [4, 0, 7, 7], data: new Float32Array(0) });
+      },
+    ],
+    [
       'float64',
       'ERR_WEIGHTS',
       /'bn1\.weight' as Float64Array/,

@@ -64,7 +64,7 @@ export function importResNet(net: ResNet, tensors: ReadonlyMap<string, Stored>, 
     if (!(data instanceof Float32Array)) {
       return fail(`found '${name}' as ${data.constructor.name}, expected float32 values; convert the file`);
     }
-    const stem = name === STEM && shape.length === 4;
+    const stem = name === STEM && shape.length === 4 && shape[1]! > 0;
     const expected = stem ? [tensor.shape[0], shape[1], ...tensor.shape.slice(2)] : tensor.shape;
     if (`${shape}` !== `${expected}`) {
       return fail(
