@@ -135,13 +135,13 @@ async function parseFile<T>(
   const { tensors, metadata } = await readSafetensorsFile(path);
   try {
     return parse((side) => {
-      const { data, shape } = tensors.get(side)!;
+      const { dtype, data, shape } = tensors.get(side)!;
+      const [count, size, columns] = shape;
       const discs = discsSchema.parse(parseJson(metadata[side]!));
-      return {
-        pixels: data as Uint16Array,
-        size: shape[1]!,
-        discs: new Map(discs.map((disc) => [disc.id, disc])),
-      };
+      const rows = discs.flatMap(({ row, slots }) => [row, ...slots]);
+      if (dtype !== 'U16' || size !== columns || rows.some((row) => row !== null && row >= count!))
+        throw new Error(`${side}: the discs do not fit the crops`);
+      return { pixels: data, size: size!, discs: new Map(discs.map((disc) => [disc.id, disc])) };
     });
   } catch (cause) {
     throw new SpinegradError('ERR_STUDY_FILE', `${path}: is damaged; delete ${dir} and run the study again`, {
