@@ -108,9 +108,13 @@ describe('a folder of predictions', () => {
       /predictions\.json: found damaged/,
     );
     writeFileSync(description, text);
-    writeFileSync(join(out, 'predictions-1-of-2.jsonl'), 'damaged\n');
     const opened = await PredictionFolder.open(out, model, WHOLE);
-    await expect(opened.read()).rejects.toThrow(/predictions-1-of-2\.jsonl: line 1 is not JSON/);
+    for (const line of ['damaged', 'null', '{"input":"a"}', '{"input":"a","levels":[{"level":"L4/L5"}]}']) {
+      writeFileSync(join(out, 'predictions-1-of-2.jsonl'), `${line}\n`);
+      await expect(opened.read()).rejects.toThrow(
+        /predictions-1-of-2\.jsonl: line 1: is not the outcome of a study; remove it/,
+      );
+    }
   });
 });
 

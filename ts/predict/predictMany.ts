@@ -16,7 +16,8 @@ export interface FailedStudy {
 export type StudyOutcome = Prediction | FailedStudy;
 
 /** Whether a study could not be graded. */
-export const isFailed = (outcome: StudyOutcome): outcome is FailedStudy => 'message' in outcome;
+export const isFailed = (outcome: Pick<StudyOutcome, 'input'>): outcome is FailedStudy =>
+  'message' in outcome;
 
 /**
  * Grades studies in order. A study that cannot be read or graded is returned as a `FailedStudy`, and the next one follows.

@@ -7,15 +7,16 @@
  *     grades.csv                   all grades of all lines
  */
 import { existsSync } from 'node:fs';
-import { appendFile, readdir, readFile, truncate } from 'node:fs/promises';
+import { appendFile, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { SIDES } from '../anatomy.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
-import { readError } from '../io/files.js';
+import { readBytes, readText } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { type CsvValue, formatCsv } from '../io/writeCsv.js';
 import type { Model } from '../model/bundle.js';
-import type { Prediction } from './prediction.js';
 import { isFailed, type StudyOutcome } from './predictMany.js';
 
 const VERSION = 1;
@@ -33,6 +34,34 @@ const GRADE_COLUMNS = [
   'x',
   'y',
 ];
+
+const failedSchema = z.strictObject({ input: z.string(), code: z.string(), message: z.string() });
+
+const gradeSchema = z
+  .looseObject({
+    task: z.string(),
+    side: z.enum(SIDES).nullable(),
+    grade: z.string(),
+    probabilities: z.record(z.string(), z.number()),
+    set: z.array(z.string()),
+    doubtful: z.boolean(),
+    novelty: z.number(),
+    image: z.looseObject({ file: z.string(), x: z.number(), y: z.number() }),
+  })
+  .refine(({ grade, probabilities }) => Object.hasOwn(probabilities, grade), {
+    path: ['grade'],
+    message: 'expected a grade with a probability',
+  });
+
+/** What `grades.csv` shows of a `Prediction`. */
+const predictionSchema = z.looseObject({
+  input: z.string(),
+  levels: z.array(z.looseObject({ level: z.string(), grades: z.array(gradeSchema) })),
+});
+
+/** A line of a file. */
+const outcomeSchema = z.union([failedSchema, predictionSchema]);
+type StoredOutcome = z.output<typeof outcomeSchema>;
 
 export class PredictionFolder {
   private constructor(
@@ -68,9 +97,13 @@ export class PredictionFolder {
     return new PredictionFolder(dir, file);
   }
 
-  /** The outcomes of all processes; of a study that was tried again, the last one. */
-  async read(): Promise<Map<string, StudyOutcome>> {
-    const outcomes = new Map<string, StudyOutcome>();
+  /**
+   * The outcomes of all processes; of a study that was tried again, the last one.
+   *
+   * @throws SpinegradError ERR_PREDICTIONS for a damaged line; ERR_FILE_READ
+   */
+  async read(): Promise<Map<string, StoredOutcome>> {
+    const outcomes = new Map<string, StoredOutcome>();
     const names = (await readdir(this.dir)).filter((name) => /^predictions-\d+-of-\d+\.jsonl$/.test(name));
     for (const name of names.sort()) {
       for (const outcome of await readLines(join(this.dir, name))) {
@@ -102,7 +135,7 @@ export class PredictionFolder {
 }
 
 /** A row of GRADE_COLUMNS per grade. */
-const gradeRows = ({ levels }: Prediction): CsvValue[][] =>
+const gradeRows = ({ levels }: z.output<typeof predictionSchema>): CsvValue[][] =>
   levels.flatMap(({ level, grades }) =>
     grades.map(({ task, side, grade, probabilities, set, doubtful, novelty, image: { file, x, y } }) => [
       ...[level, task, side, grade, probabilities[grade]!, set.join('|'), String(doubtful), novelty],
@@ -113,28 +146,23 @@ const gradeRows = ({ levels }: Prediction): CsvValue[][] =>
 /** A process that was killed may have left a part of a line. */
 async function removePartialLine(path: string): Promise<void> {
   if (!existsSync(path)) return;
-  const text = await readFile(path);
+  const text = await readBytes(path);
   const end = text.lastIndexOf('\n') + 1;
   if (end < text.length) await truncate(path, end);
 }
 
-const readText = (path: string): Promise<string> =>
-  readFile(path, 'utf8').catch((cause) => {
-    throw readError(path, cause);
-  });
-
-async function readLines(path: string): Promise<StudyOutcome[]> {
+async function readLines(path: string): Promise<StoredOutcome[]> {
   const text = await readText(path);
   // Another process may be writing the last line.
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-  return lines.flatMap((line, index): StudyOutcome[] => {
+  return lines.flatMap((line, index): StoredOutcome[] => {
     if (line === '') return [];
     try {
-      return [parseJson(line)];
+      return [outcomeSchema.parse(parseJson(line))];
     } catch (cause) {
       throw new SpinegradError(
         'ERR_PREDICTIONS',
-        `${path}: line ${index + 1} is not JSON; remove it, and its study is graded again`,
+        `${path}: line ${index + 1}: is not the outcome of a study; remove it, and its study is graded again`,
         { cause },
       );
     }
