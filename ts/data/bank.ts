@@ -3,10 +3,10 @@
  * `manifest.json` (the origin of each row) and `contact-sheet.png`. The manifest is written last: a folder with a manifest is
  * a complete bank.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Skipped, SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { readText } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { formatCsv } from '../io/writeCsv.js';
@@ -55,16 +55,15 @@ export async function prepareBank(options: PrepareOptions): Promise<BankManifest
 /**
  * Reads a bank and checks manifest, shapes and fingerprint.
  *
- * @throws SpinegradError ERR_BANK_MISSING, ERR_BANK_MANIFEST, ERR_BANK_SHAPE, ERR_BANK_FINGERPRINT,
+ * @throws SpinegradError ERR_BANK_MISSING, ERR_BANK_MANIFEST, ERR_BANK_SHAPE, ERR_BANK_FINGERPRINT, ERR_FILE_READ,
  *   ERR_SAFETENSORS_*
  */
 export async function readBank(folder: string): Promise<Bank> {
   const path = join(folder, FILES.manifest);
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+  const text = await readText(path).catch((cause: SpinegradError) => {
+    if (cause.code !== 'ERR_FILE_NOT_FOUND') throw cause;
     const advice = 'create a bank with `spinegrad prepare --data DIR --out BANK`';
-    throw new SpinegradError('ERR_BANK_MISSING', `${path}: cannot be read (${cause.message}); ${advice}`, {
-      cause,
-    });
+    throw new SpinegradError('ERR_BANK_MISSING', `${cause.message}; ${advice}`, { cause });
   });
   const manifest = parseManifest(path, text);
   const tensors = await readSafetensors(join(folder, FILES.tensors));

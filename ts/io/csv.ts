@@ -1,9 +1,8 @@
 /** Reads CSV files as rows of named text fields, also those that spreadsheets write in countries with a decimal comma. */
-import { readFile } from 'node:fs/promises';
 import type { CsvError } from 'csv-parse';
 import { parse } from 'csv-parse/sync';
 import { SpinegradError } from '../error.js';
-import { readError } from './files.js';
+import { readBytes } from './files.js';
 import { csvText } from './writeCsv.js';
 
 export interface CsvRow {
@@ -36,9 +35,7 @@ export async function readCsv(
   columns: readonly string[],
   { nameOf = (header) => header, isMarked = false }: CsvOptions = {},
 ): Promise<CsvRow[]> {
-  const bytes = await readFile(path).catch((cause) => {
-    throw readError(path, cause);
-  });
+  const bytes = await readBytes(path);
   const delimiter = delimiterOf(bytes);
   const [header, ...records] = parseRecords(path, bytes, delimiter);
   const names = (header?.record ?? []).map(nameOf);

@@ -1,6 +1,6 @@
 /** Checks of files before they are read, and the error for a file that cannot be read. */
-import type { Dirent, Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { type Dirent, readFileSync, type Stats, statSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { SpinegradError } from '../error.js';
 
@@ -14,6 +14,40 @@ export async function expectFile(path: string): Promise<void> {
     throw readError(path, cause);
   });
   checkKind(path, found);
+}
+
+/**
+ * The bytes of a regular file.
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ
+ */
+export async function readBytes(path: string): Promise<Buffer> {
+  await expectFile(path);
+  return await readFile(path).catch((cause) => {
+    throw readError(path, cause);
+  });
+}
+
+/**
+ * The text of a regular file.
+ *
+ * @throws SpinegradError ERR_FILE_NOT_FOUND, ERR_FILE_READ
+ */
+export async function readText(path: string): Promise<string> {
+  await expectFile(path);
+  return await readFile(path, 'utf8').catch((cause) => {
+    throw readError(path, cause);
+  });
+}
+
+/** `readText` for callers that cannot wait. */
+export function readTextSync(path: string): string {
+  try {
+    checkKind(path, statSync(path));
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw readError(path, cause);
+  }
 }
 
 /**

@@ -3,14 +3,13 @@
  * nothing else of a run.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BankManifest } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { expectFinite } from '../engine/finite.js';
 import { SpinegradError } from '../error.js';
 import { makeSubfolder, writeFileAtomic } from '../io/atomic.js';
-import { expectFile, readError } from '../io/files.js';
+import { readBytes } from '../io/files.js';
 import type { Program } from '../io/provenance.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import { type Values, valuesOf } from '../nn/values.js';
@@ -240,9 +239,7 @@ export function chooseArms<Arm extends { name: string }>(
 }
 
 async function sha256Of(path: string): Promise<string> {
-  await expectFile(path);
-  const bytes = await readFile(path).catch((cause) => {
-    throw readError(path, cause);
-  });
-  return createHash('sha256').update(bytes).digest('hex');
+  return createHash('sha256')
+    .update(await readBytes(path))
+    .digest('hex');
 }

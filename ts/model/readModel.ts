@@ -1,10 +1,9 @@
 /** Reads and checks model.json. A model is what people share, so every value is checked before it is used. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { commandLine } from '../io/commandLine.js';
-import { expectFile, readError } from '../io/files.js';
+import { readText } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { hashOfModel, MODEL_FILE, MODEL_VERSION, type ModelDescription, modelSchema } from './description.js';
 import { contradictions } from './relations.js';
@@ -48,10 +47,7 @@ async function readObject(dir: string, path: string): Promise<Partial<ModelDescr
       : `expected the folder of a finished run; make one with \`${commandLine('train')}\``;
     throw new SpinegradError('ERR_MODEL_MISSING', `${path}: there is no such file; ${advice}`);
   }
-  await expectFile(path);
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw readError(path, cause);
-  });
+  const text = await readText(path);
   let stored: unknown;
   try {
     stored = parseJson(text);

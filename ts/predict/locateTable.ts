@@ -3,7 +3,7 @@
  * localizer finds on their image. Only discs without a doubt are taken, because the grade of a wrong level is a wrong grade.
  */
 import { existsSync } from 'node:fs';
-import { readFile, realpath, symlink } from 'node:fs/promises';
+import { realpath, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readInput } from '../data/input.js';
 import { levelOf, spacingOf } from '../data/layouts/fields.js';
@@ -15,7 +15,7 @@ import { type Skipped, SpinegradError } from '../error.js';
 import { groupBy } from '../evaluation/groupBy.js';
 import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
 import { type CsvRow, readCsv } from '../io/csv.js';
-import { pathWithin } from '../io/files.js';
+import { pathWithin, readBytes } from '../io/files.js';
 import { formatCsv } from '../io/writeCsv.js';
 import { loadModel, type Model } from '../model/bundle.js';
 import { DOUBTS } from '../model/doubts.js';
@@ -111,7 +111,7 @@ export async function locateTable(device: Device, options: LocateOptions): Promi
     }
     const open = [...images.values()].flat().length;
     const tasks = join(data, TASKS);
-    if (existsSync(tasks)) await writeFileAtomic(join(out, TASKS), await readFile(tasks));
+    if (existsSync(tasks)) await writeFileAtomic(join(out, TASKS), await readBytes(tasks));
     await writeFileAtomic(join(out, TABLE), tableText(rows, data));
     return { open, found, skipped };
   } finally {

@@ -1,6 +1,5 @@
 /** STUDY/predictions.csv from the predictions of the complete cells, and the report of the study. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseManifest } from '../data/bank.js';
 import type { BankManifest } from '../data/types.js';
@@ -9,6 +8,7 @@ import { readCalibration } from '../evaluation/calibrationFile.js';
 import { readPredictions } from '../evaluation/predictionsFile.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { commandLine } from '../io/commandLine.js';
+import { readText } from '../io/files.js';
 import { noticeOf } from '../model/bundle.js';
 import { gradeNamesOf } from '../tasks/task.js';
 import { readArmEmbeddings } from './armEmbeddings.js';
@@ -55,7 +55,7 @@ export async function reportStudy(study: Study): Promise<StudySummary> {
     curves.push(...(await cellCurve(cell, studyArm(plan, arm).arm.name, folder)));
   }
   const path = join(bankUnit(study).dir, 'manifest.json');
-  const manifest = parseManifest(path, await readFile(path, 'utf8'));
+  const manifest = parseManifest(path, await readText(path));
   const write = (name: string, text: string) => writeFileAtomic(join(dir, name), text);
   await write('predictions.csv', formatStudyPredictions(predictions, gradeNamesOf(manifest.tasks)));
   await write('calibration.csv', formatStudyCalibration(calibration));

@@ -1,9 +1,8 @@
 /** The validation curve of a complete cell, from its metrics.jsonl. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
-import { readError } from '../io/files.js';
+import { readText } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import type { CurvePoint } from './curvesFile.js';
 import { readResult } from './results.js';
@@ -24,9 +23,7 @@ export async function cellCurve(
   dir: string,
 ): Promise<CurvePoint[]> {
   const path = join(dir, 'metrics.jsonl');
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw readError(path, cause);
-  });
+  const text = await readText(path);
   const steps = readResult({ dir })?.arm?.steps.finetuning ?? 0;
   try {
     const rows = text

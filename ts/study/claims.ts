@@ -6,9 +6,10 @@
  * A claim is over if it was released, if its process on this machine has ended, or if its process on another machine has not
  * touched the file for STALE_MS.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeError } from '../io/atomic.js';
+import { readError, readTextSync } from '../io/files.js';
 import { createExclusive, type Owner, ownerOf, ownText } from '../io/owner.js';
 
 const HEARTBEAT_MS = 20_000;
@@ -69,7 +70,7 @@ export class Claims {
   #holder(unit: string, n: number): Holder | null {
     const path = this.#path(unit, n);
     try {
-      const text = readFileSync(path, 'utf8');
+      const text = readTextSync(path);
       if (text === RELEASED) return null;
       const [since, ...owner] = text.split(' ');
       const found = ownerOf(owner.join(' '));
@@ -77,7 +78,7 @@ export class Claims {
       return found.alive && !stale ? { ...found, since: Number(since) } : null;
     } catch (error) {
       // Another process has just taken over the unit.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return this.holder(unit);
+      if (readError(path, error).code === 'ERR_FILE_NOT_FOUND') return this.holder(unit);
       throw error;
     }
   }

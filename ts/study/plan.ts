@@ -2,10 +2,9 @@
  * The plan of a study, STUDY/study.json: the data, the settings of all cells, and the grid of cells (fold x repeat x label
  * fraction x arm).
  */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
-import { readError } from '../io/files.js';
+import { readTextSync } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { programSchema } from '../io/provenance.js';
 import { ARM_NAMES, DEFAULT_ARMS } from '../training/arms.js';
@@ -97,9 +96,9 @@ export function readPlan(path: string): Plan {
 function parse<T>(path: string, schema: z.ZodType<T>): T {
   let stored: unknown;
   try {
-    stored = parseJson(readFileSync(path, 'utf8'));
+    stored = parseJson(readTextSync(path));
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw readError(path, cause);
+    if (cause instanceof SpinegradError) throw cause;
     throw new SpinegradError('ERR_STUDY_PLAN', `${path}: is not JSON; correct it, or choose another --plan`, {
       cause,
     });

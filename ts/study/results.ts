@@ -1,11 +1,12 @@
 /** result.json and failed.json of a unit: how it ended. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeFileAtomic } from '../io/atomic.js';
+import { readTextSync } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { programSchema, provenance } from '../io/provenance.js';
 import type { Unit } from './units.js';
@@ -48,11 +49,11 @@ export const isDone = (unit: Pick<Unit, 'dir'>): boolean => existsSync(resultPat
 
 /** The result of a complete unit; undefined if it is not complete. */
 export const readResult = (unit: Pick<Unit, 'dir'>): Result | undefined =>
-  read(resultPath(unit), resultSchema);
+  readUnitFile(resultPath(unit), resultSchema);
 
 /** Why a unit failed last; undefined if it did not, or if it is complete. */
 export const readFailure = (unit: Pick<Unit, 'dir'>): Failure | undefined =>
-  isDone(unit) ? undefined : read(failurePath(unit), failureSchema);
+  isDone(unit) ? undefined : readUnitFile(failurePath(unit), failureSchema);
 
 /** Marks a unit as complete; its other files are written before. */
 export async function writeResult(
@@ -80,11 +81,16 @@ export async function writeFailure(unit: Unit, error: unknown): Promise<Failure>
 
 const write = (path: string, value: unknown) => writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 
-/** @throws SpinegradError ERR_STUDY_FILE for a file that spinegrad did not write */
-function read<T>(path: string, schema: z.ZodType<T>): T | undefined {
+/**
+ * Reads a JSON file of a unit; undefined if it has none.
+ *
+ * @throws SpinegradError ERR_STUDY_FILE for a file that spinegrad did not write; ERR_FILE_READ
+ */
+export function readUnitFile<T>(path: string, schema: z.ZodType<T>): T | undefined {
   if (!existsSync(path)) return undefined;
+  const text = readTextSync(path);
   try {
-    return schema.parse(parseJson(readFileSync(path, 'utf8')));
+    return schema.parse(parseJson(text));
   } catch (cause) {
     throw new SpinegradError(
       'ERR_STUDY_FILE',

@@ -2,14 +2,13 @@
  * searched.json of a localizer: what it found on the validation and test slices of its fold. All cells of the fold cut their
  * crops there.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DISC_LEVELS } from '../anatomy.js';
 import type { BankManifest } from '../data/types.js';
 import { SpinegradError } from '../error.js';
 import { writeFileAtomic } from '../io/atomic.js';
-import { readError } from '../io/files.js';
+import { readText } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { MEAN_PITCH_MM } from '../model/spineShape.js';
 import { evaluatedSlice } from '../training/localize.js';
@@ -65,9 +64,7 @@ function storedSlices(searched: readonly SearchedSlice[]): z.output<typeof slice
  */
 export async function readSearched(dir: string, manifest: BankManifest): Promise<Searched> {
   const path = join(dir, FILE);
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw readError(path, cause);
-  });
+  const text = await readText(path);
   try {
     const { validation, test } = schema.parse(parseJson(text));
     const searched = (slices: typeof test) =>

@@ -1,17 +1,19 @@
 /** The folder of a unit while it is worked on: its settings and checkpoints. */
-import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import type { Bank } from '../data/types.js';
 import type { Device } from '../engine/device.js';
 import { makeFolder, removeTemporaries } from '../io/atomic.js';
-import { parseJson } from '../io/json.js';
 import { openRun } from '../training/openRun.js';
 import type { Progress } from '../training/progress.js';
 import { writeIdentity } from '../training/runFolder.js';
 import type { Run } from '../training/stage.js';
+import { readUnitFile } from './results.js';
 import type { Unit } from './units.js';
+
+const configSchema = z.looseObject({ config: z.unknown() });
 
 /** What all units of a worker share. */
 export interface WorkContext {
@@ -42,12 +44,7 @@ export async function openUnit(
 }
 
 /** The settings in config.json as they were written; undefined without them. */
-function storedConfig(dir: string): unknown {
-  const path = join(dir, 'config.json');
-  return existsSync(path)
-    ? (parseJson(readFileSync(path, 'utf8')) as { config?: unknown }).config
-    : undefined;
-}
+const storedConfig = (dir: string): unknown => readUnitFile(join(dir, 'config.json'), configSchema)?.config;
 
 /** Deletes what a complete unit does not need. The weights of cells are not kept: they would fill the disk. */
 export const removeCheckpoints = ({ dir }: Pick<Unit, 'dir'>): Promise<void> =>

@@ -1,7 +1,6 @@
 /** The encoder of the arm `imported`: the random encoder of the run with the weights of a file. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { readError } from '../io/files.js';
+import { readBytes } from '../io/files.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { AttentionEncoder } from '../model/fusion/attentionEncoder.js';
 import type { FusionSpec } from '../model/fusion/spec.js';
@@ -27,9 +26,7 @@ export async function importedEncoder(
 ): Promise<ImportedEncoder> {
   const path = run.config.encoder.weights!;
   const tensors = await readSafetensors(path);
-  const bytes = await readFile(path).catch((cause) => {
-    throw readError(path, cause);
-  });
+  const bytes = await readBytes(path);
   const encoder = newEncoder(run, spec);
   const nets = encoder instanceof AttentionEncoder ? encoder.encoders : [encoder];
   const [{ loaded, missing }] = nets.map((net) => importResNet(net, tensors, path)) as [

@@ -3,10 +3,11 @@
  * the process ends. A lock that kill -9 left is replaced if its process no longer exists.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SpinegradError } from '../error.js';
 import { writeError } from '../io/atomic.js';
+import { readTextSync } from '../io/files.js';
 import { createExclusive, linked, type Owner, ownerOf, ownText } from '../io/owner.js';
 
 export interface Lock extends Disposable {
@@ -24,13 +25,13 @@ export function lockFolder(dir: string): Lock {
   let tookOver: string | undefined;
   try {
     while (!createExclusive(path, ownText())) {
-      const found = readFileSync(path, 'utf8');
+      const found = readTextSync(path);
       const owner = ownerOf(found);
       if (owner.alive) throw locked(dir, path, owner);
       const old = `${path}.${randomBytes(4).toString('hex')}.old`;
       renameSync(path, old);
       // If another process replaced the lock after it was read, its lock is put back.
-      if (readFileSync(old, 'utf8') !== found) linked(old, path);
+      if (readTextSync(old) !== found) linked(old, path);
       rmSync(old);
       tookOver = owner.pid;
     }

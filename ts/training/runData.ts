@@ -3,7 +3,7 @@
  * resume; incomplete ones are made again.
  */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Bank, countReasons, prepareBank, writeSplit } from '../data/bank.js';
@@ -12,6 +12,7 @@ import { isLocated } from '../data/manifest.js';
 import type { BankManifest, RoiRecord, Split } from '../data/types.js';
 import { SpinegradError } from '../error.js';
 import { makeSubfolder } from '../io/atomic.js';
+import { readText } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import { generatePhantom, writtenSeries } from '../phantom/generate.js';
 import { PHANTOM_SERIES } from '../phantom/study.js';
@@ -130,7 +131,7 @@ async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'r
   const out = join(dir, 'phantom');
   const marker = join(out, 'phantom.json');
   if (existsSync(marker)) {
-    const { synthetic: _, version: __, ...made } = parsed(await readFile(marker, 'utf8'));
+    const { synthetic: _, version: __, ...made } = parsed(await readText(marker));
     if (existsSync(join(out, 'train.csv')) && isDeepStrictEqual(made, requested)) return out;
     // The marker is deleted last, because a folder without it may not belong to the run and is never cleared.
     const others = (await readdir(out)).filter((name) => name !== 'phantom.json');
@@ -148,7 +149,7 @@ async function makePhantom({ dir, identity, progress, signal }: Omit<RunData, 'r
 
 function parsed(json: string): Record<string, unknown> {
   try {
-    return parseJson(json);
+    return parseJson(json) ?? {};
   } catch {
     return {};
   }

@@ -3,7 +3,7 @@
  * is resumed or refused, never overwritten.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -13,6 +13,7 @@ import { type LabelSpec, withLabels } from '../data/views.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, removeTemporaries, writeFileAtomic } from '../io/atomic.js';
 import { commandLine } from '../io/commandLine.js';
+import { readTextSync } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 import {
   type Config,
@@ -81,8 +82,9 @@ export function readIdentity(dir: string): RunIdentity | undefined {
   const advice = 'start a new run in another --out folder';
   let stored: { version?: unknown } | null = null;
   try {
-    stored = parseJson(readFileSync(path, 'utf8'));
+    stored = parseJson(readTextSync(path));
   } catch (cause) {
+    if (cause instanceof SpinegradError) throw cause;
     fail(`${path}: cannot be read as JSON; ${advice}`, cause);
   }
   if (stored?.version !== VERSION) {

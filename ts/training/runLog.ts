@@ -2,10 +2,11 @@
  * metrics.jsonl: one JSON line per epoch, appended when the epoch ends, so that it can be followed during a run. A
  * resumed run trusts the rows of its checkpoints; the file is rewritten to agree with them.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { writeError, writeFileAtomic } from '../io/atomic.js';
+import { readTextSync } from '../io/files.js';
 import { parseJson } from '../io/json.js';
 
 export interface LogRow {
@@ -29,10 +30,11 @@ export class RunLog {
   static async open(dir: string, resume: boolean, onRow: (row: LogRow) => void = () => {}): Promise<RunLog> {
     const log = new RunLog(join(dir, 'metrics.jsonl'), onRow);
     if (resume && existsSync(log.#path)) {
-      const lines = readFileSync(log.#path, 'utf8').split('\n');
+      const lines = readTextSync(log.#path).split('\n');
       log.#rows = lines.flatMap((line) => {
         try {
-          return [parseJson(line) as LogRow];
+          const row: LogRow | null = parseJson(line);
+          return typeof row?.stage === 'string' ? [row] : [];
         } catch {
           return [];
         }

@@ -9,11 +9,12 @@
  * A missing or unreadable CSV file is an error. An invalid row, series or study is listed in `skipped`; docs/data.md
  * lists all cases.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Level } from '../../anatomy.js';
 import type { Skipped } from '../../error.js';
-import { entriesOf, readError } from '../../io/files.js';
+import { entriesOf, readError, readText } from '../../io/files.js';
+import { parseJson } from '../../io/json.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { SPINAL_CANAL_STENOSIS } from '../../tasks/rsna.js';
 import type { Task } from '../../tasks/task.js';
@@ -77,7 +78,7 @@ function byNumber(a: string, b: string): number {
 /** Whether phantom.json marks the data as synthetic. */
 async function isSynthetic(dir: string): Promise<boolean> {
   try {
-    return JSON.parse(await readFile(join(dir, 'phantom.json'), 'utf8')).synthetic === true;
+    return parseJson(await readText(join(dir, 'phantom.json'))).synthetic === true;
   } catch {
     return false;
   }

@@ -8,11 +8,10 @@
  *
  * docs/data.md describes the columns. An invalid line is listed in `skipped` with its line number.
  */
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { SpinegradError } from '../../error.js';
 import { type CsvRow, readCsv } from '../../io/csv.js';
-import { exists, readError } from '../../io/files.js';
+import { exists, readText } from '../../io/files.js';
 import { parseJson } from '../../io/json.js';
 import { registeredTasks } from '../../tasks/index.js';
 import { parseTask, snakeCase, type Task } from '../../tasks/task.js';
@@ -70,9 +69,7 @@ async function readTable(dir: string, tasks: readonly Task[]): Promise<CsvRow[]>
 async function folderTasks(dir: string): Promise<Task[]> {
   const path = join(dir, TASKS);
   if (!(await exists(path))) return [];
-  const text = await readFile(path, 'utf8').catch((cause) => {
-    throw readError(path, cause);
-  });
+  const text = await readText(path);
   try {
     const tasks: unknown = parseJson(text);
     if (!Array.isArray(tasks)) throw new Error(`found ${typeof tasks}, expected a list of tasks`);
