@@ -10,9 +10,17 @@ import { formatLocalization } from '#spinegrad/evaluation/localizationFile.js';
 import { formatPredictions, type Prediction } from '#spinegrad/evaluation/predictionsFile.js';
 import { provenance } from '#spinegrad/io/provenance.js';
 import { writeSafetensors } from '#spinegrad/io/safetensors.js';
+import { resnet18 } from '#spinegrad/nn/resnet.js';
+import { valuesOf } from '#spinegrad/nn/values.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { formatStudyCalibration } from '#spinegrad/study/calibrationFile.js';
+import { writeCrops } from '#spinegrad/study/cropsFile.js';
+import { formatCurves } from '#spinegrad/study/curvesFile.js';
 import { writeEmbeddings } from '#spinegrad/study/embeddingsFile.js';
 import { newPlan } from '#spinegrad/study/plan.js';
-import { writeResult } from '#spinegrad/study/results.js';
+import { formatStudyPredictions } from '#spinegrad/study/predictionsFile.js';
+import { writeFailure, writeResult } from '#spinegrad/study/results.js';
+import { writeSearched } from '#spinegrad/study/searched.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
 import { writeIdentity } from '#spinegrad/training/runFolder.js';
 import { tinyLayout } from '../data/layout.js';
@@ -31,7 +39,13 @@ type Files = Record<string, Uint8Array | string>;
 
 /** Writes a folder of files for each target. */
 export async function writeCorpus(folder: string): Promise<void> {
-  const files: Files = { ...(await dicomFiles()), ...imageFiles(), ...csvFiles(), ...tableFolders() };
+  const files: Files = {
+    ...(await dicomFiles()),
+    ...imageFiles(),
+    ...csvFiles(),
+    ...tableFolders(),
+    ...manyFiles(),
+  };
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), content);
@@ -41,9 +55,12 @@ export async function writeCorpus(folder: string): Promise<void> {
   const roi = { size: 8, mode: 'mm', extentMm: 64, neighbours: 0 } as const;
   await prepareBank({ data: join(folder, 'tables/rsna'), out: join(folder, 'bank'), roi, sliceSize: 16 });
   await writeRuns(folder);
+  await writeCell(folder);
   using device = await openDevice('cpu', { threads: 1 });
   await mkdir(join(folder, 'model'));
   await randomModel(device, join(folder, 'model'));
+  const encoder = resnet18({ device, random: new RandomStream(1) }, { width: 1 });
+  await writeSafetensors(join(folder, 'encoder/weights.safetensors'), await valuesOf(encoder.state()));
 }
 
 /** Uncompressed, deflated, without preamble, of two frames, and of each codec. */
@@ -144,6 +161,8 @@ function tableFolders(): Files {
   };
 }
 
+const CELL = { fold: 0, repeat: 1, labels: 0.5, arm: 'scratch' };
+
 function csvFiles(): Files {
   const task = PFIRRMANN.id;
   const disc = { study: '=1', level: 'L4/L5', side: null, truth: 1 };
@@ -161,23 +180,69 @@ function csvFiles(): Files {
     ...{ levelProbability: 0.99, flags: [] },
   } as const;
   const missed = { ...located, found: null, errorPx: null, errorMm: null, probability: null };
+  const predictions = [prediction, { ...prediction, trust: undefined, side: 'left' } as const];
+  const calibration = [
+    { ...disc, task, probabilities },
+    { ...disc, task, probabilities, side: 'right' } as const,
+  ];
   const names = () => PFIRRMANN.grades.map(({ name }) => name);
   return {
     'csv/discs.csv': DISCS,
     'csv/quoted.csv': 'a;b\r\n"1;\n2";"x""y"\r\n\r\n3;4,5\n',
-    'predictions/predictions.csv': formatPredictions(
-      [prediction, { ...prediction, trust: undefined, side: 'left' }],
+    'predictions/predictions.csv': formatPredictions(predictions, names),
+    'studyPredictions/predictions.csv': formatStudyPredictions(
+      predictions.map((line) => ({ ...line, ...CELL })),
       names,
     ),
     'localization/localization.csv': formatLocalization([{ ...located }, { ...missed }] as never),
-    'calibration/calibration.csv': formatCalibration([
-      { ...disc, task, probabilities },
-      { ...disc, task, probabilities, side: 'right' },
-    ]),
+    'calibration/calibration.csv': formatCalibration(calibration),
+    'studyCalibration/calibration.csv': formatStudyCalibration(
+      calibration.map((line) => ({ ...CELL, ...line })),
+    ),
+    'curves/curves.csv': formatCurves([{ ...CELL, epoch: 1, step: 20, balancedAccuracy: 0.5 }]),
     'groups/groups.csv': 'study,scanner,field_strength\n1,SIEMENS Avanto,1.5\n2,,\n',
     'groups/overview.csv':
       'new_file_name,Manufacturer,ManufacturerModelName,MagneticFieldStrength\n1_t2,Philips Medical,Ingenia,1.5\n',
   };
+}
+
+/** The folder of `predict --out` of two processes: a graded study and one that failed. */
+function manyFiles(): Files {
+  const image = { series: 'T2', file: 'a.png', instanceNumber: null, x: 1.5, y: 2 };
+  const trust = { set: ['1', '2'], novelty: 0.4, doubtful: false };
+  const probabilities = { '1': 0.7, '2': 0.3 };
+  const grade = { task: PFIRRMANN.id, side: null, grade: '1', probabilities, ...trust, image };
+  const graded = { input: '=1', doubtful: false, levels: [{ level: 'L4/L5', grades: [grade, grade] }] };
+  const failed = { input: 'b', code: 'ERR_PNG', message: 'b: damaged' };
+  return inFolder('many', {
+    'predictions.json': `${JSON.stringify({ version: 1, model: '0', arm: 'scratch' })}\n`,
+    'predictions-1-of-2.jsonl': `${JSON.stringify(graded)}\n`,
+    'predictions-2-of-2.jsonl': `${JSON.stringify(failed)}\n${JSON.stringify({ ...graded, input: 'c' })}\n`,
+  });
+}
+
+/** Files of the units of a study. */
+async function writeCell(folder: string): Promise<void> {
+  for (const name of ['failure', 'planFile', 'searched', 'crops', 'curve', 'encoder'])
+    await mkdir(join(folder, name));
+  await writeFailure({ dir: join(folder, 'failure'), id: 'cell' } as never, new Error('disk'));
+  const settings = { encoder: { width: 8 } };
+  const variants = { slow: { arm: 'scratch', settings: { finetuning: { epochs: 2 } } } };
+  const plan = { data: '/data', folds: 3, labels: [0.5, 1], arms: ['scratch', 'slow'], settings, variants };
+  await writeFile(join(folder, 'planFile/plan.json'), JSON.stringify(plan));
+  const found = [{ level: 'L4/L5', point: [1, 2], probability: 0.9, levelProbability: 0.8 }] as const;
+  const slices = [{ record: { row: 0 }, pitchMm: 36, found, doubts: [] }] as never;
+  await writeSearched(join(folder, 'searched'), { validation: slices, test: slices });
+  const place = { row: 0, image: 'a.png', centre: [1, 2], centreMm: null, localizationMm: 2 };
+  const discs = [{ disc: { id: 3 }, ...place, levelProbability: 0.9, flags: [] }];
+  const set = { discs, crops: { pixels: new Uint16Array(32), size: 4, discs: [[1, null]] } } as never;
+  await writeCrops(join(folder, 'crops'), { validation: set, test: set });
+  const row = { stage: 'finetuning-scratch', epoch: 1, validationBalancedAccuracy: 0.5 };
+  const rows = [{ stage: 'localization', epoch: 1 }, row, { ...row, epoch: 2 }];
+  await writeFile(
+    join(folder, 'curve/metrics.jsonl'),
+    rows.map((line) => `${JSON.stringify(line)}\n`).join(''),
+  );
 }
 
 /** Checkpoint, weights, config.json of a run, and files of a study. */

@@ -16,6 +16,7 @@ import { readMha } from '#spinegrad/data/mha.js';
 import { readNifti } from '#spinegrad/data/nifti.js';
 import { readPng } from '#spinegrad/data/png.js';
 import { readDicom, readHeader } from '#spinegrad/dicom/read.js';
+import { openDevice } from '#spinegrad/engine/openDevice.js';
 import { readCalibration } from '#spinegrad/evaluation/calibrationFile.js';
 import { readLocalization } from '#spinegrad/evaluation/localizationFile.js';
 import { readPredictions } from '#spinegrad/evaluation/predictionsFile.js';
@@ -23,9 +24,20 @@ import { readCsv } from '#spinegrad/io/csv.js';
 import { readSafetensors } from '#spinegrad/io/safetensors.js';
 import { hashOfModel } from '#spinegrad/model/description.js';
 import { readModel } from '#spinegrad/model/readModel.js';
+import { importResNet } from '#spinegrad/nn/importResNet.js';
+import { resnet18 } from '#spinegrad/nn/resnet.js';
+import { PredictionFolder } from '#spinegrad/predict/predictionFolder.js';
+import { RandomStream } from '#spinegrad/random.js';
+import { readStudyCalibration } from '#spinegrad/study/calibrationFile.js';
+import { cellCurve } from '#spinegrad/study/cellCurve.js';
+import { readTestCrops } from '#spinegrad/study/cropsFile.js';
+import { readCurves } from '#spinegrad/study/curvesFile.js';
 import { readEmbeddings } from '#spinegrad/study/embeddingsFile.js';
 import { readGroups } from '#spinegrad/study/groupsFile.js';
-import { readResult } from '#spinegrad/study/results.js';
+import { readPlanFile } from '#spinegrad/study/plan.js';
+import { readStudyPredictions } from '#spinegrad/study/predictionsFile.js';
+import { readFailure, readResult } from '#spinegrad/study/results.js';
+import { readSearched } from '#spinegrad/study/searched.js';
 import { readStudy } from '#spinegrad/study/study.js';
 import { CheckpointStore } from '#spinegrad/training/checkpoint.js';
 import { readIdentity } from '#spinegrad/training/runFolder.js';
@@ -40,6 +52,10 @@ import { readIdentity } from '#spinegrad/training/runFolder.js';
  * @property {(bytes: Buffer, change: (bytes: Buffer, isText?: boolean) => Buffer) => Buffer} [within] applies a change inside of a packed file, or
  *   repairs a checksum after it, so that it is not refused before it is parsed
  */
+
+/** Of the slices that `searched.json` names. */
+const RECORD = { studyId: '1', series: 'T2', file: 'a.png', discs: [], toImage: [1, 0, 0, 0, 1, 0] };
+const MANIFEST = { slices: [{ ...RECORD, pixelSpacing: [1, 1], found: false }] };
 
 /** @type {Record<string, Target>} */
 export const TARGETS = {
@@ -80,12 +96,47 @@ export const TARGETS = {
   study: { read: (path) => readStudy(dirname(path)), isText: true },
   run: { read: (path) => readIdentity(dirname(path)), isText: true },
   result: { read: (path) => readResult({ dir: dirname(path) }), isText: true },
+  failure: { read: (path) => readFailure({ dir: dirname(path) }), isText: true },
+  planFile: { read: readPlanFile, isText: true },
+  searched: { read: (path) => readSearched(dirname(path), MANIFEST), isText: true },
+  crops: { read: (path) => readTestCrops(dirname(path)), within: inSafetensors },
+  curve: { read: (path) => cellCurve({}, 'scratch', dirname(path)), isText: true, within: inLines },
+  curves: { read: readCurves, isText: true },
   embeddings: { read: (path) => readEmbeddings(dirname(path)), within: inSafetensors },
+  encoder: { read: readEncoder, within: inSafetensors },
+  // The folder of `predict --out`.
+  many: { read: readMany, files: /jsonl?$/, isText: true, within: inLines },
   predictions: { read: readPredictions, isText: true },
   localization: { read: readLocalization, isText: true },
   calibration: { read: readCalibration, isText: true },
+  studyPredictions: { read: readStudyPredictions, isText: true },
+  studyCalibration: { read: readStudyCalibration, isText: true },
   groups: { read: readGroups, isText: true },
 };
+
+/** The network whose weights are in the corpus; made when it is needed. */
+let encoder;
+async function readEncoder(path) {
+  encoder ??= resnet18(
+    { device: await openDevice('cpu', { threads: 1 }), random: new RandomStream(1) },
+    { width: 1 },
+  );
+  return importResNet(encoder, await readSafetensors(path), path);
+}
+
+async function readMany(path) {
+  const model = { description: { sha256: '0' }, folder: 'model', arms: [{ name: 'scratch' }] };
+  const folder = await PredictionFolder.open(dirname(path), model, { index: 1, count: 2 });
+  await folder.writeGrades();
+}
+
+/** Each line of a file. */
+function inLines(bytes, change) {
+  const lines = bytes.toString('utf8').trimEnd().split('\n');
+  return Buffer.concat(
+    lines.map((line) => Buffer.concat([change(Buffer.from(line), true), Buffer.from('\n')])),
+  );
+}
 
 /** The header of a MetaImage file. */
 function inHeader(bytes, change) {
