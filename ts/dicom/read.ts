@@ -20,7 +20,8 @@ import type { DicomFrame, DicomHeader, DicomImage, ReadOptions } from './types.j
 const HEADER_BYTES = 64 * 1024;
 
 /**
- * Reads and decodes a file.
+ * Reads and decodes a file in the thread of the caller. Use `DicomPool` for files that may be damaged: it ends a decoder that
+ * does not return.
  *
  * @example
  * const { frames, rows, columns, pixelSpacing } = await readDicom('1.dcm');
