@@ -2,7 +2,8 @@ import { copyFile, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { decode } from 'fast-png';
+import { gzipSync } from 'node:zlib';
+import { decode, encode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LEVELS } from '#spinegrad/anatomy.js';
 import { applyAffine } from '#spinegrad/data/affine.js';
@@ -13,6 +14,8 @@ import { CutPool } from '#spinegrad/data/pool.js';
 import { readDicom } from '#spinegrad/dicom/read.js';
 import { DEFAULT_TASK } from '#spinegrad/tasks/index.js';
 import { COLUMNS, centreOf, SERIES, tinyDicom, tinyLayout } from './layout.js';
+import { encodeMha } from './metaImage.js';
+import { encodeNifti } from './niftiFile.js';
 
 let data: string;
 let out: string;
@@ -199,9 +202,50 @@ describe('bad files', () => {
         path: `train_images/13/${SERIES}/2.dcm`,
         code: 'ERR_STUDY_DUPLICATE',
         message:
-          'found Study Instance UID (0020,000D) 1.2.3 of study 11, expected one study per UID; study 13 skipped',
+          'found Study Instance UID (0020,000D) 1.2.3 of study 11, expected it in one study; study 13 skipped',
       },
     ]);
+    await rm(folder, { recursive: true });
+    await rm(target, { recursive: true });
+  });
+
+  test('of a copied file are skipped, also in another form; images of one grey value are no copies', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spinegrad-copies-'));
+    const target = await mkdtemp(join(tmpdir(), 'spinegrad-bank-'));
+    const [width, height] = [64, 64];
+    const values = Int16Array.from({ length: 3 * 64 * 64 }, (_, i) => (i * 7919) % 4096);
+    const grey = (value: (i: number) => number) =>
+      encode({
+        width,
+        height,
+        channels: 1,
+        data: Uint8Array.from({ length: width * height }, (_, i) => value(i)),
+      });
+    const volume = encodeNifti({ size: [3, 64, 64] });
+    const files = {
+      'a.png': grey((i) => i % 251),
+      'a-copy.png': grey((i) => i % 251),
+      'b.mha': encodeMha({ size: [64, 64, 3], values }),
+      'b-packed.mha': encodeMha({ size: [64, 64, 3], values, compressed: true }),
+      'c.nii': volume,
+      'c-packed.nii.gz': gzipSync(volume),
+      'd.png': grey(() => 9),
+      'e.png': grey(() => 9),
+    };
+    const rows = Object.keys(files).map((name) => `${name},${name},L4/L5,32,32,1,0.5,3`);
+    await writeFile(
+      join(folder, 'discs.csv'),
+      ['study,image,level,x,y,slice,spacing,pfirrman_grade', ...rows].join('\n'),
+    );
+    for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
+    const { rois, skipped } = await prepareBank({ data: folder, out: target, roi, sliceSize: 32 });
+    expect([...new Set(rois.map(({ studyId }) => studyId))]).toEqual([
+      ...['a.png', 'b.mha', 'c.nii', 'd.png', 'e.png'],
+    ]);
+    expect(skipped.map(({ path, code }) => [path, code])).toEqual(
+      ['a-copy.png', 'b-packed.mha', 'c-packed.nii.gz'].map((path) => [path, 'ERR_STUDY_DUPLICATE']),
+    );
+    expect(skipped[0]!.message).toMatch(/^found pixels of SHA-256 [0-9a-f]{64} of study a\.png, expected/);
     await rm(folder, { recursive: true });
     await rm(target, { recursive: true });
   });
@@ -259,7 +303,7 @@ describe('bad files', () => {
       });
       expect(cut).toEqual({
         studyId: '11',
-        studyUids: [],
+        identities: [],
         discs: [],
         slices: [],
         notices: [],

@@ -6,6 +6,7 @@ import type { Vector3 } from '../dicom/types.js';
 import { type Skipped, SpinegradError } from '../error.js';
 import type { TaskSeries } from '../tasks/task.js';
 import type { CutSpec } from './cutSpec.js';
+import { identitiesOf } from './identity.js';
 import { type ImageSlice, openImages } from './images.js';
 import type { AnnotatedDisc, AnnotatedSeries, DiscAnnotation, MaskAnnotation } from './layouts/layout.js';
 import { annotationFromMask } from './maskAnnotation.js';
@@ -21,8 +22,8 @@ export type Spaced = SourceSlice & Pick<RoiRecord, 'pixelSpacing' | 'spacingFrom
 
 export class AnnotatedStack {
   readonly plane: TaskSeries['plane'];
-  /** Study Instance UIDs (0020,000D) of its files; none before `open`. */
-  studyUids: readonly string[] = [];
+  /** Of its images, by `identitiesOf`; none before `open`. */
+  identities: readonly string[] = [];
   private images: readonly ImageSlice[] = [];
   private annotation: DiscAnnotation = { kind: 'discs', discs: [], complete: false, found: false };
   /** The spacing of the whole series; null: each file states its own. */
@@ -58,11 +59,11 @@ export class AnnotatedStack {
   async open(): Promise<void> {
     const { images, annotation } = this.series;
     try {
-      const { slices, studyUids, skipped } = await openImages(join(this.spec.dir, images), this.beforeRead);
-      for (const { path, ...error } of skipped)
+      const stack = await openImages(join(this.spec.dir, images), this.beforeRead);
+      for (const { path, ...error } of stack.skipped)
         this.report(relative(this.spec.dir, path), error, 'not used as a neighbouring slice');
-      this.images = slices;
-      this.studyUids = studyUids;
+      this.images = stack.slices;
+      this.identities = await identitiesOf(stack);
       this.annotation = annotation.kind === 'discs' ? annotation : await this.readMask(annotation);
       this.checkGeometry();
     } catch (error) {

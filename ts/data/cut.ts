@@ -7,8 +7,8 @@ import { type CutRoi, type CutSlice, SeriesCutter } from './seriesCutter.js';
 
 export interface CutStudy extends Reports {
   studyId: string;
-  /** Study Instance UIDs (0020,000D) of its files. */
-  studyUids: string[];
+  /** Of its images, by `identitiesOf`. */
+  identities: string[];
   /**
    * ROIs per disc, by series in the order of `CutSpec.crops`. The first ROI of a series is on the slice on which the disc is
    * marked, or on the nearest one.
@@ -65,8 +65,8 @@ export async function cutStudy(
   }
   const grades = gradesOf(cutters, keyOf);
   const discs = [...rois].map(([key, cut]) => cut.map((roi) => ({ ...roi, grades: grades.get(key)! })));
-  const studyUids = [...new Set(cutters.flatMap((cutter) => cutter.studyUids))];
-  return { studyId, studyUids, discs, slices, ...reports };
+  const identities = [...new Set(cutters.flatMap((cutter) => cutter.identities))];
+  return { studyId, identities, discs, slices, ...reports };
 }
 
 type KeyOf = (disc: AnnotatedDisc, cutter: SeriesCutter) => string;

@@ -99,8 +99,8 @@ class BankBuilder {
   private readonly rois: Uint16Array;
   private readonly slices: Uint16Array;
   private discs = 0;
-  /** By Study Instance UID, the study in the bank that has it. */
-  private readonly studyOfUid = new Map<string, string>();
+  /** By identity of images, the study in the bank that has it. */
+  private readonly studyOf = new Map<string, string>();
 
   constructor(data: Dataset, spec: CutSpec, split: SplitSpec) {
     const { crops, roi, sliceSize } = spec;
@@ -135,12 +135,12 @@ class BankBuilder {
     };
   }
 
-  add({ studyId, studyUids, discs, slices, skipped, notices }: CutStudy): void {
+  add({ studyId, identities, discs, slices, skipped, notices }: CutStudy): void {
     const { manifest } = this;
     this.skipped.push(...skipped);
     manifest.notices.push(...notices);
     const [first = slices[0]] = discs.flat();
-    if (first === undefined || this.isCopy(studyId, studyUids, first.file)) return;
+    if (first === undefined || this.isCopy(studyId, identities, first.file)) return;
     const split = splitOf(studyId, manifest.split);
     manifest.studies++;
     for (const rois of discs) this.addDisc(rois, split);
@@ -151,17 +151,16 @@ class BankBuilder {
     }
   }
 
-  /** Whether another study has a Study Instance UID of this one: they are one patient, who could be in train and test. */
-  private isCopy(studyId: string, studyUids: readonly string[], path: string): boolean {
-    for (const uid of studyUids) {
-      const other = this.studyOfUid.get(uid);
+  /** Whether another study has an identity of this one: they are one patient, who could be in train and test. */
+  private isCopy(studyId: string, identities: readonly string[], path: string): boolean {
+    for (const identity of identities) {
+      const other = this.studyOf.get(identity);
       if (other === undefined) continue;
-      const found = `found Study Instance UID (0020,000D) ${uid} of study ${other}`;
-      const message = `${found}, expected one study per UID; study ${studyId} skipped`;
+      const message = `found ${identity} of study ${other}, expected it in one study; study ${studyId} skipped`;
       this.skipped.push({ path, code: 'ERR_STUDY_DUPLICATE', message });
       return true;
     }
-    for (const uid of studyUids) this.studyOfUid.set(uid, studyId);
+    for (const identity of identities) this.studyOf.set(identity, studyId);
     return false;
   }
 

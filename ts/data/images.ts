@@ -37,6 +37,8 @@ export interface ImageSlice extends SlicePosition {
 export interface ImageStack {
   /** Sorted as by `sortSeries`. */
   slices: ImageSlice[];
+  /** Whether the files are DICOM. */
+  isDicom: boolean;
   /** Study Instance UIDs (0020,000D) of the files, each once. */
   studyUids: string[];
   /** Files of a folder whose header cannot be read; their slices have no geometry. */
@@ -87,6 +89,7 @@ export async function openImages(
       pixelSpacing: slice.pixelSpacing,
       read: async () => slice,
     })),
+    isDicom: readerOf(path) === undefined,
     studyUids,
     skipped: [],
   };
@@ -133,7 +136,7 @@ async function openFolder(folder: string, beforeRead: (path: string) => void): P
       read: () => (slice ??= readSlice(path, beforeRead)),
     });
   }
-  return { slices: sortSeries(slices), studyUids: [...studyUids], skipped };
+  return { slices: sortSeries(slices), isDicom: true, studyUids: [...studyUids], skipped };
 }
 
 /** The slices of a DICOM series, one per file. */

@@ -35,7 +35,7 @@ export class CutPool implements AsyncDisposable {
         const { code, message } = decodeError(error);
         if (lost.has(path)) {
           const skipped = { path: relative(spec.dir, path), code, message: `${message}; study skipped` };
-          return { studyId, studyUids: [], discs: [], slices: [], skipped: [skipped], notices: [] };
+          return { studyId, identities: [], discs: [], slices: [], skipped: [skipped], notices: [] };
         }
         lost.set(path, { code, message });
       }

@@ -45,9 +45,9 @@ export class SeriesCutter {
     return this.stack.discs;
   }
 
-  /** Study Instance UIDs (0020,000D) of its files; none before `open`. */
-  get studyUids(): readonly string[] {
-    return this.stack.studyUids;
+  /** Of its images, by `identitiesOf`; none before `open`. */
+  get identities(): readonly string[] {
+    return this.stack.identities;
   }
 
   /** Opens the images and reads the annotation. */
