@@ -1,7 +1,8 @@
 /** Plans, cells, shared units and the time that is left, without training. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cellConfig, cellsOf } from '#spinegrad/study/cells.js';
 import { baseConfig, newPlan, readPlanFile } from '#spinegrad/study/plan.js';
 import type { Result } from '#spinegrad/study/results.js';
@@ -10,6 +11,7 @@ import { secondsLeft } from '#spinegrad/study/timeLeft.js';
 import type { UnitState } from '#spinegrad/study/unitState.js';
 import { type CellUnit, cellUnits } from '#spinegrad/study/units.js';
 import { resolveConfig } from '#spinegrad/training/config.js';
+import { tinyLayout } from '../data/layout.js';
 import { temporaryFolder } from '../training/runs.js';
 
 const program = { version: '0', commit: 'unknown', date: '2026-01-01T00:00:00.000Z' };
@@ -169,7 +171,26 @@ describe('shared units', () => {
 });
 
 describe('an opened study', () => {
-  const grid = { data: '/data', folds: 3, repeats: 1, labels: [1], changes: [{ seed: 2 }] };
+  const grid = { data: '', folds: 3, repeats: 1, labels: [1], changes: [{ seed: 2 }] };
+  beforeAll(async () => {
+    grid.data = await tinyLayout([{ studyId: '1' }]);
+  });
+  afterAll(() => rm(grid.data, { recursive: true }));
+
+  it('is refused with bad data or settings that do not fit them, and leaves no folder', async () => {
+    const dir = join(await temporaryFolder(), 'studies', 'a');
+    const refusal = (change: object) => expect(openStudy(dir, { ...grid, ...change }, 2)).rejects;
+    await refusal({ data: join(grid.data, 'nowhere') }).toMatchObject({ code: 'ERR_DATA_LAYOUT' });
+    await refusal({ data: join(grid.data, 'train.csv') }).toMatchObject({ code: 'ERR_DATA_LAYOUT' });
+    await refusal({ settings: { tasks: ['rsna/nothing'] } }).toMatchObject({ code: 'ERR_TASK' });
+    await refusal({ settings: { fusion: 'channels' } }).toMatchObject({ code: 'ERR_CONFIG' });
+    const data = await tinyLayout([{ studyId: '1' }]);
+    await rm(join(data, 'train.csv'));
+    await mkdir(join(data, 'train.csv'));
+    await refusal({ data }).toMatchObject({ code: 'ERR_FILE_READ' });
+    await rm(data, { recursive: true });
+    expect(existsSync(dirname(dir))).toBe(false);
+  });
 
   it('keeps its plan without options, and refuses other settings, data and folds', async () => {
     const dir = await temporaryFolder();

@@ -1,15 +1,17 @@
 /** The folder of a study. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readDataset } from '../data/dataset.js';
 import { SpinegradError } from '../error.js';
 import { makeFolder, writeError, writeFileAtomic } from '../io/atomic.js';
 import { commandLine } from '../io/commandLine.js';
 import { createExclusive } from '../io/owner.js';
 import { provenance } from '../io/provenance.js';
 import { merge, type Settings } from '../training/config.js';
+import { checkSettings, cutOptions } from '../training/runData.js';
 import { firstDifference } from '../training/runFolder.js';
 import { type Cell, cellsOf } from './cells.js';
-import { newPlan, type Plan, type PlanFile, readPlan } from './plan.js';
+import { baseConfig, newPlan, type Plan, type PlanFile, readPlan } from './plan.js';
 
 export interface Study {
   dir: string;
@@ -51,7 +53,8 @@ export function readStudy(dir: string): Study {
  * processes may open a study at once.
  *
  * @param threads of the CPU device for a new study, unless the settings state it
- * @throws SpinegradError ERR_CONFIG, ERR_STUDY_PLAN, ERR_STUDY_EXISTS, ERR_WRITE, ERR_DISK_FULL
+ * @throws SpinegradError ERR_CONFIG, ERR_STUDY_PLAN, ERR_STUDY_EXISTS, ERR_WRITE, ERR_DISK_FULL; the errors of `readDataset`, and
+ *   then no folder is made
  */
 export async function openStudy(dir: string, request: PlanRequest, threads: number): Promise<Study> {
   const { changes = [], version: _, program: __, ...fields } = request;
@@ -59,6 +62,7 @@ export async function openStudy(dir: string, request: PlanRequest, threads: numb
   if (!existsSync(path)) {
     const settings = changes.reduce(merge, fields.settings ?? {});
     const plan = { ...newPlan({ ...fields, settings }, threads), program: provenance() };
+    await checkData(plan);
     await makeFolder(claimsFolder(dir));
     try {
       if (createExclusive(path, `${JSON.stringify(plan, null, 2)}\n`)) return studyOf(dir, plan);
@@ -85,4 +89,11 @@ export async function openStudy(dir: string, request: PlanRequest, threads: numb
   const plan = { ...sameGrid, program: provenance() };
   await writeFileAtomic(path, `${JSON.stringify(plan, null, 2)}\n`);
   return studyOf(dir, plan);
+}
+
+/** Refuses data that cannot be read, and settings that do not fit their tasks and series. Opens no image. */
+async function checkData(plan: Plan): Promise<void> {
+  const config = baseConfig(plan);
+  const { tasks, series } = await readDataset(plan.data, cutOptions(config));
+  checkSettings(config, { tasks, series: series.map(({ name }) => name) });
 }

@@ -74,13 +74,16 @@ export function cutOptions({ data, tasks }: Pick<Config, 'data' | 'tasks'>): Omi
 }
 
 /**
- * Checks that the settings fit the tasks and the series of a bank.
+ * Checks that the settings fit the tasks and the kinds of series of a bank.
  *
  * @throws SpinegradError ERR_CONFIG
  */
-export function checkSettings(config: Config, manifest: BankManifest): void {
-  checkFusion(config, manifest);
-  taskHeads(config.finetuning, manifest.tasks, 'settings');
+export function checkSettings(
+  config: Config,
+  { tasks, series }: { tasks: readonly Task[]; series: readonly string[] },
+): void {
+  checkFusion(config, series);
+  taskHeads(config.finetuning, tasks, 'settings');
 }
 
 /**
@@ -94,7 +97,7 @@ export function checkSplitSides(manifest: BankManifest): void {
 }
 
 /** @throws SpinegradError ERR_CONFIG if there is nothing to fuse */
-function checkFusion({ fusion }: Config, { series }: BankManifest): void {
+function checkFusion({ fusion }: Config, series: readonly string[]): void {
   if (fusion !== 'channels' || series.length > 1) return;
   throw new SpinegradError(
     'ERR_CONFIG',
