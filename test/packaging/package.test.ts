@@ -98,6 +98,7 @@ describe('the package', () => {
     }
     expect(readdirSync(prebuild).sort()).toEqual([...BINARIES, 'licenses'].sort());
     run('npm', ['run', 'check:prebuild'], { cwd: source });
+    run('npm', ['run', 'build:types'], { cwd: source });
     const report = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
       cwd: source,
     });
@@ -154,12 +155,21 @@ describe('the package', () => {
 
   it('types both entry points, and exports package.json', () => {
     const code = `
-      import { type Device, openDevice } from 'spinegrad';
+      import { type Device, Module, openDevice, relu, type Tensor } from 'spinegrad';
       import { Grader, predict } from 'spinegrad/spine';
       import manifest from 'spinegrad/package.json' with { type: 'json' };
       export const device: Promise<Device> = openDevice('cpu');
       export const version: string = manifest.version;
       export const functions: object[] = [Grader, predict];
+      export class Relu extends Module {
+        forward(x: Tensor) {
+          return relu(x);
+        }
+      }
+      // @ts-expect-error internal
+      export const handle = async () => (await device).handle;
+      // @ts-expect-error internal
+      export const nodeOf = (tensor: Tensor) => tensor.node;
       // @ts-expect-error no such device
       export const refused = openDevice('tpu');`;
     writeFileSync(join(project, 'types.ts'), code);

@@ -6,7 +6,7 @@ export class CapturedStep<T> implements Disposable {
   readonly #device: DeviceHandle;
   readonly #handle: RecordingHandle;
 
-  /** @internal */
+  /** Use `device.capture()`. */
   constructor(
     device: DeviceHandle,
     handle: RecordingHandle,

@@ -78,7 +78,7 @@ export class Device implements TensorDevice {
   /** Handles of disposed tensors. Reusing one costs less than creating one. */
   readonly #spares: TensorHandle[] = [];
 
-  /** @internal Use `openDevice()`. */
+  /** Use `openDevice()`. */
   constructor(
     /** `cpu` or `cuda:N`. */
     readonly name: string,

@@ -70,7 +70,7 @@ export class Tensor implements Disposable {
   #grad: Tensor | undefined;
   #kept = false;
 
-  /** @internal Use `device.tensor()`, `device.zeros()` and the operations, which check the shape. */
+  /** Use `device.tensor()`, `device.zeros()` and the operations, which check the shape. */
   constructor(device: TensorDevice, shape: Shape, dtype: DType) {
     if (typeof device?.acquire !== 'function') {
       throw new SpinegradError(
