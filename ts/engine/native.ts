@@ -78,18 +78,18 @@ export interface Native {
 }
 
 const root = packageRoot();
+const isClone = existsSync(`${root}/scripts/setup.sh`);
+
+/** Folders with an addon; `compiled` is that of NODE_BINDINGS_COMPILED_DIR. A package has only the last one. */
+const FOLDERS = [
+  ...(isClone ? [['compiled'], ['build', 'Release']] : []),
+  ['prebuilds', `${process.platform}-${process.arch}`],
+];
 
 function loadFile(file: string): unknown {
   const bindings = createRequire(import.meta.url)('bindings') as (options: object) => unknown;
-  return bindings({
-    bindings: file,
-    module_root: root,
-    try: [
-      ['module_root', 'compiled', 'bindings'], // of NODE_BINDINGS_COMPILED_DIR
-      ['module_root', 'build', 'Release', 'bindings'],
-      ['module_root', 'prebuilds', `${process.platform}-${process.arch}`, 'bindings'],
-    ],
-  });
+  const places = FOLDERS.map((folder) => ['module_root', ...folder, 'bindings']);
+  return bindings({ bindings: file, module_root: root, try: places });
 }
 
 function load(): Native {
@@ -102,8 +102,8 @@ function load(): Native {
     const reason = cause instanceof Error ? cause.message.replaceAll('\n', ' ') : String(cause);
     throw new SpinegradError(
       'ERR_ADDON',
-      `The native addon did not load (${reason}). It needs Linux on x86-64 with glibc 2.34 and libdnnl; ` +
-        (existsSync(`${root}/scripts/setup.sh`)
+      `The native addon did not load (${reason}). It needs Linux on x86-64 with glibc 2.34; ` +
+        (isClone
           ? 'build it with: ./scripts/setup.sh'
           : 'install the package again with: npm install spinegrad'),
       { cause },
